@@ -1,0 +1,63 @@
+// What can have happened to a loan. Names and fields are the storage format: change them only by a new event or an upcast.
+import { z } from 'zod'
+
+/** The lowest and the highest score that the credit bureau gives. */
+const scoreMin = 1
+const scoreMax = 10
+
+/** Marks a field of an event that belongs to a person and must be erasable. */
+const personal = { personal: true }
+
+const nationalId = z.string().regex(/^\d{6}[A-Z]{2}$/)
+const instant = z.iso.datetime()
+const requestedBy = z.strictObject({ kind: z.enum(['person', 'partner', 'anonymous']), id: z.string() })
+const score = z.int().min(scoreMin).max(scoreMax)
+
+/** What the credit bureau may answer. */
+export const creditBureauAnswer = z.object({ score, checkedAt: instant })
+
+/** The events a `loan-<id>` stream may hold, a schema a type. */
+export const loanEvents = {
+  LoanRequested: z.strictObject({
+    loanId: z.uuid(),
+    name: z.string().meta(personal),
+    address: z.string().meta(personal),
+    nationalId: nationalId.meta(personal),
+    amount: z.int(),
+    requestedBy,
+    requestedAt: instant,
+  }),
+  CreditChecked: z.strictObject({ loanId: z.uuid(), score, checkedAt: instant }),
+  AutoApproved: z.strictObject({ loanId: z.uuid(), score, decidedAt: instant }),
+  AutoDenied: z.strictObject({ loanId: z.uuid(), score, decidedAt: instant }),
+  ManualReviewRequired: z.strictObject({
+    loanId: z.uuid(),
+    name: z.string().meta(personal),
+    amount: z.int(),
+    nationalId: nationalId.meta(personal),
+    score,
+    requestedBy,
+    requestedAt: instant,
+  }),
+  ManuallyApproved: z.strictObject({
+    loanId: z.uuid(),
+    decidedBy: z.string(),
+    reason: z.string().nullable(),
+    decidedAt: instant,
+  }),
+  ManuallyDenied: z.strictObject({
+    loanId: z.uuid(),
+    decidedBy: z.string(),
+    reason: z.string().nullable(),
+    decidedAt: instant,
+  }),
+  LoanWithdrawn: z.strictObject({ loanId: z.uuid(), reason: z.string().nullable(), withdrawnAt: instant }),
+  LoanAbandoned: z.strictObject({ loanId: z.uuid(), abandonedAt: instant }),
+}
+
+export type LoanEvent = {
+  [Type in keyof typeof loanEvents]: { type: Type; data: z.infer<(typeof loanEvents)[Type]> }
+}[keyof typeof loanEvents]
+
+/** Who asked for the loan. An anonymous applicant's id says nothing about the person. */
+export type RequestedBy = z.infer<typeof requestedBy>

@@ -1,0 +1,54 @@
+// What can be true of a loan, and how its events make it so.
+import type { LoanEvent, RequestedBy } from './loan-events.ts'
+
+/** What an application holds while a decision on it is open. */
+export type Application = {
+  readonly name: string
+  readonly nationalId: string
+  readonly amount: number
+  readonly requestedBy: RequestedBy
+  readonly requestedAt: string
+}
+
+export type LoanState =
+  | { readonly status: 'none' }
+  | ({ readonly status: 'checking' } & Application)
+  | ({ readonly status: 'awaiting review' } & Application)
+  | { readonly status: 'approved' | 'denied'; readonly decidedBy: string | null; readonly decidedAt: string }
+  | { readonly status: 'withdrawn'; readonly withdrawnAt: string }
+  | { readonly status: 'abandoned' }
+
+export const initialState: LoanState = { status: 'none' }
+
+export const evolve = (state: LoanState, event: LoanEvent): LoanState => {
+  switch (event.type) {
+    case 'LoanRequested': {
+      const { name, nationalId, amount, requestedBy, requestedAt } = event.data
+      return { status: 'checking', name, nationalId, amount, requestedBy, requestedAt }
+    }
+    case 'CreditChecked':
+      return state // the outcome that follows in the same append says what the score meant
+    case 'AutoApproved':
+      return { status: 'approved', decidedBy: null, decidedAt: event.data.decidedAt }
+    case 'AutoDenied':
+      return { status: 'denied', decidedBy: null, decidedAt: event.data.decidedAt }
+    case 'ManualReviewRequired': {
+      const { name, nationalId, amount, requestedBy, requestedAt } = event.data
+      return { status: 'awaiting review', name, nationalId, amount, requestedBy, requestedAt }
+    }
+    case 'ManuallyApproved':
+      return { status: 'approved', decidedBy: event.data.decidedBy, decidedAt: event.data.decidedAt }
+    case 'ManuallyDenied':
+      return { status: 'denied', decidedBy: event.data.decidedBy, decidedAt: event.data.decidedAt }
+    case 'LoanWithdrawn':
+      return { status: 'withdrawn', withdrawnAt: event.data.withdrawnAt }
+    case 'LoanAbandoned':
+      return { status: 'abandoned' }
+  }
+}
+
+export const isTerminal = (state: LoanState): boolean =>
+  state.status === 'approved' ||
+  state.status === 'denied' ||
+  state.status === 'withdrawn' ||
+  state.status === 'abandoned'

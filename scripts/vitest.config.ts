@@ -1,0 +1,11 @@
+// How the tests run: every package's and service's test folder, in Node, each test with a deadline.
+import { defineConfig } from 'vitest/config'
+
+export default defineConfig({
+  test: {
+    include: ['{packages,services}/*/test/**/*.test.ts', 'scripts/test/**/*.test.ts'],
+    environment: 'node',
+    testTimeout: 30_000,
+    hookTimeout: 30_000,
+  },
+})
