@@ -1,0 +1,143 @@
+// The process's one appending client of a store, and the cure for what the official client 6.2.1 gets wrong in appending.
+//
+// All clients of a process share one table of pending appends: when one client's append stream fails, every client's
+// appends are rejected, and answers that arrive later throw. So there is one appending client a store and process.
+// More than 15 appends in flight make the client queue writes; a stream that fails then ends the process with an
+// unhandled rejection. A stream that the server ends without an error leaves its appends pending for ever and stays
+// in use. So each append has a timer, and when it runs out the client is replaced.
+import { type EventStoreDBClient, type JSONType, jsonEvent, WrongExpectedVersionError } from '@eventstore/db-client'
+import type { Logger } from 'pino'
+import { type Backoff, waitAfter } from './backoff.ts'
+import { isOutage, newConnection } from './connection.ts'
+import { limitTo } from './limited.ts'
+
+const appendsInFlightMax = 15
+const appendTimeoutMs = 4_000
+const disposeTimeoutMs = 1_000
+const appendTriesMax = 6
+const resendBackoff: Backoff = { delayMsMin: 50, delayMsMax: 1_000 }
+
+/** An event to be written; the id makes a re-send of the same bytes recognisable to the store. */
+export type EventToAppend = {
+  readonly id: string
+  readonly type: string
+  readonly data: object
+  readonly metadata: Readonly<Record<string, unknown>>
+}
+
+/** A revision, or `no_stream` when the writer believes that nothing was ever written. */
+export type ExpectedRevision = bigint | 'no_stream'
+
+export type AppendReply =
+  | {
+      readonly outcome: 'appended'
+      readonly revision: bigint
+      readonly position: { commit: bigint; prepare: bigint } | undefined
+      readonly clean: boolean
+    }
+  | { readonly outcome: 'conflict'; readonly clean: boolean }
+  | { readonly outcome: 'unknown'; readonly error: unknown }
+
+export type Appender = {
+  /**
+   * Appends atomically. After an outcome that nobody knows the identical bytes are sent again at the identical
+   * revision, at most `appendTriesMax` times; the store recognises what it has by the ids.
+   * `clean` says that the first send was answered.
+   */
+  readonly append: (
+    stream: string,
+    events: readonly EventToAppend[],
+    expectedRevision: ExpectedRevision,
+  ) => Promise<AppendReply>
+  readonly close: () => Promise<void>
+}
+
+class AppendTimeout extends Error {}
+
+const within = async <Result>(timeoutMs: number, work: Promise<Result>, late: () => Error): Promise<Result> => {
+  let timer: NodeJS.Timeout | undefined
+  const timeout = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(late()), timeoutMs)
+  })
+  try {
+    return await Promise.race([work, timeout])
+  } finally {
+    clearTimeout(timer)
+  }
+}
+
+const createAppender = (url: string, logger: Logger): Appender => {
+  const inPlace = limitTo(appendsInFlightMax)
+  let client: Promise<EventStoreDBClient> = Promise.resolve(newConnection(url))
+
+  const disposed = (old: EventStoreDBClient) =>
+    within(disposeTimeoutMs, old.dispose(), () => new Error('The client did not let go of its streams.'))
+
+  /** The old client must be gone before the new one appends: its failing stream rejects every pending append. */
+  const replace = (failed: Promise<EventStoreDBClient>) => {
+    if (client !== failed) return
+    client = failed.then(async (old) => {
+      logger.warn('an append was not answered in time; connecting anew')
+      await disposed(old).catch((error: unknown) => logger.warn({ err: error }, 'old connection left behind'))
+      return newConnection(url)
+    })
+  }
+
+  const sendOnce = async (
+    stream: string,
+    events: ReturnType<typeof jsonEvent>[],
+    expectedRevision: ExpectedRevision,
+  ) => {
+    const current = client
+    const appending = (await current).appendToStream(stream, events, { expectedRevision })
+    try {
+      return await within(appendTimeoutMs, appending, () => new AppendTimeout())
+    } catch (error) {
+      if (error instanceof AppendTimeout) replace(current)
+      throw error
+    }
+  }
+
+  const append: Appender['append'] = async (stream, events, expectedRevision) => {
+    const bytes = events.map((event) =>
+      jsonEvent({ ...event, data: event.data as JSONType, metadata: event.metadata as Record<string, JSONType> }),
+    )
+    for (let tries = 1; ; tries++) {
+      const clean = tries === 1
+      try {
+        const { nextExpectedRevision, position } = await sendOnce(stream, bytes, expectedRevision)
+        return { outcome: 'appended', revision: nextExpectedRevision, position, clean }
+      } catch (error) {
+        if (error instanceof WrongExpectedVersionError) return { outcome: 'conflict', clean }
+        if (!isOutage(error) && !(error instanceof AppendTimeout)) throw error
+        if (tries === appendTriesMax) return { outcome: 'unknown', error }
+        await waitAfter(tries, resendBackoff)
+      }
+    }
+  }
+
+  return {
+    append: (stream, events, expectedRevision) => inPlace(() => append(stream, events, expectedRevision)),
+    close: async () => disposed(await client).catch(() => undefined),
+  }
+}
+
+const appenders = new Map<string, { appender: Appender; users: number }>()
+
+/** The process's appender for the store at `url`; whoever comes second shares it, whoever leaves last closes it. */
+export const shareAppender = (url: string, logger: Logger): Appender => {
+  const shared = appenders.get(url) ?? { appender: createAppender(url, logger), users: 0 }
+  shared.users++
+  appenders.set(url, shared)
+  let open = true
+  return {
+    append: shared.appender.append,
+    close: async () => {
+      if (!open) return
+      open = false
+      if (--shared.users > 0) return
+      appenders.delete(url)
+      await shared.appender.close()
+    },
+  }
+}

@@ -1,0 +1,278 @@
+// What Headwater needs of EventStoreDB, on the official client: appends, bounded reads, subscriptions, and who the store is.
+import { randomUUID } from 'node:crypto'
+import {
+  type AllStreamRecordedEvent,
+  type AllStreamSubscription,
+  BACKWARDS,
+  type RecordedEvent as ClientEvent,
+  END,
+  FORWARDS,
+  START,
+  StreamNotFoundError,
+  streamNameFilter,
+} from '@eventstore/db-client'
+import { Rejection } from '@headwater/deciders/decider'
+import type { Logger } from 'pino'
+import { type EventToAppend, type ExpectedRevision, shareAppender } from './appender.ts'
+import { type Backoff, waitAfter } from './backoff.ts'
+import type { StoredEvent } from './codec.ts'
+import { isOutage, newConnection } from './connection.ts'
+import { beginning, comparePosition, type Position } from './position.ts'
+
+export type { EventToAppend, ExpectedRevision } from './appender.ts'
+
+const readTimeoutMs = 10_000
+const readTriesMax = 5
+const readBackoff: Backoff = { delayMsMin: 50, delayMsMax: 1_000 }
+/** How many events the server looks at, matching or not, before it tells a filtered subscription where it is. */
+const searchWindowEvents = 500
+const storeStream = 'headwater-store'
+
+/** The event store does not answer. Whether an append happened is not known; the same commandId may be sent again. */
+export class StoreUnavailable extends Rejection {
+  constructor(cause: unknown) {
+    super('event_store_unavailable', 'The event store does not answer. Try again in a moment.')
+    this.cause = cause
+  }
+}
+
+export type AppendOutcome =
+  | {
+      readonly outcome: 'appended'
+      /** Of the last event. */
+      readonly revision: bigint
+      readonly position: Position
+      /** The first send was answered; otherwise the events may have been there before. */
+      readonly clean: boolean
+    }
+  | { readonly outcome: 'conflict'; readonly clean: boolean }
+
+/** What a subscription tells; calls come in the order of `$all`. */
+export type SubscriptionHandlers = {
+  readonly onEvent: (event: StoredEvent) => void
+  /** Everything up to here has been seen; nothing up to here will follow. */
+  readonly onCheckpoint: (position: Position) => void
+  readonly onCaughtUp: () => void
+  /** Called once, unless closed before. The subscription is over. */
+  readonly onEnd: (error: unknown) => void
+}
+
+export type OpenSubscription = { readonly pause: () => void; readonly resume: () => void; readonly close: () => void }
+
+export type EventStore = {
+  /**
+   * Appends all events or none.
+   * @throws StoreUnavailable when no send was answered: the events may be there or not
+   */
+  readonly append: (
+    stream: string,
+    events: readonly EventToAppend[],
+    expectedRevision: ExpectedRevision,
+  ) => Promise<AppendOutcome>
+  /** At most `maxCount` events of a stream from revision `from` on; none when there is no such stream. */
+  readonly readStream: (stream: string, from: bigint, maxCount: number) => Promise<readonly StoredEvent[]>
+  /** The position of the store's last event. */
+  readonly head: () => Promise<Position>
+  /** The event at exactly this position. */
+  readonly eventAt: (position: Position) => Promise<StoredEvent | undefined>
+  /** The first event of these categories after a position. */
+  readonly eventAfter: (categories: readonly string[], position: Position) => Promise<StoredEvent | undefined>
+  /** The uuid that names this store, the same for every client; written by whoever asks first. */
+  readonly storeId: () => Promise<string>
+  /** Events of these categories after a position, for ever. {@link startSubscription} adds batches and reconnecting. */
+  readonly subscribe: (
+    categories: readonly string[],
+    after: Position,
+    handlers: SubscriptionHandlers,
+  ) => OpenSubscription
+  readonly close: () => Promise<void>
+}
+
+/** The client writes the largest 64-bit number where the server did not say. */
+const unknownPlace = 0xffff_ffff_ffff_ffffn
+
+const isKnown = (position: Position | undefined): position is Position =>
+  position !== undefined && position.commit !== unknownPlace && position.prepare !== unknownPlace
+
+const isObject = (value: unknown): value is Readonly<Record<string, unknown>> =>
+  typeof value === 'object' && value !== null && !(value instanceof Uint8Array)
+
+const toStoredEvent = (event: ClientEvent | AllStreamRecordedEvent, position: Position): StoredEvent => ({
+  id: event.id,
+  stream: event.streamId,
+  revision: event.revision,
+  position,
+  type: event.type,
+  data: event.data,
+  metadata: isObject(event.metadata) ? event.metadata : {},
+  recordedAt: event.created,
+})
+
+/** Refuses the one setting whose answers the client gets wrong. */
+const checked = (url: string): string => {
+  if (/throwOnAppendFailure=false/i.test(url))
+    throw new Error('EVENTSTORE_URL must not say throwOnAppendFailure=false: the client then invents revisions.')
+  return url
+}
+
+/**
+ * Connects to EventStoreDB. Nothing is sent before the first call.
+ * @param url a connection string, `esdb://host:2113?tls=false` or `esdb+discover://...`
+ */
+export const connectEventStore = ({ url, logger }: { url: string; logger: Logger }): EventStore => {
+  const client = newConnection(checked(url))
+  const appender = shareAppender(url, logger)
+  const filterOf = (categories: readonly string[]) =>
+    streamNameFilter({ prefixes: categories.map((category) => `${category}-`), maxSearchWindow: searchWindowEvents })
+  const fromPosition = (after: Position) => (comparePosition(after, beginning) === 0 ? START : after)
+
+  type ClientRead = AsyncIterable<{ event?: ClientEvent | AllStreamRecordedEvent }> & { cancel(): Promise<void> }
+
+  const readOnce = async (open: () => ClientRead) => {
+    const read = open()
+    let late = false
+    const timer = setTimeout(() => {
+      late = true
+      void read.cancel()
+    }, readTimeoutMs)
+    try {
+      const events: (ClientEvent | AllStreamRecordedEvent)[] = []
+      for await (const { event } of read) if (event) events.push(event)
+      if (late) throw new StoreUnavailable(new Error(`A read took longer than ${readTimeoutMs} ms.`))
+      return events
+    } finally {
+      clearTimeout(timer)
+    }
+  }
+
+  const read = async (open: () => ClientRead) => {
+    for (let tries = 1; ; tries++) {
+      try {
+        return await readOnce(open)
+      } catch (error) {
+        if (error instanceof StreamNotFoundError) return []
+        if (!isOutage(error) && !(error instanceof StoreUnavailable)) throw error
+        if (tries === readTriesMax) throw new StoreUnavailable(error)
+        await waitAfter(tries, readBackoff)
+      }
+    }
+  }
+
+  const head = async (): Promise<Position> => {
+    const [last] = await read(() => client.readAll({ direction: BACKWARDS, fromPosition: END, maxCount: 1 }))
+    return isKnown(last?.position) ? last.position : beginning
+  }
+
+  const readStream: EventStore['readStream'] = async (stream, from, maxCount) => {
+    const events = await read(() => client.readStream(stream, { direction: FORWARDS, fromRevision: from, maxCount }))
+    const standIn = events.every((event) => isKnown(event.position)) ? beginning : await head()
+    return events.map((event) => toStoredEvent(event, isKnown(event.position) ? event.position : standIn))
+  }
+
+  const append: EventStore['append'] = async (stream, events, expectedRevision) => {
+    const reply = await appender.append(stream, events, expectedRevision)
+    if (reply.outcome === 'unknown') throw new StoreUnavailable(reply.error)
+    if (reply.outcome === 'conflict') return reply
+    return { ...reply, position: isKnown(reply.position) ? reply.position : await head() }
+  }
+
+  const eventAt: EventStore['eventAt'] = async (position) => {
+    const [event] = await read(() => client.readAll({ direction: FORWARDS, fromPosition: position, maxCount: 1 }))
+    return event && isKnown(event.position) && comparePosition(event.position, position) === 0
+      ? toStoredEvent(event, event.position)
+      : undefined
+  }
+
+  const subscribe: EventStore['subscribe'] = (categories, after, { onEvent, onCheckpoint, onCaughtUp, onEnd }) => {
+    // A connection of its own: cancelling a call makes the client drop the connection with all that runs on it.
+    const own = newConnection(url)
+    let over = false
+    let seen = after
+    /** The client reports checkpoints and catching up ahead of events that still wait in its buffer. */
+    const delivered = (subscription: AllStreamSubscription, report: () => void) => {
+      if (subscription.readableLength === 0) report()
+      else reports.push(report)
+    }
+    const reports: (() => void)[] = []
+    const subscription = own.subscribeToAll({
+      fromPosition: fromPosition(after),
+      filter: {
+        ...filterOf(categories),
+        checkpointReached: (reached, position) => {
+          delivered(reached, () => {
+            if (!over && isKnown(position) && comparePosition(position, seen) > 0) {
+              seen = position
+              onCheckpoint(position)
+            }
+          })
+        },
+      },
+    })
+    const end = (error: unknown) => {
+      if (over) return
+      over = true
+      void own.dispose()
+      onEnd(error)
+    }
+    subscription.on('data', ({ event }: { event?: AllStreamRecordedEvent }) => {
+      if (over) return
+      if (event) {
+        seen = event.position
+        onEvent(toStoredEvent(event, event.position))
+      }
+      if (subscription.readableLength === 0) for (const report of reports.splice(0)) report()
+    })
+    subscription.on('caughtUp', () => delivered(subscription, () => over || onCaughtUp()))
+    subscription.on('error', end)
+    subscription.on('end', () => end(new Error('The server ended the subscription.')))
+    subscription.on('close', () => end(new Error('The subscription was closed.')))
+    return {
+      pause: () => subscription.pause(),
+      resume: () => subscription.resume(),
+      close: () => {
+        over = true
+        void own.dispose()
+      },
+    }
+  }
+
+  const eventAfter: EventStore['eventAfter'] = (categories, position) =>
+    new Promise((resolve, reject) => {
+      const settle = (act: () => void) => {
+        clearTimeout(timer)
+        probe.close()
+        act()
+      }
+      const timer = setTimeout(
+        () => settle(() => reject(new StoreUnavailable(new Error(`No answer within ${readTimeoutMs} ms.`)))),
+        readTimeoutMs,
+      )
+      const probe = subscribe(categories, position, {
+        onEvent: (event) => settle(() => resolve(event)),
+        onCheckpoint: () => undefined,
+        onCaughtUp: () => settle(() => resolve(undefined)),
+        onEnd: (error) => settle(() => reject(new StoreUnavailable(error))),
+      })
+    })
+
+  const storeId: EventStore['storeId'] = async () => {
+    const [named] = await readStream(storeStream, 0n, 1)
+    if (isObject(named?.data) && typeof named.data.storeId === 'string') return named.data.storeId
+    const event = { id: randomUUID(), type: 'StoreNamed', data: { storeId: randomUUID() }, metadata: {} }
+    await append(storeStream, [event], 'no_stream')
+    return storeId()
+  }
+
+  return {
+    append,
+    readStream,
+    head,
+    eventAt,
+    eventAfter,
+    storeId,
+    subscribe,
+    close: async () => {
+      await Promise.all([appender.close(), client.dispose()])
+    },
+  }
+}

@@ -1,0 +1,122 @@
+// Decides the commands that wait for one stream, in order, each on what the ones before it leave: the events of one append.
+import { type Decider, type DomainEvent, Rejection } from '@headwater/deciders/decider'
+import { v5 as uuidV5 } from 'uuid'
+import type { EventToAppend } from './client.ts'
+import type { CommandRequest } from './handle-command.ts'
+import type { CommandRecord, KnownStream } from './known-stream.ts'
+import { beginning, type Position } from './position.ts'
+
+const appendEventsMax = 500
+/** EventStoreDB takes 1 MiB an append; metadata and envelopes come on top of what is counted here. */
+const appendDataBytesMax = 256 * 1024
+const eventIdNamespace = 'a3a8cf43-6a09-4a3d-8f4e-5f4f7d1e6c5e'
+const schemaVersion = 1
+
+/** What became of one command. */
+export type Outcome =
+  | { readonly kind: 'recorded'; readonly record: CommandRecord }
+  | { readonly kind: 'nothing to do'; readonly revision: bigint }
+  | { readonly kind: 'refused'; readonly error: unknown }
+
+export type Decided<State> = {
+  /** One a command, for as many commands as fit one append; the others wait. */
+  readonly outcomes: readonly Outcome[]
+  readonly toAppend: readonly EventToAppend[]
+  /** The outcomes and the stream once `toAppend` is written and ends at `position`. */
+  readonly after: (position: Position) => { readonly outcomes: readonly Outcome[]; readonly known: KnownStream<State> }
+}
+
+export const idempotencyKeyReused = (): Rejection =>
+  new Rejection('idempotency_key_reused', 'This idempotency key was used for another request.')
+
+const revisionMismatch = (revision: bigint): Rejection =>
+  new Rejection('revision_mismatch', 'It has changed since you looked.', { revision: String(revision) })
+
+const metadataOf = ({ commandId, requestHash, actor, correlationId, traceparent }: CommandRequest<unknown>) => ({
+  $correlationId: correlationId ?? commandId,
+  $causationId: commandId,
+  commandId,
+  requestHash,
+  actor,
+  ...(traceparent === undefined ? {} : { traceparent }),
+  schema: schemaVersion,
+})
+
+/**
+ * The events of one command as the store gets them. The id names the content too: two replicas that decide the same
+ * command on different outside facts must conflict, not take each other's events for their own (docs/decisions/004).
+ */
+const toAppendOf = (stream: string, request: CommandRequest<unknown>, events: readonly DomainEvent[]) =>
+  events.map(({ type, data }, index): EventToAppend => {
+    const name = `${request.commandId}/${stream}/${index}/${request.requestHash}/${type}/${JSON.stringify(data)}`
+    return { id: uuidV5(name, eventIdNamespace), type, data, metadata: metadataOf(request) }
+  })
+
+const dataBytes = (events: readonly DomainEvent[]) =>
+  events.reduce((bytes, { data }) => bytes + Buffer.byteLength(JSON.stringify(data)), 0)
+
+export const decideAll = <Command, Event extends DomainEvent, State>(
+  { decide, evolve }: Decider<Command, Event, State>,
+  stream: string,
+  known: KnownStream<State>,
+  requests: readonly CommandRequest<Command>[],
+): Decided<State> => {
+  const outcomes: Outcome[] = []
+  const toAppend: EventToAppend[] = []
+  const records = new Map<string, CommandRecord>()
+  let { state, revision } = known
+  let bytes = 0
+
+  const decideOne = (request: CommandRequest<Command>): Outcome | 'append is full' => {
+    const { commandId, requestHash, expectedRevision, command } = request
+    const record = records.get(commandId) ?? known.commands.get(commandId)
+    if (record && record.requestHash !== requestHash) return { kind: 'refused', error: idempotencyKeyReused() }
+    if (record) return { kind: 'recorded', record }
+    if (expectedRevision !== undefined && expectedRevision !== revision)
+      return { kind: 'refused', error: revisionMismatch(revision) }
+    let events: readonly Event[]
+    try {
+      events = decide(command, state)
+    } catch (error) {
+      return { kind: 'refused', error }
+    }
+    if (events.length === 0) return { kind: 'nothing to do', revision }
+    bytes += dataBytes(events)
+    if (toAppend.length > 0 && (toAppend.length + events.length > appendEventsMax || bytes > appendDataBytesMax))
+      return 'append is full'
+    const fresh = {
+      requestHash,
+      first: revision + 1n,
+      last: revision + BigInt(events.length),
+      position: beginning, // known once it is written
+    }
+    records.set(commandId, fresh)
+    toAppend.push(...toAppendOf(stream, request, events))
+    state = events.reduce(evolve, state)
+    revision = fresh.last
+    return { kind: 'recorded', record: fresh }
+  }
+
+  for (const request of requests) {
+    const outcome = decideOne(request)
+    if (outcome === 'append is full') break
+    outcomes.push(outcome)
+  }
+
+  return {
+    outcomes,
+    toAppend,
+    after: (position) => {
+      for (const [commandId, record] of records) known.commands.set(commandId, { ...record, position })
+      const written = new Set<CommandRecord>(records.values())
+      return {
+        outcomes: outcomes.map((outcome) =>
+          outcome.kind === 'recorded' && written.has(outcome.record)
+            ? { kind: 'recorded', record: { ...outcome.record, position } }
+            : outcome,
+        ),
+        known: { state, revision, commands: known.commands },
+      }
+    },
+  }
+}

@@ -1,0 +1,217 @@
+// Dispatches commands to a decider: cached or read state, decision, append; a conflict reads what is new and decides again.
+import { type Decider, type DomainEvent, Rejection } from '@headwater/deciders/decider'
+import { LRUCache } from 'lru-cache'
+import type { Logger } from 'pino'
+import { type Backoff, waitAfter } from './backoff.ts'
+import { type EventStore, StoreUnavailable } from './client.ts'
+import type { Codec } from './codec.ts'
+import { decideAll, idempotencyKeyReused, type Outcome } from './decide-all.ts'
+import { type CommandRecord, type KnownStream, nothingKnown, readNewer } from './known-stream.ts'
+import type { Position } from './position.ts'
+import { streamName } from './stream-name.ts'
+
+const conflictsMax = 10
+const commandsWaitingMax = 10_000
+/** A stream weighs one, and one for every command it remembers. */
+const cacheWeightMax = 200_000
+const conflictBackoff: Backoff = { delayMsMin: 2, delayMsMax: 100 }
+
+export type CommandRequest<Command> = {
+  /** Of the thing whose stream this is. */
+  readonly id: string
+  readonly command: Command
+  /** Makes a repeat the same command. */
+  readonly commandId: string
+  /** Of what the caller asked for; the same commandId with another hash is refused. */
+  readonly requestHash: string
+  /** Who dispatches, for the record. */
+  readonly actor: string
+  readonly correlationId?: string | undefined
+  readonly traceparent?: string | undefined
+  /** The revision the caller has seen; when the stream stands elsewhere the answer is `revision_mismatch`. */
+  readonly expectedRevision?: bigint | undefined
+}
+
+export type CommandAnswer = {
+  readonly id: string
+  /** Of the command's last event; of the stream when nothing had to be written, -1 when it is empty. */
+  readonly revision: bigint
+  /** A read model that has reached it shows what the command did. */
+  readonly position: Position
+  /** The command's first event is the stream's first. */
+  readonly created: boolean
+}
+
+export type CommandHandler<Command> = {
+  /**
+   * Decides and appends, or answers from what is recorded when this commandId was here before.
+   * @throws Rejection the decider's own, or `conflict`, `revision_mismatch`, `idempotency_key_reused`, `overloaded`,
+   *   `unknown_event_type`, `event_store_unavailable` (nobody knows the outcome: send the same command again)
+   */
+  readonly handle: (request: CommandRequest<Command>) => Promise<CommandAnswer>
+  /**
+   * The answer this commandId was given, if it was given one: for callers who would have to ask a third party before
+   * they can build the command.
+   * @throws Rejection `idempotency_key_reused`, `unknown_event_type`, `event_store_unavailable`
+   */
+  readonly recorded: (
+    request: Pick<CommandRequest<Command>, 'id' | 'commandId' | 'requestHash'>,
+  ) => Promise<CommandAnswer | undefined>
+}
+
+type Waiting<Command> = {
+  readonly request: CommandRequest<Command>
+  readonly resolve: (answer: CommandAnswer) => void
+  readonly reject: (error: unknown) => void
+}
+
+export type CommandHandlerOptions<Command, Event extends DomainEvent, State> = {
+  readonly store: EventStore
+  readonly decider: Decider<Command, Event, State>
+  readonly codec: Codec<Event>
+  readonly category: string
+  readonly logger: Logger
+}
+
+const answerOf = (id: string, record: CommandRecord): CommandAnswer => ({
+  id,
+  revision: record.last,
+  position: record.position,
+  created: record.first === 0n,
+})
+
+/** Refusals and "nothing to do" rest on the state alone; the other outcomes rest on what is written. */
+const restsOnState = (outcome: Outcome): boolean => outcome.kind === 'refused' || outcome.kind === 'nothing to do'
+
+export const createCommandHandler = <Command, Event extends DomainEvent, State>({
+  store,
+  decider,
+  codec,
+  category,
+  logger,
+}: CommandHandlerOptions<Command, Event, State>): CommandHandler<Command> => {
+  const cache = new LRUCache<string, KnownStream<State>>({
+    maxSize: cacheWeightMax,
+    sizeCalculation: (known) => 1 + known.commands.size,
+  })
+  const queues = new Map<string, Waiting<Command>[]>()
+  let waitingCount = 0
+
+  const known = (stream: string) => cache.get(stream) ?? nothingKnown(decider.initialState)
+
+  const readAndKeep = async (stream: string, from: KnownStream<State>) => {
+    const read = await readNewer(store, stream, from, decider.evolve, codec)
+    if (read.revision >= 0n) cache.set(stream, read)
+    return read
+  }
+
+  /** What stands in the store after a conflict. */
+  const readAfterConflict = async (stream: string, believed: KnownStream<State>, clean: boolean) => {
+    cache.delete(stream)
+    const newer = clean ? await readAndKeep(stream, believed) : believed
+    // A conflict without anything newer: what was believed never happened in this store.
+    return newer.revision > believed.revision ? newer : readAndKeep(stream, nothingKnown(decider.initialState))
+  }
+
+  const settle = async (waiting: Waiting<Command>, outcome: Outcome) => {
+    const { id } = waiting.request
+    if (outcome.kind === 'refused') return waiting.reject(outcome.error)
+    if (outcome.kind === 'recorded') return waiting.resolve(answerOf(id, outcome.record))
+    waiting.resolve({ id, revision: outcome.revision, position: await store.head(), created: false })
+  }
+
+  /** Decides as many of the waiting commands as one append holds; returns how many were settled. */
+  const round = async (stream: string, queue: readonly Waiting<Command>[]): Promise<number> => {
+    const requests = queue.map(({ request }) => request)
+    let current = known(stream)
+    let confirmed = false
+    for (let conflicts = 0; ; ) {
+      const decided = decideAll(decider, stream, current, requests)
+      const settleAll = (outcomes: readonly Outcome[]) =>
+        Promise.all(outcomes.map((outcome, index) => settle(queue[index] as Waiting<Command>, outcome)))
+
+      if (decided.toAppend.length === 0) {
+        // A stale cache never refuses: what rests on it is confirmed by reading what is newer.
+        if (!confirmed && decided.outcomes.some(restsOnState)) {
+          current = await readAndKeep(stream, current)
+          confirmed = true
+          continue
+        }
+        await settleAll(decided.outcomes)
+        return decided.outcomes.length
+      }
+
+      const believed = current.revision < 0n ? 'no_stream' : current.revision
+      const reply = await store.append(stream, decided.toAppend, believed)
+      if (reply.outcome === 'appended') {
+        const after = decided.after(reply.position)
+        // Only a clean first success proves that exactly these events follow the state that was decided on.
+        if (reply.clean && reply.revision === after.known.revision) cache.set(stream, after.known)
+        else cache.delete(stream)
+        await settleAll(after.outcomes)
+        return after.outcomes.length
+      }
+      conflicts++
+      if (conflicts > conflictsMax) {
+        const conflict = new Rejection('conflict', 'Others keep changing the same thing. Try again.')
+        await settleAll(decided.outcomes.map(() => ({ kind: 'refused', error: conflict })))
+        return decided.outcomes.length
+      }
+      if (conflicts > 1) await waitAfter(conflicts - 1, conflictBackoff)
+      current = await readAfterConflict(stream, current, reply.clean)
+      confirmed = true
+    }
+  }
+
+  const work = async (stream: string, queue: Waiting<Command>[]) => {
+    let alone = 0
+    while (queue.length > 0) {
+      const together = alone > 0 ? queue.slice(0, 1) : queue.slice()
+      let settled = together.length
+      try {
+        settled = await round(stream, together)
+      } catch (error) {
+        cache.delete(stream)
+        if (together.length > 1 && !(error instanceof StoreUnavailable)) {
+          // One command's append that the store refuses must not take its neighbours with it.
+          alone = together.length
+          continue
+        }
+        logger.warn({ stream, err: error }, 'the outcome of a command is unknown')
+        for (const { reject } of together) reject(error)
+      }
+      alone = Math.max(0, alone - settled)
+      queue.splice(0, settled)
+      waitingCount -= settled
+    }
+    queues.delete(stream)
+  }
+
+  return {
+    handle: (request) =>
+      new Promise((resolve, reject) => {
+        if (waitingCount >= commandsWaitingMax)
+          return reject(new Rejection('overloaded', 'Too many commands are waiting. Try again in a moment.'))
+        waitingCount++
+        const waiting = { request, resolve, reject }
+        const stream = streamName(category, request.id)
+        const queue = queues.get(stream)
+        if (queue) {
+          queue.push(waiting)
+          return
+        }
+        const started = [waiting]
+        queues.set(stream, started)
+        void work(stream, started)
+      }),
+    recorded: async ({ id, commandId, requestHash }) => {
+      const stream = streamName(category, id)
+      const cached = known(stream)
+      const { commands } = cached.commands.has(commandId) ? cached : await readAndKeep(stream, cached)
+      const record = commands.get(commandId)
+      if (!record) return undefined
+      if (record.requestHash !== requestHash) throw idempotencyKeyReused()
+      return answerOf(id, record)
+    },
+  }
+}

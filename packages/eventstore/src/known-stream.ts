@@ -1,0 +1,68 @@
+// What a process knows of a stream: its folded state, its revision, and which commands it has recorded.
+import type { Decider, DomainEvent } from '@headwater/deciders/decider'
+import type { EventStore } from './client.ts'
+import type { Codec, StoredEvent } from './codec.ts'
+import type { Position } from './position.ts'
+
+const readPageEvents = 500
+
+/** What one command left in a stream. */
+export type CommandRecord = {
+  /** Of what was asked; a commandId that comes back with another hash is another request under a used key. */
+  readonly requestHash: string
+  readonly first: bigint
+  readonly last: bigint
+  readonly position: Position
+}
+
+/** A stream up to `revision`; -1 when nothing is known to be written. May lag behind the store, never run ahead of it. */
+export type KnownStream<State> = {
+  readonly state: State
+  readonly revision: bigint
+  /**
+   * By commandId. Grows in place, shared by all that was known of the stream before: copying it for every command would
+   * make a long stream slow, and a commandId that is here was recorded, whatever revision one looks from.
+   */
+  readonly commands: Map<string, CommandRecord>
+}
+
+export const nothingKnown = <State>(initialState: State): KnownStream<State> => ({
+  state: initialState,
+  revision: -1n,
+  commands: new Map(),
+})
+
+const text = (value: unknown): string | undefined => (typeof value === 'string' ? value : undefined)
+
+/** The record of an event's command, grown by this event. */
+const recordOf = (event: StoredEvent, before: CommandRecord | undefined): CommandRecord => ({
+  requestHash: text(event.metadata.requestHash) ?? '',
+  first: before?.first ?? event.revision,
+  last: event.revision,
+  position: event.position,
+})
+
+/**
+ * Folds in what was written after `known`.
+ * @throws Rejection `unknown_event_type`
+ */
+export const readNewer = async <Event extends DomainEvent, State>(
+  store: EventStore,
+  stream: string,
+  known: KnownStream<State>,
+  evolve: Decider<never, Event, State>['evolve'],
+  codec: Codec<Event>,
+): Promise<KnownStream<State>> => {
+  let { state, revision } = known
+  const { commands } = known
+  for (;;) {
+    const page = await store.readStream(stream, revision + 1n, readPageEvents)
+    for (const stored of page) {
+      state = evolve(state, codec.decode(stored))
+      revision = stored.revision
+      const commandId = text(stored.metadata.commandId)
+      if (commandId !== undefined) commands.set(commandId, recordOf(stored, commands.get(commandId)))
+    }
+    if (page.length < readPageEvents) return { state, revision, commands }
+  }
+}

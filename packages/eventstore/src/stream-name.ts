@@ -1,0 +1,13 @@
+// Names of streams: `<category>-<id>`; the category is the text before the first `-`.
+
+/** The stream of the thing `id` in `category`. */
+export const streamName = (category: string, id: string): string => `${category}-${id}`
+
+/** The category of a stream; the whole name when it has no `-`. */
+export const categoryOf = (stream: string): string => {
+  const dash = stream.indexOf('-')
+  return dash < 0 ? stream : stream.slice(0, dash)
+}
+
+/** The id of the thing whose stream this is. */
+export const idOf = (stream: string): string => stream.slice(categoryOf(stream).length + 1)

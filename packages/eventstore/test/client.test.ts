@@ -1,0 +1,161 @@
+// Talking to the store: outcomes of appends when the line fails, and the official client's defects held off.
+import { randomUUID } from 'node:crypto'
+import { Rejection } from '@headwater/deciders/decider'
+import { afterEach, describe, expect, test } from 'vitest'
+import { connectEventStore, type EventStore } from '../src/client.ts'
+import { createCommandHandler } from '../src/handle-command.ts'
+import { beginning, comparePosition } from '../src/position.ts'
+import { lineTo, logger, runPrefix, testStore, until } from './support.ts'
+import { till, tillCodec } from './till.ts'
+
+const endings: (() => Promise<unknown>)[] = []
+afterEach(async () => {
+  for (const end of endings.splice(0).reverse()) await end()
+})
+const connect = (url: string): EventStore => {
+  const store = connectEventStore({ url, logger })
+  endings.push(() => store.close())
+  return store
+}
+const newStore = async () => {
+  const { url, stop } = await testStore()
+  endings.push(stop)
+  return url
+}
+const newLine = async (url: string) => {
+  const line = await lineTo(url)
+  endings.push(() => line.close())
+  return line
+}
+const newStream = () => `${runPrefix}thing-${randomUUID()}`
+const event = (bytes = 10) => ({ id: randomUUID(), type: 'Happened', data: { text: 'x'.repeat(bytes) }, metadata: {} })
+
+describe('appending', () => {
+  test('answers the revision and the position of the last event', async () => {
+    const store = connect(await newStore())
+    const stream = newStream()
+    const appended = await store.append(stream, [event(), event()], 'no_stream')
+    expect(appended).toMatchObject({ outcome: 'appended', revision: 1n, clean: true })
+    const last = (await store.readStream(stream, 0n, 10)).at(-1)
+    expect(appended).toMatchObject({ position: last?.position })
+  })
+
+  test('D4: a conflict is a value, also against a stream that is not there', async () => {
+    const store = connect(await newStore())
+    const stream = newStream()
+    expect(await store.append(stream, [event()], 3n)).toEqual({ outcome: 'conflict', clean: true })
+    await store.append(stream, [event()], 'no_stream')
+    expect(await store.append(stream, [event()], 'no_stream')).toEqual({ outcome: 'conflict', clean: true })
+  })
+
+  test('a lost answer: the same bytes are sent again on a new connection and recognised', async () => {
+    const url = await newStore()
+    const line = await newLine(url)
+    const [store, direct] = [connect(line.url), connect(url)]
+    const stream = newStream()
+    await store.append(stream, [event()], 'no_stream')
+    line.swallowReplies()
+    const appended = await store.append(stream, [event(), event()], 0n)
+    expect(appended).toMatchObject({ outcome: 'appended', revision: 2n, clean: false })
+    expect(await direct.readStream(stream, 0n, 10)).toHaveLength(3)
+  })
+
+  test('a lost answer while somebody else writes: it is a conflict, found out by reading', async () => {
+    const url = await newStore()
+    const line = await newLine(url)
+    const category = `${runPrefix}till`
+    const [store, direct] = [connect(line.url), connect(url)]
+    const handler = createCommandHandler({ store, decider: till, codec: tillCodec, category, logger })
+    const id = randomUUID()
+    const putIn = () => ({
+      id,
+      command: { type: 'PutIn', amount: 1 } as const,
+      commandId: randomUUID(),
+      requestHash: '',
+      actor: 'tester',
+    })
+    await handler.handle(putIn())
+    line.freeze()
+    const answering = handler.handle(putIn())
+    const other = { id: randomUUID(), type: 'MoneyPutIn', data: { amount: 5 }, metadata: {} }
+    await direct.append(`${category}-${id}`, [other], 0n)
+    expect(await answering).toMatchObject({ revision: 2n })
+    expect(await direct.readStream(`${category}-${id}`, 0n, 10)).toHaveLength(3)
+  })
+
+  test('D12, pain 11: hundreds of appends at once on a fresh connection, over a line that is cut: none lost, none doubled', async () => {
+    const url = await newStore()
+    const line = await newLine(url)
+    const [store, direct] = [connect(line.url), connect(url)]
+    const streams = Array.from({ length: 300 }, newStream)
+    let answered = 0
+    const appends = streams.map(async (stream) => {
+      const reply = await store.append(stream, [event(2_000), event(2_000)], 'no_stream')
+      answered++
+      return reply
+    })
+    await until('some are answered', () => answered > 20)
+    line.cut()
+    await until('more are answered', () => answered > 100)
+    line.cut()
+    for (const reply of await Promise.all(appends)) expect(reply).toMatchObject({ outcome: 'appended', revision: 1n })
+    for (const stream of streams) expect(await direct.readStream(stream, 0n, 10)).toHaveLength(2)
+  })
+
+  test('D12: two users of one store in a process share the appending connection; closing one leaves the other whole', async () => {
+    const url = await newStore()
+    const [one, two] = [connect(url), connect(url)]
+    await one.append(newStream(), [event()], 'no_stream')
+    await one.close()
+    expect(await two.append(newStream(), [event()], 'no_stream')).toMatchObject({ outcome: 'appended' })
+  })
+
+  test('D13: the setting whose answers the client gets wrong is refused', () => {
+    expect(() => connectEventStore({ url: 'esdb://localhost:1?tls=false&throwOnAppendFailure=false', logger })).toThrow(
+      'throwOnAppendFailure',
+    )
+  })
+
+  test('D14: a store that does not answer is a clear refusal after bounded tries', async () => {
+    const store = connect('esdb://127.0.0.1:9?tls=false')
+    const refused = await store.append(newStream(), [event()], 'no_stream').catch((error: unknown) => error)
+    expect(refused).toBeInstanceOf(Rejection)
+    expect(refused).toMatchObject({ code: 'event_store_unavailable' })
+    await expect(store.head()).rejects.toMatchObject({ code: 'event_store_unavailable' })
+  })
+})
+
+describe('reading', () => {
+  test('pages by revision, empty when there is no such stream', async () => {
+    const store = connect(await newStore())
+    const stream = newStream()
+    expect(await store.readStream(stream, 0n, 10)).toEqual([])
+    await store.append(stream, [event(), event(), event()], 'no_stream')
+    expect((await store.readStream(stream, 1n, 1)).map(({ revision }) => revision)).toEqual([1n])
+    expect(await store.readStream(stream, 3n, 10)).toEqual([])
+  })
+
+  test('finds the event at a position, the first after it, and the head', async () => {
+    const store = connect(await newStore())
+    const category = `${runPrefix}${randomUUID().slice(0, 8)}`
+    const stream = `${category}-1`
+    const before = await store.head()
+    await store.append(stream, [event(), event()], 'no_stream')
+    const [first, second] = await store.readStream(stream, 0n, 2)
+    if (!first || !second) throw new Error('The events are gone.')
+    expect(await store.eventAt(first.position)).toEqual(first)
+    expect(await store.eventAt({ commit: first.position.commit * 1_000n, prepare: 0n })).toBeUndefined()
+    expect(await store.eventAfter([category], beginning)).toEqual(first)
+    expect(await store.eventAfter([category], first.position)).toEqual(second)
+    expect(await store.eventAfter([category], second.position)).toBeUndefined()
+    const head = await store.head()
+    expect(comparePosition(head, before)).toBeGreaterThan(0)
+    expect(comparePosition(head, second.position)).toBeGreaterThanOrEqual(0)
+  })
+
+  test('the store has one name for everybody', async () => {
+    const url = await newStore()
+    const names = await Promise.all([connect(url), connect(url), connect(url)].map((store) => store.storeId()))
+    expect(new Set(names).size).toBe(1)
+  })
+})

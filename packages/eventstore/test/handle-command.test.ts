@@ -1,0 +1,316 @@
+// Dispatching commands: accepted, refused, repeated and conflicting, warm and cold, alone and at once.
+import { randomUUID } from 'node:crypto'
+import { Rejection } from '@headwater/deciders/decider'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { connectEventStore, type EventStore } from '../src/client.ts'
+import { type CommandHandler, createCommandHandler } from '../src/handle-command.ts'
+import { comparePosition } from '../src/position.ts'
+import { logger, runPrefix, testStore } from './support.ts'
+import { type TillCommand, till, tillCodec } from './till.ts'
+
+const category = `${runPrefix}till`
+let store: EventStore
+let close: () => Promise<void>
+
+beforeAll(async () => {
+  const { url, stop } = await testStore()
+  store = connectEventStore({ url, logger })
+  close = async () => {
+    await store.close()
+    await stop()
+  }
+})
+afterAll(() => close())
+
+/** A replica of the service: its own cache, the same store. */
+const replica = (over: EventStore = store): CommandHandler<TillCommand> =>
+  createCommandHandler({ store: over, decider: till, codec: tillCodec, category, logger })
+
+const request = (id: string, command: TillCommand, commandId: string = randomUUID()) => ({
+  id,
+  command,
+  commandId,
+  requestHash: JSON.stringify(command),
+  actor: 'tester',
+})
+const eventsOf = (id: string) => store.readStream(`${category}-${id}`, 0n, 1_000)
+const code = (error: unknown) => (error instanceof Rejection ? error.code : error)
+const refusal = (answer: Promise<unknown>) =>
+  answer.then(
+    () => 'accepted',
+    (error) => code(error),
+  )
+
+describe('accepted', () => {
+  test('the first command of a thing creates its stream and says so', async () => {
+    const id = randomUUID()
+    const answer = await replica().handle(request(id, { type: 'PutIn', amount: 5 }))
+    expect(answer).toMatchObject({ id, revision: 0n, created: true })
+    const [event] = await eventsOf(id)
+    expect(event?.position).toEqual(answer.position)
+    expect(event?.data).toEqual({ amount: 5 })
+  })
+
+  test('the next one follows, on a warm and on a cold replica', async () => {
+    const id = randomUUID()
+    const warm = replica()
+    await warm.handle(request(id, { type: 'PutIn', amount: 5 }))
+    expect(await warm.handle(request(id, { type: 'TakeOut', amount: 2 }))).toMatchObject({
+      revision: 1n,
+      created: false,
+    })
+    expect(await replica().handle(request(id, { type: 'TakeOut', amount: 3 }))).toMatchObject({ revision: 2n })
+  })
+
+  test('metadata says which command, by whom, and what caused it', async () => {
+    const id = randomUUID()
+    const sent = { ...request(id, { type: 'PutIn', amount: 1 }), correlationId: 'c', traceparent: '00-a-b-01' }
+    await replica().handle(sent)
+    const [event] = await eventsOf(id)
+    expect(event?.metadata).toEqual({
+      $correlationId: 'c',
+      $causationId: sent.commandId,
+      commandId: sent.commandId,
+      requestHash: sent.requestHash,
+      actor: 'tester',
+      traceparent: '00-a-b-01',
+      schema: 1,
+    })
+  })
+
+  test('nothing to do is an answer: the revision that stands and the head of the store', async () => {
+    const id = randomUUID()
+    const handler = replica()
+    await handler.handle(request(id, { type: 'Close' }))
+    const again = await handler.handle(request(id, { type: 'Close' }))
+    expect(again).toMatchObject({ revision: 0n, created: false })
+    expect(comparePosition(again.position, await store.head())).toBeLessThanOrEqual(0)
+    expect(await eventsOf(id)).toHaveLength(1)
+  })
+})
+
+describe('refused', () => {
+  test('a rule refuses and nothing is written', async () => {
+    const id = randomUUID()
+    expect(await refusal(replica().handle(request(id, { type: 'TakeOut', amount: 1 })))).toBe('not_enough')
+    expect(await eventsOf(id)).toHaveLength(0)
+  })
+
+  test('a stale replica never refuses wrongly: it reads what is newer first', async () => {
+    const id = randomUUID()
+    const [stale, other] = [replica(), replica()]
+    await stale.handle(request(id, { type: 'PutIn', amount: 1 }))
+    await other.handle(request(id, { type: 'PutIn', amount: 10 }))
+    expect(await stale.handle(request(id, { type: 'TakeOut', amount: 11 }))).toMatchObject({ revision: 2n })
+  })
+
+  test('a stale replica never says "nothing to do" wrongly', async () => {
+    const id = randomUUID()
+    const [stale, other] = [replica(), replica()]
+    await stale.handle(request(id, { type: 'PutIn', amount: 1 }))
+    await other.handle(request(id, { type: 'Close' }))
+    expect(await stale.handle(request(id, { type: 'Close' }))).toMatchObject({ revision: 1n })
+    expect(await eventsOf(id)).toHaveLength(2)
+  })
+
+  test('refusals are not remembered: the same commandId is decided again', async () => {
+    const id = randomUUID()
+    const handler = replica()
+    const takeOut = request(id, { type: 'TakeOut', amount: 1 })
+    expect(await refusal(handler.handle(takeOut))).toBe('not_enough')
+    await handler.handle(request(id, { type: 'PutIn', amount: 1 }))
+    expect(await handler.handle(takeOut)).toMatchObject({ revision: 1n })
+  })
+
+  test('a revision that no longer holds is refused, one that holds is not, also from a stale cache', async () => {
+    const id = randomUUID()
+    const [stale, other] = [replica(), replica()]
+    await stale.handle(request(id, { type: 'PutIn', amount: 1 }))
+    await other.handle(request(id, { type: 'PutIn', amount: 1 }))
+    const seen = (expectedRevision: bigint) => ({ ...request(id, { type: 'PutIn', amount: 1 }), expectedRevision })
+    expect(await refusal(stale.handle(seen(0n)))).toBe('revision_mismatch')
+    expect(await stale.handle(seen(1n))).toMatchObject({ revision: 2n })
+  })
+
+  test('an event of a newer version stops its stream, is not folded, and heals with the newer version', async () => {
+    const id = randomUUID()
+    const handler = replica()
+    await handler.handle(request(id, { type: 'PutIn', amount: 1 }))
+    const event = { id: randomUUID(), type: 'MoneyPainted', data: {}, metadata: {} }
+    await store.append(`${category}-${id}`, [event], 0n)
+    expect(await refusal(handler.handle(request(id, { type: 'PutIn', amount: 1 })))).toBe('unknown_event_type')
+    expect(await refusal(handler.handle(request(id, { type: 'PutIn', amount: 1 })))).toBe('unknown_event_type')
+    expect(await eventsOf(id)).toHaveLength(2)
+  })
+})
+
+describe('repeated', () => {
+  test('the same command again is answered from what is recorded, by the same, another and a restarted replica', async () => {
+    const id = randomUUID()
+    const [first, second] = [replica(), replica()]
+    const putIn = request(id, { type: 'PutIn', amount: 1 })
+    const answer = await first.handle(putIn)
+    await second.handle(request(id, { type: 'PutIn', amount: 7 }))
+    for (const handler of [first, second, replica()]) expect(await handler.handle(putIn)).toEqual(answer)
+    expect(await eventsOf(id)).toHaveLength(2)
+  })
+
+  test('the same key with another body is refused, warm and cold', async () => {
+    const id = randomUUID()
+    const warm = replica()
+    const key = randomUUID()
+    await warm.handle(request(id, { type: 'PutIn', amount: 1 }, key))
+    for (const handler of [warm, replica()])
+      expect(await refusal(handler.handle(request(id, { type: 'PutIn', amount: 2 }, key)))).toBe(
+        'idempotency_key_reused',
+      )
+  })
+
+  test('the same key with another body at the same moment on two replicas: one is recorded, the other refused', async () => {
+    const id = randomUUID()
+    const key = randomUUID()
+    const outcomes = await Promise.all(
+      [1, 2].map((amount) => refusal(replica().handle(request(id, { type: 'PutIn', amount }, key)))),
+    )
+    expect(outcomes.sort()).toEqual(['accepted', 'idempotency_key_reused'])
+    expect(await eventsOf(id)).toHaveLength(1)
+  })
+
+  test('replicas that decide the same command on different outside facts all answer what was recorded', async () => {
+    const id = randomUUID()
+    const commandId = randomUUID()
+    const replicas = Array.from({ length: 8 }, () => replica())
+    const answers = await Promise.all(
+      replicas.map((handler, amount) =>
+        handler.handle({ ...request(id, { type: 'PutIn', amount }, commandId), requestHash: 'the same request' }),
+      ),
+    )
+    expect(new Set(answers.map((answer) => String(answer.revision)))).toEqual(new Set(['0']))
+    const [recorded] = await eventsOf(id)
+    const { amount } = (recorded?.data ?? {}) as { amount: number }
+    // Nobody kept their own facts: all of them can take out what was recorded, to the last coin and no more.
+    for (const handler of replicas)
+      expect(await refusal(handler.handle(request(id, { type: 'TakeOut', amount: amount + 1 })))).toBe('not_enough')
+  })
+
+  test('20 times at once over 3 replicas: one event, one answer', async () => {
+    const id = randomUUID()
+    const replicas = [replica(), replica(), replica()]
+    const putIn = request(id, { type: 'PutIn', amount: 1 })
+    const answers = await Promise.all(
+      Array.from({ length: 20 }, (_, index) => (replicas[index % 3] as CommandHandler<TillCommand>).handle(putIn)),
+    )
+    for (const answer of answers) expect(answer).toEqual(answers[0])
+    expect(await eventsOf(id)).toHaveLength(1)
+  })
+
+  test('recorded tells the earlier answer before a command can be built, and nothing otherwise', async () => {
+    const id = randomUUID()
+    const putIn = request(id, { type: 'PutIn', amount: 1 })
+    expect(await replica().recorded(putIn)).toBeUndefined()
+    const answer = await replica().handle(putIn)
+    expect(await replica().recorded(putIn)).toEqual(answer)
+    expect(await refusal(replica().recorded({ ...putIn, requestHash: 'other' }))).toBe('idempotency_key_reused')
+  })
+})
+
+describe('conflicting', () => {
+  test('8 replicas on one stream at once: all recorded, in some order, none lost', async () => {
+    const id = randomUUID()
+    const replicas = Array.from({ length: 8 }, () => replica())
+    const rounds = 10
+    await Promise.all(
+      replicas.map(async (handler) => {
+        for (let round = 0; round < rounds; round++) {
+          const retried = async (): Promise<unknown> =>
+            handler.handle(request(id, { type: 'PutIn', amount: 1 })).catch((error) => {
+              if (code(error) !== 'conflict') throw error
+              return retried()
+            })
+          await retried()
+        }
+      }),
+    )
+    const events = await eventsOf(id)
+    expect(events.map(({ revision }) => revision)).toEqual(
+      Array.from({ length: 8 * rounds }, (_, index) => BigInt(index)),
+    )
+    expect(await refusal(replica().handle(request(id, { type: 'TakeOut', amount: 8 * rounds + 1 })))).toBe('not_enough')
+  })
+
+  test('a rule holds under a race: of 50 who take the last coin one gets it', async () => {
+    const id = randomUUID()
+    const replicas = [replica(), replica(), replica()]
+    await replica().handle(request(id, { type: 'PutIn', amount: 1 }))
+    const outcomes = await Promise.all(
+      Array.from({ length: 50 }, (_, index) =>
+        refusal(
+          (replicas[index % 3] as CommandHandler<TillCommand>).handle(request(id, { type: 'TakeOut', amount: 1 })),
+        ),
+      ),
+    )
+    expect(outcomes.filter((outcome) => outcome === 'accepted')).toHaveLength(1)
+    expect(outcomes.filter((outcome) => outcome === 'not_enough')).toHaveLength(49)
+  })
+
+  test('what others keep changing is a conflict after a bounded number of attempts', async () => {
+    const id = randomUUID()
+    const meddling: EventStore = {
+      ...store,
+      append: async (stream, events, expectedRevision) => {
+        const last = (await eventsOf(id)).length
+        const other = { id: randomUUID(), type: 'MoneyPutIn', data: { amount: 1 }, metadata: {} }
+        await store.append(stream, [other], last === 0 ? 'no_stream' : BigInt(last - 1))
+        return store.append(stream, events, expectedRevision)
+      },
+    }
+    expect(await refusal(replica(meddling).handle(request(id, { type: 'PutIn', amount: 1 })))).toBe('conflict')
+  })
+})
+
+describe('one append for many', () => {
+  test('commands that wait for one stream share appends; each has its own answer', async () => {
+    const id = randomUUID()
+    let appends = 0
+    const counting: EventStore = {
+      ...store,
+      append: (...args) => {
+        appends++
+        return store.append(...args)
+      },
+    }
+    const handler = replica(counting)
+    const answers = await Promise.all(
+      Array.from({ length: 100 }, () => handler.handle(request(id, { type: 'PutIn', amount: 1 }))),
+    )
+    expect(answers.map(({ revision }) => revision)).toEqual(Array.from({ length: 100 }, (_, index) => BigInt(index)))
+    expect(appends).toBeLessThanOrEqual(3)
+  })
+
+  test('a refusal between accepted ones is decided on what stands before it', async () => {
+    const id = randomUUID()
+    const handler = replica()
+    const outcomes = await Promise.all(
+      [
+        handler.handle(request(id, { type: 'PutIn', amount: 3 })),
+        handler.handle(request(id, { type: 'TakeOut', amount: 2 })),
+        handler.handle(request(id, { type: 'TakeOut', amount: 2 })),
+        handler.handle(request(id, { type: 'PutIn', amount: 1 })),
+        handler.handle(request(id, { type: 'TakeOut', amount: 2 })),
+      ].map(refusal),
+    )
+    expect(outcomes).toEqual(['accepted', 'accepted', 'not_enough', 'accepted', 'accepted'])
+  })
+
+  test('a command the store refuses for its size does not take its neighbours with it', async () => {
+    const id = randomUUID()
+    const handler = replica()
+    const outcomes = await Promise.allSettled([
+      handler.handle(request(id, { type: 'PutIn', amount: 1 })),
+      handler.handle(request(id, { type: 'PutInBlob', bytes: 3 * 1024 * 1024 })),
+      handler.handle(request(id, { type: 'PutIn', amount: 1 })),
+    ])
+    expect(outcomes.map(({ status }) => status)).toEqual(['fulfilled', 'rejected', 'fulfilled'])
+    expect(await eventsOf(id)).toHaveLength(2)
+  })
+})

@@ -1,0 +1,55 @@
+// Positions: a total order on pairs, and a text form that loses nothing.
+import fc from 'fast-check'
+import { describe, expect, test } from 'vitest'
+import { comparePosition, formatPosition, parsePosition } from '../src/position.ts'
+import { categoryOf, idOf, streamName } from '../src/stream-name.ts'
+
+const unsigned64 = fc.bigInt({ min: 0n, max: 2n ** 64n - 1n })
+const position = fc.record({ commit: unsigned64, prepare: unsigned64 })
+
+describe('positions', () => {
+  test('D10: commit decides, then prepare; both count', () => {
+    fc.assert(
+      fc.property(position, position, (a, b) => {
+        const expected =
+          a.commit === b.commit
+            ? Number(a.prepare > b.prepare) - Number(a.prepare < b.prepare)
+            : a.commit > b.commit
+              ? 1
+              : -1
+        expect(Math.sign(comparePosition(a, b))).toBe(expected)
+      }),
+    )
+  })
+
+  test('pain 14: as text and back nothing is lost, also past 2^53', () => {
+    fc.assert(
+      fc.property(position, (at) => {
+        expect(parsePosition(formatPosition(at))).toEqual(at)
+      }),
+    )
+  })
+
+  test.each([
+    '',
+    '1',
+    '1/',
+    '/1',
+    '1/2/3',
+    '-1/0',
+    '01/0',
+    '1.5/0',
+    ' 1/1',
+    '1/1 ',
+    '18446744073709551616/0',
+    'a/b',
+    '1/١',
+  ])('%j is no position', (text) => expect(parsePosition(text)).toBeUndefined())
+})
+
+describe('stream names', () => {
+  test('the category is the text before the first dash', () => {
+    const stream = streamName('loan', '4f7d1e6c-5e00')
+    expect([stream, categoryOf(stream), idOf(stream)]).toEqual(['loan-4f7d1e6c-5e00', 'loan', '4f7d1e6c-5e00'])
+  })
+})

@@ -1,0 +1,242 @@
+// Following the store: order, batches, checkpoints, and coming back after every kind of interruption.
+import { randomUUID } from 'node:crypto'
+import { start } from '@headwater/embedded-eventstore'
+import { afterEach, describe, expect, test } from 'vitest'
+import { connectEventStore, type EventStore } from '../src/client.ts'
+import { beginning, comparePosition, type Position } from '../src/position.ts'
+import { type Batch, type SubscriptionOptions, startSubscription } from '../src/subscription.ts'
+import { lineTo, logger, runPrefix, testStore, until } from './support.ts'
+
+const endings: (() => Promise<unknown>)[] = []
+afterEach(async () => {
+  for (const end of endings.splice(0).reverse()) await end()
+})
+
+const connect = (url: string): EventStore => {
+  const store = connectEventStore({ url, logger })
+  endings.push(() => store.close())
+  return store
+}
+const newStore = async () => {
+  const { url, stop } = await testStore()
+  endings.push(stop)
+  return url
+}
+const newCategory = () => `${runPrefix}${randomUUID().slice(0, 8)}`
+const event = () => ({ id: randomUUID(), type: 'Happened', data: { n: 1 }, metadata: {} })
+const write = async (store: EventStore, category: string, count: number): Promise<string[]> => {
+  const events = Array.from({ length: count }, event)
+  await store.append(`${category}-${randomUUID()}`, events, 'no_stream')
+  return events.map(({ id }) => id)
+}
+
+/** Follows a category and keeps what it was handed. */
+const follow = (store: EventStore, category: string, options: Partial<SubscriptionOptions> = {}) => {
+  const batches: Batch[] = []
+  const subscription = startSubscription({
+    store,
+    name: 'test',
+    categories: [category],
+    from: beginning,
+    logger,
+    handle: async (batch) => void batches.push(batch),
+    ...options,
+  })
+  subscription.stopped.catch(() => undefined)
+  endings.push(() => subscription.stop())
+  return { subscription, batches, ids: () => batches.flatMap(({ events }) => events.map(({ id }) => id)) }
+}
+
+describe('order and batches', () => {
+  test('everything of its categories, in order, before and after it has caught up, nothing else', async () => {
+    const store = connect(await newStore())
+    const [category, other] = [newCategory(), newCategory()]
+    const before = await write(store, category, 10)
+    await write(store, other, 10)
+    const { subscription, ids } = follow(store, category)
+    await subscription.whenCaughtUp()
+    expect(ids()).toEqual(before)
+    const after = await write(store, category, 10)
+    await until('the new events are there', () => ids().length === 20)
+    expect(ids()).toEqual([...before, ...after])
+  })
+
+  test('a batch holds at most what was asked for, and its position is that of its last event while more wait', async () => {
+    const store = connect(await newStore())
+    const category = newCategory()
+    await write(store, category, 100)
+    const { subscription, batches, ids } = follow(store, category, { batchSizeMax: 7 })
+    await subscription.whenCaughtUp()
+    expect(ids()).toHaveLength(100)
+    let last: Position = beginning
+    for (const { events, position } of batches) {
+      expect(events.length).toBeLessThanOrEqual(7)
+      for (const { position: at } of events) {
+        expect(comparePosition(at, last)).toBeGreaterThan(0)
+        last = at
+      }
+      expect(comparePosition(position, last)).toBeGreaterThanOrEqual(0)
+      last = position
+    }
+  })
+
+  test('going on from any checkpoint repeats nothing and leaves nothing out', async () => {
+    const store = connect(await newStore())
+    const category = newCategory()
+    const written = await write(store, category, 40)
+    const { subscription, batches } = follow(store, category, { batchSizeMax: 9 })
+    await subscription.whenCaughtUp()
+    for (const [index, { position }] of batches.entries()) {
+      const seen = batches.slice(0, index + 1).flatMap(({ events }) => events.map(({ id }) => id))
+      const rest = follow(store, category, { from: position })
+      await rest.subscription.whenCaughtUp()
+      expect([...seen, ...rest.ids()]).toEqual(written)
+    }
+  })
+
+  test('the checkpoint moves over events of others too', async () => {
+    const store = connect(await newStore())
+    const [category, other] = [newCategory(), newCategory()]
+    await write(store, category, 1)
+    const { subscription } = follow(store, category)
+    await subscription.whenCaughtUp()
+    for (let stream = 0; stream < 4; stream++) await write(store, other, 400)
+    await until('the checkpoint is past the first thousand', async () => {
+      const head = await store.head()
+      const { position } = subscription.stats()
+      return head.commit - position.commit < 600n || process.env.EVENTSTORE_URL !== undefined
+    })
+  })
+
+  test('16 writers: the ids that were acknowledged are the ids that were handed over, each once', async () => {
+    const store = connect(await newStore())
+    const category = newCategory()
+    const { ids } = follow(store, category)
+    const written = await Promise.all(
+      Array.from({ length: 16 }, async () => {
+        const own: string[] = []
+        for (let round = 0; round < 20; round++) own.push(...(await write(store, category, 1 + (round % 5))))
+        return own
+      }),
+    )
+    const all = written.flat()
+    await until('all were handed over', () => ids().length >= all.length)
+    expect(ids().sort()).toEqual(all.sort())
+  })
+
+  test('a slow handler is waited for: what is buffered stays bounded and nothing is lost', async () => {
+    const store = connect(await newStore())
+    const category = newCategory()
+    let release: () => void = () => undefined
+    const held = new Promise<void>((resolve) => {
+      release = resolve
+    })
+    const seen: string[] = []
+    const written: string[] = []
+    for (let stream = 0; stream < 10; stream++) written.push(...(await write(store, category, 50)))
+    const { subscription } = follow(store, category, {
+      batchSizeMax: 10,
+      handle: async ({ events }) => {
+        await held
+        seen.push(...events.map(({ id }) => id))
+      },
+    })
+    release()
+    await subscription.whenCaughtUp()
+    expect(seen).toEqual(written)
+  })
+})
+
+describe('interruptions', () => {
+  test('a handler that fails ends it: the error comes out, nothing more is handed over', async () => {
+    const store = connect(await newStore())
+    const category = newCategory()
+    await write(store, category, 3)
+    let calls = 0
+    const { subscription } = follow(store, category, {
+      handle: async () => {
+        calls++
+        throw new Error('this event is bad')
+      },
+    })
+    await expect(subscription.stopped).rejects.toThrow('this event is bad')
+    await write(store, category, 1)
+    expect(calls).toBe(1)
+    await expect(subscription.whenCaughtUp()).rejects.toThrow()
+  })
+
+  test('a cut line is mended: it goes on where it was', async () => {
+    const line = await lineTo(await newStore())
+    endings.push(() => line.close())
+    const store = connect(line.url)
+    const category = newCategory()
+    const { subscription, ids } = follow(store, category)
+    const written: string[] = []
+    for (let round = 0; round < 5; round++) {
+      written.push(...(await write(store, category, 5)))
+      line.cut()
+    }
+    written.push(...(await write(store, category, 5)))
+    await until('all were handed over', () => ids().length >= written.length)
+    expect(ids()).toEqual(written)
+    expect(subscription.stats().reconnects).toBeGreaterThan(0)
+  })
+
+  test('a line that is silent though events lie ahead is noticed and replaced', async () => {
+    const url = await newStore()
+    const line = await lineTo(url)
+    endings.push(() => line.close())
+    const [store, direct] = [connect(line.url), connect(url)]
+    const category = newCategory()
+    const { subscription, ids } = follow(store, category, { silenceMsMax: 200 })
+    const before = await write(direct, category, 1)
+    await until('the first is there', () => ids().length === 1)
+    line.freeze()
+    const after = await write(direct, category, 3)
+    await until('the others are there', () => ids().length === 4)
+    expect(ids()).toEqual([...before, ...after])
+    expect(subscription.stats().reconnects).toBeGreaterThan(0)
+  })
+
+  test.runIf(process.env.EVENTSTORE_URL === undefined)('it outlives restarts of the server', async () => {
+    const directory = `.data/test/${randomUUID()}`
+    let node = await start({ port: 0, directory })
+    const { port } = node
+    endings.push(() => node.stop())
+    const store = connect(node.connectionString)
+    const category = newCategory()
+    const { ids } = follow(store, category)
+    const written = await write(store, category, 3)
+    for (let round = 0; round < 3; round++) {
+      await until('all so far were handed over', () => ids().length === written.length)
+      await node.stop()
+      node = await start({ port, directory })
+      written.push(...(await write(store, category, 3)))
+    }
+    await until('all were handed over', () => ids().length >= written.length)
+    expect(ids()).toEqual(written)
+  })
+
+  test('stopping waits for the batch in hand and hands over nothing more', async () => {
+    const store = connect(await newStore())
+    const category = newCategory()
+    await write(store, category, 1)
+    let finished = 0
+    let entered: () => void = () => undefined
+    const inHand = new Promise<void>((resolve) => {
+      entered = resolve
+    })
+    const { subscription } = follow(store, category, {
+      handle: async () => {
+        entered()
+        await store.head()
+        finished++
+      },
+    })
+    await inHand
+    await subscription.stop()
+    expect(finished).toBe(1)
+    await write(store, category, 1)
+    expect(finished).toBe(1)
+  })
+})

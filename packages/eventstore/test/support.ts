@@ -1,0 +1,89 @@
+// What the engine's tests share: a store to talk to, a line to it that can be cut, and waiting for what must become true.
+import { randomUUID } from 'node:crypto'
+import { createServer, connect as openSocket, type Socket } from 'node:net'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { start } from '@headwater/embedded-eventstore'
+import pino from 'pino'
+
+export const logger = pino({ level: process.env.LOG_LEVEL ?? 'silent' })
+
+/** Keeps a run's streams apart from everything else that a given store holds. */
+export const runPrefix = `test${randomUUID().slice(0, 8)}`
+
+/** The EventStoreDB that EVENTSTORE_URL names, or an embedded node of this test's own. */
+export const testStore = async (): Promise<{ url: string; stop: () => Promise<void> }> => {
+  const url = process.env.EVENTSTORE_URL
+  if (url) return { url, stop: async () => undefined }
+  const node = await start({ port: 0, memory: true })
+  return { url: node.connectionString, stop: () => node.stop() }
+}
+
+/** Waits until `check` holds. The deadline is a limit, not a measurement. */
+export const until = async (what: string, check: () => boolean | Promise<boolean>, deadlineMs = 20_000) => {
+  const deadline = Date.now() + deadlineMs
+  while (!(await check())) {
+    if (Date.now() > deadline) throw new Error(`Still waiting after ${deadlineMs} ms: ${what}`)
+    await sleep(10)
+  }
+}
+
+export type Line = {
+  readonly url: string
+  /** Replies no longer reach the client; what it sends still arrives. Connections made later are whole. */
+  readonly swallowReplies: () => void
+  /** Nothing passes any more in either direction, and nobody is told. Connections made later are whole. */
+  readonly freeze: () => void
+  /** Connections end with a reset. */
+  readonly cut: () => void
+  readonly connections: () => number
+  readonly close: () => Promise<void>
+}
+
+/** A TCP line to the store at `url` that can fail in every way a network does. */
+export const lineTo = async (url: string): Promise<Line> => {
+  const [host, port] = new URL(url).host.split(':')
+  type Pair = { client: Socket; server: Socket }
+  const pairs = new Set<Pair>()
+  let made = 0
+  const listener = createServer((client) => {
+    made++
+    const server = openSocket(Number(port), host)
+    const pair = { client, server }
+    pairs.add(pair)
+    client.pipe(server)
+    server.pipe(client)
+    const end = () => {
+      client.destroy()
+      server.destroy()
+      pairs.delete(pair)
+    }
+    for (const socket of [client, server]) socket.on('error', end).on('close', end)
+  })
+  await new Promise<void>((resolve) => listener.listen(0, '127.0.0.1', resolve))
+  const address = listener.address()
+  if (!address || typeof address === 'string') throw new Error('The line has no port.')
+  const drain = (from: Socket, to: Socket) => {
+    from.unpipe(to)
+    from.resume()
+  }
+  return {
+    url: `esdb://127.0.0.1:${address.port}?tls=false`,
+    swallowReplies: () => {
+      for (const { client, server } of pairs) drain(server, client)
+    },
+    freeze: () => {
+      for (const { client, server } of pairs) {
+        drain(server, client)
+        drain(client, server)
+      }
+    },
+    cut: () => {
+      for (const { client } of pairs) client.resetAndDestroy()
+    },
+    connections: () => made,
+    close: async () => {
+      for (const { client } of pairs) client.destroy()
+      await new Promise((resolve) => listener.close(resolve))
+    },
+  }
+}
