@@ -12,7 +12,7 @@
 // When all three are in place (a hash over every input file says so) it starts nothing and costs about 50 ms.
 import { spawn, spawnSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import { existsSync, mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import os from 'node:os'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -68,15 +68,28 @@ function run(command, args, options) {
 
 // ---- is everything in place? ------------------------------------------------------------------------------------
 function inputs() {
-  const files = ['package.json', 'pnpm-lock.yaml', 'pnpm-workspace.yaml', 'scripts/run.mjs', 'scripts/node/pnpm-lock.yaml']
+  const files = [
+    'package.json',
+    'pnpm-lock.yaml',
+    'pnpm-workspace.yaml',
+    'scripts/run.mjs',
+    'scripts/node/pnpm-lock.yaml',
+  ]
   const globs = readFileSync(at('pnpm-workspace.yaml'), 'utf8').matchAll(/^\s*-\s*['"]?([\w./-]+)\/\*['"]?\s*$/gm)
   for (const [, dir] of globs)
-    for (const entry of existsSync(at(dir)) ? readdirSync(at(dir)).sort() : []) files.push(`${dir}/${entry}/package.json`)
+    for (const entry of existsSync(at(dir)) ? readdirSync(at(dir)).sort() : [])
+      files.push(`${dir}/${entry}/package.json`)
   return files.filter((file) => existsSync(at(file)))
 }
 function fingerprint() {
-  const hash = createHash('sha256').update(`${process.platform}-${process.arch} ${ownNodeIsGood ? process.version : 'local'}\n`)
-  for (const file of inputs()) hash.update(`${file}\0`).update(readFileSync(at(file))).update('\0')
+  const hash = createHash('sha256').update(
+    `${process.platform}-${process.arch} ${ownNodeIsGood ? process.version : 'local'}\n`,
+  )
+  for (const file of inputs())
+    hash
+      .update(`${file}\0`)
+      .update(readFileSync(at(file)))
+      .update('\0')
   return hash.digest('hex')
 }
 const stampFile = at('node_modules', '.setup-stamp')
@@ -130,23 +143,41 @@ function prepare() {
     say(`getting pnpm ${pnpmVersion} ...`)
     // No lifecycle scripts and no lockfile (npm's own would not survive a registry mirror that lacks other platforms' binaries);
     // pnpm's install script is run by hand below: it links the platform's native binary over the placeholder.
-    const flags = ['--no-save', '--no-package-lock', '--ignore-scripts', '--no-audit', '--no-fund', '--no-update-notifier', '--loglevel=error']
-    run(process.platform === 'win32' ? 'npm.cmd' : 'npm', ['install', '--prefix', toolsDir, ...flags, `pnpm@${pnpmVersion}`], {
-      cwd: toolsDir,
-      env: process.env,
-      shell: process.platform === 'win32',
-    })
+    const flags = [
+      '--no-save',
+      '--no-package-lock',
+      '--ignore-scripts',
+      '--no-audit',
+      '--no-fund',
+      '--no-update-notifier',
+      '--loglevel=error',
+    ]
+    run(
+      process.platform === 'win32' ? 'npm.cmd' : 'npm',
+      ['install', '--prefix', toolsDir, ...flags, `pnpm@${pnpmVersion}`],
+      {
+        cwd: toolsDir,
+        env: process.env,
+        shell: process.platform === 'win32',
+      },
+    )
     run(process.execPath, [path.join(pnpmPackage, 'install.js')], { cwd: pnpmPackage })
   }
 
   if (!ownNodeIsGood) {
     const want = readJson(at('scripts', 'node', 'package.json')).dependencies[nodePackage]
     if (!want)
-      fail(`Node.js ${process.versions.node} is too old and scripts/node has no build for ${process.platform}-${process.arch}: install Node.js ${MIN_NODE_MAJOR} or newer.`)
+      fail(
+        `Node.js ${process.versions.node} is too old and scripts/node has no build for ${process.platform}-${process.arch}: install Node.js ${MIN_NODE_MAJOR} or newer.`,
+      )
     const have = existsSync(path.join(nodeBinDir, 'node')) && readJson(path.join(localNodeHome, 'package.json')).version
     if (have !== want) {
-      say(`Node.js ${process.versions.node} is older than ${MIN_NODE_MAJOR}; getting Node.js ${want} for this checkout ...`)
-      run(pnpmExe, ['--dir', at('scripts', 'node'), 'install', '--frozen-lockfile', '--reporter=silent'], { cwd: at('scripts', 'node') })
+      say(
+        `Node.js ${process.versions.node} is older than ${MIN_NODE_MAJOR}; getting Node.js ${want} for this checkout ...`,
+      )
+      run(pnpmExe, ['--dir', at('scripts', 'node'), 'install', '--frozen-lockfile', '--reporter=silent'], {
+        cwd: at('scripts', 'node'),
+      })
     }
   }
 
@@ -156,7 +187,10 @@ function prepare() {
     rmSync(at('node_modules'), { recursive: true, force: true })
   }
   say('installing dependencies ...')
-  run(pnpmExe, ['install', '--frozen-lockfile', '--reporter=append-only'], { cwd: root, env: { ...childEnv(), CI: 'true' } })
+  run(pnpmExe, ['install', '--frozen-lockfile', '--reporter=append-only'], {
+    cwd: root,
+    env: { ...childEnv(), CI: 'true' },
+  })
   writeFileSync(stampFile, fingerprint())
   say(`ready in ${((Date.now() - started) / 1000).toFixed(1)} s`)
 }

@@ -129,7 +129,7 @@ describe('RecordCreditScore', () => {
   test('refused when the applicant withdrew meanwhile', () =>
     given(requested, withdrawn)
       .when(recordCreditScore(creditScore(9)))
-      .refused('loan_already_decided', { status: 'withdrawn', withdrawnAt: decidedAt }))
+      .refused('loan_already_decided', { loanStatus: 'withdrawn', withdrawnAt: decidedAt }))
 })
 
 describe.each([
@@ -148,22 +148,26 @@ describe.each([
   test('refused when there is no such loan', () => given().when(decide(type)).refused('loan_not_found'))
 
   test('refused while the credit check is open', () =>
-    given(requested).when(decide(type)).refused('loan_not_awaiting_review', { status: 'checking' }))
+    given(requested).when(decide(type)).refused('loan_not_awaiting_review', { loanStatus: 'checking' }))
 
   test('repeated by another underwriter: refused with who decided and when', () =>
     given(...awaitingReview, manually(event))
       .when(decide(type, 'joan'))
-      .refused('loan_not_awaiting_review', { status, decidedBy: 'grace', decidedAt }))
+      .refused('loan_not_awaiting_review', { loanStatus: status, decidedBy: 'grace', decidedAt }))
 
   test('refused when the score decided', () =>
     given(requested, creditChecked(9), autoApproved(9))
       .when(decide(type))
-      .refused('loan_not_awaiting_review', { status: 'approved', decidedBy: 'the credit check', decidedAt: checkedAt }))
+      .refused('loan_not_awaiting_review', {
+        loanStatus: 'approved',
+        decidedBy: 'the credit check',
+        decidedAt: checkedAt,
+      }))
 
   test('refused when it was withdrawn', () =>
     given(...awaitingReview, withdrawn)
       .when(decide(type))
-      .refused('loan_not_awaiting_review', { status: 'withdrawn' }))
+      .refused('loan_not_awaiting_review', { loanStatus: 'withdrawn' }))
 
   test('nobody decides on their own loan', () =>
     given(...awaitingReview)
@@ -201,7 +205,7 @@ describe('WithdrawLoan', () => {
   ] as const)('refused when it is %s', (status, events) =>
     given(...events)
       .when(withdrawLoan())
-      .refused('loan_already_decided', { status }),
+      .refused('loan_already_decided', { loanStatus: status }),
   )
 })
 

@@ -208,10 +208,11 @@ export const connectEventStore = ({ url, logger }: { url: string; logger: Logger
         },
       },
     })
+    const letGo = () => void subscription.unsubscribe().catch(() => undefined)
     const end = (error: unknown) => {
       if (over) return
       over = true
-      void own.dispose()
+      letGo()
       onEnd(error)
     }
     subscription.on('data', ({ event }: { event?: AllStreamRecordedEvent }) => {
@@ -231,7 +232,7 @@ export const connectEventStore = ({ url, logger }: { url: string; logger: Logger
       resume: () => subscription.resume(),
       close: () => {
         over = true
-        void own.dispose()
+        letGo()
       },
     }
   }

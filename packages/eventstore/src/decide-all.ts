@@ -15,7 +15,7 @@ const schemaVersion = 1
 /** What became of one command. */
 export type Outcome =
   | { readonly kind: 'recorded'; readonly record: CommandRecord }
-  | { readonly kind: 'nothing to do'; readonly revision: bigint }
+  | { readonly kind: 'nothing to do'; readonly revision: bigint; readonly position: Position }
   | { readonly kind: 'refused'; readonly error: unknown }
 
 export type Decided<State> = {
@@ -80,7 +80,7 @@ export const decideAll = <Command, Event extends DomainEvent, State>(
     } catch (error) {
       return { kind: 'refused', error }
     }
-    if (events.length === 0) return { kind: 'nothing to do', revision }
+    if (events.length === 0) return { kind: 'nothing to do', revision, position: known.position }
     bytes += dataBytes(events)
     if (toAppend.length > 0 && (toAppend.length + events.length > appendEventsMax || bytes > appendDataBytesMax))
       return 'append is full'
@@ -110,12 +110,12 @@ export const decideAll = <Command, Event extends DomainEvent, State>(
       for (const [commandId, record] of records) known.commands.set(commandId, { ...record, position })
       const written = new Set<CommandRecord>(records.values())
       return {
-        outcomes: outcomes.map((outcome) =>
-          outcome.kind === 'recorded' && written.has(outcome.record)
-            ? { kind: 'recorded', record: { ...outcome.record, position } }
-            : outcome,
-        ),
-        known: { state, revision, commands: known.commands },
+        outcomes: outcomes.map((outcome) => {
+          if (outcome.kind === 'nothing to do') return { ...outcome, position }
+          if (outcome.kind !== 'recorded' || !written.has(outcome.record)) return outcome
+          return { kind: 'recorded', record: { ...outcome.record, position } }
+        }),
+        known: { state, revision, position, commands: known.commands },
       }
     },
   }

@@ -113,11 +113,11 @@ export const createCommandHandler = <Command, Event extends DomainEvent, State>(
     return newer.revision > believed.revision ? newer : readAndKeep(stream, nothingKnown(decider.initialState))
   }
 
-  const settle = async (waiting: Waiting<Command>, outcome: Outcome) => {
+  const settle = (waiting: Waiting<Command>, outcome: Outcome) => {
     const { id } = waiting.request
-    if (outcome.kind === 'refused') return waiting.reject(outcome.error)
-    if (outcome.kind === 'recorded') return waiting.resolve(answerOf(id, outcome.record))
-    waiting.resolve({ id, revision: outcome.revision, position: await store.head(), created: false })
+    if (outcome.kind === 'refused') waiting.reject(outcome.error)
+    else if (outcome.kind === 'recorded') waiting.resolve(answerOf(id, outcome.record))
+    else waiting.resolve({ id, revision: outcome.revision, position: outcome.position, created: false })
   }
 
   /** Decides as many of the waiting commands as one append holds; returns how many were settled. */
@@ -127,8 +127,10 @@ export const createCommandHandler = <Command, Event extends DomainEvent, State>(
     let confirmed = false
     for (let conflicts = 0; ; ) {
       const decided = decideAll(decider, stream, current, requests)
-      const settleAll = (outcomes: readonly Outcome[]) =>
-        Promise.all(outcomes.map((outcome, index) => settle(queue[index] as Waiting<Command>, outcome)))
+      const settleAll = (outcomes: readonly Outcome[]): number => {
+        for (const [index, outcome] of outcomes.entries()) settle(queue[index] as Waiting<Command>, outcome)
+        return outcomes.length
+      }
 
       if (decided.toAppend.length === 0) {
         // A stale cache never refuses: what rests on it is confirmed by reading what is newer.
@@ -137,8 +139,7 @@ export const createCommandHandler = <Command, Event extends DomainEvent, State>(
           confirmed = true
           continue
         }
-        await settleAll(decided.outcomes)
-        return decided.outcomes.length
+        return settleAll(decided.outcomes)
       }
 
       const believed = current.revision < 0n ? 'no_stream' : current.revision
@@ -148,14 +149,12 @@ export const createCommandHandler = <Command, Event extends DomainEvent, State>(
         // Only a clean first success proves that exactly these events follow the state that was decided on.
         if (reply.clean && reply.revision === after.known.revision) cache.set(stream, after.known)
         else cache.delete(stream)
-        await settleAll(after.outcomes)
-        return after.outcomes.length
+        return settleAll(after.outcomes)
       }
       conflicts++
       if (conflicts > conflictsMax) {
         const conflict = new Rejection('conflict', 'Others keep changing the same thing. Try again.')
-        await settleAll(decided.outcomes.map(() => ({ kind: 'refused', error: conflict })))
-        return decided.outcomes.length
+        return settleAll(decided.outcomes.map(() => ({ kind: 'refused', error: conflict })))
       }
       if (conflicts > 1) await waitAfter(conflicts - 1, conflictBackoff)
       current = await readAfterConflict(stream, current, reply.clean)

@@ -2,7 +2,7 @@
 import type { Decider, DomainEvent } from '@headwater/deciders/decider'
 import type { EventStore } from './client.ts'
 import type { Codec, StoredEvent } from './codec.ts'
-import type { Position } from './position.ts'
+import { beginning, type Position } from './position.ts'
 
 const readPageEvents = 500
 
@@ -19,6 +19,8 @@ export type CommandRecord = {
 export type KnownStream<State> = {
   readonly state: State
   readonly revision: bigint
+  /** Of the last event; before everything when there is none. */
+  readonly position: Position
   /**
    * By commandId. Grows in place, shared by all that was known of the stream before: copying it for every command would
    * make a long stream slow, and a commandId that is here was recorded, whatever revision one looks from.
@@ -29,6 +31,7 @@ export type KnownStream<State> = {
 export const nothingKnown = <State>(initialState: State): KnownStream<State> => ({
   state: initialState,
   revision: -1n,
+  position: beginning,
   commands: new Map(),
 })
 
@@ -53,16 +56,17 @@ export const readNewer = async <Event extends DomainEvent, State>(
   evolve: Decider<never, Event, State>['evolve'],
   codec: Codec<Event>,
 ): Promise<KnownStream<State>> => {
-  let { state, revision } = known
+  let { state, revision, position } = known
   const { commands } = known
   for (;;) {
     const page = await store.readStream(stream, revision + 1n, readPageEvents)
     for (const stored of page) {
       state = evolve(state, codec.decode(stored))
       revision = stored.revision
+      position = stored.position
       const commandId = text(stored.metadata.commandId)
       if (commandId !== undefined) commands.set(commandId, recordOf(stored, commands.get(commandId)))
     }
-    if (page.length < readPageEvents) return { state, revision, commands }
+    if (page.length < readPageEvents) return { state, revision, position, commands }
   }
 }

@@ -95,11 +95,11 @@ const decision = (state: LoanState): Readonly<Record<string, unknown>> => {
   switch (state.status) {
     case 'approved':
     case 'denied':
-      return { status: state.status, decidedBy: state.decidedBy ?? 'the credit check', decidedAt: state.decidedAt }
+      return { loanStatus: state.status, decidedBy: state.decidedBy ?? 'the credit check', decidedAt: state.decidedAt }
     case 'withdrawn':
-      return { status: state.status, withdrawnAt: state.withdrawnAt }
+      return { loanStatus: state.status, withdrawnAt: state.withdrawnAt }
     default:
-      return { status: state.status }
+      return { loanStatus: state.status }
   }
 }
 

@@ -1,0 +1,43 @@
+// Keeps track of the calls that are open, so that stopping can end them, and lets a sender wait for a slow reader.
+import { setImmediate } from 'node:timers/promises'
+import type { ServerDuplexStream, ServerWritableStream } from '@grpc/grpc-js'
+import type { Failure } from './errors.ts'
+
+export type ReadCall = ServerWritableStream<Buffer, Buffer>
+export type BatchCall = ServerDuplexStream<Buffer, Buffer>
+
+export type Calls = ReturnType<typeof createCalls>
+
+export const createCalls = () => {
+  const open = new Set<(failure: Failure) => void>()
+  return {
+    // Answers the function to call when the call is over.
+    add: (end: (failure: Failure) => void): (() => void) => {
+      open.add(end)
+      return () => open.delete(end)
+    },
+    endAll: (failure: Failure): void => {
+      for (const end of [...open]) end(failure)
+    },
+  }
+}
+
+// grpc-js turns an 'error' event into the call's status and trailers.
+export const fail = (call: ReadCall | BatchCall, failure: Failure): void => {
+  if (!call.cancelled && !call.destroyed && !call.writableEnded) call.emit('error', failure)
+}
+
+export const isOver = (call: ReadCall): boolean => call.cancelled || call.destroyed || call.writableEnded
+
+// Waits until the reader has taken what was sent, and lets other work run in any case.
+export const breathe = async (call: ReadCall): Promise<void> => {
+  if (!call.writableNeedDrain || isOver(call)) {
+    await setImmediate()
+    return
+  }
+  const { promise, resolve } = Promise.withResolvers<void>()
+  const events = ['drain', 'close', 'cancelled', 'finish']
+  for (const event of events) call.once(event, resolve)
+  await promise
+  for (const event of events) call.removeListener(event, resolve)
+}

@@ -1,0 +1,61 @@
+#!/usr/bin/env node
+// The embedded event store as a process of its own.
+import { parseArgs } from 'node:util'
+import { defaults, start } from './start.ts'
+
+const help = `embedded-eventstore: speaks EventStoreDB's gRPC protocol over one SQLite file, for development, tests and demos.
+
+  --port <number>     where to listen, 0 for any free port   (EMBEDDED_EVENTSTORE_PORT, default ${defaults.port})
+  --host <address>    the interface to listen on             (EMBEDDED_EVENTSTORE_HOST, default ${defaults.host})
+  --directory <path>  where eventstore.sqlite is kept        (EMBEDDED_EVENTSTORE_DIRECTORY, default ${defaults.directory})
+  --help              this text
+
+There is no encryption and no authentication: whoever reaches the port may do everything.
+When it listens it prints one line of JSON: {"listening":true,"port":...,"connectionString":"..."}
+`
+
+const fail = (message: string): never => {
+  process.stderr.write(`${message}\n`)
+  process.exit(1)
+}
+
+const readOptions = () => {
+  const text = { type: 'string' } as const
+  try {
+    return parseArgs({ options: { port: text, host: text, directory: text, help: { type: 'boolean' } } }).values
+  } catch (error) {
+    return fail(`${error instanceof Error ? error.message : error}\nTry --help.`)
+  }
+}
+
+const readPort = (text: string): number => {
+  const port = Number(text)
+  if (!/^\d+$/.test(text) || port > 65535) fail(`"${text}" is not a port number.`)
+  return port
+}
+
+const run = async (): Promise<void> => {
+  const options = readOptions()
+  if (options.help) {
+    process.stdout.write(help)
+    return
+  }
+  const { env } = process
+  const store = await start({
+    port: readPort(options.port ?? env.EMBEDDED_EVENTSTORE_PORT ?? String(defaults.port)),
+    host: options.host ?? env.EMBEDDED_EVENTSTORE_HOST ?? defaults.host,
+    directory: options.directory ?? env.EMBEDDED_EVENTSTORE_DIRECTORY ?? defaults.directory,
+  })
+  const { port, connectionString } = store
+  process.stdout.write(`${JSON.stringify({ listening: true, port, connectionString })}\n`)
+  const stop = (): void => {
+    store.stop().then(
+      () => process.exit(0),
+      (error: unknown) => fail(String(error)),
+    )
+  }
+  process.once('SIGTERM', stop)
+  process.once('SIGINT', stop)
+}
+
+run().catch((error: unknown) => fail(error instanceof Error ? error.message : String(error)))

@@ -1,0 +1,70 @@
+// Reads events from the database a bounded page at a time; no statement stays open between two pages.
+import type { Database } from './database.ts'
+
+export type Direction = 'forwards' | 'backwards'
+export type Row = [position: number, stream: number, type: number, revision: number, record: Buffer]
+export type Place = [position: number, stream: number, type: number]
+
+export const pageEventsMax = 256
+export const pageBytesMax = 1024 * 1024
+export const scanEventsMax = 2000
+
+const columns = 'events.position, events.stream, events.type, events.revision, events.record'
+const both = (forwards: string, backwards: string) => ({ forwards, backwards })
+
+export type Pages = ReturnType<typeof openPages>
+
+export const openPages = (database: Database) => {
+  const prepareBoth = <Arguments extends unknown[], Result>(sql: { forwards: string; backwards: string }) => ({
+    forwards: database.prepare<Arguments, Result>(sql.forwards).raw(),
+    backwards: database.prepare<Arguments, Result>(sql.backwards).raw(),
+  })
+
+  const all = prepareBoth<[number, number], Row>(
+    both(
+      `SELECT ${columns} FROM events WHERE position >= ? ORDER BY position LIMIT ?`,
+      `SELECT ${columns} FROM events WHERE position <= ? ORDER BY position DESC LIMIT ?`,
+    ),
+  )
+  const places = prepareBoth<[number, number], Place>(
+    both(
+      'SELECT position, stream, type FROM events WHERE position >= ? ORDER BY position LIMIT ?',
+      'SELECT position, stream, type FROM events WHERE position <= ? ORDER BY position DESC LIMIT ?',
+    ),
+  )
+  const ofStream = prepareBoth<[number, number, number], Row>(
+    both(
+      `SELECT ${columns} FROM keys JOIN events ON events.position = keys.position
+       WHERE keys.stream = ? AND keys.key >= ? ORDER BY keys.key LIMIT ?`,
+      `SELECT ${columns} FROM keys JOIN events ON events.position = keys.position
+       WHERE keys.stream = ? AND keys.key <= ? AND keys.key >= 0 ORDER BY keys.key DESC LIMIT ?`,
+    ),
+  )
+  const one = database.prepare<[number], Row>(`SELECT ${columns} FROM events WHERE position = ?`).raw()
+
+  // Events may be large: a page ends by size as well as by number, and holds at least one event.
+  const bounded = (rows: IterableIterator<Row>): Row[] => {
+    const page: Row[] = []
+    let bytes = 0
+    for (const row of rows) {
+      page.push(row)
+      bytes += row[4].length
+      if (bytes >= pageBytesMax) break
+    }
+    return page
+  }
+
+  return {
+    // All bounds are inclusive, in both directions.
+    all: (from: number, direction: Direction, count: number): Row[] =>
+      bounded(all[direction].iterate(from, Math.min(count, pageEventsMax))),
+    stream: (stream: number, from: number, direction: Direction, count: number): Row[] =>
+      bounded(ofStream[direction].iterate(stream, from, Math.min(count, pageEventsMax))),
+    places: (from: number, direction: Direction): Place[] => places[direction].all(from, scanEventsMax),
+    at: (position: number): Row | undefined => one.get(position),
+    atRevision: (stream: number, revision: number): Row | undefined => {
+      const row = ofStream.forwards.get(stream, revision, 1)
+      return row?.[3] === revision ? row : undefined
+    },
+  }
+}

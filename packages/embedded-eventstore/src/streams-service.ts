@@ -1,0 +1,82 @@
+// The Streams and ServerFeatures services as grpc-js serves them; messages are bytes here, their encoding is ours.
+import type { MethodDefinition, Server, ServerUnaryCall, sendUnaryData } from '@grpc/grpc-js'
+import { serveAppend } from './append.ts'
+import { serveBatchAppend } from './batch-append.ts'
+import { type Calls, fail, type ReadCall } from './calls.ts'
+import { malformed } from './errors.ts'
+import { readAll, readStream } from './read.ts'
+import { decodeReadRequest } from './read-request.ts'
+import { encodeSupportedMethods, type SupportedMethod } from './replies.ts'
+import type { Store } from './store.ts'
+import { subscribe } from './subscription.ts'
+
+// Client 6.2.1 decides by version what it dares to call (§2.3).
+const reportedVersion = '24.6.0'
+
+const streams = 'event_store.client.streams.Streams'
+const serverFeatures = 'event_store.client.server_features.ServerFeatures'
+
+// Client 6.2.1 compares lower-cased paths. Only what is served may stand here.
+const supportedMethods: SupportedMethod[] = [
+  { service: streams.toLowerCase(), method: 'read', features: ['position', 'events'] },
+  { service: streams.toLowerCase(), method: 'append', features: [] },
+  { service: streams.toLowerCase(), method: 'batchappend', features: ['deadline_duration'] },
+  { service: serverFeatures.toLowerCase(), method: 'getsupportedmethods', features: [] },
+]
+
+const asTheyAre = (bytes: Buffer): Buffer => bytes
+
+const method = (path: string, requestStream: boolean, responseStream: boolean): MethodDefinition<Buffer, Buffer> => ({
+  path,
+  requestStream,
+  responseStream,
+  requestSerialize: asTheyAre,
+  requestDeserialize: asTheyAre,
+  responseSerialize: asTheyAre,
+  responseDeserialize: asTheyAre,
+})
+
+const serveRead =
+  (store: Store, calls: Calls) =>
+  async (call: ReadCall): Promise<void> => {
+    const forget = calls.add((failed) => fail(call, failed))
+    try {
+      const request = decodeReadRequest(call.request)
+      if (request.count === undefined) {
+        await subscribe(call, store, request)
+        return
+      }
+      if (request.source.kind === 'stream') await readStream(call, store, request, request.source.streamName)
+      else await readAll(call, store, request)
+      call.end()
+    } catch (error) {
+      fail(call, malformed(error))
+    } finally {
+      forget()
+    }
+  }
+
+const serveSupportedMethods = () => {
+  const answer = encodeSupportedMethods(reportedVersion, supportedMethods)
+  return (_: ServerUnaryCall<Buffer, Buffer>, reply: sendUnaryData<Buffer>): void => reply(null, answer)
+}
+
+// grpc-js answers UNIMPLEMENTED, with a sentence, to every method that is not registered here.
+export const addServices = (server: Server, store: Store, calls: Calls): void => {
+  server.addService(
+    {
+      read: method(`/${streams}/Read`, false, true),
+      append: method(`/${streams}/Append`, true, false),
+      batchAppend: method(`/${streams}/BatchAppend`, true, true),
+    },
+    {
+      read: serveRead(store, calls),
+      append: serveAppend(store, calls),
+      batchAppend: serveBatchAppend(store, calls),
+    },
+  )
+  server.addService(
+    { getSupportedMethods: method(`/${serverFeatures}/GetSupportedMethods`, false, false) },
+    { getSupportedMethods: serveSupportedMethods() },
+  )
+}

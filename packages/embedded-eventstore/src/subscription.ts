@@ -1,0 +1,153 @@
+// Serves catch-up subscriptions: reads what is there, says "caught up", then reads again whenever a commit concerns it (§2.9).
+import { randomUUID } from 'node:crypto'
+import { breathe, isOver, type ReadCall } from './calls.ts'
+import { createEncode } from './events.ts'
+import { createFilter } from './filter.ts'
+import { pageBytesMax, pageEventsMax, type Row } from './pages.ts'
+import type { FilterOptions, ReadRequest } from './read-request.ts'
+import { caughtUp, encodeCheckpoint, encodeConfirmation } from './replies.ts'
+import type { Store } from './store.ts'
+
+// Sends the next page and answers whether there may be more.
+type SendPage = () => Promise<boolean>
+type Feed = { sendPage: SendPage; beforeCaughtUp: () => void; watch: (wake: () => void) => () => void }
+
+const createSignal = () => {
+  let raised = false
+  let resolve: (() => void) | undefined
+  return {
+    raise: (): void => {
+      raised = true
+      resolve?.()
+    },
+    wait: async (): Promise<void> => {
+      if (!raised) await new Promise<void>((settle) => (resolve = settle))
+      raised = false
+      resolve = undefined
+    },
+    lower: (): void => {
+      raised = false
+    },
+  }
+}
+
+const nothing = (): void => {}
+
+// A page that is full says that its successors wait in the database, never in memory.
+const sendRows = (call: ReadCall, rows: Row[], encode: (row: Row) => Buffer): boolean => {
+  let bytes = 0
+  for (const row of rows) {
+    const message = encode(row)
+    bytes += message.length
+    call.write(message)
+  }
+  return rows.length >= pageEventsMax || bytes >= pageBytesMax
+}
+
+// The position or revision a subscription names is exclusive: it is what the subscriber has seen.
+const firstAfter = ({ source }: ReadRequest, start: number, head: number): number =>
+  source.from === 'start' ? start : source.from === 'end' ? head + 1 : source.from + 1
+
+const streamFeed = (call: ReadCall, store: Store, request: ReadRequest, streamName: string): Feed => {
+  const encode = createEncode(store, request)
+  let next = firstAfter(request, 0, store.names.head(streamName)?.revision ?? -1)
+  return {
+    beforeCaughtUp: nothing,
+    watch: (wake) => store.watchStream(streamName, wake),
+    sendPage: async () => {
+      const head = store.names.head(streamName)
+      if (!head || head.revision < next) return false
+      const rows = store.pages.stream(head.stream, next, 'forwards', pageEventsMax)
+      next = (rows.at(-1)?.[3] ?? next - 1) + 1
+      return sendRows(call, rows, encode)
+    },
+  }
+}
+
+const allFeed = (call: ReadCall, store: Store, request: ReadRequest): Feed => {
+  const encode = createEncode(store, request)
+  let next = firstAfter(request, 0, store.head())
+  return {
+    beforeCaughtUp: nothing,
+    watch: store.watchAll,
+    sendPage: async () => {
+      if (store.head() < next) return false
+      const rows = store.pages.all(next, 'forwards', pageEventsMax)
+      next = (rows.at(-1)?.[0] ?? next - 1) + 1
+      return sendRows(call, rows, encode)
+    },
+  }
+}
+
+const filteredFeed = (call: ReadCall, store: Store, request: ReadRequest, options: FilterOptions): Feed => {
+  const encode = createEncode(store, request)
+  const matching = createFilter(options, store.names)
+  const checkpointEvents = options.checkpointIntervalMultiplier * options.searchWindow
+  let next = firstAfter(request, 0, store.head())
+  let considered = 0
+  let lastConsidered = 0
+  let lastCheckpoint = 0
+
+  const checkpoint = (): void => {
+    if (lastConsidered === lastCheckpoint) return
+    call.write(encodeCheckpoint(lastConsidered))
+    lastCheckpoint = lastConsidered
+  }
+
+  const sendPage: SendPage = async () => {
+    if (store.head() < next) return false
+    const places = store.pages.places(next, 'forwards')
+    const matches = matching(places)
+    let sentBytes = 0
+    for (const place of places) {
+      const row = matches(place) ? store.pages.at(place[0]) : undefined
+      if (row) {
+        const message = encode(row)
+        call.write(message)
+        sentBytes += message.length
+      }
+      next = place[0] + 1
+      lastConsidered = place[0]
+      considered = (considered + 1) % checkpointEvents
+      // The interval counts every event that was looked at, sent or not.
+      if (considered === 0) checkpoint()
+      if (sentBytes >= pageBytesMax) return true
+    }
+    return places.length >= pageEventsMax
+  }
+  return { sendPage, beforeCaughtUp: checkpoint, watch: store.watchAll }
+}
+
+const createFeed = (call: ReadCall, store: Store, request: ReadRequest): Feed => {
+  if (request.source.kind === 'stream') return streamFeed(call, store, request, request.source.streamName)
+  if (request.filter) return filteredFeed(call, store, request, request.filter)
+  return allFeed(call, store, request)
+}
+
+export const subscribe = async (call: ReadCall, store: Store, request: ReadRequest): Promise<void> => {
+  const feed = createFeed(call, store, request)
+  const signal = createSignal()
+  const unwatch = feed.watch(signal.raise)
+  for (const event of ['cancelled', 'close', 'finish']) call.once(event, signal.raise)
+  let live = false
+  try {
+    call.write(encodeConfirmation(randomUUID()))
+    while (!isOver(call)) {
+      signal.lower()
+      const more = await feed.sendPage()
+      if (more) live = false
+      if (more || call.writableNeedDrain) {
+        await breathe(call)
+        continue
+      }
+      if (!live) {
+        feed.beforeCaughtUp()
+        call.write(caughtUp)
+        live = true
+      }
+      if (!isOver(call)) await signal.wait()
+    }
+  } finally {
+    unwatch()
+  }
+}

@@ -1,0 +1,158 @@
+// BatchAppend on the wire: correlation ids, chunks, deadlines, error details (§2.5).
+import { randomUUID } from 'node:crypto'
+import { DeadlineExceededError } from '@eventstore/db-client'
+import shared from '@eventstore/db-client/generated/shared_pb.js'
+import streamsPb from '@eventstore/db-client/generated/streams_pb.js'
+import { status } from '@grpc/grpc-js'
+import { expect, test } from 'vitest'
+import { added, collect, type Ended, identifier, many, newStream, rawBatch, useStore, uuid } from './helpers.ts'
+
+const used = useStore()
+const { BatchAppendReq, BatchAppendResp } = streamsPb
+
+type Chunk = {
+  correlation: string
+  stream?: string
+  expected?: string
+  deadlineSeconds?: number
+  events?: number
+  eventBytes?: number
+  final?: boolean
+}
+
+const chunk = (given: Chunk): Uint8Array => {
+  const { correlation, stream, expected, deadlineSeconds, events = 1, eventBytes = 2, final = true } = given
+  const request = new BatchAppendReq()
+  request.setCorrelationId(uuid(correlation))
+  request.setIsFinal(final)
+  if (stream !== undefined) {
+    const options = new BatchAppendReq.Options()
+    options.setStreamIdentifier(identifier(stream))
+    if (expected === undefined) options.setAny(new (emptyOf())())
+    else options.setStreamPosition(expected)
+    if (deadlineSeconds !== undefined) {
+      const deadline = new (timestampOf())()
+      deadline.setSeconds(deadlineSeconds)
+      options.setDeadline(deadline)
+    }
+    request.setOptions(options)
+  }
+  for (let number = 0; number < events; number++) {
+    const message = new BatchAppendReq.ProposedMessage()
+    message.setId(uuid())
+    message.getMetadataMap().set('type', 'Added').set('content-type', 'application/json')
+    message.setData(Buffer.alloc(eventBytes, 0x20))
+    request.addProposedMessages(message)
+  }
+  return request.serializeBinary()
+}
+
+// google-protobuf belongs to the client: its classes are reached through what the client generated.
+const emptyOf = () => shared.Empty as unknown as new () => never
+const timestampOf = () => {
+  const options = BatchAppendReq.Options.deserializeBinary(Buffer.from([0x32, 0]))
+  return options.getDeadline()?.constructor as new () => NonNullable<ReturnType<typeof options.getDeadline>>
+}
+
+const replies = ({ messages }: Ended) => messages.map((message) => BatchAppendResp.deserializeBinary(message))
+
+test('§2.5 the reply always carries correlation id and stream', async () => {
+  const [stream, correlation] = [newStream(), randomUUID()]
+  const ended = await rawBatch(used.raw, [
+    chunk({ correlation, stream }),
+    chunk({ correlation, stream, expected: '7' }),
+  ])
+  expect(ended.status.code).toBe(status.OK)
+  for (const reply of replies(ended)) {
+    expect(reply.getCorrelationId()?.getString()).toBe(correlation)
+    expect(Buffer.from(reply.getStreamIdentifier()?.getStreamName_asU8() ?? []).toString()).toBe(stream)
+  }
+  expect(replies(ended).map((reply) => reply.hasSuccess())).toEqual([true, false])
+})
+
+test('§2.5 a wrong revision is ALREADY_EXISTS with WrongExpectedVersion as its detail', async () => {
+  const stream = newStream()
+  const ended = await rawBatch(used.raw, [chunk({ correlation: randomUUID(), stream, expected: '7' })])
+  const error = replies(ended)[0]?.getError()
+  expect(error?.getCode()).toBe(status.ALREADY_EXISTS)
+  expect(error?.getDetails()?.getTypeUrl()).toBe('type.googleapis.com/event_store.client.WrongExpectedVersion')
+  const wrong = shared.WrongExpectedVersion.deserializeBinary(error?.getDetails()?.getValue_asU8() ?? new Uint8Array())
+  expect(wrong.toObject()).toMatchObject({ currentNoStream: {}, expectedStreamPosition: '7' })
+})
+
+test('§2.5 chunks are one append, written when the final one comes', async () => {
+  const [stream, correlation, other] = [newStream(), randomUUID(), randomUUID()]
+  const ended = await rawBatch(used.raw, [
+    chunk({ correlation, stream, events: 2, final: false }),
+    chunk({ correlation: other, stream }),
+    chunk({ correlation, events: 3 }),
+  ])
+  expect(replies(ended).map((reply) => reply.getCorrelationId()?.getString())).toEqual([other, correlation])
+  expect(replies(ended)[1]?.getSuccess()?.getCurrentRevision()).toBe('5')
+})
+
+test('§2.5 a chunk with an unknown correlation id is ignored', async () => {
+  const stream = newStream()
+  const ended = await rawBatch(used.raw, [
+    chunk({ correlation: randomUUID() }),
+    chunk({ correlation: randomUUID(), stream }),
+  ])
+  expect(replies(ended)).toHaveLength(1)
+  expect(replies(ended)[0]?.hasSuccess()).toBe(true)
+})
+
+test('§2.5 appends of one call are written in the order in which they arrive', async () => {
+  const stream = newStream()
+  const requests = Array.from({ length: 200 }, (_, index) =>
+    chunk({ correlation: randomUUID(), stream, ...(index > 0 && { expected: String(index - 1) }) }),
+  )
+  const ended = await rawBatch(used.raw, requests)
+  expect(replies(ended).map((reply) => reply.getSuccess()?.getCurrentRevision())).toEqual(
+    requests.map((_, index) => String(index)),
+  )
+})
+
+test('§2.5 a deadline that has passed is a Timeout and nothing is written', async () => {
+  const stream = newStream()
+  const ended = await rawBatch(used.raw, [chunk({ correlation: randomUUID(), stream, deadlineSeconds: 1 })])
+  const error = replies(ended)[0]?.getError()
+  expect(error?.getCode()).toBe(status.DEADLINE_EXCEEDED)
+  expect(error?.getDetails()?.getTypeUrl()).toBe('type.googleapis.com/event_store.client.Timeout')
+  const late = used.client.appendToStream(stream, added(), { deadline: -1000 })
+  await expect(late).rejects.toThrow(DeadlineExceededError)
+  await expect(collect(used.client.readStream(stream))).rejects.toMatchObject({ type: 'stream-not-found' })
+})
+
+test('§2.5 an append that is too large is refused with its detail, its later chunks are ignored', async () => {
+  const [stream, correlation] = [newStream(), randomUUID()]
+  const ended = await rawBatch(used.raw, [
+    chunk({ correlation, stream, eventBytes: 1024 * 1024 + 1, final: false }),
+    chunk({ correlation }),
+    chunk({ correlation: randomUUID(), stream }),
+  ])
+  const [refused, written] = replies(ended)
+  expect(refused?.getError()?.getDetails()?.getTypeName()).toBe('event_store.client.MaximumAppendSizeExceeded')
+  expect(written?.getSuccess()?.getCurrentRevision()).toBe('0')
+})
+
+test('§2.5 a request that cannot be served is refused alone: the call goes on', async () => {
+  const stream = newStream()
+  const ended = await rawBatch(used.raw, [
+    chunk({ correlation: randomUUID(), stream: '' }),
+    chunk({ correlation: randomUUID(), stream: '$all' }),
+    chunk({ correlation: randomUUID(), stream }),
+  ])
+  const kinds = replies(ended).map((reply) => reply.getError()?.getDetails()?.getTypeName())
+  expect(kinds).toEqual(['event_store.client.BadRequest', 'event_store.client.AccessDenied', undefined])
+})
+
+test('§2.5 a request without a correlation id ends the call, for nobody could tell its answer', async () => {
+  const ended = await rawBatch(used.raw, [new BatchAppendReq().serializeBinary()])
+  expect(ended.status.code).toBe(status.INVALID_ARGUMENT)
+})
+
+test('§2.5 one client, hundreds of appends in flight', async () => {
+  const stream = newStream()
+  const results = await Promise.all(many(500).map((event) => used.client.appendToStream(stream, event)))
+  expect(results.map(({ nextExpectedRevision }) => nextExpectedRevision)).toEqual(results.map((_, at) => BigInt(at)))
+})

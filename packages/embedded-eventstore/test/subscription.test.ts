@@ -1,0 +1,255 @@
+// Catch-up subscriptions: order, "caught up", checkpoints, slow readers, and the end of the server (§2.9).
+import { once } from 'node:events'
+import { Writable } from 'node:stream'
+import {
+  END,
+  EventStoreDBClient,
+  eventTypeFilter,
+  excludeSystemEvents,
+  type Position,
+  START,
+  streamNameFilter,
+} from '@eventstore/db-client'
+import shared from '@eventstore/db-client/generated/shared_pb.js'
+import streamsPb from '@eventstore/db-client/generated/streams_pb.js'
+import { expect, test } from 'vitest'
+import type { ReadCall } from '../src/calls.ts'
+import { pageEventsMax } from '../src/pages.ts'
+import { decodeReadRequest } from '../src/read-request.ts'
+import { start } from '../src/start.ts'
+import { openStore } from '../src/store.ts'
+import { subscribe } from '../src/subscription.ts'
+import {
+  added,
+  collect,
+  many,
+  newStream,
+  ofAll,
+  ofStream,
+  type ReadOptions,
+  rawRead,
+  readRequest,
+  readResponses,
+  useStore,
+} from './helpers.ts'
+
+const used = useStore()
+const { ReadResp } = streamsPb
+const { CONFIRMATION, EVENT, CAUGHT_UP, CHECKPOINT } = ReadResp.ContentCase
+const { SubscriptionOptions, FilterOptions } = streamsPb.ReadReq.Options
+
+const subscriptionTo = (set: (options: ReadOptions) => void): Uint8Array =>
+  readRequest((options) => {
+    options.setSubscription(new SubscriptionOptions())
+    set(options)
+  })
+
+test('§2.9 confirmation first, then what is there, then caught_up', async () => {
+  const stream = newStream()
+  await used.client.appendToStream(stream, many(3))
+  const request = subscriptionTo((options) => ofStream(options, stream))
+  const responses = readResponses(await rawRead(used.raw, request, 5))
+  expect(responses.map((each) => each.getContentCase())).toEqual([CONFIRMATION, EVENT, EVENT, EVENT, CAUGHT_UP])
+  expect(responses[0]?.getConfirmation()?.getSubscriptionId()).not.toBe('')
+})
+
+test('§2.9 caught_up comes at once when there is nothing to catch up', async () => {
+  const fromEnd = subscriptionTo((options) => ofAll(options).setEnd(new shared.Empty()))
+  const responses = readResponses(await rawRead(used.raw, fromEnd, 2))
+  expect(responses.map((each) => each.getContentCase())).toEqual([CONFIRMATION, CAUGHT_UP])
+  const missing = subscriptionTo((options) => ofStream(options, newStream()))
+  const waiting = readResponses(await rawRead(used.raw, missing, 2))
+  expect(waiting.map((each) => each.getContentCase())).toEqual([CONFIRMATION, CAUGHT_UP])
+})
+
+test('§2.9 a revision is exclusive; a stream that is missing is waited for', async () => {
+  const stream = newStream()
+  const early = used.client.subscribeToStream(stream, { fromRevision: START })
+  const first = collect(early, 4)
+  await once(early, 'caughtUp')
+  await used.client.appendToStream(stream, many(3))
+  const late = used.client.subscribeToStream(stream, { fromRevision: 0n })
+  const second = collect(late, 3)
+  await once(late, 'caughtUp')
+  await used.client.appendToStream(stream, added())
+  expect((await first).map(({ event }) => event?.revision)).toEqual([0n, 1n, 2n, 3n])
+  expect((await second).map(({ event }) => event?.revision)).toEqual([1n, 2n, 3n])
+})
+
+test('§2.9 from the end only what is new comes, to streams and to $all', async () => {
+  const stream = newStream()
+  await used.client.appendToStream(stream, many(3))
+  const ofOne = used.client.subscribeToStream(stream, { fromRevision: END })
+  const ofEverything = used.client.subscribeToAll({ fromPosition: END })
+  const found = [collect(ofOne, 1), collect(ofEverything, 1)]
+  await Promise.all([once(ofOne, 'caughtUp'), once(ofEverything, 'caughtUp')])
+  await used.client.appendToStream(stream, added())
+  for (const events of await Promise.all(found)) expect(events[0]?.event?.revision).toBe(3n)
+})
+
+test('§2.9 a position of $all is exclusive, and nothing is lost or doubled between catching up and living', async () => {
+  const stream = newStream('busy')
+  const { position } = await used.client.appendToStream(stream, added())
+  if (!position) throw new Error('a position')
+  const total = 1500
+  const writing = (async () => {
+    for (let sent = 0; sent < total; sent += 10) await used.client.appendToStream(stream, many(10))
+  })()
+  const subscription = used.client.subscribeToAll({
+    fromPosition: position,
+    filter: streamNameFilter({ prefixes: [stream] }),
+  })
+  const events = await collect(subscription, total)
+  await writing
+  expect(events.map(({ event }) => Number(event?.revision))).toEqual(Array.from({ length: total }, (_, at) => at + 1))
+})
+
+test('§2.9 checkpoints: one every multiplier × window considered events, one at the end of catching up, none twice', async () => {
+  const own = await start({ memory: true })
+  const client = EventStoreDBClient.connectionString(own.connectionString)
+  const checkpoints: bigint[] = []
+  await client.appendToStream('first', many(390))
+  const filter = eventTypeFilter({
+    prefixes: ['Nothing'],
+    checkpointInterval: 2,
+    checkpointReached: async (_, position: Position) => {
+      checkpoints.push(position.commit)
+    },
+  })
+  const subscription = client.subscribeToAll({ fromPosition: START, filter })
+  subscription.on('data', () => {})
+  await once(subscription, 'caughtUp')
+  expect(checkpoints).toEqual([64n, 128n, 192n, 256n, 320n, 384n, 390n])
+  const marker = client.subscribeToAll({ fromPosition: END })
+  const seen = collect(marker, 384 - 320)
+  await once(marker, 'caughtUp')
+  for (let index = 0; index < 64; index++) await client.appendToStream('second', added(index))
+  await seen
+  // Live, the counter goes on with every event: 390 + 58 = 448 = 7 × 64.
+  await expect.poll(() => checkpoints.at(-1), { timeout: 10_000 }).toBe(448n)
+  expect(new Set(checkpoints).size).toBe(checkpoints.length)
+  await client.dispose()
+  await own.stop()
+})
+
+test('§2.9 a checkpoint comes after the events it covers and before caught_up; none without a filter', async () => {
+  const stream = newStream('covered')
+  await used.client.appendToStream(stream, many(2))
+  const request = subscriptionTo((options) => {
+    ofAll(options)
+    const filter = new FilterOptions()
+    const expression = new FilterOptions.Expression()
+    expression.setPrefixList([stream])
+    filter.setStreamIdentifier(expression)
+    filter.setMax(1_000_000)
+    filter.setCheckpointintervalmultiplier(1)
+    options.setFilter(filter)
+  })
+  const responses = readResponses(await rawRead(used.raw, request, 5))
+  expect(responses.map((each) => each.getContentCase())).toEqual([CONFIRMATION, EVENT, EVENT, CHECKPOINT, CAUGHT_UP])
+  const last = responses[2]?.getEvent()?.getCommitPosition()
+  expect(responses[3]?.getCheckpoint()?.getCommitPosition()).toBe(last)
+  expect(responses[3]?.getCheckpoint()?.getPreparePosition()).toBe(last)
+})
+
+test('§2.9 system events are filtered by the filter that the client offers for it', async () => {
+  const stream = newStream('plain')
+  await used.client.appendToStream(newStream(), { ...added(), type: '$system' })
+  await used.client.appendToStream(stream, added())
+  const found = await collect(used.client.subscribeToAll({ filter: excludeSystemEvents() }), 3)
+  expect(found.every(({ event }) => !event?.type.startsWith('$'))).toBe(true)
+})
+
+test('a reader that takes nothing holds at most a page in memory, and others go on', async () => {
+  const store = openStore(undefined)
+  const taken: Buffer[] = []
+  let release: (() => void) | undefined
+  const slow = new Writable({
+    objectMode: true,
+    write: (message: Buffer, _, done) => {
+      taken.push(message)
+      release = done
+    },
+  })
+  const call = Object.assign(slow, { cancelled: false }) as unknown as ReadCall
+  const request = decodeReadRequest(subscriptionTo((options) => ofAll(options)))
+  const over = subscribe(call, store, request)
+  const total = 10 * pageEventsMax
+  for (let number = 0; number < total; number++) {
+    const event = {
+      id: Buffer.alloc(16, number),
+      type: 'Added',
+      contentType: undefined,
+      customMetadata: Buffer.alloc(0),
+    }
+    await new Promise((resolve) =>
+      store.append(
+        {
+          streamName: 'x',
+          expected: BigInt(number - 1) < 0n ? 'no stream' : BigInt(number - 1),
+          events: [{ ...event, data: Buffer.alloc(10) }],
+          deadlineAtMs: Number.POSITIVE_INFINITY,
+          bytes: 10,
+        },
+        resolve,
+      ),
+    )
+    expect(slow.writableLength).toBeLessThanOrEqual(pageEventsMax + 20)
+  }
+  // Now the reader takes everything: it gets all events, in order.
+  const drain = () => {
+    const done = release
+    release = undefined
+    done?.()
+  }
+  await expect
+    .poll(
+      () => {
+        while (release) drain()
+        return taken.filter((message) => ReadResp.deserializeBinary(message).hasEvent()).length
+      },
+      { interval: 1, timeout: 10_000 },
+    )
+    .toBe(total)
+  const positions = taken.map((message) => ReadResp.deserializeBinary(message).getEvent()?.getCommitPosition())
+  expect(positions.filter(Boolean)).toEqual(Array.from({ length: total }, (_, at) => String(at + 1)))
+  slow.destroy()
+  await over
+  store.close()
+})
+
+test('a paused subscriber over the wire gets everything once it goes on', async () => {
+  const stream = newStream('paused')
+  const subscription = used.client.subscribeToStream(stream, {}, { highWaterMark: 1 })
+  subscription.pause()
+  for (let sent = 0; sent < 5000; sent += 500) await used.client.appendToStream(stream, many(500))
+  const events = await collect(subscription, 5000)
+  expect(events.map(({ event }) => Number(event?.revision))).toEqual(Array.from({ length: 5000 }, (_, at) => at))
+})
+
+test('§2.2 stopping ends live subscriptions with UNAVAILABLE, and is over in bounded time', async () => {
+  const own = await start({ memory: true })
+  const client = EventStoreDBClient.connectionString(own.connectionString)
+  const subscriptions = [client.subscribeToAll(), client.subscribeToStream('x')]
+  const errors = subscriptions.map((each) =>
+    once(
+      each.on('data', () => {}),
+      'error',
+    ),
+  )
+  await Promise.all(subscriptions.map((each) => once(each, 'caughtUp')))
+  await Promise.all([own.stop(), own.stop()])
+  for (const [error] of await Promise.all(errors)) expect(error).toMatchObject({ type: 'unavailable' })
+  await client.dispose()
+})
+
+test('stopping does not wait for a client that takes nothing', async () => {
+  const own = await start({ memory: true })
+  const client = EventStoreDBClient.connectionString(own.connectionString)
+  for (let sent = 0; sent < 4000; sent += 1000) await client.appendToStream('x', many(1000))
+  const paused = client.readStream('x', {}, { highWaterMark: 1 })
+  paused.on('error', () => {})
+  await once(paused, 'readable')
+  await own.stop()
+  await client.dispose()
+})

@@ -1,0 +1,57 @@
+// Answers whether the process lives and whether it may be sent requests.
+import type { FastifyPluginAsync } from 'fastify'
+
+/** How a part of the service is: `trouble` is a sentence when something is wrong; other facts are shown as they are. */
+export type PartStatus = { readonly trouble?: string | undefined; readonly [fact: string]: unknown }
+
+export type Readiness = {
+  /** `starting` until every part was once without trouble; from then on trouble is only `degraded`: what works still serves. */
+  readonly status: 'starting' | 'ready' | 'degraded'
+  readonly parts: Readonly<Record<string, PartStatus>>
+}
+
+export type Health = { readonly readiness: () => Promise<Readiness> }
+
+/** Keeps a silent part from silencing the answer; below the 1 s that Kubernetes waits for a probe. */
+const probeTimeoutMs = 800
+
+const withinTimeout = async (probe: () => PartStatus | Promise<PartStatus>): Promise<PartStatus> => {
+  const silence = Promise.withResolvers<PartStatus>()
+  const timer = setTimeout(() => silence.resolve({ trouble: `no answer within ${probeTimeoutMs} ms` }), probeTimeoutMs)
+  try {
+    return await Promise.race([probe(), silence.promise])
+  } catch (error) {
+    return { trouble: error instanceof Error ? error.message : String(error) }
+  } finally {
+    clearTimeout(timer)
+  }
+}
+
+/** @param probes by name, what tells how a part of the service is; a probe that throws is in trouble */
+export const createHealth = (probes: Readonly<Record<string, () => PartStatus | Promise<PartStatus>>>): Health => {
+  let wasReady = false
+  return {
+    readiness: async () => {
+      const parts = Object.fromEntries(
+        await Promise.all(
+          Object.entries(probes).map(async ([name, probe]) => [name, await withinTimeout(probe)] as const),
+        ),
+      )
+      const inTrouble = Object.values(parts).some((part) => part.trouble !== undefined)
+      wasReady ||= !inTrouble
+      return { status: inTrouble ? (wasReady ? 'degraded' : 'starting') : 'ready', parts }
+    },
+  }
+}
+
+/** `/health/live` answers whenever the event loop beats: the answer is the proof. `/health/ready` is 503 while starting. */
+export const healthRoutes =
+  (health: Health): FastifyPluginAsync =>
+  async (server) => {
+    const hidden = { schema: { hide: true }, logLevel: 'warn' } as const
+    server.get('/health/live', hidden, async () => ({ status: 'live' }))
+    server.get('/health/ready', hidden, async (_request, reply) => {
+      const readiness = await health.readiness()
+      return reply.status(readiness.status === 'starting' ? 503 : 200).send(readiness)
+    })
+  }

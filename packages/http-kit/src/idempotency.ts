@@ -1,0 +1,50 @@
+// Makes a repeated request recognisable: the same Idempotency-Key from the same actor is the same command.
+import { createHmac, randomUUID } from 'node:crypto'
+import type { FastifyRequest } from 'fastify'
+import { v5 as uuidV5 } from 'uuid'
+import type { Actor } from './auth.ts'
+import { validationProblem } from './problem.ts'
+
+/** What a request is called, so that every replica gives the same request the same ids. */
+export type RequestIdentity = {
+  readonly commandId: string
+  /** The id of the thing this request creates, if it creates one. */
+  readonly createdId: string
+  /** Differs when another body or another resource comes under a key that was used before. */
+  readonly requestHash: string
+  /** It came under a key of its own, so it may have been here before. */
+  readonly mayBeRepeat: boolean
+}
+
+const namespace = '6ca1ae9b-7f4b-5b0f-9d9c-7e6a1c2f4d10'
+const keyText = /^[\x20-\x7e]{1,255}$/
+
+/** JSON with the keys of every object in order, so that equal values have equal texts. */
+const canonicalJson = (value: unknown): string =>
+  JSON.stringify(value, (_key, part: unknown) =>
+    typeof part === 'object' && part !== null && !Array.isArray(part)
+      ? Object.fromEntries(Object.entries(part).sort(([a], [b]) => (a < b ? -1 : 1)))
+      : part,
+  )
+
+const keyOf = (request: FastifyRequest): string => {
+  const key = request.headers['idempotency-key']
+  if (key === undefined) return randomUUID()
+  if (typeof key === 'string' && keyText.test(key)) return key
+  throw validationProblem([{ field: 'Idempotency-Key', message: '1 to 255 printable ASCII characters' }])
+}
+
+/** @throws Problem 422 when the key is malformed */
+export const identify = (request: FastifyRequest, actor: Actor): RequestIdentity => {
+  const key = keyOf(request)
+  const resource = [request.method, request.routeOptions.url, request.params]
+  return {
+    commandId: uuidV5(canonicalJson([actor.sub, resource, key]), namespace),
+    createdId: uuidV5(canonicalJson([actor.sub, key]), namespace),
+    // Keyed by what is stored nowhere: nobody can try guesses of personal data against the hash in the store.
+    requestHash: createHmac('sha256', key)
+      .update(canonicalJson([resource, request.body]))
+      .digest('hex'),
+    mayBeRepeat: request.headers['idempotency-key'] !== undefined,
+  }
+}

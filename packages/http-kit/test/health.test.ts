@@ -1,0 +1,41 @@
+// Readiness waits for every part once; later trouble is told but takes no service out of use.
+import { expect, onTestFinished, test } from 'vitest'
+import { createHealth, type PartStatus } from '../src/health.ts'
+import { createServer } from '../src/server.ts'
+import { createLogger } from '../src/telemetry.ts'
+
+const start = async (probes: Record<string, () => PartStatus | Promise<PartStatus>>) => {
+  const logger = createLogger({ service: 'things', level: 'silent' })
+  const server = await createServer({ title: 'Things', description: 'Things.', logger, health: createHealth(probes) })
+  onTestFinished(() => server.close())
+  return server
+}
+
+test('ready once all parts were without trouble, degraded afterwards', async () => {
+  const parts: Record<string, PartStatus> = { store: { trouble: 'it does not answer' }, model: { lagMs: 7 } }
+  const server = await start({ store: () => parts.store ?? {}, model: () => parts.model ?? {} })
+
+  const starting = await server.inject('/health/ready')
+  expect([starting.statusCode, starting.json()]).toEqual([503, { status: 'starting', parts }])
+
+  parts.store = {}
+  const ready = await server.inject('/health/ready')
+  expect([ready.statusCode, ready.json()]).toEqual([200, { status: 'ready', parts }])
+
+  parts.model = { trouble: 'it stopped', lagMs: 9_000 }
+  const degraded = await server.inject('/health/ready')
+  expect([degraded.statusCode, degraded.json()]).toEqual([200, { status: 'degraded', parts }])
+})
+
+test.each([
+  ['throws', () => Promise.reject(new Error('no connection')), 'no connection'],
+  ['never answers', () => new Promise<PartStatus>(() => undefined), 'no answer within 800 ms'],
+])('a part whose probe %s is in trouble', async (_how, probe, trouble) => {
+  const server = await start({ store: probe })
+  expect((await server.inject('/health/ready')).json()).toEqual({ status: 'starting', parts: { store: { trouble } } })
+})
+
+test('the process lives whatever its parts say', async () => {
+  const server = await start({ store: () => ({ trouble: 'gone' }) })
+  expect((await server.inject('/health/live')).statusCode).toBe(200)
+})

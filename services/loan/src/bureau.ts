@@ -1,0 +1,75 @@
+// Asks the credit bureau for a person's score, within limits, and never longer than an applicant can be asked to wait.
+import { Rejection } from '@headwater/deciders/decider'
+import type { CreditScore } from '@headwater/deciders/loan/loan'
+import { creditBureauAnswer } from '@headwater/deciders/loan/loan-events'
+import type { Logger } from '@headwater/http-kit/telemetry'
+import { Agent, request } from 'undici'
+import { createBreaker } from './breaker.ts'
+
+/** From the call to the last byte of the answer, connecting included. */
+const answerTimeoutMs = 2_000
+const answerBytesMax = 16 * 1024
+const connectionsMax = 50
+
+/** The bureau gave no answer that means anything. */
+export class CreditBureauUnavailable extends Rejection {
+  constructor(cause: unknown) {
+    super('credit_bureau_unavailable', 'The credit bureau does not answer. Try again in a moment.')
+    this.cause = cause
+  }
+}
+
+type ScoreRequest = { readonly loanId: string; readonly nationalId: string; readonly traceparent: string }
+
+export type CreditBureau = {
+  /** A loan's id makes a repeated question the same question. @throws CreditBureauUnavailable */
+  readonly scoreOf: (request: ScoreRequest) => Promise<CreditScore>
+  /** It failed so often that it is not being asked for now. */
+  readonly isGivenUp: () => boolean
+  readonly close: () => Promise<void>
+}
+
+export type CreditBureauOptions = {
+  readonly url: string
+  readonly logger: Logger
+  /** A clock that never goes back. */
+  readonly nowMs?: () => number
+}
+
+export const connectCreditBureau = ({
+  url,
+  logger,
+  nowMs = () => performance.now(),
+}: CreditBureauOptions): CreditBureau => {
+  const scores = new URL('v1/scores', url.endsWith('/') ? url : `${url}/`)
+  const dispatcher = new Agent({ connections: connectionsMax, maxResponseSize: answerBytesMax })
+  const breaker = createBreaker(nowMs)
+
+  const ask = async ({ loanId, nationalId, traceparent }: ScoreRequest): Promise<CreditScore> => {
+    const { statusCode, body } = await request(scores, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json', 'idempotency-key': loanId, traceparent },
+      body: JSON.stringify({ nationalId }),
+      signal: AbortSignal.timeout(answerTimeoutMs),
+      dispatcher,
+    })
+    if (statusCode !== 200) {
+      await body.dump()
+      throw new Error(`The credit bureau answered ${statusCode}.`)
+    }
+    return { ...creditBureauAnswer.parse(await body.json()), nationalId }
+  }
+
+  return {
+    scoreOf: async (question) => {
+      try {
+        return await breaker.call(() => ask(question))
+      } catch (error) {
+        logger.warn({ loanId: question.loanId, err: error }, 'no credit score')
+        throw new CreditBureauUnavailable(error)
+      }
+    },
+    isGivenUp: breaker.isOpen,
+    close: () => dispatcher.destroy(),
+  }
+}

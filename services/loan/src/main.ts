@@ -1,0 +1,19 @@
+// The loan service as a process: wiring only.
+import { connectEventStore } from '@headwater/eventstore/client'
+import { developmentActor } from '@headwater/http-kit/auth'
+import { loadConfig } from '@headwater/http-kit/config'
+import { runServer } from '@headwater/http-kit/run-server'
+import { createLogger } from '@headwater/http-kit/telemetry'
+import { connectCreditBureau } from './bureau.ts'
+import { config } from './config.ts'
+import { createLoanServer } from './loan-server.ts'
+
+const settings = loadConfig(config)
+const logger = createLogger({ service: 'loan', level: settings.LOG_LEVEL })
+const store = connectEventStore({ url: settings.EVENTSTORE_URL, logger })
+const bureau = connectCreditBureau({ url: settings.CREDIT_BUREAU_URL, logger })
+const actor = developmentActor(settings.DEVELOPMENT_UNDERWRITER)
+const server = await createLoanServer({ store, bureau, actor, logger })
+await runServer(server, { host: settings.HOST, port: settings.PORT }, async () => {
+  await Promise.all([store.close(), bureau.close()])
+})

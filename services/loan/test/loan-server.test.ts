@@ -1,0 +1,53 @@
+// The loan service as a server: what it says about itself, and how it is without its store.
+import { connectEventStore } from '@headwater/eventstore/client'
+import { anonymous } from '@headwater/http-kit/auth'
+import { expect, onTestFinished, test } from 'vitest'
+import { connectCreditBureau } from '../src/bureau.ts'
+import { createLoanServer } from '../src/loan-server.ts'
+import { logger, startLoan } from './support.ts'
+
+test('OpenAPI names every command with its input, its answer and its headers', async () => {
+  const { server } = await (await startLoan()).service()
+  const { paths, components } = (await server.inject('/openapi.json')).json()
+  expect(Object.keys(paths)).toEqual([
+    '/api/loans',
+    '/api/loans/{id}/approve',
+    '/api/loans/{id}/deny',
+    '/api/loans/{id}/withdraw',
+  ])
+  const { requestBody, parameters, responses } = paths['/api/loans'].post
+  expect(Object.keys(requestBody.content['application/json'].schema.properties)).toEqual([
+    'name',
+    'address',
+    'nationalId',
+    'amount',
+  ])
+  expect(parameters).toMatchObject([{ in: 'header', name: 'idempotency-key' }])
+  expect(Object.keys(responses)).toEqual(['2XX', '4XX', '5XX'])
+  expect(components.schemas).toHaveProperty('Problem')
+})
+
+test('it is ready when the store answers, and degraded while the bureau is given up', async () => {
+  const { service, bureau } = await startLoan()
+  const { server, request } = await service()
+  expect((await server.inject('/health/ready')).json()).toMatchObject({ status: 'ready' })
+  await bureau.behave('failing')
+  for (let failure = 0; failure < 5; failure++) await request()
+  const degraded = await server.inject('/health/ready')
+  expect([degraded.statusCode, degraded.json().status]).toEqual([200, 'degraded'])
+})
+
+test('without its store it is not ready and asks to be tried again', async () => {
+  const store = connectEventStore({ url: 'esdb://127.0.0.1:1?tls=false', logger })
+  const bureau = connectCreditBureau({ url: 'http://127.0.0.1:1', logger })
+  const server = await createLoanServer({ store, bureau, actor: anonymous, logger })
+  onTestFinished(async () => {
+    await server.close()
+    await Promise.all([store.close(), bureau.close()])
+  })
+  expect((await server.inject('/health/ready')).statusCode).toBe(503)
+  const url = '/api/loans/00000000-0000-4000-8000-000000000000/withdraw'
+  const refused = await server.inject({ method: 'POST', url })
+  expect([refused.statusCode, refused.json().code]).toEqual([503, 'event_store_unavailable'])
+  expect(refused.headers['retry-after']).toBe('1')
+})

@@ -1,0 +1,141 @@
+// Requesting a loan over HTTP: accepted, refused, repeated, conflicting; and what the store holds afterwards.
+import { randomUUID } from 'node:crypto'
+import { expect, test } from 'vitest'
+import { ada, startLoan } from './support.ts'
+
+test.each([
+  ['012345AA', 'AutoApproved'],
+  ['777777AA', 'AutoApproved'],
+  ['666666AA', 'ManualReviewRequired'],
+  ['555555AA', 'ManualReviewRequired'],
+  ['444444AA', 'AutoDenied'],
+  ['111111AA', 'AutoDenied'],
+])('accepted: %s leads to %s in one append, answered as created (D5)', async (nationalId, outcome) => {
+  const loan = await (await startLoan()).service()
+  const { status, headers, body } = await loan.request({ nationalId: nationalId.toLowerCase() })
+  expect(status).toBe(201)
+  expect(body).toEqual({ id: expect.any(String), revision: '2', position: expect.stringMatching(/^\d+\/\d+$/) })
+  expect(headers).toMatchObject({
+    location: `/api/loans/${body.id}`,
+    etag: '"2"',
+    'headwater-position': body.position,
+  })
+  const events = await loan.eventsOf(body.id)
+  expect(events.map(({ type }) => type)).toEqual(['LoanRequested', 'CreditChecked', outcome])
+  expect(events[0]?.data).toMatchObject({ ...ada, nationalId, requestedBy: { kind: 'anonymous', id: 'anonymous' } })
+})
+
+test.each([
+  ['name', { name: ' x ' }, 'at least 2 characters'],
+  ['name', { name: undefined }, 'is missing'],
+  ['address', { address: ' ' }, 'is missing'],
+  ['nationalId', { nationalId: '12345AA' }, 'six digits, then two letters'],
+  ['amount', { amount: 0 }, 'at least 1 euro'],
+  ['amount', { amount: 10_000_001 }, 'at most 10000000 euros'],
+  ['amount', { amount: 10.5 }, 'a whole number of euros'],
+  ['amount', { amount: '10000' }, 'a whole number of euros'],
+  ['score', { score: 9 }, 'is not a field of this request'],
+  ['creditScore', { creditScore: { score: 9 } }, 'is not a field of this request'],
+  ['loanId', { loanId: randomUUID() }, 'is not a field of this request'],
+  ['requestedBy', { requestedBy: { kind: 'person', id: 'uma' } }, 'is not a field of this request'],
+])('refused: %s as in %j', async (field, change, message) => {
+  const loan = await (await startLoan()).service()
+  const { status, body } = await loan.request(change)
+  expect(status).toBe(422)
+  expect(body).toMatchObject({ code: 'validation', errors: [{ field, message }] })
+})
+
+test('refused: a header that is no idempotency key', async () => {
+  const loan = await (await startLoan()).service()
+  const { status, body } = await loan.request({}, 'x'.repeat(256))
+  expect(status).toBe(422)
+  expect(body.errors).toMatchObject([{ field: 'Idempotency-Key' }])
+})
+
+test('repeated: the same answer and one loan, also from another replica and while the bureau is down', async () => {
+  const { service, bureau } = await startLoan()
+  const [one, other] = [await service(), await service()]
+  const key = randomUUID()
+  const first = await one.request({}, key)
+  await bureau.behave('failing')
+  for (const replica of [one, other]) {
+    const again = await replica.request({}, key)
+    expect([again.status, again.body]).toEqual([201, first.body])
+    expect(again.headers.location).toBe(first.headers.location)
+  }
+  expect(await one.typesOf(first.body.id)).toHaveLength(3)
+})
+
+test('repeated after a decision: still the answer the request was given', async () => {
+  const { service } = await startLoan()
+  const [one, other] = [await service(), await service()]
+  const key = randomUUID()
+  const first = await one.request({}, key)
+  await one.post(`/api/loans/${first.body.id}/approve`)
+  expect((await other.request({}, key)).body).toEqual(first.body)
+})
+
+test('D15: repeated 20 times in parallel over 3 replicas: one loan and one answer', async () => {
+  const { service } = await startLoan()
+  const replicas = [await service(), await service(), await service()]
+  const key = randomUUID()
+  const answers = await Promise.all(
+    Array.from({ length: 20 }, (_, index) => replicas[index % replicas.length]?.request({}, key)),
+  )
+  const [first] = answers
+  for (const answer of answers) expect([answer?.status, answer?.body]).toEqual([201, first?.body])
+  expect(await replicas[0]?.typesOf(first?.body.id)).toHaveLength(3)
+})
+
+test('conflicting: another request under a used key is refused, without asking the bureau', async () => {
+  const { service, bureau } = await startLoan()
+  const loan = await service()
+  const key = randomUUID()
+  await loan.request({}, key)
+  await bureau.behave('failing')
+  const { status, body } = await loan.request({ amount: 20_000 }, key)
+  expect([status, body.code]).toEqual([422, 'idempotency_key_reused'])
+})
+
+test('without a key every request is a loan of its own', async () => {
+  const loan = await (await startLoan()).service()
+  const [one, two] = [await loan.post('/api/loans', { payload: ada }), await loan.post('/api/loans', { payload: ada })]
+  expect([one.status, two.status]).toEqual([201, 201])
+  expect(one.body.id).not.toBe(two.body.id)
+})
+
+test('what is recorded names the request: who, which trace, which command, and no personal data', async () => {
+  const loan = await (await startLoan()).service()
+  const traceId = '0af7651916cd43dd8448eb211c80319c'
+  const { body } = await loan.post('/api/loans', {
+    payload: ada,
+    headers: { traceparent: `00-${traceId}-b7ad6b7169203331-01` },
+  })
+  for (const { metadata } of await loan.eventsOf(body.id)) {
+    expect(JSON.stringify(metadata)).not.toMatch(/Ada|St James|555555AA/)
+    expect(metadata).toMatchObject({
+      $correlationId: traceId,
+      actor: 'uma',
+      traceparent: expect.stringContaining(traceId),
+      requestHash: expect.stringMatching(/^[\da-f]{64}$/),
+    })
+  }
+})
+
+test.each(['failing', 'garbage', 'slow'] as const)(
+  'the bureau is %s: try again, and nothing is recorded',
+  async (mode) => {
+    const { service, bureau } = await startLoan()
+    const loan = await service()
+    const key = randomUUID()
+    await bureau.behave(mode, mode === 'slow' ? 60_000 : 0)
+    const { status, headers, body } = await loan.request({}, key)
+    expect([status, body.code]).toEqual([503, 'credit_bureau_unavailable'])
+    expect(headers['retry-after']).toBe('1')
+
+    await bureau.behave('normal')
+    const again = await loan.request({}, key)
+    expect(again.status).toBe(201)
+    expect(await loan.typesOf(again.body.id)).toHaveLength(3)
+  },
+)

@@ -1,0 +1,92 @@
+// What the loan service's tests share: a store, a credit bureau that can be told to misbehave, and services on top of them.
+import { randomUUID } from 'node:crypto'
+import { start } from '@headwater/embedded-eventstore'
+import { connectEventStore } from '@headwater/eventstore/client'
+import { developmentActor } from '@headwater/http-kit/auth'
+import { createLogger } from '@headwater/http-kit/telemetry'
+import { onTestFinished } from 'vitest'
+import { createSandbox } from '../../sandbox/src/sandbox.ts'
+import { connectCreditBureau } from '../src/bureau.ts'
+import { createLoanServer } from '../src/loan-server.ts'
+
+export const logger = createLogger({ service: 'loan', level: process.env.LOG_LEVEL ?? 'silent' })
+
+export const ada = {
+  name: 'Ada Lovelace',
+  address: '12 St James Square, London',
+  nationalId: '555555AA',
+  amount: 10_000,
+}
+
+/** The EventStoreDB that EVENTSTORE_URL names, or an embedded node of this test's own. */
+const startStore = async (): Promise<string> => {
+  if (process.env.EVENTSTORE_URL) return process.env.EVENTSTORE_URL
+  const node = await start({ port: 0, memory: true })
+  onTestFinished(() => node.stop())
+  return node.connectionString
+}
+
+export const startBureau = async () => {
+  const sandbox = await createSandbox(logger)
+  onTestFinished(() => sandbox.close())
+  const behave = async (mode: 'normal' | 'slow' | 'failing' | 'garbage', delayMs = 0) => {
+    await sandbox.inject({ method: 'PUT', url: '/v1/behaviour', payload: { mode, delayMs } })
+  }
+  await behave('normal')
+  return { url: await sandbox.listen({ host: '127.0.0.1', port: 0 }), behave }
+}
+
+type Sent = {
+  payload?: unknown
+  key?: string
+  ifMatch?: string
+  headers?: Record<string, string>
+}
+
+export type ServiceOptions = {
+  /** Who is signed in; null for nobody. */
+  underwriter?: string | null
+  nowMs?: () => number
+}
+
+/** A store and a bureau, and as many services on them as a test asks for. */
+export const startLoan = async () => {
+  const storeUrl = await startStore()
+  const bureau = await startBureau()
+
+  const service = async ({ underwriter = 'uma', nowMs }: ServiceOptions = {}) => {
+    const store = connectEventStore({ url: storeUrl, logger })
+    const creditBureau = connectCreditBureau({ url: bureau.url, logger, ...(nowMs && { nowMs }) })
+    const actor = developmentActor(underwriter ?? undefined)
+    const server = await createLoanServer({ store, bureau: creditBureau, actor, logger })
+    onTestFinished(async () => {
+      await server.close()
+      await Promise.all([store.close(), creditBureau.close()])
+    })
+    const post = async (url: string, { payload, key, ifMatch, headers }: Sent = {}) => {
+      const answer = await server.inject({
+        method: 'POST',
+        url,
+        ...(payload === undefined ? {} : { payload: payload as object }),
+        headers: {
+          ...headers,
+          ...(key === undefined ? {} : { 'idempotency-key': key }),
+          ...(ifMatch === undefined ? {} : { 'if-match': ifMatch }),
+        },
+      })
+      return { status: answer.statusCode, headers: answer.headers, body: answer.json() }
+    }
+    return {
+      server,
+      post,
+      request: (change: object = {}, key: string = randomUUID()) =>
+        post('/api/loans', { payload: { ...ada, ...change }, key }),
+      eventsOf: async (loanId: string) => {
+        const events = await store.readStream(`loan-${loanId}`, 0n, 100)
+        return events.map(({ type, data, metadata }) => ({ type, data, metadata }))
+      },
+      typesOf: async (loanId: string) => (await store.readStream(`loan-${loanId}`, 0n, 100)).map(({ type }) => type),
+    }
+  }
+  return { storeUrl, bureau, service }
+}

@@ -1,0 +1,11 @@
+// The sandbox as a process: wiring only.
+import { loadConfig } from '@headwater/http-kit/config'
+import { runServer } from '@headwater/http-kit/run-server'
+import { createLogger } from '@headwater/http-kit/telemetry'
+import { config } from './config.ts'
+import { createSandbox } from './sandbox.ts'
+
+const settings = loadConfig(config)
+const logger = createLogger({ service: 'sandbox', level: settings.LOG_LEVEL })
+const sandbox = await createSandbox(logger)
+await runServer(sandbox, { host: settings.HOST, port: settings.PORT }, async () => undefined)

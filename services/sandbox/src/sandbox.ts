@@ -1,0 +1,16 @@
+// Stands in for third parties in development and in tests; never part of production.
+import { createHealth } from '@headwater/http-kit/health'
+import { createServer, type HttpServer } from '@headwater/http-kit/server'
+import type { Logger } from '@headwater/http-kit/telemetry'
+import { registerCreditBureau } from './credit-bureau.ts'
+
+export const createSandbox = async (logger: Logger): Promise<HttpServer> => {
+  const server = await createServer({
+    title: 'Headwater sandbox',
+    description: 'Stand-ins for third parties, which can be told to misbehave.',
+    logger,
+    health: createHealth({}),
+  })
+  registerCreditBureau(server)
+  return server
+}
