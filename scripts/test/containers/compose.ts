@@ -1,0 +1,94 @@
+// What is wrong with docker-compose.yml beyond its schema: references, rights, settings of the services.
+import { parse } from 'yaml'
+import { type Environment, environmentFindings, type Settings } from './settings.ts'
+
+type ComposeService = {
+  image?: string
+  build?: { context: string; dockerfile: string; args: Record<string, string> }
+  environment?: Environment
+  depends_on?: Record<string, { condition: string }>
+  volumes?: string[]
+  ports?: string[]
+  healthcheck?: object
+  read_only?: boolean
+  tmpfs?: string[]
+  cap_drop?: string[]
+  security_opt?: string[]
+}
+export type Compose = { services: Record<string, ComposeService>; volumes: Record<string, null> }
+
+/** Ports of what is not ours. */
+const infrastructure: Readonly<Record<string, string>> = { eventstore: '2113', postgres: '5432' }
+
+export const parseCompose = (source: string): Compose => parse(source, { merge: true })
+
+const ourFindings = (name: string, service: ComposeService): string[] => {
+  const rules: [boolean, string][] = [
+    [
+      service.build?.dockerfile === 'services/Dockerfile' && service.build.context === '.',
+      'is not built by our Dockerfile',
+    ],
+    [service.build?.args.SERVICE === name, 'is built as another service'],
+    [service.read_only === true && service.tmpfs?.includes('/tmp') === true, 'may write to its root file system'],
+    [service.cap_drop?.includes('ALL') === true, 'keeps capabilities'],
+    [service.security_opt?.includes('no-new-privileges:true') === true, 'may escalate its privileges'],
+  ]
+  const { DEVELOPMENT_UNDERWRITER, NODE_ENV, EDGE_DIRECTORY } = service.environment ?? {}
+  if (DEVELOPMENT_UNDERWRITER !== undefined)
+    rules.push([NODE_ENV === 'development', 'has the development switch elsewhere'])
+  if (EDGE_DIRECTORY)
+    rules.push([service.volumes?.includes(`edge:${EDGE_DIRECTORY}`) === true, 'has no edge volume at EDGE_DIRECTORY'])
+  return rules.filter(([kept]) => !kept).map(([, what]) => `${name}: ${what}`)
+}
+
+const referenceFindings = (name: string, service: ComposeService, { services, volumes }: Compose): string[] => {
+  const findings: string[] = []
+  const portOf = (other: string) => infrastructure[other] ?? services[other]?.environment?.PORT
+  for (const [other, { condition }] of Object.entries(service.depends_on ?? {})) {
+    const target = services[other]
+    if (!target) findings.push(`${name}: depends on ${other}, which does not exist`)
+    else if (condition === 'service_healthy' && !target.healthcheck && !target.build)
+      findings.push(`${name}: waits for the health of ${other}, which nobody checks`)
+  }
+  for (const volume of service.volumes ?? [])
+    if (!((volume.split(':')[0] ?? '') in volumes)) findings.push(`${name}: there is no volume ${volume}`)
+  for (const published of service.ports ?? []) {
+    const [address, , port] = published.split(':')
+    if (address !== '127.0.0.1') findings.push(`${name}: ${published} is open to the network`)
+    if (port !== portOf(name)) findings.push(`${name}: ${published} is not its port`)
+  }
+  for (const [variable, value] of Object.entries(service.environment ?? {})) {
+    if (/PASSWORD|SECRET|TOKEN/.test(variable) && value !== 'development-only')
+      findings.push(`${name}: ${variable} could be a real secret`)
+    if (!variable.endsWith('_URL')) continue
+    const { hostname, port } = new URL(value)
+    if (!(hostname in services) || port !== portOf(hostname))
+      findings.push(`${name}: ${variable} ${value} is no port of a service`)
+    else if (!(hostname in (service.depends_on ?? {}))) findings.push(`${name}: does not wait for ${hostname}`)
+  }
+  return findings
+}
+
+export const composeFindings = (
+  compose: Compose,
+  image: Environment,
+  settings: ReadonlyMap<string, Settings>,
+): string[] => {
+  const used = Object.values(compose.services).flatMap(({ volumes }) =>
+    (volumes ?? []).map((volume) => volume.split(':')[0]),
+  )
+  return [
+    ...Object.entries(compose.services).flatMap(([name, service]) => [
+      ...referenceFindings(name, service, compose),
+      ...(name in infrastructure
+        ? []
+        : [
+            ...ourFindings(name, service),
+            ...environmentFindings(name, image, service.environment ?? {}, settings.get(name)),
+          ]),
+    ]),
+    ...Object.keys(compose.volumes)
+      .filter((volume) => !used.includes(volume))
+      .map((volume) => `volumes: nobody uses ${volume}`),
+  ]
+}

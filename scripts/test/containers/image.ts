@@ -1,0 +1,75 @@
+// Follows the Dockerfile in a scratch folder, as far as that goes without a Docker engine, and runs what came out.
+import { spawn, spawnSync } from 'node:child_process'
+import { cpSync, mkdirSync, mkdtempSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import path from 'node:path'
+import { environmentOf, type Instruction, ignore } from './dockerfile.ts'
+
+const isIgnored = (file: string): boolean =>
+  ignore.some((line) => file === line || (line.startsWith('**/') && path.basename(file) === line.slice('**/'.length)))
+
+/** The folder that the image's last stage takes over. It is outside of the checkout, whose node_modules would help out. */
+export const buildFolder = (instructions: readonly Instruction[], service: string): string => {
+  const folder = mkdtempSync(path.join(tmpdir(), `headwater-${service}-`))
+  const last = instructions.findLastIndex(({ keyword }) => keyword === 'FROM')
+  for (const { keyword, text } of instructions.slice(0, last)) {
+    const resolved = text.replaceAll(`\${SERVICE}`, service)
+    if (keyword === 'COPY') {
+      const parts = resolved.split(' ')
+      const to = parts.pop() ?? ''
+      for (const part of parts) {
+        const target = path.join(folder, to === './' ? part : to)
+        mkdirSync(path.dirname(target), { recursive: true })
+        cpSync(part, target, { recursive: true, filter: (file) => !isIgnored(file) })
+      }
+    }
+    // Getting pnpm and filling its store is what this checkout's own setup has done.
+    if (keyword === 'RUN' && text.startsWith('pnpm install')) {
+      const { status, stdout, stderr } = spawnSync('sh', ['-c', resolved], { cwd: folder, encoding: 'utf8' })
+      if (status !== 0) throw new Error(`${resolved} ended with ${status}: ${stdout}${stderr}`)
+    }
+  }
+  return folder
+}
+
+/** Starts the service as its container would with nothing around it, asks whether it lives, and stops it. */
+export const runOnce = async (
+  instructions: readonly Instruction[],
+  folder: string,
+  service: string,
+): Promise<{ live: number; exitCode: number | null }> => {
+  const [command = '', ...args]: string[] = JSON.parse(
+    instructions.findLast(({ keyword }) => keyword === 'CMD')?.text ?? '',
+  )
+  const child = spawn(command, args, {
+    cwd: path.join(folder, 'services', service),
+    env: {
+      PATH: process.env.PATH,
+      ...environmentOf(instructions),
+      PORT: '0',
+      HOST: '127.0.0.1',
+      EDGE_DIRECTORY: path.join(folder, 'edge'),
+      EVENTSTORE_URL: 'esdb://127.0.0.1:1?tls=false',
+    },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  })
+  let said = ''
+  const exited = new Promise<number | null>((resolve) => child.once('exit', resolve))
+  const address = new Promise<string>((resolve, reject) => {
+    for (const stream of [child.stdout, child.stderr])
+      stream.setEncoding('utf8').on('data', (text: string) => {
+        said += text
+        const listening = /listening at (http:[^"\s]+)/.exec(said)?.[1]
+        if (listening) resolve(listening)
+      })
+    child.once('error', reject)
+    child.once('exit', (code) => reject(new Error(`${service} ended with ${code}: ${said}`)))
+  })
+  try {
+    const { status: live } = await fetch(`${await address}/health/live`)
+    child.kill('SIGTERM')
+    return { live, exitCode: await exited }
+  } finally {
+    child.kill('SIGKILL')
+  }
+}
