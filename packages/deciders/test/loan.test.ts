@@ -156,13 +156,11 @@ describe.each([
       .refused('loan_not_awaiting_review', { loanStatus: status, decidedBy: 'grace', decidedAt }))
 
   test('refused when the score decided', () =>
-    given(requested, creditChecked(9), autoApproved(9))
-      .when(decide(type))
-      .refused('loan_not_awaiting_review', {
-        loanStatus: 'approved',
-        decidedBy: 'the credit check',
-        decidedAt: checkedAt,
-      }))
+    given(requested, creditChecked(9), autoApproved(9)).when(decide(type)).refused('loan_not_awaiting_review', {
+      loanStatus: 'approved',
+      decidedBy: 'the credit check',
+      decidedAt: checkedAt,
+    }))
 
   test('refused when it was withdrawn', () =>
     given(...awaitingReview, withdrawn)

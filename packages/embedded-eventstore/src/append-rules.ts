@@ -2,9 +2,9 @@
 import type { AppendOptions, Expected, ProposedEvent } from './messages.ts'
 import type { TypedEvent } from './writer.ts'
 
-export const appendSizeMaxBytes = 1024 * 1024
+const appendSizeMaxBytes = 1024 * 1024
 // A client receives messages of 17 MiB at most; an append is also bounded as a whole.
-export const appendWholeMaxBytes = 16 * 1024 * 1024
+const appendWholeMaxBytes = 16 * 1024 * 1024
 export const writeTimeoutMs = 2000
 const streamNameMaxBytes = 2048
 const eventTypeMaxBytes = 2048

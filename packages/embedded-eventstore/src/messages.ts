@@ -26,7 +26,7 @@ export type ProposedEvent = {
 export type AppendOptions = { streamName: string; expected: Expected | undefined }
 export type AppendRequest = { options: AppendOptions } | { event: ProposedEvent } | undefined
 
-export type BatchOptions = AppendOptions & { deadlineAtMs: number | undefined }
+type BatchOptions = AppendOptions & { deadlineAtMs: number | undefined }
 export type BatchAppendRequest = {
   // The UUID message as it came: it is echoed byte for byte.
   correlationId: Buffer | undefined

@@ -7,12 +7,10 @@ export type Place = [position: number, stream: number, type: number]
 
 export const pageEventsMax = 256
 export const pageBytesMax = 1024 * 1024
-export const scanEventsMax = 2000
+const scanEventsMax = 2000
 
 const columns = 'events.position, events.stream, events.type, events.revision, events.record'
 const both = (forwards: string, backwards: string) => ({ forwards, backwards })
-
-export type Pages = ReturnType<typeof openPages>
 
 export const openPages = (database: Database) => {
   const prepareBoth = <Arguments extends unknown[], Result>(sql: { forwards: string; backwards: string }) => ({

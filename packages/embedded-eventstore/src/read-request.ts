@@ -12,7 +12,7 @@ import {
   u64Max,
 } from './wire.ts'
 
-export type From = 'start' | 'end' | number
+type From = 'start' | 'end' | number
 export type FilterOptions = {
   on: 'stream name' | 'event type'
   regex: string

@@ -1,7 +1,5 @@
 // Wakes the subscriptions that a commit concerns; it carries no events, they are read from the database.
 
-export type Watchers = ReturnType<typeof createWatchers>
-
 export const createWatchers = () => {
   const ofAll = new Set<() => void>()
   const ofStream = new Map<string, Set<() => void>>()

@@ -28,8 +28,6 @@ const idKey = (id: Buffer): number => -1 - hash48(id)
 const hash48 = (id: Buffer): number =>
   ((id.readUInt16BE(0) ^ id.readUInt16BE(10)) >>> 0) * 2 ** 32 + ((id.readUInt32BE(2) ^ id.readUInt32BE(12)) >>> 0)
 
-export type Writer = ReturnType<typeof openWriter>
-
 export const openWriter = (database: Database, names: Names) => {
   const findPosition = database
     .prepare<[number, number], number>('SELECT position FROM keys WHERE stream = ? AND key = ?')

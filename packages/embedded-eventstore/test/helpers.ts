@@ -55,7 +55,7 @@ export const uuid = (text: string = randomUUID()): shared.UUID => {
 }
 
 const asTheyAre = (bytes: Buffer): Buffer => bytes
-export const service = (method: string): string => `/event_store.client.streams.Streams/${method}`
+const service = (method: string): string => `/event_store.client.streams.Streams/${method}`
 
 export type Ended = { messages: Buffer[]; status: Pick<StatusObject, 'code' | 'details'> & { metadata: Metadata } }
 

@@ -15,6 +15,7 @@ import { httpMetrics } from './http-metrics.ts'
 import { createMetrics, type Metrics } from './metrics.ts'
 import { Problem, type ProblemBody, problem, type RejectionStatuses } from './problem.ts'
 import { type Logger, nextTraceparent } from './telemetry.ts'
+import { closeUnusedConnections } from './unused-connections.ts'
 import { validatorCompiler } from './validation.ts'
 
 const bodyBytesMax = 64 * 1024
@@ -91,6 +92,7 @@ export const createServer = async (options: ServerOptions): Promise<HttpServer> 
     frameworkErrors: (error, _request, reply) => sendProblem(reply, problem(error, statuses)),
   }).withTypeProvider<ZodTypeProvider>()
 
+  closeUnusedConnections(server)
   server.setValidatorCompiler(validatorCompiler)
   server.setSerializerCompiler(serializerCompiler)
   server.removeContentTypeParser('text/plain')

@@ -1,0 +1,177 @@
+// Read model `loans`: one row a loan, as applicants and underwriters see it, with the queries on it.
+import { type LoanEvent, loanEvents } from '@headwater/deciders/loan/loan-events'
+import { createCodec, type RecordedEvent } from '@headwater/eventstore/codec'
+import type { CompiledQuery } from 'kysely'
+import type { Projection, RowsOf } from './projection.ts'
+import { sqliteQueries } from './queries.ts'
+
+export const loanStatuses = ['checking', 'awaiting review', 'approved', 'denied', 'withdrawn', 'abandoned'] as const
+export type LoanStatus = (typeof loanStatuses)[number]
+
+export type LoanRow = {
+  readonly loanId: string
+  readonly name: string
+  readonly address: string
+  readonly nationalId: string
+  /** Whole euros. */
+  readonly amount: number
+  readonly status: LoanStatus
+  /** 1..10, null until the credit bureau has answered. */
+  readonly score: number | null
+  readonly requestedByKind: 'person' | 'partner' | 'anonymous'
+  readonly requestedById: string
+  readonly requestedAt: string
+  /** The underwriter; null while nobody decided, and when the score did. */
+  readonly decidedBy: string | null
+  readonly reason: string | null
+  /** When it was approved, denied or withdrawn. */
+  readonly decidedAt: string | null
+  /** Of the loan's stream; what `If-Match` compares. */
+  readonly revision: number
+}
+
+type LoanRows = { readonly loans: LoanRow }
+
+const evolve = (loan: LoanRow | undefined, event: LoanEvent): Omit<LoanRow, 'revision'> | undefined => {
+  if (event.type === 'LoanRequested') {
+    const { loanId, name, address, nationalId, amount, requestedBy, requestedAt } = event.data
+    return {
+      loanId,
+      name,
+      address,
+      nationalId,
+      amount,
+      status: 'checking',
+      score: null,
+      requestedByKind: requestedBy.kind,
+      requestedById: requestedBy.id,
+      requestedAt,
+      decidedBy: null,
+      reason: null,
+      decidedAt: null,
+    }
+  }
+  if (!loan) return undefined // abandoned before the request arrived: there is nothing to show
+  switch (event.type) {
+    case 'CreditChecked':
+      return { ...loan, score: event.data.score }
+    case 'AutoApproved':
+      return { ...loan, status: 'approved', decidedAt: event.data.decidedAt }
+    case 'AutoDenied':
+      return { ...loan, status: 'denied', decidedAt: event.data.decidedAt }
+    case 'ManualReviewRequired':
+      return { ...loan, status: 'awaiting review' }
+    case 'ManuallyApproved':
+    case 'ManuallyDenied': {
+      const { decidedBy, reason, decidedAt } = event.data
+      return {
+        ...loan,
+        status: event.type === 'ManuallyApproved' ? 'approved' : 'denied',
+        decidedBy,
+        reason,
+        decidedAt,
+      }
+    }
+    case 'LoanWithdrawn':
+      return { ...loan, status: 'withdrawn', reason: event.data.reason, decidedAt: event.data.withdrawnAt }
+    case 'LoanAbandoned':
+      return { ...loan, status: 'abandoned', decidedAt: event.data.abandonedAt }
+  }
+}
+
+const project = (event: RecordedEvent<LoanEvent>, { loans }: RowsOf<LoanRows>): void => {
+  const { loanId } = event.data
+  const loan = evolve(loans.get(loanId), event)
+  if (loan) loans.set(loanId, { ...loan, revision: Number(event.revision) })
+}
+
+export const loans: Projection<LoanEvent, LoanRows> = {
+  name: 'loans',
+  version: 1,
+  categories: ['loan'],
+  codec: createCodec<LoanEvent>(loanEvents),
+  tables: {
+    loans: {
+      key: 'loanId',
+      columns: {
+        loanId: 'text',
+        name: 'text',
+        address: 'text',
+        nationalId: 'text',
+        amount: 'integer',
+        status: 'text',
+        score: 'integer or null',
+        requestedByKind: 'text',
+        requestedById: 'text',
+        requestedAt: 'text',
+        decidedBy: 'text or null',
+        reason: 'text or null',
+        decidedAt: 'text or null',
+        revision: 'integer',
+      },
+      indexes: [
+        ['requestedAt', 'loanId'],
+        ['status', 'requestedAt', 'loanId'],
+      ],
+    },
+  },
+  keys: (event) => ({ loans: [event.data.loanId] }),
+  project,
+}
+
+const queries = sqliteQueries<LoanRows>()
+
+export const loanById = (loanId: string): CompiledQuery<LoanRow> =>
+  queries.selectFrom('loans').selectAll().where('loanId', '=', loanId).compile()
+
+/** Where a page of loans begins: after this loan, in the order of {@link listLoans}. */
+export type LoanCursor = Pick<LoanRow, 'requestedAt' | 'loanId'>
+
+export type LoanFilter = { readonly status?: LoanStatus | undefined }
+
+/** The newest loans first. */
+export const listLoans = ({
+  status,
+  after,
+  limit,
+}: LoanFilter & { readonly after?: LoanCursor | undefined; readonly limit: number }): CompiledQuery<LoanRow> => {
+  let query = queries.selectFrom('loans').selectAll()
+  if (status !== undefined) query = query.where('status', '=', status)
+  if (after)
+    query = query.where(({ eb, refTuple, tuple }) =>
+      eb(refTuple('requestedAt', 'loanId'), '<', tuple(after.requestedAt, after.loanId)),
+    )
+  return query.orderBy('requestedAt', 'desc').orderBy('loanId', 'desc').limit(limit).compile()
+}
+
+/** The order of {@link listLoans}: negative when `a` comes first. */
+export const compareLoans = (a: LoanCursor, b: LoanCursor): number => {
+  if (a.requestedAt !== b.requestedAt) return a.requestedAt > b.requestedAt ? -1 : 1
+  if (a.loanId !== b.loanId) return a.loanId > b.loanId ? -1 : 1
+  return 0
+}
+
+export const matchesLoan =
+  ({ status }: LoanFilter) =>
+  (loan: LoanRow): boolean =>
+    status === undefined || loan.status === status
+
+/** A cursor as callers see it: opaque text. */
+export const formatLoanCursor = ({ requestedAt, loanId }: LoanCursor): string =>
+  Buffer.from(`${requestedAt} ${loanId}`).toString('base64url')
+
+export const parseLoanCursor = (text: string): LoanCursor | undefined => {
+  const [requestedAt, loanId, rest] = Buffer.from(text, 'base64url').toString().split(' ')
+  return requestedAt && loanId && rest === undefined ? { requestedAt, loanId } : undefined
+}
+
+export type PublicLoan = Pick<LoanRow, 'loanId' | 'amount' | 'status' | 'requestedAt' | 'decidedAt'>
+
+/** What anybody may see of a loan; a new field stays hidden until it is named here. */
+export const publicLoan = ({ loanId, amount, status, requestedAt, decidedAt }: LoanRow): PublicLoan => ({
+  loanId,
+  amount,
+  status,
+  requestedAt,
+  decidedAt,
+})

@@ -1,0 +1,22 @@
+// Brings the tables that are not disposable to today's shape. Read models are: theirs are made anew, a version each.
+import { Kysely, PostgresDialect } from 'kysely'
+import { Migrator } from 'kysely/migration'
+import type { Pool } from 'pg'
+import { leases } from './001-leases.ts'
+
+/** In this order, for ever: a migration that has been released is never changed or removed. */
+const migrations = { '001-leases': leases }
+
+/** Safe to call from several processes at once; the others wait. */
+export const migrate = async (pool: Pool): Promise<void> => {
+  const migrator = new Migrator({
+    // The pool stays open: this Kysely is never destroyed.
+    db: new Kysely({ dialect: new PostgresDialect({ pool }) }),
+    provider: { getMigrations: async () => migrations },
+    migrationTableSchema: 'headwater',
+    migrationTableName: 'migrations',
+    migrationLockTableName: 'migrations_lock',
+  })
+  const { error } = await migrator.migrateToLatest()
+  if (error) throw error
+}

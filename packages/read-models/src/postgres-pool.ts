@@ -1,0 +1,63 @@
+// Connections to Postgres: what they wait for and how long, and which numbers they read as bigints.
+import pg from 'pg'
+import type { Logger } from 'pino'
+
+const connectTimeoutMs = 5_000
+const lockTimeoutMs = 1_000
+/** A process that is stopped inside a transaction loses it after this, and its successor gets in. */
+const idleInTransactionTimeoutMs = 2_000
+const keepAliveAfterMs = 1_000
+const queryTimeoutMs = 30_000
+
+type Types = pg.CustomTypesConfig
+
+const int8Parsed = (parse: (text: string) => number | bigint): Types => ({
+  getTypeParser: (oid, format) => (oid === pg.types.builtins.INT8 ? parse : pg.types.getTypeParser(oid, format)),
+})
+
+/** For queries of positions and epochs; elsewhere 64-bit columns hold safe integers and are read as numbers. */
+export const bigints: Types = int8Parsed(BigInt)
+
+/** Outages come up as failed queries; nothing here ends the process. */
+export const openPool = (url: string, connectionsMax: number, logger: Logger): pg.Pool => {
+  const pool = new pg.Pool({
+    connectionString: url,
+    max: connectionsMax,
+    types: int8Parsed(Number),
+    connectionTimeoutMillis: connectTimeoutMs,
+    keepAlive: true,
+    keepAliveInitialDelayMillis: keepAliveAfterMs,
+    lock_timeout: lockTimeoutMs,
+    idle_in_transaction_session_timeout: idleInTransactionTimeoutMs,
+    query_timeout: queryTimeoutMs,
+    application_name: 'headwater',
+  })
+  const lost = (error: Error) => logger.debug({ err: error }, 'a connection to Postgres was lost')
+  pool.on('error', lost)
+  // A connection that is lost while it is in use tells its user and emits this as well.
+  pool.on('connect', (client) => client.on('error', lost))
+  return pool
+}
+
+/** Runs `work` in one transaction on one connection. */
+export const inTransaction = async <T>(
+  pool: pg.Pool,
+  begin: string,
+  work: (client: pg.PoolClient) => Promise<T>,
+): Promise<T> => {
+  const client = await pool.connect()
+  try {
+    await client.query(begin)
+    const result = await work(client)
+    await client.query('commit')
+    client.release()
+    return result
+  } catch (error) {
+    const rolledBack = await client.query('rollback').then(
+      () => true,
+      () => false,
+    )
+    client.release(!rolledBack)
+    throw error
+  }
+}

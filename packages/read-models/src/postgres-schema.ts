@@ -1,0 +1,95 @@
+// The schema in Postgres that holds one version of a read model, and the rows about itself that all share.
+import type { Pool, PoolClient } from 'pg'
+import { bigints } from './postgres-pool.ts'
+import { type ReadModel, shapeOf, type Table } from './read-model.ts'
+import type { Checkpoint } from './sink.ts'
+
+export const quoted = (name: string): string => `"${name}"`
+export const list = (names: readonly string[]): string => names.map(quoted).join(', ')
+
+/** The name of the schema, and of the channel on which its commits are notified. */
+export const schemaName = ({ name, version }: ReadModel): string => `${name}_v${version}`
+
+export const postgresType = (type: string): 'text' | 'int8' => (type.startsWith('integer') ? 'int8' : 'text')
+
+const tableSchema = (schema: string, name: string, { key, columns, indexes }: Table): readonly string[] => {
+  const column = ([column, type]: [string, string]) =>
+    `${quoted(column)} ${postgresType(type)}${type.endsWith(' or null') ? '' : ' not null'}`
+  const table = `${schema}.${quoted(name)}`
+  return [
+    `create table ${table} (${Object.entries(columns).map(column).join(', ')}, primary key (${quoted(key)}))`,
+    ...indexes.map((names) => `create index on ${table} (${list(names)})`),
+  ]
+}
+
+/** The feed has a row a batch that changed something; its changes are numbered on from those of the batch before. */
+const ownSchema = (schema: string): readonly string[] => [
+  `create table ${schema}.checkpoint (
+     one int primary key check (one = 1),
+     commit_position int8 not null,
+     prepare_position int8 not null,
+     event_id text,
+     event_commit int8,
+     event_prepare int8,
+     store_id text not null,
+     epoch int8 not null,
+     shape text not null
+   )`,
+  `create table ${schema}.feed (
+     last_change int8 primary key,
+     first_change int8 not null,
+     since_commit int8 not null,
+     since_prepare int8 not null,
+     commit_position int8 not null,
+     prepare_position int8 not null,
+     changes text not null,
+     unique (commit_position, prepare_position)
+   )`,
+  // Written once and soon deleted: not worth compressing.
+  `alter table ${schema}.feed alter column changes set storage external`,
+]
+
+type CheckpointRow = {
+  readonly commit_position: bigint
+  readonly prepare_position: bigint
+  readonly event_id: string | null
+  readonly event_commit: bigint
+  readonly event_prepare: bigint
+  readonly store_id: string
+  readonly epoch: bigint
+  readonly shape: string
+}
+
+/** The checkpoint, once a writer has made it. */
+export const readCheckpoint = async (
+  db: Pool | PoolClient,
+  model: ReadModel,
+): Promise<{ readonly checkpoint: Checkpoint; readonly shape: string } | undefined> => {
+  const schema = schemaName(model)
+  const { rows } = await db.query<CheckpointRow>({ text: `select * from ${schema}.checkpoint`, types: bigints })
+  const [row] = rows
+  if (!row) return undefined
+  const { event_id: id, event_commit: commit, event_prepare: prepare } = row
+  return {
+    checkpoint: {
+      position: { commit: row.commit_position, prepare: row.prepare_position },
+      lastEvent: id === null ? undefined : { id, position: { commit, prepare } },
+      storeId: row.store_id,
+      epoch: row.epoch,
+    },
+    shape: row.shape,
+  }
+}
+
+/** Makes the schema where there is none yet, in one transaction with its checkpoint before the first event. */
+export const createSchema = async (client: PoolClient, model: ReadModel, storeId: string): Promise<void> => {
+  const schema = schemaName(model)
+  const found = await client.query('select 1 from pg_catalog.pg_namespace where nspname = $1', [schema])
+  if (found.rowCount) return
+  const tables = Object.entries(model.tables).flatMap(([name, table]) => tableSchema(schema, name, table))
+  for (const statement of [`create schema ${schema}`, ...ownSchema(schema), ...tables]) await client.query(statement)
+  await client.query(`insert into ${schema}.checkpoint values (1, 0, 0, null, null, null, $1, 0, $2)`, [
+    storeId,
+    shapeOf(model),
+  ])
+}

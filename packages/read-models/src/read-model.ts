@@ -1,0 +1,38 @@
+// What a read model keeps: named tables whose rows are flat, plain data, each row under one text key.
+
+export type Value = string | number | null
+
+/** One row; a number in it is a safe integer. Rows are replaced, never changed in place. */
+export type Row = Readonly<Record<string, Value>>
+
+export type ColumnType = 'text' | 'text or null' | 'integer' | 'integer or null'
+
+/** The column that holds values of type `V`. */
+type Column<V extends Value> =
+  `${NonNullable<V> extends string ? 'text' : 'integer'}${null extends V ? ' or null' : ''}`
+
+/** A table of rows of type `R`. */
+export type TableOf<R extends Row> = {
+  /** The text column that tells rows apart. */
+  readonly key: keyof R & string
+  readonly columns: { readonly [Name in keyof R]: Column<R[Name]> }
+  readonly indexes: readonly (readonly (keyof R & string)[])[]
+}
+
+/** A table of whatever rows. */
+export type Table = {
+  readonly key: string
+  readonly columns: Readonly<Record<string, ColumnType>>
+  readonly indexes: readonly (readonly string[])[]
+}
+
+/** What a store has to know of a projection: everything but its events. */
+export type ReadModel = {
+  readonly name: string
+  /** Another shape of the tables or another meaning of their rows is another version, built beside the old one. */
+  readonly version: number
+  readonly tables: Readonly<Record<string, Table>>
+}
+
+/** The shape that a version stands for, as text to compare and to record. */
+export const shapeOf = ({ tables }: ReadModel): string => JSON.stringify(tables)

@@ -1,0 +1,38 @@
+// The rows that a batch of events concerns, held in memory while the batch evolves them.
+import type { Change } from './changes.ts'
+import type { Row } from './read-model.ts'
+
+/** The rows of one table, as one event sees them. */
+export type Rows<R extends Row> = {
+  readonly get: (key: string) => R | undefined
+  readonly set: (key: string, row: R) => void
+  readonly remove: (key: string) => void
+}
+
+/** By table, the keys of the rows that a batch concerns. */
+export type Keys = ReadonlyMap<string, ReadonlySet<string>>
+
+/** By table and key, rows as they stand in the store. */
+export type StoredRows = ReadonlyMap<string, ReadonlyMap<string, Row>>
+
+/** The rows of `table` that `keys` name, and what became of them. */
+export const openRows = (table: string, keys: ReadonlySet<string>, stored: ReadonlyMap<string, Row>) => {
+  const touched = new Map<string, Row | undefined>()
+  const declared = (key: string): string => {
+    if (keys.has(key)) return key
+    throw new Error(
+      `The projection did not say that it needs ${table} ${key}: keys() must name every row of project().`,
+    )
+  }
+  const get = (key: string) => (touched.has(key) ? touched.get(key) : stored.get(declared(key)))
+  const put = (key: string, row: Row | undefined) => {
+    if (row !== get(key)) touched.set(key, row)
+  }
+  const rows: Rows<Row> = { get, set: put, remove: (key) => put(key, undefined) }
+  /**
+   * One change a row, however many events made it; also when it was made and removed again: whoever comes from a node
+   * with other batches may have seen it in between.
+   */
+  const changes = (): readonly Change[] => [...touched].map(([key, row]) => ({ table, key, after: row ?? null }))
+  return { name: table, rows, changes }
+}

@@ -1,0 +1,56 @@
+// What a projection needs of the store that keeps its rows; sqlite.ts and postgres.ts provide it.
+import type { Position } from '@headwater/eventstore/position'
+import type { Change } from './changes.ts'
+import type { Keys, StoredRows } from './rows.ts'
+
+/** How far a read model is, and whose turn it is to write it. */
+export type Checkpoint = {
+  /** Everything up to here is in the rows. */
+  readonly position: Position
+  /** The last event of the projection's categories that is in the rows. Read back at start, to notice another history. */
+  readonly lastEvent: { readonly id: string; readonly position: Position } | undefined
+  /** The event store whose events these are. */
+  readonly storeId: string
+  /** Rises with every claim: only the last claimant can write. */
+  readonly epoch: bigint
+}
+
+/** One step of a read model: from the checkpoint that the writer believes in to the next. */
+export type Step = {
+  readonly from: Checkpoint
+  readonly to: Checkpoint
+  readonly keys: Keys
+  /** Pure; called with the stored rows of `keys`. What it throws ends the step without a trace. */
+  readonly evolve: (stored: StoredRows) => readonly Change[]
+}
+
+/** Why a writer cannot go on as it is: trying again does not help. */
+export class Halt extends Error {}
+
+export const wrongShape = (place: string): Halt =>
+  new Halt(`${place} was made for another shape of its tables: give the new shape a version of its own.`)
+
+export type Sink = {
+  /**
+   * Makes what is missing and claims the right to write; a new read model begins before the first event.
+   * Undefined while another writer holds a claim that has not run out.
+   */
+  readonly claim: (storeId: string) => Promise<Checkpoint | undefined>
+  /** The checkpoint as it is stored. */
+  readonly checkpoint: () => Promise<Checkpoint>
+  /**
+   * Rows, change feed and checkpoint in one transaction that first moves the checkpoint from `from` to `to`.
+   * 'superseded': the stored checkpoint is not `from`; nothing was written.
+   */
+  readonly commit: (step: Step) => Promise<'committed' | 'superseded'>
+  /**
+   * 'refused' when the store cannot hold what an event led to, 'unavailable' when the store itself is in trouble,
+   * undefined when the error is not the store's.
+   */
+  readonly blame: (error: unknown) => 'refused' | 'unavailable' | undefined
+  /** True when a claim runs out by itself; otherwise a claim ends only when another writer claims. */
+  readonly claimsExpire: boolean
+  /** What an operator does to have the read model built again. */
+  readonly rebuildAdvice: string
+  readonly close: () => Promise<void>
+}

@@ -1,0 +1,77 @@
+// From a batch of events to one step of a read model: which rows it needs, and what becomes of them.
+import type { DomainEvent } from '@headwater/deciders/decider'
+import type { StoredEvent } from '@headwater/eventstore/codec'
+import { comparePosition, formatPosition } from '@headwater/eventstore/position'
+import type { Batch } from '@headwater/eventstore/subscription'
+import type { Projection, RowsOf } from './projection.ts'
+import type { Row } from './read-model.ts'
+import { openRows } from './rows.ts'
+import { type Checkpoint, Halt, type Step } from './sink.ts'
+
+/** An event that a projection cannot take in, and why. */
+export class BadEvent extends Halt {
+  override readonly name = 'BadEvent'
+  readonly event: StoredEvent
+
+  constructor(event: StoredEvent, cause: unknown) {
+    const { type, stream, revision } = event
+    super(`${type} ${revision}@${stream}: ${cause instanceof Error ? cause.message : cause}`, { cause })
+    this.event = event
+  }
+}
+
+const blaming = <T>(event: StoredEvent, work: () => T): T => {
+  try {
+    return work()
+  } catch (error) {
+    throw new BadEvent(event, error)
+  }
+}
+
+/** @throws when the store's order is broken: it is all that keeps events from being skipped or doubled, so nothing is written past it. */
+export const assertOrder = (from: Checkpoint, { events, position }: Batch): void => {
+  let before = from.position
+  for (const event of events) {
+    if (comparePosition(event.position, before) <= 0)
+      throw new BadEvent(event, new Error(`It came after ${formatPosition(before)}, out of order.`))
+    before = event.position
+  }
+  if (comparePosition(position, before) < 0)
+    throw new Error(`A batch ended at ${formatPosition(position)}, before its last event at ${formatPosition(before)}.`)
+}
+
+/**
+ * The step that takes a read model over a batch. All of the batch lies after `from`, in order.
+ * @throws BadEvent here or in the step's `evolve`
+ */
+export const stepOver = <Event extends DomainEvent, Tables extends Readonly<Record<string, Row>>>(
+  projection: Projection<Event, Tables>,
+  from: Checkpoint,
+  batch: Batch,
+): Step => {
+  const keys = new Map(Object.keys(projection.tables).map((table) => [table, new Set<string>()]))
+  const recorded = batch.events.map((stored) =>
+    blaming(stored, () => {
+      const event = projection.codec.decode(stored)
+      const needed: Readonly<Record<string, readonly string[] | undefined>> = projection.keys(event)
+      for (const [table, wanted] of keys) for (const key of needed[table] ?? []) wanted.add(key)
+      return event
+    }),
+  )
+  const last = batch.events.at(-1)
+  const lastEvent = last ? { id: last.id, position: last.position } : from.lastEvent
+  return {
+    from,
+    to: { ...from, position: batch.position, lastEvent },
+    keys,
+    evolve: (stored) => {
+      const opened = [...keys].map(([table, wanted]) => openRows(table, wanted, stored.get(table) ?? new Map()))
+      const rows = Object.fromEntries<unknown>(opened.map((table) => [table.name, table.rows])) as RowsOf<Tables>
+      recorded.forEach((event, n) => {
+        const of = batch.events[n]
+        if (of) blaming(of, () => projection.project(event, rows))
+      })
+      return opened.flatMap((table) => table.changes())
+    },
+  }
+}

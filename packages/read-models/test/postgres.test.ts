@@ -1,0 +1,81 @@
+// What holds for Postgres alone: one lease holder at a time, migrations by many at once, and a writer stuck in a transaction.
+import type pg from 'pg'
+import { afterEach, beforeEach, expect, test } from 'vitest'
+import { takeLease } from '../src/lease.ts'
+import { migrate } from '../src/migrations/migrate.ts'
+import { openPostgresSink } from '../src/postgres.ts'
+import { openPool } from '../src/postgres-pool.ts'
+import { logger, storeId, type TestDatabase, testDatabase, tills, until } from './support.ts'
+
+let database: TestDatabase
+let pool: pg.Pool
+
+beforeEach(async () => {
+  database = await testDatabase()
+  pool = openPool(database.url, 4, logger)
+})
+afterEach(async () => {
+  await pool.end()
+  await database.remove()
+})
+
+const runOut = () =>
+  database.client.query(`update headwater.leases set expires_at = clock_timestamp() - interval '1 ms'`)
+
+test('several processes migrate at once, and again', async () => {
+  await Promise.all([1, 2, 3, 4].map(() => migrate(pool)))
+  await migrate(pool)
+  const { rows } = await database.client.query('select name from headwater.migrations')
+  expect(rows).toEqual([{ name: '001-leases' }])
+})
+
+test('one of many gets the lease', async () => {
+  await migrate(pool)
+  const taken = await Promise.all(['a', 'b', 'c', 'd'].map((holder) => takeLease(pool, 'work', holder, logger)))
+  const held = taken.filter((lease) => lease !== undefined)
+  expect(held).toHaveLength(1)
+  await held[0]?.release()
+})
+
+test('a lease can be taken when it was released or has run out, under a higher epoch each time', async () => {
+  await migrate(pool)
+  const first = await takeLease(pool, 'work', 'a', logger)
+  expect(await takeLease(pool, 'work', 'b', logger)).toBeUndefined()
+  await first?.release()
+  const second = await takeLease(pool, 'work', 'b', logger)
+  await runOut()
+  const third = await takeLease(pool, 'work', 'a', logger)
+  expect([first, second, third].map((lease) => lease?.epoch)).toEqual([1n, 2n, 3n])
+  await second?.release()
+  expect(await takeLease(pool, 'work', 'c', logger)).toBeUndefined()
+  await third?.release()
+})
+
+test('a lease that is held is renewed', async () => {
+  await migrate(pool)
+  const lease = await takeLease(pool, 'work', 'a', logger)
+  const expiry = async () => (await pool.query('select expires_at from headwater.leases')).rows[0]?.expires_at.getTime()
+  const before = await expiry()
+  await until('it is renewed', async () => (await expiry()) > before)
+  await lease?.release()
+})
+
+test('a successor gets in though the holder is stopped inside a transaction', async () => {
+  const holder = openPostgresSink({ url: database.url, projection: tills, logger })
+  const held = await holder.claim(storeId)
+  // What a stopped process leaves: the checkpoint locked by a transaction that nobody ends.
+  const stuck = await pool.connect()
+  await stuck.query('begin')
+  await stuck.query('update tills_v1.checkpoint set epoch = epoch')
+  await holder.close()
+  const successor = openPostgresSink({ url: database.url, projection: tills, logger })
+  let claimed = held
+  await until('the successor has claimed', async () => {
+    claimed = await successor.claim(storeId).catch(() => undefined)
+    return claimed !== undefined
+  })
+  expect(claimed?.epoch).toBeGreaterThan(held?.epoch ?? 0n)
+  await expect(stuck.query('commit')).rejects.toThrow()
+  stuck.release(true)
+  await successor.close()
+})

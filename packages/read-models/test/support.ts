@@ -1,0 +1,202 @@
+// What the tests of both stores share: a small projection, its events, and each store behind the same few questions.
+import { randomUUID } from 'node:crypto'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import path from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { createCodec, type StoredEvent } from '@headwater/eventstore/codec'
+import type { Position } from '@headwater/eventstore/position'
+import Database from 'better-sqlite3'
+import { sql } from 'kysely'
+import pg from 'pg'
+import pino from 'pino'
+import { inject } from 'vitest'
+import type { Changes, Snapshot } from '../src/changes.ts'
+import { openPostgresSink } from '../src/postgres.ts'
+import { openPostgresReader } from '../src/postgres-reader.ts'
+import type { Projection } from '../src/projection.ts'
+import { postgresQueries, sqliteQueries } from '../src/queries.ts'
+import type { Sink } from '../src/sink.ts'
+import { openSqliteSink } from '../src/sqlite.ts'
+import { openSqliteReader } from '../src/sqlite-reader.ts'
+
+export const logger = pino({ level: process.env.LOG_LEVEL ?? 'silent' })
+
+export type TillEvent =
+  | { type: 'MoneyPutIn'; data: { tillId: string; amount: number; note?: string } }
+  | { type: 'TillClosed'; data: { tillId: string } }
+  | { type: 'TillBroken'; data: { tillId: string } }
+
+export type TillRow = {
+  readonly tillId: string
+  readonly amount: number
+  readonly note: string | null
+  readonly revision: number
+}
+
+/** Of a category of its own, so that tests on one store do not see each other's events. */
+export const tillsOf = (category: string): Projection<TillEvent, { readonly tills: TillRow }> => ({
+  name: 'tills',
+  version: 1,
+  categories: [category],
+  codec: createCodec<TillEvent>({ MoneyPutIn: true, TillClosed: true, TillBroken: true }),
+  tables: {
+    tills: {
+      key: 'tillId',
+      columns: { tillId: 'text', amount: 'integer', note: 'text or null', revision: 'integer' },
+      indexes: [['amount', 'tillId']],
+    },
+  },
+  keys: (event) => ({ tills: [event.data.tillId] }),
+  project: (event, { tills }) => {
+    const { tillId } = event.data
+    switch (event.type) {
+      case 'MoneyPutIn': {
+        const { amount, note = null } = event.data
+        const before = tills.get(tillId)?.amount ?? 0
+        return tills.set(tillId, { tillId, amount: before + amount, note, revision: Number(event.revision) })
+      }
+      case 'TillClosed':
+        return tills.remove(tillId)
+      case 'TillBroken':
+        throw new Error('a broken till')
+    }
+  },
+})
+
+export const tills = tillsOf('till')
+
+export const storeId = '5b0e2c0e-6a3c-4a5e-9d55-0d6f4c1f2a10'
+
+export const at = (place: number | bigint): Position => ({ commit: BigInt(place), prepare: BigInt(place) })
+
+/** An event as the store would hand it over, at a made-up place. */
+export const storedAt = (place: number | bigint, event: TillEvent, revision = 0n): StoredEvent => ({
+  id: randomUUID(),
+  stream: `till-${event.data.tillId}`,
+  revision,
+  position: at(place),
+  type: event.type,
+  data: event.data,
+  metadata: {},
+  recordedAt: new Date(),
+})
+
+export const putIn = (tillId: string, amount: number): TillEvent => ({ type: 'MoneyPutIn', data: { tillId, amount } })
+export const close = (tillId: string): TillEvent => ({ type: 'TillClosed', data: { tillId } })
+
+/** Waits until `check` holds. The deadline is a limit, not a measurement. */
+export const until = async (what: string, check: () => boolean | Promise<boolean>, deadlineMs = 20_000) => {
+  const deadline = Date.now() + deadlineMs
+  while (!(await check())) {
+    if (Date.now() > deadline) throw new Error(`Still waiting after ${deadlineMs} ms: ${what}`)
+    await sleep(10)
+  }
+}
+
+/** One place that holds a read model, as its writers and readers meet it. */
+export type Place = {
+  readonly openSink: (projection?: typeof tills) => Sink
+  readonly rows: () => Promise<Snapshot<readonly TillRow[]>>
+  readonly changesSince: (token: string, limit?: number) => Promise<Changes | 'snapshot needed'>
+  readonly waitFor: (position: Position, timeoutMs: number) => Promise<boolean>
+  readonly onCommit: (listener: () => void) => () => void
+  /** Makes writing impossible, or ends what is being written; the answer makes it possible again. */
+  readonly interrupt: () => Promise<() => Promise<void>>
+  /** What an operator does to have the read model built again. */
+  readonly drop: () => Promise<void>
+  readonly remove: () => Promise<void>
+}
+
+const sqlitePlace = async (): Promise<Place> => {
+  const directory = mkdtempSync(path.join(tmpdir(), 'read-models-'))
+  const reader = openSqliteReader({ directory, projection: tills, logger })
+  const all = sqliteQueries<{ tills: TillRow }>().selectFrom('tills').selectAll().orderBy('tillId').compile()
+  return {
+    openSink: (projection = tills) => openSqliteSink({ directory, projection, logger }),
+    rows: async () => reader.read((db) => db.rows(all)),
+    changesSince: async (token, limit = 1_000) => reader.changesSince(token, limit),
+    waitFor: reader.waitFor,
+    onCommit: reader.onCommit,
+    interrupt: async () => {
+      const other = new Database(path.join(directory, 'tills.v1.sqlite'))
+      other.exec('begin immediate')
+      return async () => {
+        other.close()
+      }
+    },
+    drop: async () => {
+      for (const ending of ['', '-wal', '-shm'])
+        rmSync(path.join(directory, `tills.v1.sqlite${ending}`), { force: true })
+    },
+    remove: async () => {
+      reader.close()
+      rmSync(directory, { recursive: true })
+    },
+  }
+}
+
+export type TestDatabase = {
+  readonly url: string
+  readonly client: pg.Client
+  /** Ends every connection but `client`, and lets none in until the answer is called. */
+  readonly interrupt: () => Promise<() => Promise<void>>
+  readonly remove: () => Promise<void>
+}
+
+/** A database of the test's own on the server that the run was given. */
+export const testDatabase = async (): Promise<TestDatabase> => {
+  const server = new pg.Client(inject('databaseUrl'))
+  await server.connect()
+  const name = `test_${randomUUID().replaceAll('-', '')}`
+  await server.query(`create database ${name}`)
+  const url = new URL(inject('databaseUrl'))
+  url.pathname = `/${name}`
+  const client = new pg.Client(url.href)
+  await client.connect()
+  return {
+    url: url.href,
+    client,
+    interrupt: async () => {
+      await server.query(`alter database ${name} allow_connections = false`)
+      await client.query(`select pg_terminate_backend(pid) from pg_stat_activity
+                          where datname = current_database() and pid <> pg_backend_pid()`)
+      return async () => {
+        await server.query(`alter database ${name} allow_connections = true`)
+      }
+    },
+    remove: async () => {
+      await client.end()
+      await server.query(`drop database ${name} with (force)`)
+      await server.end()
+    },
+  }
+}
+
+const postgresPlace = async (): Promise<Place> => {
+  const { url, client, interrupt, remove } = await testDatabase()
+  const reader = openPostgresReader({ url, projection: tills, logger })
+  const all = postgresQueries<{ tills: TillRow }>()
+    .withSchema('tills_v1')
+    .selectFrom('tills')
+    .selectAll()
+    .orderBy(sql`"tillId" collate "C"`)
+    .compile()
+  return {
+    openSink: (projection = tills) => openPostgresSink({ url, projection, logger }),
+    rows: () => reader.read((db) => db.rows(all)),
+    changesSince: (token, limit = 1_000) => reader.changesSince(token, limit),
+    waitFor: reader.waitFor,
+    onCommit: reader.onCommit,
+    interrupt,
+    drop: async () => {
+      await client.query('drop schema if exists tills_v1 cascade')
+    },
+    remove: async () => {
+      await reader.close()
+      await remove()
+    },
+  }
+}
+
+export const places = { SQLite: sqlitePlace, Postgres: postgresPlace }

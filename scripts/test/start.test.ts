@@ -1,0 +1,131 @@
+// `npm start` as a whole: a loan requested at the front door appears on the open page by itself, also after crashes.
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { type AddressInfo, createServer, type Server } from 'node:net'
+import { tmpdir } from 'node:os'
+import path from 'node:path'
+import { afterAll, beforeAll, expect, it, onTestFinished } from 'vitest'
+import { launchBrowser, launchTimeoutMs } from './browser.ts'
+
+let browser: Awaited<ReturnType<typeof launchBrowser>>
+beforeAll(async () => {
+  browser = await launchBrowser()
+}, launchTimeoutMs)
+afterAll(() => browser.close())
+
+const startMsMax = 60_000
+
+const listenAnywhere = async (): Promise<Server> => {
+  const server = createServer().listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  return server
+}
+const portOf = (server: Server) => (server.address() as AddressInfo).port
+const variables = ['EVENTSTORE_PORT', 'GATEWAY_PORT', 'LOAN_PORT', 'EDGE_PROJECTOR_PORT', 'SANDBOX_PORT'] as const
+
+const freePorts = async (): Promise<Record<(typeof variables)[number], string>> => {
+  const servers = await Promise.all(variables.map(listenAnywhere))
+  const ports = Object.fromEntries(variables.map((name, place) => [name, String(portOf(servers[place] as Server))]))
+  await Promise.all(servers.map((server) => once(server.close(), 'close')))
+  return ports as Record<(typeof variables)[number], string>
+}
+
+const run = (env: Record<string, string>) => {
+  const { EVENTSTORE_URL: _, CREDIT_BUREAU_URL: __, ...inherited } = process.env
+  const child = spawn(process.execPath, [path.join(import.meta.dirname, '..', 'start.ts')], {
+    env: { ...inherited, ...env },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  })
+  let output = ''
+  const waiting = new Set<() => void>()
+  for (const stream of [child.stdout, child.stderr])
+    stream.on('data', (chunk) => {
+      output += chunk
+      for (const check of waiting) check()
+    })
+  /** Resolves once the output so far holds `text` `count` times; the test's deadline bounds it. */
+  const untilSaid = (text: string, count = 1) =>
+    new Promise<void>((resolve) => {
+      const check = () => {
+        if (output.split(text).length <= count) return
+        waiting.delete(check)
+        resolve()
+      }
+      waiting.add(check)
+      check()
+    })
+  return { child, untilSaid, output: () => output }
+}
+
+/** The process that runs a part. */
+const pidOf = (child: ChildProcess, folder: string): number => {
+  const children = readFileSync(`/proc/${child.pid}/task/${child.pid}/children`, 'utf8').trim().split(' ').map(Number)
+  const found = children.find((pid) => readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes(`/${folder}/src/main.ts`))
+  if (found === undefined) throw new Error(`${folder} does not run`)
+  return found
+}
+
+const stop = async (child: ChildProcess) => {
+  if (child.exitCode !== null) return
+  child.kill('SIGTERM')
+  await once(child, 'exit')
+}
+
+it(
+  'runs everything, restarts what crashes, and stops all of it',
+  async () => {
+    const data = mkdtempSync(path.join(tmpdir(), 'headwater-'))
+    onTestFinished(() => rmSync(data, { recursive: true, force: true }))
+    const ports = await freePorts()
+    const { child, untilSaid, output } = run({ ...ports, DATA_DIRECTORY: data })
+    onTestFinished(() => stop(child))
+    await untilSaid('Headwater runs.')
+
+    const home = `http://localhost:${ports.GATEWAY_PORT}`
+    const requestLoan = (amount: number) =>
+      fetch(`${home}/api/loans`, {
+        method: 'POST',
+        headers: { 'content-type': 'application/json' },
+        body: JSON.stringify({ name: 'Ada Lovelace', address: 'London', nationalId: '999999AA', amount }),
+      })
+    const page = await browser.newPage()
+    onTestFinished(() => page.close())
+    await page.goto(home)
+    await page.getByText('Live', { exact: true }).waitFor()
+    const untilRow = (amount: string) =>
+      page.locator('#rows tr', { hasText: amount }).filter({ hasText: 'approved' }).waitFor({ timeout: startMsMax })
+
+    const created = await requestLoan(1_000)
+    expect(created.status).toBe(201)
+    await untilRow('€1,000')
+    const after = created.headers.get('headwater-position')
+    const read = await fetch(`${home}${created.headers.get('location')}?after=${after}`)
+    expect(await read.json()).toMatchObject({ status: 'approved', amount: 1_000 })
+
+    for (const [round, folder] of ['edge-projector', 'embedded-eventstore', 'gateway', 'loan'].entries()) {
+      process.kill(pidOf(child, folder), 'SIGKILL')
+      await untilSaid('ended by itself', round + 1)
+      await expect
+        .poll(async () => (await requestLoan(2_000 + round).catch(() => undefined))?.status, { timeout: startMsMax })
+        .toBe(201)
+      await untilRow(`€2,00${round}`)
+    }
+
+    await stop(child)
+    expect(child.exitCode).toBe(0)
+    expect(output()).toContain('stopping')
+    for (const port of Object.values(ports)) await expect(fetch(`http://127.0.0.1:${port}`)).rejects.toThrow()
+  },
+  4 * startMsMax,
+)
+
+it('says which port is taken and which setting changes it', async () => {
+  const taken = await listenAnywhere()
+  onTestFinished(() => void taken.close())
+  const { child, output } = run({ ...(await freePorts()), LOAN_PORT: String(portOf(taken)) })
+  await once(child, 'exit')
+  expect(child.exitCode).toBe(1)
+  expect(output()).toContain(`Port ${portOf(taken)}, meant for loan, is taken`)
+  expect(output()).toContain('LOAN_PORT=<port>')
+})

@@ -1,0 +1,193 @@
+// The whole system as processes of a test's own: started on free ports, killed, restarted, and asked over HTTP.
+import { type ChildProcess, spawn } from 'node:child_process'
+import { randomUUID } from 'node:crypto'
+import { rmSync } from 'node:fs'
+import { createServer } from 'node:net'
+import path from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+
+const readyMsMax = 20_000
+/** One person, whichever replica answers them. */
+export const underwriter = 'grace'
+const root = path.resolve(import.meta.dirname, '../..')
+
+const freePort = (): Promise<number> =>
+  new Promise((resolve, reject) => {
+    const probe = createServer()
+    probe.once('error', reject)
+    probe.listen(0, '127.0.0.1', () => {
+      const address = probe.address()
+      probe.close(() => (address && typeof address === 'object' ? resolve(address.port) : reject(new Error('no port'))))
+    })
+  })
+
+/** Waits until `check` holds. The deadline is a limit, not a measurement. */
+export const until = async (what: string, check: () => boolean | Promise<boolean>, deadlineMs = 30_000) => {
+  const deadline = Date.now() + deadlineMs
+  while (!(await check())) {
+    if (Date.now() > deadline) throw new Error(`Still waiting after ${deadlineMs} ms: ${what}`)
+    await sleep(20)
+  }
+}
+
+/** One process of the system, which can be killed and comes back on the same port with the same data. */
+export type Part = {
+  readonly name: string
+  readonly url: string
+  readonly start: () => Promise<void>
+  /** Ends it without a word, as a crash does. */
+  readonly kill: () => Promise<void>
+  readonly stop: () => Promise<void>
+  /** What it wrote, for the message of a test that fails. */
+  readonly output: () => string
+}
+
+const part = (name: string, script: string, port: number, env: Record<string, string>, readyPath?: string): Part => {
+  const url = `http://127.0.0.1:${port}`
+  let child: ChildProcess | undefined
+  let output = ''
+
+  const ended = (process: ChildProcess) =>
+    new Promise<void>((resolve) => {
+      if (process.exitCode !== null || process.signalCode !== null) resolve()
+      else process.once('exit', () => resolve())
+    })
+  const end = async (signal: NodeJS.Signals) => {
+    const running = child
+    child = undefined
+    if (!running) return
+    running.kill(signal)
+    await ended(running)
+  }
+  return {
+    name,
+    url,
+    output: () => output,
+    start: async () => {
+      const started = spawn(process.execPath, [path.join(root, script)], {
+        cwd: root,
+        env: { ...process.env, LOG_LEVEL: 'warn', ...env },
+        stdio: ['ignore', 'pipe', 'pipe'],
+      })
+      child = started
+      const listening = new Promise<void>((resolve) => {
+        for (const stream of [started.stdout, started.stderr])
+          stream?.setEncoding('utf8').on('data', (text: string) => {
+            output = (output + text).slice(-20_000)
+            resolve()
+          })
+      })
+      const failed = ended(started).then(() => {
+        if (child === started) throw new Error(`${name} ended while starting:\n${output}`)
+      })
+      const ready = readyPath
+        ? until(
+            `${name} is ready`,
+            async () => (await fetch(url + readyPath).catch(() => undefined))?.ok === true,
+            readyMsMax,
+          )
+        : listening
+      await Promise.race([ready, failed])
+    },
+    kill: () => end('SIGKILL'),
+    stop: () => end('SIGTERM'),
+  }
+}
+
+export type System = {
+  readonly eventstore: Part
+  readonly sandbox: Part
+  /** Replicas of the loan service; the gateway forwards to the first. */
+  readonly loans: readonly Part[]
+  readonly projector: Part
+  readonly gateway: Part
+  readonly eventstoreUrl: string
+  readonly stop: () => Promise<void>
+}
+
+/** Starts all of it with empty data. */
+export const startSystem = async ({ loanReplicas = 1 }: { loanReplicas?: number } = {}): Promise<System> => {
+  const directory = path.join(root, '.data', 'test', randomUUID())
+  const [eventstorePort, sandboxPort, projectorPort, gatewayPort] = [
+    await freePort(),
+    await freePort(),
+    await freePort(),
+    await freePort(),
+  ]
+  const loanPorts = await Promise.all(Array.from({ length: loanReplicas }, freePort))
+  const eventstoreUrl = `esdb://127.0.0.1:${eventstorePort}?tls=false`
+  const edge = { EVENTSTORE_URL: eventstoreUrl, EDGE_DIRECTORY: path.join(directory, 'edge') }
+  const ready = '/health/ready'
+
+  const eventstore = part('eventstore', 'packages/embedded-eventstore/src/main.ts', eventstorePort, {
+    EMBEDDED_EVENTSTORE_PORT: String(eventstorePort),
+    EMBEDDED_EVENTSTORE_DIRECTORY: path.join(directory, 'eventstore'),
+  })
+  const sandbox = part('sandbox', 'services/sandbox/src/main.ts', sandboxPort, { PORT: String(sandboxPort) }, ready)
+  const loans = loanPorts.map((port, index) =>
+    part(
+      `loan ${index + 1}`,
+      'services/loan/src/main.ts',
+      port,
+      {
+        PORT: String(port),
+        EVENTSTORE_URL: eventstoreUrl,
+        CREDIT_BUREAU_URL: sandbox.url,
+        DEVELOPMENT_UNDERWRITER: underwriter,
+      },
+      ready,
+    ),
+  )
+  const projector = part(
+    'edge-projector',
+    'services/edge-projector/src/main.ts',
+    projectorPort,
+    { PORT: String(projectorPort), ...edge },
+    ready,
+  )
+  const gateway = part(
+    'gateway',
+    'services/gateway/src/main.ts',
+    gatewayPort,
+    { PORT: String(gatewayPort), ...edge, LOAN_URL: loans[0]?.url ?? '', DEVELOPMENT_UNDERWRITER: underwriter },
+    ready,
+  )
+
+  const parts = [eventstore, sandbox, ...loans, projector, gateway]
+  const stop = async () => {
+    for (const running of parts.toReversed()) await running.stop()
+    rmSync(directory, { recursive: true, force: true })
+  }
+  try {
+    await eventstore.start()
+    await Promise.all([sandbox, ...loans, projector].map((one) => one.start()))
+    await gateway.start()
+  } catch (error) {
+    await stop()
+    throw error
+  }
+  return { eventstore, sandbox, loans, projector, gateway, eventstoreUrl, stop }
+}
+
+/** Posts JSON; without a body, an empty object. */
+export const post = async (url: string, body: object = {}, headers: Record<string, string> = {}) => {
+  const response = await fetch(url, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json', ...headers },
+    body: JSON.stringify(body),
+    signal: AbortSignal.timeout(readyMsMax),
+  })
+  const answer: unknown = await response.json()
+  return { status: response.status, body: answer as Record<string, unknown> }
+}
+
+/** Six digits and two letters that the sandbox gives the score of its first digit. */
+export const nationalId = (firstDigit: number, serial: number): string =>
+  `${firstDigit}${String(serial % 100_000).padStart(5, '0')}AA`
+
+export const application = (id = nationalId(5, 1)) => ({
+  name: 'Ada Lovelace',
+  address: '12 St James Square, London',
+  nationalId: id,
+  amount: 10_000,
+})

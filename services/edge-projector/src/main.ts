@@ -1,0 +1,32 @@
+// The edge projector as a process: wiring only.
+import { connectEventStore } from '@headwater/eventstore/client'
+import { loadConfig } from '@headwater/http-kit/config'
+import { createHealth } from '@headwater/http-kit/health'
+import { createMetrics } from '@headwater/http-kit/metrics'
+import { runServer } from '@headwater/http-kit/run-server'
+import { createServer } from '@headwater/http-kit/server'
+import { createLogger } from '@headwater/http-kit/telemetry'
+import { loans } from '@headwater/read-models/loans'
+import { startProjection } from '@headwater/read-models/projection'
+import { openSqliteSink } from '@headwater/read-models/sqlite'
+import { config } from './config.ts'
+import { measureLag, readModelStatus } from './read-model-status.ts'
+
+const settings = loadConfig(config)
+const logger = createLogger({ service: 'edge-projector', level: settings.LOG_LEVEL })
+const store = connectEventStore({ url: settings.EVENTSTORE_URL, logger })
+const sink = openSqliteSink({ directory: settings.EDGE_DIRECTORY, projection: loans, logger })
+const projection = startProjection({ store, sink, projection: loans, logger })
+const metrics = createMetrics()
+measureLag(metrics, { [loans.name]: projection })
+const server = await createServer({
+  title: 'Headwater edge projector',
+  description: 'Keeps the read models of its node; has no commands and no queries.',
+  logger,
+  health: createHealth({ [loans.name]: readModelStatus(projection) }),
+  metrics,
+})
+await runServer(server, { host: settings.HOST, port: settings.PORT }, async () => {
+  await projection.stop()
+  await store.close()
+})

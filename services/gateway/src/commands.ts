@@ -1,0 +1,121 @@
+// Forwards commands to the services that decide them, and their answers back, both untouched.
+import { decideLoanInput, requestLoanInput, withdrawLoanInput } from '@headwater/deciders/loan/loan'
+import { commandHeaders, commandResponses } from '@headwater/http-kit/command'
+import { Problem } from '@headwater/http-kit/problem'
+import type { HttpServer } from '@headwater/http-kit/server'
+import { Pool } from 'undici'
+import { z } from 'zod'
+
+/** To one service; further requests wait. */
+const connectionsMax = 64
+const connectTimeoutMs = 1_000
+/** Longer than the slowest command: a credit check and an append that is sent again. */
+const answerTimeoutMs = 15_000
+const answerBytesMax = 64 * 1_024
+
+type Service = 'loan'
+export type ServiceUrls = Readonly<Record<Service, string>>
+
+type Command = {
+  readonly url: string
+  readonly service: Service
+  readonly summary: string
+  readonly description: string
+  readonly body: z.ZodType
+}
+
+const commands: readonly Command[] = [
+  {
+    url: '/api/loans',
+    service: 'loan',
+    summary: 'Request a loan',
+    description: 'The credit bureau is asked at once: the loan is approved, denied, or waits for an underwriter.',
+    body: requestLoanInput,
+  },
+  {
+    url: '/api/loans/:id/approve',
+    service: 'loan',
+    summary: 'Approve a loan',
+    description: 'For underwriters, while the loan awaits review.',
+    body: decideLoanInput,
+  },
+  {
+    url: '/api/loans/:id/deny',
+    service: 'loan',
+    summary: 'Deny a loan',
+    description: 'For underwriters, while the loan awaits review.',
+    body: decideLoanInput,
+  },
+  {
+    url: '/api/loans/:id/withdraw',
+    service: 'loan',
+    summary: 'Withdraw a loan',
+    description: 'Possible until the loan is decided.',
+    body: withdrawLoanInput,
+  },
+]
+
+const forwardedHeaders = ['content-type', 'idempotency-key', 'if-match'] as const
+const returnedHeaders = ['content-type', 'etag', 'headwater-position', 'location', 'retry-after'] as const
+
+type Headers = Readonly<Record<string, string | string[] | undefined>>
+
+const only = (names: readonly string[], headers: Headers): Record<string, string | string[]> =>
+  Object.fromEntries(names.flatMap((name) => (headers[name] === undefined ? [] : [[name, headers[name]]])))
+
+const connect = (url: string): Pool =>
+  new Pool(new URL(url).origin, {
+    connections: connectionsMax,
+    connect: { timeout: connectTimeoutMs },
+    headersTimeout: answerTimeoutMs,
+    bodyTimeout: answerTimeoutMs,
+    maxResponseSize: answerBytesMax,
+  })
+
+type Sent = { readonly path: string; readonly headers: Record<string, string | string[]>; readonly body: Buffer | null }
+
+const forward = async (pool: Pool, { path, headers, body }: Sent) => {
+  const answer = await pool.request({ method: 'POST', path, headers, body })
+  return {
+    status: answer.statusCode,
+    headers: only(returnedHeaders, answer.headers),
+    body: Buffer.from(await answer.body.arrayBuffer()),
+  }
+}
+
+export const registerCommands = async (server: HttpServer, serviceUrls: ServiceUrls): Promise<void> => {
+  const pools = { loan: connect(serviceUrls.loan) }
+  server.addHook('onClose', async () => {
+    await Promise.all(Object.values(pools).map((pool) => pool.close()))
+  })
+
+  await server.register(async (scope) => {
+    // The schemas below are for the API's description; only the service that decides also validates.
+    scope.setValidatorCompiler(() => (value: unknown) => ({ value }))
+    scope.removeAllContentTypeParsers()
+    scope.addContentTypeParser('*', { parseAs: 'buffer' }, async (_request: unknown, body: Buffer) => body)
+
+    for (const { url, service, summary, description, body } of commands) {
+      const params = url.includes(':id') ? { params: z.object({ id: z.uuid() }) } : {}
+      const schema = { tags: [service], summary, description, headers: commandHeaders, body, ...params }
+      scope.post(url, { schema: { ...schema, response: commandResponses } }, async (request, reply) => {
+        const sent: Sent = {
+          path: request.url,
+          headers: { ...only(forwardedHeaders, request.headers), traceparent: request.id },
+          body: request.body instanceof Buffer ? request.body : null,
+        }
+        try {
+          const answer = await forward(pools[service], sent)
+          return reply.status(answer.status).headers(answer.headers).send(answer.body)
+        } catch (error) {
+          request.log.warn({ err: error, service }, 'a command could not be forwarded')
+          throw new Problem(
+            503,
+            'service_unavailable',
+            `The ${service} service does not answer. It is safe to repeat this with the same Idempotency-Key.`,
+          )
+        }
+      })
+    }
+  })
+}

@@ -1,0 +1,14 @@
+// The gateway's settings.
+import { authSettings, refuseDevelopmentActorInProduction } from '@headwater/http-kit/auth'
+import { serverSettings } from '@headwater/http-kit/config'
+import { z } from 'zod'
+
+export const config = z
+  .object({
+    ...serverSettings(8080),
+    ...authSettings,
+    /** The folder the edge projector writes; both are on one machine. */
+    EDGE_DIRECTORY: z.string().default('.data/edge'),
+    LOAN_URL: z.url().default('http://127.0.0.1:8081'),
+  })
+  .check(refuseDevelopmentActorInProduction)

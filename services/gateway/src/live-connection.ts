@@ -1,0 +1,142 @@
+// One open socket of /live: its subscriptions, what it has yet to be told, and whether anybody is there.
+import type { Logger } from '@headwater/http-kit/telemetry'
+import type { WebSocket } from 'ws'
+import {
+  changeMessage,
+  errorMessage,
+  heartbeatMessage,
+  type LiveErrorCode,
+  parseClientMessage,
+  snapshotMessage,
+} from './live-protocol.ts'
+import type { FollowedQuery, LiveQueries } from './live-queries.ts'
+import { createOutbox } from './outbox.ts'
+import type { Sight } from './sight.ts'
+import { topics } from './topics.ts'
+
+const policyViolation = 1008
+const tryAgainLater = 1013
+
+export type ConnectionLimits = {
+  readonly subscriptionsMax: number
+  /** From the client between two heartbeats. */
+  readonly messagesMax: number
+  /** What may wait inside the connection before further news are held back and coalesced. */
+  readonly connectionBytesMax: number
+  readonly outboxEntriesMax: number
+  readonly outboxBytesMax: number
+}
+
+export type LiveConnection = {
+  /** To be called at every heartbeat. */
+  readonly beat: () => void
+  /** How many row changes the client has yet to be sent. */
+  readonly waiting: () => number
+}
+
+/** Serves the socket until it closes. */
+export const serveConnection = (
+  socket: WebSocket,
+  options: {
+    readonly queries: LiveQueries
+    readonly sight: Sight
+    readonly limits: ConnectionLimits
+    readonly logger: Pick<Logger, 'warn' | 'debug'>
+  },
+): LiveConnection => {
+  const { queries, sight, limits, logger } = options
+  const subscriptions = new Map<string, FollowedQuery>()
+  const outbox = createOutbox({ entriesMax: limits.outboxEntriesMax, bytesMax: limits.outboxBytesMax })
+  let alive = true
+  let received = 0
+
+  const sendWhatFits = () => {
+    while (socket.bufferedAmount < limits.connectionBytesMax) {
+      const due = outbox.take()
+      const query = due && subscriptions.get(due.id)
+      if (!query) return
+      const message =
+        due.kind === 'snapshot'
+          ? snapshotMessage(due.id, query.rows(), query.token())
+          : changeMessage(due.id, due.ops.values(), due.token)
+      socket.send(message, sent)
+    }
+  }
+  const sent = (error?: Error | null) => {
+    if (error) return // the socket is closing
+    // More is waiting, so the connection was full: the client has taken some.
+    if (socket.bufferedAmount > 0) alive = true
+    sendWhatFits()
+  }
+  /** For what may be lost: a client that does not read is not told. */
+  const mention = (message: string) => {
+    if (socket.bufferedAmount < limits.connectionBytesMax) socket.send(message)
+  }
+  const refuse = (code: LiveErrorCode, text: string, id?: string) => mention(errorMessage(code, text, id))
+
+  const subscribe = (id: string, topic: string, filter: unknown, token: string | undefined) => {
+    if (subscriptions.has(id)) return refuse('id_in_use', 'This id has a subscription already.', id)
+    if (subscriptions.size >= limits.subscriptionsMax)
+      return refuse('too_many_subscriptions', `At most ${limits.subscriptionsMax} at a time.`, id)
+    const open = topics.get(topic)
+    if (!open) return refuse('unknown_topic', 'There is no such topic.', id)
+    const view = open(filter, sight)
+    if (!view) return refuse('invalid_filter', 'The topic cannot be filtered like that.', id)
+    try {
+      const query = queries.follow(view, (ops, upTo) => {
+        outbox.addChanges(id, ops, upTo)
+        sendWhatFits()
+      })
+      subscriptions.set(id, query)
+      const missed = token === undefined ? undefined : query.since(token)
+      if (missed) outbox.addChanges(id, missed, query.token())
+      else outbox.addSnapshot(id)
+      sendWhatFits()
+    } catch (error) {
+      unsubscribe(id)
+      logger.warn({ err: error }, 'a live query cannot be answered')
+      refuse('unavailable', 'The live query cannot be answered now. Try again later.', id)
+    }
+  }
+
+  const unsubscribe = (id: string) => {
+    subscriptions.get(id)?.stop()
+    subscriptions.delete(id)
+    outbox.drop(id)
+  }
+
+  const receive = (text: string) => {
+    if (socket.readyState !== socket.OPEN) return
+    received += 1
+    if (received > limits.messagesMax) return close(policyViolation, 'too many messages')
+    const message = parseClientMessage(text)
+    if (!message) refuse('malformed_message', 'This is not a message of the protocol.')
+    else if (message.type === 'subscribe') subscribe(message.id, message.topic, message.filter, message.token)
+    else unsubscribe(message.id)
+  }
+
+  const end = () => {
+    for (const id of [...subscriptions.keys()]) unsubscribe(id)
+  }
+
+  const close = (code: number, reason: string) => {
+    end()
+    socket.close(code, reason)
+  }
+
+  const beat = () => {
+    if (!alive) return close(tryAgainLater, 'no sign of life since the last heartbeat')
+    alive = false
+    received = 0
+    socket.ping()
+    mention(heartbeatMessage(new Date()))
+  }
+
+  socket.on('pong', () => {
+    alive = true
+  })
+  socket.on('message', (data) => receive(data.toString()))
+  socket.on('close', end)
+  socket.on('error', (error) => logger.debug({ err: error }, 'live socket failed'))
+  return { beat, waiting: () => outbox.size().entries }
+}

@@ -1,0 +1,231 @@
+// What the front door answers over HTTP: queries with their positions, forwarded commands, the pages.
+import { once } from 'node:events'
+import { createServer, type IncomingMessage } from 'node:http'
+import { type AddressInfo, connect } from 'node:net'
+import { type LoanRow, publicLoan } from '@headwater/read-models/loans'
+import { describe, expect, it, onTestFinished } from 'vitest'
+import { newLoan, startEdge, startGateway } from './support.ts'
+
+const start = async (options: Parameters<typeof startGateway>[1] = {}) => {
+  const edge = await startEdge()
+  onTestFinished(edge.remove)
+  const gateway = await startGateway(edge.directory, options)
+  onTestFinished(gateway.close)
+  const get = (path: string) => fetch(`${gateway.url}${path}`)
+  return { edge, gateway, get }
+}
+
+describe('GET /api/loans/:id', () => {
+  it('answers with public fields, the revision as ETag and the position it is true at', async () => {
+    const { edge, get } = await start()
+    const loan = newLoan({ revision: 2 })
+    const position = await edge.write(loan)
+    const answer = await get(`/api/loans/${loan.loanId}`)
+    expect(answer.status).toBe(200)
+    expect(await answer.json()).toEqual(publicLoan(loan))
+    expect(answer.headers.get('etag')).toBe('"2"')
+    expect(answer.headers.get('headwater-position')).toBe(position)
+    expect(answer.headers.get('headwater-stale')).toBeNull()
+  })
+
+  it('shows an underwriter all but the whole national id', async () => {
+    const { edge, get } = await start({ actor: { sub: 'grace', roles: ['underwriter'] } })
+    const loan = newLoan()
+    await edge.write(loan)
+    expect(await (await get(`/api/loans/${loan.loanId}`)).json()).toEqual({ ...loan, nationalId: '••••••AA' })
+  })
+
+  it('waits for the position it is given', async () => {
+    const { edge, get } = await start()
+    await edge.write(newLoan())
+    const loan = newLoan()
+    const answer = get(`/api/loans/${loan.loanId}?after=2/2`)
+    await edge.write(loan)
+    expect((await answer).status).toBe(200)
+  })
+
+  it('says that it is stale when the position does not come', async () => {
+    const { edge, get } = await start()
+    const loan = newLoan()
+    await edge.write(loan)
+    const [known, unknown] = await Promise.all([
+      get(`/api/loans/${loan.loanId}?after=9/9`),
+      get(`/api/loans/${newLoan().loanId}?after=9/9`),
+    ])
+    expect(known.status).toBe(200)
+    expect(known.headers.get('headwater-stale')).toBe('true')
+    expect(known.headers.get('headwater-position')).toBe('1/1')
+    expect(unknown.status).toBe(404)
+    expect(unknown.headers.get('headwater-stale')).toBe('true')
+    expect(await unknown.json()).toMatchObject({ code: 'loan_not_found', stale: true })
+  })
+
+  it.each([
+    ['/api/loans/2f1b9a52-3c1d-4f1e-9f4e-1d2c3b4a5f60', 404, 'loan_not_found'],
+    ['/api/loans/nonsense', 404, 'not_found'],
+    ['/api/loans/2f1b9a52-3c1d-4f1e-9f4e-1d2c3b4a5f60?after=rubbish', 422, 'validation'],
+    ['/api/loans?status=odd', 422, 'validation'],
+    ['/api/loans?limit=101', 422, 'validation'],
+    ['/api/loans?cursor=rubbish', 422, 'validation'],
+    ['/api/loans?unknown=1', 422, 'validation'],
+    ['/nowhere', 404, 'not_found'],
+  ])('%s is a problem: %i %s', async (path, status, code) => {
+    const { get } = await start()
+    const answer = await get(path)
+    expect(answer.headers.get('content-type')).toMatch('application/problem+json')
+    expect(answer.status).toBe(status)
+    expect(await answer.json()).toMatchObject({ status, code })
+  })
+})
+
+it('lists loans, the newest first, page by page', async () => {
+  const { edge, get } = await start()
+  const loans = Array.from({ length: 7 }, (_, place) => newLoan({ status: place % 2 === 0 ? 'denied' : 'approved' }))
+  await edge.write(...loans)
+  const pages = async (query: string) => {
+    const found: LoanRow[][] = []
+    for (let next: string | null = ''; next !== null; ) {
+      const answer = await get(`/api/loans?limit=3${query}${next && `&cursor=${next}`}`)
+      const page = (await answer.json()) as { loans: LoanRow[]; next: string | null }
+      found.push(page.loans)
+      next = page.next
+    }
+    return found
+  }
+  const newestFirst = loans.toReversed().map(publicLoan)
+  expect(await pages('')).toEqual([newestFirst.slice(0, 3), newestFirst.slice(3, 6), newestFirst.slice(6)])
+  const approved = newestFirst.filter(({ status }) => status === 'approved')
+  expect(await pages('&status=approved')).toEqual([approved])
+})
+
+it('is not ready before there is a read model, and answers queries with 503 until then', async () => {
+  const edge = await startEdge()
+  onTestFinished(edge.remove)
+  const gateway = await startGateway(`${edge.directory}/empty`)
+  onTestFinished(gateway.close)
+  expect((await fetch(`${gateway.url}/health/ready`)).status).toBe(503)
+  expect((await fetch(`${gateway.url}/health/live`)).status).toBe(200)
+  const answer = await fetch(`${gateway.url}/api/loans`)
+  expect(answer.status).toBe(503)
+  expect(answer.headers.get('retry-after')).not.toBeNull()
+})
+
+it('stops although a connection is open on which nothing was ever asked', async () => {
+  const edge = await startEdge()
+  onTestFinished(edge.remove)
+  const gateway = await startGateway(edge.directory)
+  const silent = connect(gateway.port, '127.0.0.1')
+  await once(silent, 'connect')
+  const closed = once(silent, 'close')
+  // A later connection answers: the silent one has been accepted.
+  await fetch(`${gateway.url}/health/live`)
+  await gateway.close()
+  await closed
+})
+
+describe('a command', () => {
+  /** What stands behind the gateway: an HTTP server that records what reaches it. */
+  const startService = async (answer: { status: number; headers: Record<string, string>; body: string }) => {
+    const received: { request: IncomingMessage; body: string }[] = []
+    const service = createServer(async (request, response) => {
+      let body = ''
+      for await (const chunk of request) body += chunk
+      received.push({ request, body })
+      response.writeHead(answer.status, answer.headers).end(answer.body)
+    })
+    await new Promise<void>((resolve) => {
+      service.listen(0, '127.0.0.1', resolve)
+    })
+    onTestFinished(() => void service.close())
+    return { received, url: `http://127.0.0.1:${(service.address() as AddressInfo).port}` }
+  }
+
+  it('reaches its service untouched, with the headers that matter, and so does the answer come back', async () => {
+    const body = '{"id":"1",  "revision":"2","position":"3/3"}'
+    const headers = {
+      'content-type': 'application/json',
+      etag: '"2"',
+      'headwater-position': '3/3',
+      location: '/api/loans/1',
+      'x-inside': 'secret',
+    }
+    const service = await startService({ status: 201, headers, body })
+    const { gateway } = await start({ serviceUrls: { loan: service.url } })
+    const traceId = '4bf92f3577b34da6a3ce929d0e0e4736'
+    const answer = await fetch(`${gateway.url}/api/loans`, {
+      method: 'POST',
+      body: '{ "amount" :  1 }',
+      headers: {
+        'content-type': 'application/json',
+        'idempotency-key': 'k',
+        'if-match': '"1"',
+        traceparent: `00-${traceId}-00f067aa0ba902b7-01`,
+        cookie: 'private',
+      },
+    })
+    const [sent] = service.received
+    expect(sent?.body).toBe('{ "amount" :  1 }')
+    expect(sent?.request.url).toBe('/api/loans')
+    expect(sent?.request.headers).toMatchObject({
+      'content-type': 'application/json',
+      'idempotency-key': 'k',
+      'if-match': '"1"',
+    })
+    expect(sent?.request.headers.traceparent).toContain(traceId)
+    expect(sent?.request.headers.cookie).toBeUndefined()
+    expect(answer.status).toBe(201)
+    expect(await answer.text()).toBe(body)
+    for (const name of ['etag', 'headwater-position', 'location'] as const)
+      expect(answer.headers.get(name)).toBe(headers[name])
+    expect(answer.headers.get('x-inside')).toBeNull()
+  })
+
+  it('may come without a body; a problem comes back as the service said it', async () => {
+    const problem = '{"status":409,"code":"loan_not_awaiting_review","detail":"Decided."}'
+    const headers = { 'content-type': 'application/problem+json', 'retry-after': '7' }
+    const service = await startService({ status: 409, headers, body: problem })
+    const { gateway } = await start({ serviceUrls: { loan: service.url } })
+    const address = '/api/loans/2f1b9a52-3c1d-4f1e-9f4e-1d2c3b4a5f60/approve'
+    const answer = await fetch(`${gateway.url}${address}`, { method: 'POST' })
+    expect(service.received).toMatchObject([{ body: '', request: { url: address } }])
+    expect(answer.status).toBe(409)
+    expect(answer.headers.get('content-type')).toBe('application/problem+json')
+    expect(answer.headers.get('retry-after')).toBe('7')
+    expect(await answer.text()).toBe(problem)
+  })
+
+  it('is answered with 503 when its service is not there, or answers without end', async () => {
+    const endless = await startService({ status: 200, headers: {}, body: 'x'.repeat(100_000) })
+    for (const loan of ['http://127.0.0.1:1', endless.url]) {
+      const { gateway } = await start({ serviceUrls: { loan } })
+      const answer = await fetch(`${gateway.url}/api/loans`, { method: 'POST', body: '{}' })
+      expect(answer.status).toBe(503)
+      expect(answer.headers.get('retry-after')).not.toBeNull()
+      expect(await answer.json()).toMatchObject({ code: 'service_unavailable' })
+    }
+  })
+
+  it('that is too large is refused at the door', async () => {
+    const { gateway } = await start()
+    const answer = await fetch(`${gateway.url}/api/loans`, { method: 'POST', body: 'x'.repeat(100_000) })
+    expect(answer.status).toBe(413)
+  })
+})
+
+it('describes commands and queries, and shows them on a page', async () => {
+  const { get } = await start()
+  type Description = { openapi: string; paths: Record<string, { post?: { requestBody: object } }> }
+  const description = (await (await get('/openapi.json')).json()) as Description
+  expect(description.openapi).toBe('3.1.0')
+  expect(Object.keys(description.paths).sort()).toEqual([
+    '/api/loans',
+    '/api/loans/{id}',
+    '/api/loans/{id}/approve',
+    '/api/loans/{id}/deny',
+    '/api/loans/{id}/withdraw',
+  ])
+  expect(JSON.stringify(description.paths['/api/loans']?.post?.requestBody)).toContain('nationalId')
+  const page = await get('/api/docs')
+  expect(page.status).toBe(200)
+  expect(page.headers.get('content-security-policy')).toContain("script-src 'self'")
+})

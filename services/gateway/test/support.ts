@@ -1,0 +1,164 @@
+// A gateway over a real read model that the test itself writes, and a client of /live that keeps what it is told.
+import { randomUUID } from 'node:crypto'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import path from 'node:path'
+import { formatPosition, type Position } from '@headwater/eventstore/position'
+import { anonymous } from '@headwater/http-kit/auth'
+import { createLogger } from '@headwater/http-kit/telemetry'
+import { type LoanRow, loans } from '@headwater/read-models/loans'
+import { openRows } from '@headwater/read-models/rows'
+import { openSqliteSink } from '@headwater/read-models/sqlite'
+import { openSqliteReader } from '@headwater/read-models/sqlite-reader'
+import { WebSocket } from 'ws'
+import { createGateway, type GatewayOptions } from '../src/gateway.ts'
+
+const logger = createLogger({ service: 'test', level: 'silent' })
+
+let minutes = 0
+/** A loan that was requested a minute after the one before. */
+export const newLoan = (fields: Partial<LoanRow> = {}): LoanRow => ({
+  loanId: randomUUID(),
+  name: 'Ada Lovelace',
+  address: '12 St James Square, London',
+  nationalId: '555555AA',
+  amount: 10_000,
+  status: 'checking',
+  score: null,
+  requestedByKind: 'anonymous',
+  requestedById: 'anonymous',
+  requestedAt: new Date(Date.UTC(2026, 0, 1, 0, minutes++)).toISOString(),
+  decidedBy: null,
+  reason: null,
+  decidedAt: null,
+  revision: 0,
+  ...fields,
+})
+
+/** The read model as its projector would write it: each call of `write` is one batch. */
+export const startEdge = async ({
+  directory = mkdtempSync(path.join(tmpdir(), 'edge-')),
+  storeId = randomUUID(),
+} = {}) => {
+  const sink = openSqliteSink({ directory, projection: loans, logger })
+  let at = await sink.claim(storeId)
+  const write = async (...rows: readonly LoanRow[]): Promise<string> => {
+    if (!at) throw new Error('somebody else writes this read model')
+    const keys = new Set(rows.map(({ loanId }) => loanId))
+    const place = at.position.commit + 1n
+    const position: Position = { commit: place, prepare: place }
+    const to = { ...at, position, lastEvent: { id: randomUUID(), position } }
+    const evolve = (stored: ReadonlyMap<string, ReadonlyMap<string, Record<string, string | number | null>>>) => {
+      const { rows: table, changes } = openRows('loans', keys, stored.get('loans') ?? new Map())
+      for (const row of rows) table.set(row.loanId, row)
+      return [...changes()]
+    }
+    const outcome = await sink.commit({ from: at, to, keys: new Map([['loans', keys]]), evolve })
+    if (outcome !== 'committed') throw new Error('the read model was not written')
+    at = to
+    return formatPosition(position)
+  }
+  return {
+    directory,
+    storeId,
+    write,
+    close: sink.close,
+    remove: async () => {
+      await sink.close()
+      rmSync(directory, { recursive: true, force: true })
+    },
+  }
+}
+
+export const startGateway = async (directory: string, options: Partial<GatewayOptions> & { port?: number } = {}) => {
+  const reader = openSqliteReader({ directory, projection: loans, logger })
+  const { port = 0, ...others } = options
+  const server = await createGateway({
+    reader,
+    serviceUrls: { loan: 'http://127.0.0.1:1' },
+    actor: anonymous,
+    logger,
+    ...others,
+  })
+  const url = await server.listen({ host: '127.0.0.1', port })
+  return {
+    url,
+    port: Number(new URL(url).port),
+    liveUrl: `${url.replace('http', 'ws')}/live`,
+    close: async () => {
+      await server.close()
+      reader.close()
+    },
+  }
+}
+
+type ServerMessage =
+  | { type: 'snapshot'; id: string; rows: LoanRow[]; token: string }
+  | {
+      type: 'change'
+      id: string
+      changes: ({ op: 'upsert'; key: string; row: LoanRow } | { op: 'remove'; key: string })[]
+      token: string
+    }
+  | { type: 'error'; id?: string; code: string; message: string }
+  | { type: 'heartbeat'; at: string }
+
+/** A client that does what the protocol says: one picture a subscription. */
+export const connectLive = async (url: string, onMessage: (message: ServerMessage) => void = () => undefined) => {
+  const socket = new WebSocket(url)
+  const messages: ServerMessage[] = []
+  const pictures = new Map<string, Map<string, LoanRow>>()
+  const tokens = new Map<string, string>()
+  const waiting = new Set<() => void>()
+  const apply = (message: ServerMessage) => {
+    if (message.type === 'snapshot') pictures.set(message.id, new Map(message.rows.map((row) => [row.loanId, row])))
+    if (message.type === 'change') {
+      const picture = pictures.get(message.id) ?? new Map()
+      for (const change of message.changes) {
+        if (change.op === 'upsert') picture.set(change.key, change.row)
+        else picture.delete(change.key)
+      }
+    }
+    if (message.type === 'snapshot' || message.type === 'change') tokens.set(message.id, message.token)
+  }
+  socket.on('message', (data) => {
+    const message: ServerMessage = JSON.parse(data.toString())
+    messages.push(message)
+    apply(message)
+    onMessage(message)
+    for (const check of waiting) check()
+  })
+  const closed = new Promise<{ code: number; reason: string }>((resolve) =>
+    socket.once('close', (code, reason) => resolve({ code, reason: reason.toString() })),
+  )
+  await new Promise((resolve, reject) => socket.once('open', resolve).once('error', reject))
+  const send = (message: object) => socket.send(JSON.stringify(message))
+  return {
+    socket,
+    messages,
+    closed,
+    send,
+    /** `known` is the picture of an earlier connection, with its token. */
+    subscribe: (id: string, filter?: object, known?: { rows: Iterable<LoanRow>; token: string }) => {
+      if (known) pictures.set(id, new Map([...known.rows].map((row) => [row.loanId, row])))
+      send({ type: 'subscribe', id, topic: 'loans', filter, token: known?.token })
+    },
+    rows: (id: string) => [...(pictures.get(id)?.values() ?? [])],
+    token: (id: string) => tokens.get(id) ?? '',
+    /** Waits until the condition holds after some message; the test's own deadline bounds it. */
+    until: (condition: () => boolean) =>
+      new Promise<void>((resolve) => {
+        const check = () => {
+          if (!condition()) return
+          waiting.delete(check)
+          resolve()
+        }
+        waiting.add(check)
+        check()
+      }),
+    close: async () => {
+      socket.close()
+      await closed
+    },
+  }
+}
