@@ -1,0 +1,91 @@
+// The applicant's rules: one open application at a time, whatever the commands are.
+import fc from 'fast-check'
+import { describe, expect, test } from 'vitest'
+import { fold, Rejection } from '../src/decider.ts'
+import { type ApplicantCommand, type ApplicantEvent, applicant, applicantEvents } from '../src/loan/applicant.ts'
+import { specification } from './given.ts'
+
+const given = specification(applicant)
+const loanId = 'b52f5e34-2f6e-4f61-9d0e-0f7f3d3f4a11'
+const otherId = '0e7c2f1a-6a4d-4f8b-9f43-5b0c8c5d7e22'
+const at = '2026-11-21T10:00:00.000Z'
+
+const command = (type: ApplicantCommand['type'], of = loanId): ApplicantCommand => ({ type, data: { loanId: of, at } })
+const event = (type: ApplicantEvent['type'], of = loanId): ApplicantEvent => ({ type, data: { loanId: of, at } })
+
+describe('ReserveApplication', () => {
+  test('accepted for who never applied', () =>
+    given().when(command('ReserveApplication')).then(event('ApplicationReserved')))
+
+  test('accepted again after a release', () =>
+    given(event('ApplicationReserved', otherId), event('ApplicationReleased', otherId))
+      .when(command('ReserveApplication'))
+      .then(event('ApplicationReserved')))
+
+  test('repeated: nothing to do', () => given(event('ApplicationReserved')).when(command('ReserveApplication')).then())
+
+  test('refused while another is open, and nothing is told about that one', () => {
+    const state = fold(applicant, applicant.initialState, [event('ApplicationReserved', otherId)])
+    given(event('ApplicationReserved', otherId)).when(command('ReserveApplication')).refused('application_already_open')
+    expect(() => applicant.decide(command('ReserveApplication'), state)).toThrow(
+      expect.objectContaining({ details: {}, message: expect.not.stringContaining(otherId) }),
+    )
+  })
+})
+
+describe('ReleaseApplication', () => {
+  test('accepted from the loan that holds it', () =>
+    given(event('ApplicationReserved')).when(command('ReleaseApplication')).then(event('ApplicationReleased')))
+
+  test.each([
+    ['never reserved', []],
+    ['released before', [event('ApplicationReserved'), event('ApplicationReleased')]],
+    ['held by another', [event('ApplicationReserved', otherId)]],
+  ])('%s: nothing to do', (_, events) =>
+    given(...events)
+      .when(command('ReleaseApplication'))
+      .then(),
+  )
+})
+
+describe('whatever the commands are', () => {
+  const anyCommand = fc
+    .tuple(
+      fc.constantFrom('ReserveApplication' as const, 'ReleaseApplication' as const),
+      fc.constantFrom(loanId, otherId),
+    )
+    .map(([type, of]) => command(type, of))
+  const run = (commands: readonly ApplicantCommand[]) => {
+    const events: ApplicantEvent[] = []
+    for (const each of commands) {
+      try {
+        events.push(...applicant.decide(each, fold(applicant, applicant.initialState, events)))
+      } catch (error) {
+        if (!(error instanceof Rejection)) throw error
+      }
+    }
+    return events
+  }
+
+  test('reservations and releases take turns, each release by who reserved', () => {
+    fc.assert(
+      fc.property(fc.array(anyCommand, { maxLength: 20 }), (commands) => {
+        const events = run(commands)
+        events.forEach(({ type, data }, index) => {
+          expect(type).toBe(index % 2 === 0 ? 'ApplicationReserved' : 'ApplicationReleased')
+          if (type === 'ApplicationReleased') expect(events[index - 1]?.data.loanId).toBe(data.loanId)
+        })
+      }),
+    )
+  })
+
+  test('it is never over, and every event is what its schema says', () => {
+    fc.assert(
+      fc.property(fc.array(anyCommand, { maxLength: 20 }), (commands) => {
+        const events = run(commands)
+        expect(applicant.isTerminal(fold(applicant, applicant.initialState, events))).toBe(false)
+        for (const { type, data } of events) expect(applicantEvents[type].safeParse(data).success).toBe(true)
+      }),
+    )
+  })
+})
