@@ -9,6 +9,7 @@ const mayUse: Readonly<Record<string, readonly string[]>> = {
   eventstore: ['deciders'],
   'read-models': ['deciders', 'eventstore'],
   'http-kit': ['deciders'],
+  'third-parties': ['deciders'],
   'embedded-eventstore': [],
 }
 /** Services that run locally and in compose only: production has its own. */

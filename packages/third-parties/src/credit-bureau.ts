@@ -2,7 +2,7 @@
 import { Rejection } from '@headwater/deciders/decider'
 import type { CreditScore } from '@headwater/deciders/loan/loan'
 import { creditBureauAnswer } from '@headwater/deciders/loan/loan-events'
-import type { Logger } from '@headwater/http-kit/telemetry'
+import type { Logger } from 'pino'
 import { Agent, request } from 'undici'
 import { createBreaker } from './breaker.ts'
 

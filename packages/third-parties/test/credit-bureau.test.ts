@@ -4,7 +4,7 @@ import { createServer, type RequestListener } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { expect, onTestFinished, test } from 'vitest'
 import { failuresMax, openMs } from '../src/breaker.ts'
-import { CreditBureauUnavailable, connectCreditBureau } from '../src/bureau.ts'
+import { CreditBureauUnavailable, connectCreditBureau } from '../src/credit-bureau.ts'
 import { logger, startBureau } from './support.ts'
 
 const connectTo = (url: string, nowMs = () => 0) => {

@@ -8,7 +8,7 @@ import type { Actor } from '@headwater/http-kit/auth'
 import { createHealth } from '@headwater/http-kit/health'
 import { createServer, type HttpServer } from '@headwater/http-kit/server'
 import type { Logger } from '@headwater/http-kit/telemetry'
-import type { CreditBureau } from './bureau.ts'
+import type { CreditBureau } from '@headwater/third-parties/credit-bureau'
 import { registerRoutes } from './routes.ts'
 
 /** Every other rejection is a rule that refuses: 409. */

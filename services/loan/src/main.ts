@@ -4,7 +4,7 @@ import { developmentActor } from '@headwater/http-kit/auth'
 import { loadConfig } from '@headwater/http-kit/config'
 import { runServer } from '@headwater/http-kit/run-server'
 import { createLogger } from '@headwater/http-kit/telemetry'
-import { connectCreditBureau } from './bureau.ts'
+import { connectCreditBureau } from '@headwater/third-parties/credit-bureau'
 import { config } from './config.ts'
 import { createLoanServer } from './loan-server.ts'
 

@@ -8,8 +8,8 @@ import { answerCommand, commandHeaders, commandResponses, expectedRevisionOf } f
 import { identify } from '@headwater/http-kit/idempotency'
 import type { HttpServer } from '@headwater/http-kit/server'
 import { traceIdOf } from '@headwater/http-kit/telemetry'
+import type { CreditBureau } from '@headwater/third-parties/credit-bureau'
 import { z } from 'zod'
-import type { CreditBureau } from './bureau.ts'
 
 /** Until people sign in, nobody knows who applies. */
 const requestedBy: RequestedBy = { kind: 'anonymous', id: 'anonymous' }

@@ -1,8 +1,8 @@
 // The loan service as a server: what it says about itself, and how it is without its store.
 import { connectEventStore } from '@headwater/eventstore/client'
 import { anonymous } from '@headwater/http-kit/auth'
+import { connectCreditBureau } from '@headwater/third-parties/credit-bureau'
 import { expect, onTestFinished, test } from 'vitest'
-import { connectCreditBureau } from '../src/bureau.ts'
 import { createLoanServer } from '../src/loan-server.ts'
 import { logger, startLoan } from './support.ts'
 

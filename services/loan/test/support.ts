@@ -4,9 +4,9 @@ import { start } from '@headwater/embedded-eventstore'
 import { connectEventStore } from '@headwater/eventstore/client'
 import { developmentActor } from '@headwater/http-kit/auth'
 import { createLogger } from '@headwater/http-kit/telemetry'
+import { connectCreditBureau } from '@headwater/third-parties/credit-bureau'
 import { onTestFinished } from 'vitest'
-import { createSandbox } from '../../sandbox/src/sandbox.ts'
-import { connectCreditBureau } from '../src/bureau.ts'
+import { startBureau } from '../../../packages/third-parties/test/support.ts'
 import { createLoanServer } from '../src/loan-server.ts'
 
 export const logger = createLogger({ service: 'loan', level: process.env.LOG_LEVEL ?? 'silent' })
@@ -24,16 +24,6 @@ const startStore = async (): Promise<string> => {
   const node = await start({ port: 0, memory: true })
   onTestFinished(() => node.stop())
   return node.connectionString
-}
-
-export const startBureau = async () => {
-  const sandbox = await createSandbox(logger)
-  onTestFinished(() => sandbox.close())
-  const behave = async (mode: 'normal' | 'slow' | 'failing' | 'garbage', delayMs = 0) => {
-    await sandbox.inject({ method: 'PUT', url: '/v1/behaviour', payload: { mode, delayMs } })
-  }
-  await behave('normal')
-  return { url: await sandbox.listen({ host: '127.0.0.1', port: 0 }), behave }
 }
 
 type Sent = {
