@@ -34,6 +34,8 @@ const addresses = {
   CREDIT_BUREAU_URL: env.CREDIT_BUREAU_URL ?? localUrl(ports.sandbox),
   LOAN_URL: localUrl(ports.loan),
   EDGE_DIRECTORY: path.join(dataDirectory, 'edge'),
+  // Development only: production has a secret of its own, which never changes.
+  APPLICANT_KEY: env.APPLICANT_KEY ?? 'development-only-development-only',
 }
 
 const eventstore: Part = {

@@ -152,6 +152,13 @@ describe('kubernetes', () => {
     ['a port of nobody', ['ConfigMap', 'headwater'], ['data', 'LOAN_URL'], 'http://loan', /no port of a Service/],
     ['an unknown secret', loan, [...container, 'env', 2, 'valueFrom', 'secretKeyRef', 'key'], 'uri', /no known secret/],
     [
+      'a key for everybody to read',
+      loan,
+      [...container, 'env', 4],
+      { name: 'APPLICANT_KEY', value: 'x'.repeat(32) },
+      /holds a secret/,
+    ],
+    [
       'the development switch',
       loan,
       [...container, 'env', 1],
@@ -291,6 +298,7 @@ describe('compose', () => {
       /must not be set in production/,
     ],
     ['a real password', ['services', 'postgres', 'environment', 'POSTGRES_PASSWORD'], 'x', /real secret/],
+    ['a real key', ['services', 'loan', 'environment', 'APPLICANT_KEY'], 'x'.repeat(32), /real secret/],
     ['a writable root', ['services', 'loan', 'read_only'], undefined, /root file system/],
     ['capabilities', ['services', 'loan', 'cap_drop'], undefined, /keeps capabilities/],
     ['another service inside', ['services', 'loan', 'build', 'args', 'SERVICE'], 'gateway', /as another service/],

@@ -30,8 +30,8 @@ test('the tour', () => {
     /"code":"loan_not_awaiting_review"/,
     /"code":"validation"/,
     /"field":"score"/,
-    /HTTP\/1.1 503 Service Unavailable/,
-    /"code":"credit_bureau_unavailable"/,
+    /HTTP\/1.1 201 Created/,
+    /"revision":"0"/,
   ]
   let rest = stdout
   for (const expected of told) {

@@ -9,6 +9,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 const readyMsMax = 20_000
 /** One person, whichever replica answers them. */
 export const underwriter = 'grace'
+const applicantKey = randomUUID()
 const root = path.resolve(import.meta.dirname, '../..')
 
 const freePort = (): Promise<number> =>
@@ -133,6 +134,7 @@ export const startSystem = async ({ loanReplicas = 1 }: { loanReplicas?: number 
         PORT: String(port),
         EVENTSTORE_URL: eventstoreUrl,
         CREDIT_BUREAU_URL: sandbox.url,
+        APPLICANT_KEY: applicantKey,
         DEVELOPMENT_UNDERWRITER: underwriter,
       },
       ready,

@@ -70,3 +70,11 @@ export const readNewer = async <Event extends DomainEvent, State>(
     if (page.length < readPageEvents) return { state, revision, position, commands }
   }
 }
+
+/** The state of a stream as the store has it now; for who has to look at another stream than the one it changes. */
+export const readState = async <Event extends DomainEvent, State>(
+  store: EventStore,
+  stream: string,
+  { initialState, evolve }: Pick<Decider<never, Event, State>, 'initialState' | 'evolve'>,
+  codec: Codec<Event>,
+): Promise<State> => (await readNewer(store, stream, nothingKnown(initialState), evolve, codec)).state

@@ -58,7 +58,7 @@ const referenceFindings = (name: string, service: ComposeService, { services, vo
     if (port !== portOf(name)) findings.push(`${name}: ${published} is not its port`)
   }
   for (const [variable, value] of Object.entries(service.environment ?? {})) {
-    if (/PASSWORD|SECRET|TOKEN/.test(variable) && value !== 'development-only')
+    if (/PASSWORD|SECRET|TOKEN|KEY/.test(variable) && !value.startsWith('development-only'))
       findings.push(`${name}: ${variable} could be a real secret`)
     if (!variable.endsWith('_URL')) continue
     const { hostname, port } = new URL(value)

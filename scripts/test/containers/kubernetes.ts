@@ -30,6 +30,7 @@ const kinds: Readonly<Record<string, new (data: never) => { validate(): void }>>
 
 /** The secrets that operators bring (docs/operations.md), each key with a value as it could be. */
 export const secrets: Readonly<Record<string, Environment>> = {
+  applicants: { key: '5b0e2c0e6a3c4a5e9d550d6f4c1f2a10' },
   eventstore: { url: 'esdb+discover://headwater:password@eventstore.example:2113' },
 }
 const shutdownSecondsMax = 10
@@ -99,7 +100,8 @@ const environmentOf = (container: IContainer, where: string, maps: readonly ICon
         findings.push(`${where}: ${name} refers to ${fromSecret.name}/${fromSecret.key}, no known secret`)
       return [name, found ?? '']
     }
-    if (value?.includes('@') || /PASSWORD|SECRET|TOKEN/.test(name)) findings.push(`${where}: ${name} holds a secret`)
+    if (value?.includes('@') || /PASSWORD|SECRET|TOKEN|KEY/.test(name))
+      findings.push(`${where}: ${name} holds a secret`)
     return [name, value ?? '']
   })
   if (new Set(entries.map(([name]) => name)).size < entries.length) findings.push(`${where}: sets a variable twice`)

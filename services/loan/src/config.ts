@@ -1,7 +1,9 @@
 // The loan service's settings.
+import { keyLengthMin } from '@headwater/eventstore/keyed-id'
 import { authSettings, refuseDevelopmentActorInProduction } from '@headwater/http-kit/auth'
 import { serverSettings } from '@headwater/http-kit/config'
 import { z } from 'zod'
+import { faultPoint, refuseFaultsInProduction } from './fault-point.ts'
 
 export const config = z
   .object({
@@ -9,5 +11,8 @@ export const config = z
     ...authSettings,
     EVENTSTORE_URL: z.string().default('esdb://localhost:2113?tls=false'),
     CREDIT_BUREAU_URL: z.url().default('http://127.0.0.1:8090'),
+    /** Makes the names of applicants' streams from national ids; the same for all services, for ever. */
+    APPLICANT_KEY: z.string().min(keyLengthMin),
+    FAULT_POINT: faultPoint.optional(),
   })
-  .check(refuseDevelopmentActorInProduction)
+  .check(refuseDevelopmentActorInProduction, refuseFaultsInProduction)

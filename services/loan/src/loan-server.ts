@@ -1,34 +1,32 @@
 // The loan service without a process around it: commands in over HTTP, events out to the store.
 import { loan } from '@headwater/deciders/loan/loan'
 import { type LoanEvent, loanEvents } from '@headwater/deciders/loan/loan-events'
-import type { EventStore } from '@headwater/eventstore/client'
 import { createCodec } from '@headwater/eventstore/codec'
 import { createCommandHandler } from '@headwater/eventstore/handle-command'
 import type { Actor } from '@headwater/http-kit/auth'
 import { createHealth } from '@headwater/http-kit/health'
 import { createServer, type HttpServer } from '@headwater/http-kit/server'
-import type { Logger } from '@headwater/http-kit/telemetry'
-import type { CreditBureau } from '@headwater/third-parties/credit-bureau'
+import { type ApplyOptions, createApply } from './apply.ts'
 import { registerRoutes } from './routes.ts'
 
 /** Every other rejection is a rule that refuses: 409. */
-const statuses = { loan_not_found: 404, own_loan: 403, credit_bureau_unavailable: 503 }
+const statuses = { loan_not_found: 404, own_loan: 403 }
 
-export type LoanServerOptions = {
-  readonly store: EventStore
-  readonly bureau: CreditBureau
+export type LoanServerOptions = Omit<ApplyOptions, 'loans'> & {
   /** Who sends every request, until sign-in exists. */
   readonly actor: Actor
-  readonly logger: Logger
 }
 
-export const createLoanServer = async ({ store, bureau, actor, logger }: LoanServerOptions): Promise<HttpServer> => {
+export const createLoanServer = async ({ actor, ...options }: LoanServerOptions): Promise<HttpServer> => {
+  const { store, bureau, logger } = options
   const health = createHealth({
     'event store': async () => {
       await store.head()
       return {}
     },
-    'credit bureau': () => ({ trouble: bureau.isGivenUp() ? 'It fails; it is asked again in a moment.' : undefined }),
+    'credit bureau': () => ({
+      trouble: bureau.isGivenUp() ? 'It fails; applications are accepted and checked later.' : undefined,
+    }),
   })
   const server = await createServer({
     title: 'Headwater loans',
@@ -39,6 +37,6 @@ export const createLoanServer = async ({ store, bureau, actor, logger }: LoanSer
   })
   const codec = createCodec<LoanEvent>(loanEvents)
   const commands = createCommandHandler({ store, decider: loan, codec, category: 'loan', logger })
-  registerRoutes(server, { commands, bureau, actor })
+  registerRoutes(server, { commands, apply: createApply({ ...options, loans: commands }), actor })
   return server
 }

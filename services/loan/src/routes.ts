@@ -1,4 +1,4 @@
-// The loan's commands over HTTP: what was sent becomes a command with ids, time, actor and the bureau's score added.
+// The loan's commands over HTTP: what was sent becomes a command with ids, time and actor added.
 import { decideLoanInput, type LoanCommand, requestLoanInput, withdrawLoanInput } from '@headwater/deciders/loan/loan'
 import type { RequestedBy } from '@headwater/deciders/loan/loan-events'
 import type { CommandAnswer, CommandHandler } from '@headwater/eventstore/handle-command'
@@ -8,8 +8,8 @@ import { answerCommand, commandHeaders, commandResponses, expectedRevisionOf } f
 import { identify } from '@headwater/http-kit/idempotency'
 import type { HttpServer } from '@headwater/http-kit/server'
 import { traceIdOf } from '@headwater/http-kit/telemetry'
-import type { CreditBureau } from '@headwater/third-parties/credit-bureau'
 import { z } from 'zod'
+import type { Apply } from './apply.ts'
 
 /** Until people sign in, nobody knows who applies. */
 const requestedBy: RequestedBy = { kind: 'anonymous', id: 'anonymous' }
@@ -33,11 +33,11 @@ const toAnswer = ({ id, revision, position }: CommandAnswer) => ({
 
 export type LoanRoutes = {
   readonly commands: CommandHandler<LoanCommand>
-  readonly bureau: CreditBureau
+  readonly apply: Apply
   readonly actor: Actor
 }
 
-export const registerRoutes = (server: HttpServer, { commands, bureau, actor }: LoanRoutes): void => {
+export const registerRoutes = (server: HttpServer, { commands, apply, actor }: LoanRoutes): void => {
   const now = () => new Date().toISOString()
   const originOf = (traceparent: string) => ({
     actor: actor.sub,
@@ -57,19 +57,13 @@ export const registerRoutes = (server: HttpServer, { commands, bureau, actor }: 
       },
     },
     async (request, reply) => {
-      const { body, id: traceparent } = request
+      const { body: input, id: traceparent } = request
       const { commandId, requestHash, createdId: loanId, mayBeRepeat } = identify(request, actor)
-      const repeatable = { id: loanId, commandId, requestHash }
 
-      const requestLoan = async () => {
-        const at = now()
-        const creditScore = await bureau.scoreOf({ loanId, nationalId: body.nationalId, traceparent })
-        const command: LoanCommand = { type: 'RequestLoan', data: { ...body, loanId, requestedBy, at, creditScore } }
-        return commands.handle({ ...repeatable, ...originOf(traceparent), command })
-      }
       // A repeat is answered from what is recorded, also while the bureau is down.
-      const earlier = mayBeRepeat ? await commands.recorded(repeatable) : undefined
-      return answerCommand(reply, toAnswer(earlier ?? (await requestLoan())), `/api/loans/${loanId}`)
+      const earlier = mayBeRepeat ? await commands.recorded({ id: loanId, commandId, requestHash }) : undefined
+      const application = { loanId, input, requestedBy, commandId, requestHash, ...originOf(traceparent) }
+      return answerCommand(reply, toAnswer(earlier ?? (await apply(application))), `/api/loans/${loanId}`)
     },
   )
 

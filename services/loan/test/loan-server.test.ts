@@ -32,7 +32,7 @@ test('it is ready when the store answers, and degraded while the bureau is given
   const { server, request } = await service()
   expect((await server.inject('/health/ready')).json()).toMatchObject({ status: 'ready' })
   await bureau.behave('failing')
-  for (let failure = 0; failure < 5; failure++) await request()
+  for (let person = 0; person < 5; person++) await request({ nationalId: `55555${person}AA` })
   const degraded = await server.inject('/health/ready')
   expect([degraded.statusCode, degraded.json().status]).toEqual([200, 'degraded'])
 })
@@ -40,7 +40,14 @@ test('it is ready when the store answers, and degraded while the bureau is given
 test('without its store it is not ready and asks to be tried again', async () => {
   const store = connectEventStore({ url: 'esdb://127.0.0.1:1?tls=false', logger })
   const bureau = connectCreditBureau({ url: 'http://127.0.0.1:1', logger })
-  const server = await createLoanServer({ store, bureau, actor: anonymous, logger })
+  const server = await createLoanServer({
+    store,
+    bureau,
+    actor: anonymous,
+    applicantIdOf: (nationalId) => nationalId,
+    reached: () => undefined,
+    logger,
+  })
   onTestFinished(async () => {
     await server.close()
     await Promise.all([store.close(), bureau.close()])

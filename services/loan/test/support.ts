@@ -2,6 +2,7 @@
 import { randomUUID } from 'node:crypto'
 import { start } from '@headwater/embedded-eventstore'
 import { connectEventStore } from '@headwater/eventstore/client'
+import { keyedId } from '@headwater/eventstore/keyed-id'
 import { developmentActor } from '@headwater/http-kit/auth'
 import { createLogger } from '@headwater/http-kit/telemetry'
 import { connectCreditBureau } from '@headwater/third-parties/credit-bureau'
@@ -43,12 +44,22 @@ export type ServiceOptions = {
 export const startLoan = async () => {
   const storeUrl = await startStore()
   const bureau = await startBureau()
+  // Of this test's own: on a store that tests share, nobody else's applicants are in the way.
+  const applicantKey = randomUUID()
+  const applicantIdOf = (nationalId: string) => keyedId(applicantKey, nationalId)
 
   const service = async ({ underwriter = 'uma', nowMs }: ServiceOptions = {}) => {
     const store = connectEventStore({ url: storeUrl, logger })
     const creditBureau = connectCreditBureau({ url: bureau.url, logger, ...(nowMs && { nowMs }) })
     const actor = developmentActor(underwriter ?? undefined)
-    const server = await createLoanServer({ store, bureau: creditBureau, actor, logger })
+    const server = await createLoanServer({
+      store,
+      bureau: creditBureau,
+      actor,
+      applicantIdOf,
+      reached: () => undefined,
+      logger,
+    })
     onTestFinished(async () => {
       await server.close()
       await Promise.all([store.close(), creditBureau.close()])
@@ -76,6 +87,10 @@ export const startLoan = async () => {
         return events.map(({ type, data, metadata }) => ({ type, data, metadata }))
       },
       typesOf: async (loanId: string) => (await store.readStream(`loan-${loanId}`, 0n, 100)).map(({ type }) => type),
+      reservationsOf: async (nationalId: string) => {
+        const events = await store.readStream(`applicant-${applicantIdOf(nationalId)}`, 0n, 1_000)
+        return events.map(({ type, data, metadata }) => ({ type, data, metadata }))
+      },
     }
   }
   return { storeUrl, bureau, service }
