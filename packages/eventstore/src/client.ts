@@ -16,7 +16,7 @@ import type { Logger } from 'pino'
 import { type EventToAppend, type ExpectedRevision, shareAppender } from './appender.ts'
 import { type Backoff, waitAfter } from './backoff.ts'
 import type { StoredEvent } from './codec.ts'
-import { isOutage, newConnection } from './connection.ts'
+import { hangUp, isOutage, newConnection } from './connection.ts'
 import { beginning, comparePosition, type Position } from './position.ts'
 
 export type { EventToAppend, ExpectedRevision } from './appender.ts'
@@ -184,7 +184,7 @@ export const connectEventStore = ({ url, logger }: { url: string; logger: Logger
   }
 
   const subscribe: EventStore['subscribe'] = (categories, after, { onEvent, onCheckpoint, onCaughtUp, onEnd }) => {
-    // A connection of its own: cancelling a call makes the client drop the connection with all that runs on it.
+    // A connection of its own: a call that fails makes the client drop the connection with all that runs on it.
     const own = newConnection(url)
     let over = false
     let seen = after
@@ -208,11 +208,14 @@ export const connectEventStore = ({ url, logger }: { url: string; logger: Logger
         },
       },
     })
-    const letGo = () => void subscription.unsubscribe().catch(() => undefined)
+    const letGo = async () => {
+      await subscription.unsubscribe().catch(() => undefined)
+      await hangUp(own)
+    }
     const end = (error: unknown) => {
       if (over) return
       over = true
-      letGo()
+      void letGo()
       onEnd(error)
     }
     subscription.on('data', ({ event }: { event?: AllStreamRecordedEvent }) => {
@@ -232,7 +235,7 @@ export const connectEventStore = ({ url, logger }: { url: string; logger: Logger
       resume: () => subscription.resume(),
       close: () => {
         over = true
-        letGo()
+        void letGo()
       },
     }
   }
@@ -274,6 +277,7 @@ export const connectEventStore = ({ url, logger }: { url: string; logger: Logger
     subscribe,
     close: async () => {
       await Promise.all([appender.close(), client.dispose()])
+      void hangUp(client)
     },
   }
 }

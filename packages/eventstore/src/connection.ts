@@ -27,3 +27,15 @@ export const isOutage = (error: unknown): boolean =>
   (error instanceof Error && 'code' in error && outageCodes.has(error.code)) ||
   // The client writes on a stream that it has not yet seen to be gone.
   (error instanceof Error && /write after end/.test(error.message))
+
+/** What {@link EventStoreDBClient} keeps for those who extend it. */
+type ChannelOwner = { readonly getChannel: () => Promise<{ readonly close: () => void }> }
+
+/**
+ * Closes the TCP connection of a client whose calls are over. The client has no call for it: its `dispose` ends the
+ * calls and leaves the connection open until grpc-js has found it idle for half an hour.
+ */
+export const hangUp = async (client: EventStoreDBClient): Promise<void> => {
+  const channel = await (client as unknown as ChannelOwner).getChannel().catch(() => undefined)
+  channel?.close()
+}

@@ -153,6 +153,22 @@ describe('reading', () => {
     expect(comparePosition(head, second.position)).toBeGreaterThanOrEqual(0)
   })
 
+  test('what is asked on a connection of its own leaves no connection behind', async () => {
+    const line = await newLine(await newStore())
+    const store = connect(line.url)
+    const category = `${runPrefix}${randomUUID().slice(0, 8)}`
+    await store.append(`${category}-1`, [event()], 'no_stream')
+    const before = line.open()
+    for (let asked = 0; asked < 10; asked++) {
+      await store.eventAfter([category], beginning)
+      await store.eventAfter([`not${category}`], beginning)
+    }
+    expect(line.connections()).toBeGreaterThan(before)
+    await until('they are closed', () => line.open() <= before)
+    await store.close()
+    await until('all are closed', () => line.open() === 0)
+  })
+
   test('the store has one name for everybody', async () => {
     const url = await newStore()
     const names = await Promise.all([connect(url), connect(url), connect(url)].map((store) => store.storeId()))
