@@ -257,9 +257,11 @@ describe.each(Object.entries(places))('%s', (_name, openPlace) => {
   })
 })
 
-test.each(Object.entries(places))(
-  '%s: a store that comes back with another history is noticed',
-  async (_name, openPlace) => {
+describe.each(Object.entries(places))('%s', (_name, openPlace) => {
+  test.each([
+    ['longer', 30],
+    ['shorter', 1],
+  ])('a store that comes back with another history, a %s one, is noticed', async (_what, length) => {
     const place = await openPlace()
     let node = await start({ port: 0, memory: true })
     const { port } = node
@@ -274,15 +276,15 @@ test.each(Object.entries(places))(
     const { position } = projection.status()
     await node.stop()
     node = await start({ port, memory: true })
-    await appendTo(30)
+    await appendTo(length)
     await until('it stops', () => projection.status().state === 'stopped')
     expect(projection.status()).toMatchObject({ rebuildNeeded: true, position })
     await projection.stop()
     await client.close()
     await node.stop()
     await place.remove()
-  },
-)
+  })
+})
 
 test('events out of order stop a projection before anything is written', () => {
   const [one, two] = [storedAt(1, putIn('a', 1)), storedAt(2, putIn('a', 1))]
