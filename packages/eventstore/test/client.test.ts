@@ -103,9 +103,11 @@ describe('appending', () => {
   })
 
   test('D12: two users of one store in a process share the appending connection; closing one leaves the other whole', async () => {
-    const url = await newStore()
-    const [one, two] = [connect(url), connect(url)]
+    const line = await newLine(await newStore())
+    const [one, two] = [connect(line.url), connect(line.url)]
     await one.append(newStream(), [event()], 'no_stream')
+    await two.append(newStream(), [event()], 'no_stream')
+    expect(line.connections()).toBe(1)
     await one.close()
     expect(await two.append(newStream(), [event()], 'no_stream')).toMatchObject({ outcome: 'appended' })
   })
@@ -145,12 +147,45 @@ describe('reading', () => {
     if (!first || !second) throw new Error('The events are gone.')
     expect(await store.eventAt(first.position)).toEqual(first)
     expect(await store.eventAt({ commit: first.position.commit * 1_000n, prepare: 0n })).toBeUndefined()
+    const { commit, prepare } = first.position
+    expect(await store.eventAt({ commit, prepare: prepare - 1n })).toBeUndefined()
     expect(await store.eventAfter([category], beginning)).toEqual(first)
     expect(await store.eventAfter([category], first.position)).toEqual(second)
     expect(await store.eventAfter([category], second.position)).toBeUndefined()
     const head = await store.head()
     expect(comparePosition(head, before)).toBeGreaterThan(0)
     expect(comparePosition(head, second.position)).toBeGreaterThanOrEqual(0)
+  })
+
+  test('"caught up" is told after the events that still wait for a reader who paused', async () => {
+    const store = connect(await newStore())
+    const category = `${runPrefix}${randomUUID().slice(0, 8)}`
+    await store.append(
+      `${category}-1`,
+      Array.from({ length: 10 }, () => event()),
+      'no_stream',
+    )
+    const told: string[] = []
+    const subscription = store.subscribe([category], beginning, {
+      onEvent: () => {
+        told.push('event')
+        if (told.length === 1) subscription.pause()
+      },
+      onCheckpoint: () => told.push('checkpoint'),
+      onCaughtUp: () => told.push('caught up'),
+      onEnd: () => told.push('end'),
+    })
+    endings.push(async () => subscription.close())
+    await until('the first is there', () => told.length > 0)
+    // Time for all of it to arrive behind the first.
+    for (let asked = 0; asked < 20; asked++) await store.head()
+    expect(told).toEqual(['event'])
+    subscription.resume()
+    await until('it is told', () => told.includes('caught up'))
+    expect(told.filter((what) => what === 'event')).toHaveLength(10)
+    expect(told.lastIndexOf('event')).toBeLessThan(told.indexOf('caught up'))
+    const firstCheckpoint = told.indexOf('checkpoint')
+    expect(firstCheckpoint === -1 || firstCheckpoint > told.lastIndexOf('event')).toBe(true)
   })
 
   test('what is asked on a connection of its own leaves no connection behind', async () => {
