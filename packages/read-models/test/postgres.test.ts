@@ -54,9 +54,13 @@ test('a lease can be taken when it was released or has run out, under a higher e
 test('a lease that is held is renewed', async () => {
   await migrate(pool)
   const lease = await takeLease(pool, 'work', 'a', logger)
-  const expiry = async () => (await pool.query('select expires_at from headwater.leases')).rows[0]?.expires_at.getTime()
-  const before = await expiry()
-  await until('it is renewed', async () => (await expiry()) > before)
+  const read = async () =>
+    (await pool.query('select expires_at, expires_at > clock_timestamp() as held from headwater.leases')).rows[0]
+  const before = (await read()).expires_at
+  await until('it is renewed before it runs out', async () => {
+    const { expires_at: expiresAt, held } = await read()
+    return held && expiresAt > before
+  })
   await lease?.release()
 })
 
