@@ -137,6 +137,36 @@ describe('reading', () => {
     expect(await store.readStream(stream, 3n, 10)).toEqual([])
   })
 
+  test('a connection that is frozen is replaced, and the read is made on the new one', async () => {
+    const url = await newStore()
+    const line = await newLine(url)
+    const [store, direct] = [connect(line.url), connect(url)]
+    const stream = newStream()
+    await direct.append(stream, [event()], 'no_stream')
+    await store.head()
+    const before = line.connections()
+    line.freeze()
+    const reads = await Promise.all([store.readStream(stream, 0n, 10), store.readStream(stream, 0n, 10)])
+    for (const read of reads) expect(read).toHaveLength(1)
+    expect(line.connections()).toBe(before + 1)
+  })
+
+  test('a read that is cut off by closing is no empty answer', async () => {
+    const line = await newLine(await newStore())
+    const store = connect(line.url)
+    const stream = newStream()
+    await store.append(stream, [event()], 'no_stream')
+    await store.head()
+    line.freeze()
+    const reading = store.readStream(stream, 0n, 10).then(
+      (events) => events,
+      (error: unknown) => error,
+    )
+    await new Promise((resolve) => setImmediate(resolve))
+    await store.close()
+    expect(await reading).toMatchObject({ code: 'event_store_unavailable' })
+  })
+
   test('finds the event at a position, the first after it, and the head', async () => {
     const store = connect(await newStore())
     const category = `${runPrefix}${randomUUID().slice(0, 8)}`
