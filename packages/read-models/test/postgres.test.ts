@@ -5,7 +5,21 @@ import { takeLease } from '../src/lease.ts'
 import { migrate } from '../src/migrations/migrate.ts'
 import { openPostgresSink } from '../src/postgres.ts'
 import { openPool } from '../src/postgres-pool.ts'
-import { logger, storeId, type TestDatabase, testDatabase, tills, until } from './support.ts'
+import { openPostgresReader } from '../src/postgres-reader.ts'
+import { postgresQueries } from '../src/queries.ts'
+import { stepOver } from '../src/step.ts'
+import {
+  at,
+  logger,
+  putIn,
+  storedAt,
+  storeId,
+  type TestDatabase,
+  type TillRow,
+  testDatabase,
+  tills,
+  until,
+} from './support.ts'
 
 let database: TestDatabase
 let pool: pg.Pool
@@ -82,4 +96,22 @@ test('a successor gets in though the holder is stopped inside a transaction', as
   await expect(stuck.query('commit')).rejects.toThrow()
   stuck.release(true)
   await successor.close()
+})
+
+test('what is read at once belongs together, also when the writer commits in between', async () => {
+  const sink = openPostgresSink({ url: database.url, projection: tills, logger })
+  const from = await sink.claim(storeId)
+  if (!from) throw new Error('The claim was refused.')
+  const reader = openPostgresReader({ url: database.url, projection: tills, logger })
+  const all = postgresQueries<{ tills: TillRow }>().withSchema('tills_v1').selectFrom('tills').selectAll().compile()
+  const { value, checkpoint } = await reader.read(async (db) => {
+    const before = await db.rows(all)
+    await sink.commit(stepOver(tills, from, { events: [storedAt(1, putIn('a', 1))], position: at(1) }))
+    return [...before, ...(await db.rows(all))]
+  })
+  expect(value).toEqual([])
+  expect(checkpoint).toEqual(at(0))
+  expect(await reader.checkpoint()).toEqual(at(1))
+  await reader.close()
+  await sink.close()
 })

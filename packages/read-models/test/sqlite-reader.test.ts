@@ -1,14 +1,16 @@
 // What holds for SQLite alone: a file that is damaged or replaced under its readers.
-import { mkdtempSync, rmSync } from 'node:fs'
+import { existsSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import Database from 'better-sqlite3'
 import { afterEach, beforeEach, expect, test } from 'vitest'
+import { sqliteQueries } from '../src/queries.ts'
 import type { Checkpoint, Sink } from '../src/sink.ts'
 import { openSqliteSink } from '../src/sqlite.ts'
 import { openSqliteReader, type SqliteReader } from '../src/sqlite-reader.ts'
 import { stepOver } from '../src/step.ts'
-import { at, logger, putIn, storedAt, storeId, tills, until } from './support.ts'
+import { listenToWaker } from '../src/wake.ts'
+import { at, logger, putIn, storedAt, storeId, type TillRow, tills, until } from './support.ts'
 
 let directory: string
 let file: string
@@ -71,4 +73,38 @@ test('a reader that nobody wakes finds out by itself', async () => {
   await sink.commit(stepOver(tills, await claimed(), { events: [storedAt(1, putIn('a', 1))], position: at(1) }))
   expect(await reached).toBe(true)
   unheard.close()
+})
+
+test('what is read at once belongs together, also when the writer commits in between', async () => {
+  const all = sqliteQueries<{ tills: TillRow }>().selectFrom('tills').selectAll().compile()
+  const step = stepOver(tills, await claimed(), { events: [storedAt(1, putIn('a', 1))], position: at(1) })
+  const { value, checkpoint } = reader.read((db) => {
+    const before = db.rows(all)
+    void sink.commit(step)
+    return [...before, ...db.rows(all)]
+  })
+  expect(value).toEqual([])
+  expect(checkpoint).toEqual(at(0))
+  expect(reader.checkpoint()).toEqual(at(1))
+})
+
+test('a commit wakes whoever listens', async () => {
+  await until('the socket is there', () => existsSync(path.join(directory, 'tills.v1.sock')))
+  let woken = 0
+  const listener = listenToWaker(
+    path.join(directory, 'tills.v1.sock'),
+    () => woken++,
+    () => undefined,
+  )
+  await until('it is connected', () => woken > 0)
+  const heard = woken
+  let checkpoint = await claimed()
+  await until('it is woken', async () => {
+    const place = Number(checkpoint.position.commit) + 1
+    const step = stepOver(tills, checkpoint, { events: [storedAt(place, putIn('a', 1))], position: at(place) })
+    await sink.commit(step)
+    checkpoint = step.to
+    return woken > heard
+  })
+  listener.close()
 })
