@@ -197,7 +197,15 @@ export const openSqliteReader = ({
     },
     waitFor: (position, timeoutMs) =>
       new Promise((resolve) => {
-        const reached = () => open !== undefined && comparePosition(open.checkpoint().position, position) >= 0
+        // Called from timers and sockets, where an error would end the process; whoever then reads is told of it.
+        const reached = () => {
+          try {
+            return open !== undefined && comparePosition(open.checkpoint().position, position) >= 0
+          } catch (error) {
+            logger.warn({ err: error, file }, 'the checkpoint cannot be read')
+            return false
+          }
+        }
         const finish = (outcome: boolean) => {
           clearTimeout(timer)
           listeners.delete(listener)

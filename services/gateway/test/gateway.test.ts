@@ -26,6 +26,7 @@ describe('GET /api/loans/:id', () => {
     expect(answer.headers.get('etag')).toBe('"2"')
     expect(answer.headers.get('headwater-position')).toBe(position)
     expect(answer.headers.get('headwater-stale')).toBeNull()
+    expect(answer.headers.get('cache-control')).toBe('no-store')
   })
 
   it('shows an underwriter all but the whole national id', async () => {
@@ -39,9 +40,16 @@ describe('GET /api/loans/:id', () => {
     const { edge, get } = await start()
     await edge.write(newLoan())
     const loan = newLoan()
-    const answer = get(`/api/loans/${loan.loanId}?after=2/2`)
+    let answered = false
+    const answer = get(`/api/loans/${loan.loanId}?after=2/2`).finally(() => {
+      answered = true
+    })
+    // Whatever is asked later is answered, and this is not.
+    for (let asked = 0; asked < 5; asked++) await get('/api/loans')
+    expect(answered).toBe(false)
     await edge.write(loan)
     expect((await answer).status).toBe(200)
+    expect((await answer).headers.get('headwater-stale')).toBeNull()
   })
 
   it('says that it is stale when the position does not come', async () => {
