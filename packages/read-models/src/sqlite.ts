@@ -9,6 +9,8 @@ import { busyTimeoutMs, checkpointQuery, checkpointSchema, feedSchema, socketFil
 import { startWaker, type Waker } from './wake.ts'
 
 const pageCacheKib = 64 * 1024
+/** Pages of 4 KiB. Rows that are written again and again move into the file once, not once a thousand pages. */
+const walPagesBeforeCheckpoint = 16_000
 
 const quoted = (name: string) => `"${name}"`
 const list = (names: readonly string[]) => names.map(quoted).join(', ')
@@ -17,7 +19,7 @@ const tableSchema = (name: string, { key, columns, indexes }: Table): readonly s
   const column = ([column, type]: [string, string]) =>
     `${quoted(column)} ${type.endsWith(' or null') ? type.slice(0, -' or null'.length) : `${type} not null`}`
   return [
-    `create table ${quoted(name)} (${Object.entries(columns).map(column).join(', ')}, primary key (${quoted(key)})) strict, without rowid`,
+    `create table ${quoted(name)} (${Object.entries(columns).map(column).join(', ')}, primary key (${quoted(key)})) strict`,
     ...indexes.map((names, n) => `create index ${quoted(`${name}${n}`)} on ${quoted(name)} (${list(names)})`),
   ]
 }
@@ -125,6 +127,7 @@ export const openSqliteSink = ({
     opened.pragma('journal_mode = wal')
     opened.pragma('synchronous = normal') // the file can be built again from the events
     opened.pragma(`cache_size = -${pageCacheKib}`)
+    opened.pragma(`wal_autocheckpoint = ${walPagesBeforeCheckpoint}`)
     return opened
   }
 

@@ -20,7 +20,7 @@ const defaultLimits: LiveLimits = {
   heartbeatMs: 15_000,
   subscriptionsMax: 20,
   messagesMax: 200,
-  connectionBytesMax: 256 * 1_024,
+  connectionBytesMax: 32 * 1_024,
   outboxEntriesMax: 1_000,
   outboxBytesMax: 256 * 1_024,
 }
