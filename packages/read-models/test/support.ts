@@ -7,7 +7,6 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { createCodec, type StoredEvent } from '@headwater/eventstore/codec'
 import type { Position } from '@headwater/eventstore/position'
 import Database from 'better-sqlite3'
-import { sql } from 'kysely'
 import pg from 'pg'
 import pino from 'pino'
 import { inject } from 'vitest'
@@ -180,7 +179,7 @@ const postgresPlace = async (): Promise<Place> => {
     .withSchema('tills_v1')
     .selectFrom('tills')
     .selectAll()
-    .orderBy(sql`"tillId" collate "C"`)
+    .orderBy('tillId')
     .compile()
   return {
     openSink: (projection = tills) => openPostgresSink({ url, projection, logger }),
