@@ -5,6 +5,7 @@ import type { StoredEvent } from '@headwater/eventstore/codec'
 import fc from 'fast-check'
 import type { CompiledQuery } from 'kysely'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { type TestDatabase, testDatabase } from '../../../scripts/test/database.ts'
 import { openPostgresSink } from '../src/postgres.ts'
 import { openPostgresReader, type PostgresReader } from '../src/postgres-reader.ts'
 import { shapeOf } from '../src/read-model.ts'
@@ -25,7 +26,7 @@ import {
   queueSorts,
   readStatistics,
 } from '../src/underwriting-queries.ts'
-import { at, logger, storeId, type TestDatabase, testDatabase } from './support.ts'
+import { at, logger, storeId } from './support.ts'
 
 const minuteMs = 60_000
 const pageSize = 3
