@@ -1,7 +1,7 @@
 // Made-up people who ask for loans, and what an underwriter makes of each: the same for the same seed.
 
 /** What an underwriter does with the loan if it comes to wait for one. */
-export type Review =
+type Review =
   | { readonly command: 'approve' | 'deny' | 'withdraw'; readonly reason: string }
   | { readonly command: 'none' }
 

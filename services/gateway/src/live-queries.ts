@@ -110,7 +110,7 @@ export const startLiveQueries = (reader: Reader, logger: Logger): LiveQueries =>
   /** Brings all pictures to the newest commit before it tells: rows read on the way may be newer than the feed was. */
   const followFeed = async (): Promise<void> => {
     clearTimeout(retry)
-    if (queries.size === 0) return
+    if (queries.size === 0 || ended) return
     try {
       let reads = 0
       while (reads++ < readsPerTellMax && (await applyNext()) === 'more');
