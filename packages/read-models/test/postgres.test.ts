@@ -1,6 +1,7 @@
 // What holds for Postgres alone: one lease holder at a time, migrations by many at once, and a writer stuck in a transaction.
 import type pg from 'pg'
 import { afterEach, beforeEach, expect, test } from 'vitest'
+import { type TestDatabase, testDatabase } from '../../../scripts/test/database.ts'
 import { takeLease } from '../src/lease.ts'
 import { migrate } from '../src/migrations/migrate.ts'
 import { openPostgresSink } from '../src/postgres.ts'
@@ -8,18 +9,7 @@ import { openPool } from '../src/postgres-pool.ts'
 import { openPostgresReader } from '../src/postgres-reader.ts'
 import { postgresQueries } from '../src/queries.ts'
 import { stepOver } from '../src/step.ts'
-import {
-  at,
-  logger,
-  putIn,
-  storedAt,
-  storeId,
-  type TestDatabase,
-  type TillRow,
-  testDatabase,
-  tills,
-  until,
-} from './support.ts'
+import { at, logger, putIn, storedAt, storeId, type TillRow, tills, until } from './support.ts'
 
 let database: TestDatabase
 let pool: pg.Pool

@@ -1,7 +1,8 @@
 // Following the feed for all live queries: tried again when it cannot be read, and not at all when nobody follows.
 import { createLogger } from '@headwater/http-kit/telemetry'
 import { loans } from '@headwater/read-models/loans'
-import { openSqliteReader, type SqliteReader } from '@headwater/read-models/sqlite-reader'
+import type { Reader } from '@headwater/read-models/reader'
+import { openSqliteReader } from '@headwater/read-models/sqlite-reader'
 import { expect, onTestFinished, test } from 'vitest'
 import { startLiveQueries } from '../src/live-queries.ts'
 import { topics } from '../src/topics.ts'
@@ -9,13 +10,15 @@ import { newLoan, startEdge } from './support.ts'
 
 const logger = createLogger({ service: 'test', level: 'silent' })
 
+const silent = { restarted: () => undefined, changed: () => undefined, failed: () => undefined }
+
 const start = async () => {
   const edge = await startEdge()
   onTestFinished(edge.remove)
   const reader = openSqliteReader({ directory: edge.directory, projection: loans, logger })
   onTestFinished(reader.close)
   const feed = { reads: 0, fails: false }
-  const watched: SqliteReader = {
+  const watched: Reader = {
     ...reader,
     changesSince: (token, limit) => {
       feed.reads++
@@ -26,14 +29,16 @@ const start = async () => {
   const queries = startLiveQueries(watched, logger)
   onTestFinished(queries.stop)
   const view = topics.get('loans')?.({}, 'public')
-  if (!view) throw new Error('There is no topic of loans.')
+  if (!view || typeof view === 'string') throw new Error('There is no topic of loans.')
   return { edge, reader, feed, queries, view }
 }
 
 test('a feed that cannot be read is read again until it can, without another commit', async () => {
   const { edge, feed, queries, view } = await start()
   const told: string[] = []
-  queries.follow(view, (ops) => void told.push(...ops.keys()))
+  const begun = Promise.withResolvers<void>()
+  queries.follow(view, { ...silent, restarted: begun.resolve, changed: (ops) => void told.push(...ops.keys()) })
+  await begun.promise
   feed.fails = true
   const before = feed.reads
   const loan = newLoan()
@@ -47,7 +52,9 @@ test('a feed that cannot be read is read again until it can, without another com
 test('when the last follower has gone, or all is stopped, nothing is read any more', async () => {
   const { edge, reader, feed, queries, view } = await start()
   let commits = 0
-  const followed = queries.follow(view, () => undefined)
+  const begun = Promise.withResolvers<void>()
+  const followed = queries.follow(view, { ...silent, restarted: begun.resolve })
+  await begun.promise
   reader.onCommit(() => commits++)
   followed.stop()
   const write = async () => {
@@ -57,7 +64,9 @@ test('when the last follower has gone, or all is stopped, nothing is read any mo
     expect(feed.reads).toBe(reads)
   }
   await write()
-  queries.follow(view, () => undefined)
-  queries.stop()
+  const again = Promise.withResolvers<void>()
+  queries.follow(view, { ...silent, restarted: again.resolve })
+  await again.promise
+  await queries.stop()
   await write()
 })
