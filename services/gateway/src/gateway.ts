@@ -18,10 +18,11 @@ export type GatewayOptions = {
   readonly actor: Actor
   readonly logger: Logger
   readonly liveLimits?: Partial<LiveLimits>
+  readonly commandTimeoutMs?: number | undefined
 }
 
 export const createGateway = async (options: GatewayOptions): Promise<HttpServer> => {
-  const { reader, serviceUrls, actor, logger, liveLimits = {} } = options
+  const { reader, serviceUrls, actor, logger, liveLimits = {}, commandTimeoutMs } = options
   const health = createHealth({
     loans: () => (reader.ready() ? {} : { trouble: 'The edge projector has not made the read model yet.' }),
   })
@@ -42,6 +43,6 @@ export const createGateway = async (options: GatewayOptions): Promise<HttpServer
   await registerPages(server)
   await registerLive(server, { queries, sight, limits: liveLimits, metrics })
   registerQueries(server, { reader, sight })
-  await registerCommands(server, serviceUrls)
+  await registerCommands(server, serviceUrls, commandTimeoutMs)
   return server
 }
