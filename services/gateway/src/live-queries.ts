@@ -63,7 +63,7 @@ export const startLiveQueries = (reader: Reader, logger: Logger): LiveQueries =>
 
   /** Pictures are moved by one piece of work at a time, also where reading takes several turns of the event loop. */
   const inTurn = (work: () => Promise<void>): void => {
-    turn = turn.then(work)
+    turn = turn.then(work).catch((error) => logger.error({ err: error }, 'a live query was not served'))
   }
 
   const firstRows = async (view: LiveView) => reader.rows(view.first(liveRowsMax + liveRowsReserve))
