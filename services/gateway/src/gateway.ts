@@ -23,10 +23,11 @@ export type GatewayOptions = {
   readonly actor: Actor
   readonly logger: Logger
   readonly liveLimits?: Partial<LiveLimits>
+  readonly commandTimeoutMs?: number | undefined
 }
 
 export const createGateway = async (options: GatewayOptions): Promise<HttpServer> => {
-  const { readers, store, serviceUrls, actor, logger, liveLimits = {} } = options
+  const { readers, store, serviceUrls, actor, logger, liveLimits = {}, commandTimeoutMs } = options
   const notMade = (projector: string) => ({ trouble: `The ${projector} projector has not made the read model yet.` })
   const health = createHealth(
     { loans: () => (readers.loans.ready() ? {} : notMade('edge')) },
@@ -57,6 +58,6 @@ export const createGateway = async (options: GatewayOptions): Promise<HttpServer
   registerQueries(server, { reader: readers.loans, sight })
   registerUnderwriting(server, { reader: readers.underwriting, actor })
   registerLoanHistory(server, { store, actor })
-  await registerCommands(server, serviceUrls)
+  await registerCommands(server, serviceUrls, commandTimeoutMs)
   return server
 }

@@ -213,6 +213,26 @@ describe('a command', () => {
     }
   })
 
+  it('is given up in time when its service never answers, also while it waits for its turn', async () => {
+    let reached = 0
+    const silent = createServer(() => reached++)
+    await new Promise<void>((resolve) => {
+      silent.listen(0, '127.0.0.1', resolve)
+    })
+    onTestFinished(() => {
+      silent.closeAllConnections()
+      silent.close()
+    })
+    const url = `http://127.0.0.1:${(silent.address() as AddressInfo).port}`
+    const { gateway } = await start({ serviceUrls: { loan: url }, commandTimeoutMs: 1_500 })
+    const answers = await Promise.all(
+      Array.from({ length: 200 }, () => fetch(`${gateway.url}/api/loans`, { method: 'POST', body: '{}' })),
+    )
+    for (const answer of answers) expect(answer.status).toBe(503)
+    // Of those that waited behind the first, most were given up with them and never had a turn.
+    expect(reached).toBeLessThan(150)
+  })
+
   it('that is too large is refused at the door', async () => {
     const { gateway } = await start()
     const answer = await fetch(`${gateway.url}/api/loans`, { method: 'POST', body: 'x'.repeat(100_000) })
