@@ -1,8 +1,12 @@
 // What the store promises below the protocol: answers only after the commit, bounded waiting, and no memory of what was rolled back.
+import { once } from 'node:events'
 import { mkdtempSync, rmSync, statSync } from 'node:fs'
+import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, onTestFinished, test } from 'vitest'
+import { openDatabase } from '../src/database.ts'
+import { start } from '../src/start.ts'
 import { openStore } from '../src/store.ts'
 import type { Append, Outcome } from '../src/writer.ts'
 
@@ -76,4 +80,42 @@ test('a group that fails leaves nothing behind, in the file or in memory', async
   expect(await append({ expected: 'no stream' })).toEqual({ kind: 'success', revision: 0, position: 1 })
   const head = store.names.head('x')
   expect(head && store.pages.stream(head.stream, 0, 'forwards', 10)).toHaveLength(1)
+})
+
+test('an id is another id though it is found under the same key', async () => {
+  const { append } = started()
+  const id = Buffer.from('00112233445566778899aabbccddeeff', 'hex')
+  const other = Buffer.from('00112233445500000000aabbccddeeff', 'hex')
+  await append({ events: [eventOf(id)] })
+  expect(await append({ events: [eventOf(other)] })).toEqual({ kind: 'success', revision: 1, position: 2 })
+  expect(await append({ events: [eventOf(id)] })).toEqual({ kind: 'success', revision: 0, position: 1 })
+  expect(await append({ events: [eventOf(other)] })).toEqual({ kind: 'success', revision: 1, position: 2 })
+})
+
+test('finishing writes and answers what waits, and refuses what comes later', () => {
+  const { store } = started()
+  const outcomes: Outcome[] = []
+  for (let appends = 0; appends < 2_500; appends++) store.append(appendOf(), (outcome) => outcomes.push(outcome))
+  store.finish()
+  expect(outcomes.map(({ kind }) => kind)).toEqual(Array.from({ length: 2_500 }, () => 'success'))
+  store.append(appendOf(), (outcome) => outcomes.push(outcome))
+  expect(outcomes.at(-1)).toEqual({ kind: 'busy' })
+})
+
+test('what is written is flushed to the disk itself at every commit', () => {
+  const directory = mkdtempSync(join(tmpdir(), 'store-'))
+  const database = openDatabase(directory)
+  const full = 2
+  expect(database.pragma('synchronous', { simple: true })).toBe(full)
+  expect(database.pragma('journal_mode', { simple: true })).toBe('wal')
+  database.close()
+  rmSync(directory, { recursive: true })
+})
+
+test.runIf(process.platform === 'linux')('by default it listens on the loopback address alone', async () => {
+  const node = await start({ memory: true })
+  // On Linux all of 127.0.0.0/8 is this machine: whoever listens on every interface would answer here too.
+  const [error] = await once(connect(node.port, '127.0.0.2'), 'error')
+  expect(error).toMatchObject({ code: 'ECONNREFUSED' })
+  await node.stop()
 })
