@@ -265,6 +265,17 @@ describe('conflicting', () => {
       },
     }
     expect(await refusal(replica(meddling).handle(request(id, { type: 'PutIn', amount: 1 })))).toBe('conflict')
+
+    // A repeat that waits beside them has its answer all the same.
+    const recorded = request(id, { type: 'PutIn', amount: 1 })
+    const answer = await replica().handle(recorded)
+    const handler = replica(meddling)
+    const together = [
+      refusal(handler.handle(request(id, { type: 'PutIn', amount: 1 }))),
+      handler.handle(recorded),
+      refusal(handler.handle(request(id, { type: 'PutIn', amount: 1 }))),
+    ]
+    expect(await Promise.all(together)).toEqual(['conflict', answer, 'conflict'])
   })
 })
 
