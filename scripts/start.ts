@@ -2,6 +2,7 @@
 import { rmSync } from 'node:fs'
 import path from 'node:path'
 import { parseArgs } from 'node:util'
+import { removePostgresData } from './postgres.ts'
 import { createPrinter } from './readable-log.ts'
 import { type Part, portIsFree, supervise } from './supervise.ts'
 
@@ -25,7 +26,9 @@ const ports = {
   gateway: setting('GATEWAY_PORT', 8080),
   loan: setting('LOAN_PORT', 8081),
   'edge-projector': setting('EDGE_PROJECTOR_PORT', 8082),
+  'dashboard-projector': setting('DASHBOARD_PROJECTOR_PORT', 8083),
   sandbox: setting('SANDBOX_PORT', 8090),
+  postgres: setting('POSTGRES_PORT', 5432),
 }
 const localUrl = ({ port }: Setting) => `http://127.0.0.1:${port}`
 
@@ -33,6 +36,7 @@ const addresses = {
   EVENTSTORE_URL: env.EVENTSTORE_URL ?? `esdb://localhost:${ports.eventstore.port}?tls=false`,
   CREDIT_BUREAU_URL: env.CREDIT_BUREAU_URL ?? localUrl(ports.sandbox),
   LOAN_URL: localUrl(ports.loan),
+  DATABASE_URL: env.DATABASE_URL ?? `postgres://postgres@127.0.0.1:${ports.postgres.port}/postgres`,
   EDGE_DIRECTORY: path.join(dataDirectory, 'edge'),
   // Development only: production has a secret of its own, which never changes.
   APPLICANT_KEY: env.APPLICANT_KEY ?? 'development-only-development-only',
@@ -48,7 +52,15 @@ const eventstore: Part = {
   },
 }
 
-const service = (name: Exclude<keyof typeof ports, 'eventstore'>): Part => ({
+const postgresDirectory = path.join(dataDirectory, 'postgres')
+const postgres: Part = {
+  name: 'postgres',
+  ...ports.postgres,
+  script: 'scripts/serve-postgres.ts',
+  env: { POSTGRES_PORT: String(ports.postgres.port), POSTGRES_DIRECTORY: postgresDirectory },
+}
+
+const service = (name: Exclude<keyof typeof ports, 'eventstore' | 'postgres'>): Part => ({
   name,
   ...ports[name],
   script: `services/${name}/src/main.ts`,
@@ -64,8 +76,10 @@ const service = (name: Exclude<keyof typeof ports, 'eventstore'>): Part => ({
 /** In the order of starting; what has an address of its own is not started. */
 const parts: readonly Part[] = [
   ...(env.EVENTSTORE_URL ? [] : [eventstore]),
+  ...(env.DATABASE_URL ? [] : [postgres]),
   ...(env.CREDIT_BUREAU_URL ? [] : [service('sandbox')]),
   service('edge-projector'),
+  service('dashboard-projector'),
   service('loan'),
   service('gateway'),
 ]
@@ -91,9 +105,11 @@ for (const { name, port, variable } of parts)
       `Port ${port}, meant for ${name}, is taken by another program. Stop that, or choose another: ${variable}=<port>`,
     )
 
-if (fresh)
+if (fresh) {
   for (const folder of ['eventstore', 'edge'])
     rmSync(path.join(dataDirectory, folder), { recursive: true, force: true })
+  removePostgresData(postgresDirectory)
+}
 
 const supervised = parts.map((part) => supervise(part, { root, print }))
 

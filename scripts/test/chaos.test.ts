@@ -21,6 +21,8 @@ const workers = 8
 const loansPerWorker = 10
 const retryDelayMs = 50
 const roundMsMax = 60_000
+/** A killed writer's successor waits for its lease to run out. */
+const dashboardMsMax = 20_000
 
 const logger = pino({ level: 'silent' })
 const codec = createCodec<LoanEvent>(loanEvents)
@@ -79,6 +81,7 @@ const breakThings = async (chance: Chance, working: Promise<unknown>) => {
   const victims: readonly Part[] = [
     system.projector,
     system.projector,
+    system.dashboardProjector,
     ...system.loans,
     system.eventstore,
     system.gateway,
@@ -136,13 +139,8 @@ const expectNothingLostNothingDoubled = (streams: ReadonlyMap<string, readonly S
   }
 }
 
-const expectReadModelToBeTheFold = async (streams: ReadonlyMap<string, readonly StoredEvent[]>) => {
-  const last = [...streams.values()]
-    .flat()
-    .reduce((position, event) => laterPosition(position, event.position), beginning)
-  await until('the projector is ready', async () => (await fetch(`${system.projector.url}/health/ready`)).ok)
-  const rows = new Map((await getAllRows(last)).map((row) => [`loan-${row.loanId}`, row.status]))
-  const folded = new Map(
+const statusesOf = (streams: ReadonlyMap<string, readonly StoredEvent[]>): ReadonlyMap<string, string> =>
+  new Map(
     [...streams].map(([stream, events]) => [
       stream,
       fold(
@@ -152,7 +150,31 @@ const expectReadModelToBeTheFold = async (streams: ReadonlyMap<string, readonly 
       ).status,
     ]),
   )
-  expect(Object.fromEntries(rows)).toEqual(Object.fromEntries(folded))
+
+const expectReadModelToBeTheFold = async (streams: ReadonlyMap<string, readonly StoredEvent[]>) => {
+  const last = [...streams.values()]
+    .flat()
+    .reduce((position, event) => laterPosition(position, event.position), beginning)
+  await until('the projector is ready', async () => (await fetch(`${system.projector.url}/health/ready`)).ok)
+  const rows = new Map((await getAllRows(last)).map((row) => [`loan-${row.loanId}`, row.status]))
+  expect(Object.fromEntries(rows)).toEqual(Object.fromEntries(statusesOf(streams)))
+}
+
+const expectDashboardToCountEveryLoan = async (streams: ReadonlyMap<string, readonly StoredEvent[]>) => {
+  const statuses = [...statusesOf(streams).values()]
+  const counted = async () => {
+    const answer = await fetch(`${system.gateway.url}/api/underwriting/statistics`)
+    const { waiting, byDay } = (await answer.json()) as {
+      waiting: { count: number }
+      byDay: { outcome: string; count: number }[]
+    }
+    const ended = (outcome: string) => byDay.reduce((sum, day) => sum + (day.outcome === outcome ? day.count : 0), 0)
+    return [waiting.count, ended('approved'), ended('denied'), ended('withdrawn')]
+  }
+  const folded = ['awaiting review', 'approved', 'denied', 'withdrawn'].map(
+    (status) => statuses.filter((each) => each === status).length,
+  )
+  await expect.poll(counted, { timeout: dashboardMsMax }).toEqual(folded)
 }
 
 const expectLivePictureToBeTheReadModel = async () => {
@@ -180,6 +202,7 @@ test.each(Array.from({ length: rounds }, (_, round) => firstSeed + round))(
     const streams = await readEverything()
     expectNothingLostNothingDoubled(streams)
     await expectReadModelToBeTheFold(streams)
+    await expectDashboardToCountEveryLoan(streams)
     await expectLivePictureToBeTheReadModel()
   },
   roundMsMax,

@@ -22,7 +22,15 @@ const listenAnywhere = async (): Promise<Server> => {
   return server
 }
 const portOf = (server: Server) => (server.address() as AddressInfo).port
-const variables = ['EVENTSTORE_PORT', 'GATEWAY_PORT', 'LOAN_PORT', 'EDGE_PROJECTOR_PORT', 'SANDBOX_PORT'] as const
+const variables = [
+  'EVENTSTORE_PORT',
+  'POSTGRES_PORT',
+  'GATEWAY_PORT',
+  'LOAN_PORT',
+  'EDGE_PROJECTOR_PORT',
+  'DASHBOARD_PROJECTOR_PORT',
+  'SANDBOX_PORT',
+] as const
 
 const freePorts = async (): Promise<Record<(typeof variables)[number], string>> => {
   const servers = await Promise.all(variables.map(listenAnywhere))
@@ -32,7 +40,7 @@ const freePorts = async (): Promise<Record<(typeof variables)[number], string>> 
 }
 
 const run = (env: Record<string, string>) => {
-  const { EVENTSTORE_URL: _, CREDIT_BUREAU_URL: __, ...inherited } = process.env
+  const { EVENTSTORE_URL: _, CREDIT_BUREAU_URL: __, DATABASE_URL: ___, ...inherited } = process.env
   const child = spawn(process.execPath, [path.join(import.meta.dirname, '..', 'start.ts')], {
     env: { ...inherited, ...env },
     stdio: ['ignore', 'pipe', 'pipe'],

@@ -8,7 +8,7 @@
 import { type EventStoreDBClient, type JSONType, jsonEvent, WrongExpectedVersionError } from '@eventstore/db-client'
 import type { Logger } from 'pino'
 import { type Backoff, waitAfter } from './backoff.ts'
-import { isOutage, newConnection } from './connection.ts'
+import { hangUp, isOutage, newConnection } from './connection.ts'
 import { limitTo } from './limited.ts'
 
 const appendsInFlightMax = 15
@@ -71,7 +71,9 @@ const createAppender = (url: string, logger: Logger): Appender => {
   let client: Promise<EventStoreDBClient> = Promise.resolve(newConnection(url))
 
   const disposed = (old: EventStoreDBClient) =>
-    within(disposeTimeoutMs, old.dispose(), () => new Error('The client did not let go of its streams.'))
+    within(disposeTimeoutMs, old.dispose(), () => new Error('The client did not let go of its streams.')).finally(
+      () => void hangUp(old),
+    )
 
   /** The old client must be gone before the new one appends: its failing stream rejects every pending append. */
   const replace = (failed: Promise<EventStoreDBClient>) => {

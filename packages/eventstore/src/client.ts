@@ -6,6 +6,7 @@ import {
   BACKWARDS,
   type RecordedEvent as ClientEvent,
   END,
+  type EventStoreDBClient,
   FORWARDS,
   START,
   StreamNotFoundError,
@@ -16,12 +17,15 @@ import type { Logger } from 'pino'
 import { type EventToAppend, type ExpectedRevision, shareAppender } from './appender.ts'
 import { type Backoff, waitAfter } from './backoff.ts'
 import type { StoredEvent } from './codec.ts'
-import { isOutage, newConnection } from './connection.ts'
+import { hangUp, isOutage, newConnection } from './connection.ts'
 import { beginning, comparePosition, type Position } from './position.ts'
 
 export type { EventToAppend, ExpectedRevision } from './appender.ts'
 
-const readTimeoutMs = 10_000
+/** For a page of a stream, one event or the head: what takes longer is on a connection that does not work. */
+const readTimeoutMs = 4_000
+/** For the first event of some categories, which the server may have to search for. */
+const searchTimeoutMs = 10_000
 const readTriesMax = 5
 const readBackoff: Backoff = { delayMsMin: 50, delayMsMax: 1_000 }
 /** How many events the server looks at, matching or not, before it tells a filtered subscription where it is. */
@@ -120,7 +124,9 @@ const checked = (url: string): string => {
  * @param url a connection string, `esdb://host:2113?tls=false` or `esdb+discover://...`
  */
 export const connectEventStore = ({ url, logger }: { url: string; logger: Logger }): EventStore => {
-  const client = newConnection(checked(url))
+  /** Reads share one connection, until one of them is not answered in time. */
+  let client = newConnection(checked(url))
+  let closed = false
   const appender = shareAppender(url, logger)
   const filterOf = (categories: readonly string[]) =>
     streamNameFilter({ prefixes: categories.map((category) => `${category}-`), maxSearchWindow: searchWindowEvents })
@@ -128,43 +134,52 @@ export const connectEventStore = ({ url, logger }: { url: string; logger: Logger
 
   type ClientRead = AsyncIterable<{ event?: ClientEvent | AllStreamRecordedEvent }> & { cancel(): Promise<void> }
 
-  const readOnce = async (open: () => ClientRead) => {
-    const read = open()
+  const readOnce = async (open: (from: EventStoreDBClient) => ClientRead) => {
+    const current = client
+    const read = open(current)
     let late = false
     const timer = setTimeout(() => {
       late = true
+      if (client === current) {
+        client = newConnection(url)
+        // By then the others that began on it have been answered or given up, too.
+        setTimeout(() => void hangUp(current), readTimeoutMs).unref()
+      }
       void read.cancel()
     }, readTimeoutMs)
     try {
       const events: (ClientEvent | AllStreamRecordedEvent)[] = []
       for await (const { event } of read) if (event) events.push(event)
-      if (late) throw new StoreUnavailable(new Error(`A read took longer than ${readTimeoutMs} ms.`))
+      // The client ends a read that is cut off like one that has come to its end.
+      if (late || closed) throw new StoreUnavailable(new Error('A read was cut off: too slow, or closed under it.'))
       return events
     } finally {
       clearTimeout(timer)
     }
   }
 
-  const read = async (open: () => ClientRead) => {
+  const read = async (open: (from: EventStoreDBClient) => ClientRead) => {
     for (let tries = 1; ; tries++) {
       try {
         return await readOnce(open)
       } catch (error) {
         if (error instanceof StreamNotFoundError) return []
         if (!isOutage(error) && !(error instanceof StoreUnavailable)) throw error
-        if (tries === readTriesMax) throw new StoreUnavailable(error)
+        if (closed || tries === readTriesMax) throw new StoreUnavailable(error)
         await waitAfter(tries, readBackoff)
       }
     }
   }
 
   const head = async (): Promise<Position> => {
-    const [last] = await read(() => client.readAll({ direction: BACKWARDS, fromPosition: END, maxCount: 1 }))
+    const [last] = await read((from) => from.readAll({ direction: BACKWARDS, fromPosition: END, maxCount: 1 }))
     return isKnown(last?.position) ? last.position : beginning
   }
 
   const readStream: EventStore['readStream'] = async (stream, from, maxCount) => {
-    const events = await read(() => client.readStream(stream, { direction: FORWARDS, fromRevision: from, maxCount }))
+    const events = await read((client) =>
+      client.readStream(stream, { direction: FORWARDS, fromRevision: from, maxCount }),
+    )
     const standIn = events.every((event) => isKnown(event.position)) ? beginning : await head()
     return events.map((event) => toStoredEvent(event, isKnown(event.position) ? event.position : standIn))
   }
@@ -177,14 +192,14 @@ export const connectEventStore = ({ url, logger }: { url: string; logger: Logger
   }
 
   const eventAt: EventStore['eventAt'] = async (position) => {
-    const [event] = await read(() => client.readAll({ direction: FORWARDS, fromPosition: position, maxCount: 1 }))
+    const [event] = await read((from) => from.readAll({ direction: FORWARDS, fromPosition: position, maxCount: 1 }))
     return event && isKnown(event.position) && comparePosition(event.position, position) === 0
       ? toStoredEvent(event, event.position)
       : undefined
   }
 
   const subscribe: EventStore['subscribe'] = (categories, after, { onEvent, onCheckpoint, onCaughtUp, onEnd }) => {
-    // A connection of its own: cancelling a call makes the client drop the connection with all that runs on it.
+    // A connection of its own: a call that fails makes the client drop the connection with all that runs on it.
     const own = newConnection(url)
     let over = false
     let seen = after
@@ -208,11 +223,14 @@ export const connectEventStore = ({ url, logger }: { url: string; logger: Logger
         },
       },
     })
-    const letGo = () => void subscription.unsubscribe().catch(() => undefined)
+    const letGo = async () => {
+      await subscription.unsubscribe().catch(() => undefined)
+      await hangUp(own)
+    }
     const end = (error: unknown) => {
       if (over) return
       over = true
-      letGo()
+      void letGo()
       onEnd(error)
     }
     subscription.on('data', ({ event }: { event?: AllStreamRecordedEvent }) => {
@@ -232,7 +250,7 @@ export const connectEventStore = ({ url, logger }: { url: string; logger: Logger
       resume: () => subscription.resume(),
       close: () => {
         over = true
-        letGo()
+        void letGo()
       },
     }
   }
@@ -245,8 +263,8 @@ export const connectEventStore = ({ url, logger }: { url: string; logger: Logger
         act()
       }
       const timer = setTimeout(
-        () => settle(() => reject(new StoreUnavailable(new Error(`No answer within ${readTimeoutMs} ms.`)))),
-        readTimeoutMs,
+        () => settle(() => reject(new StoreUnavailable(new Error(`No answer within ${searchTimeoutMs} ms.`)))),
+        searchTimeoutMs,
       )
       const probe = subscribe(categories, position, {
         onEvent: (event) => settle(() => resolve(event)),
@@ -273,7 +291,9 @@ export const connectEventStore = ({ url, logger }: { url: string; logger: Logger
     storeId,
     subscribe,
     close: async () => {
+      closed = true
       await Promise.all([appender.close(), client.dispose()])
+      void hangUp(client)
     },
   }
 }

@@ -1,5 +1,5 @@
 // Connections to the store through the official client, and what its errors mean.
-import { EventStoreDBClient, NotLeaderError } from '@eventstore/db-client'
+import { DeadlineExceededError, EventStoreDBClient, NotLeaderError, UnknownError } from '@eventstore/db-client'
 
 const keepAliveTimeoutMsDefault = 10_000
 /** Codes of gRPC (https://grpc.io/docs/guides/status-codes): cancelled, unknown, deadline exceeded, aborted, unavailable. */
@@ -24,6 +24,21 @@ export const newConnection = (url: string): EventStoreDBClient => {
 /** True when the server did not answer, or not for sure: the call may be made again, and what it did is not known. */
 export const isOutage = (error: unknown): boolean =>
   error instanceof NotLeaderError ||
+  // What a batched append ends with is inside its answer and has no code: the server's own time-out, or "unknown".
+  error instanceof DeadlineExceededError ||
+  (error instanceof UnknownError && error.code === undefined) ||
   (error instanceof Error && 'code' in error && outageCodes.has(error.code)) ||
   // The client writes on a stream that it has not yet seen to be gone.
   (error instanceof Error && /write after end/.test(error.message))
+
+/** What {@link EventStoreDBClient} keeps for those who extend it. */
+type ChannelOwner = { readonly getChannel: () => Promise<{ readonly close: () => void }> }
+
+/**
+ * Closes the TCP connection of a client whose calls are over. The client has no call for it: its `dispose` ends the
+ * calls and leaves the connection open until grpc-js has found it idle for half an hour.
+ */
+export const hangUp = async (client: EventStoreDBClient): Promise<void> => {
+  const channel = await (client as unknown as ChannelOwner).getChannel().catch(() => undefined)
+  channel?.close()
+}

@@ -46,14 +46,16 @@ const metadataOf = ({ commandId, requestHash, actor, correlationId, traceparent 
  * The events of one command as the store gets them. The id names the content too: two replicas that decide the same
  * command on different outside facts must conflict, not take each other's events for their own (docs/decisions/004).
  */
-const toAppendOf = (stream: string, request: CommandRequest<unknown>, events: readonly DomainEvent[]) =>
+const toAppendOf = (
+  stream: string,
+  request: CommandRequest<unknown>,
+  events: readonly DomainEvent[],
+  json: readonly string[],
+) =>
   events.map(({ type, data }, index): EventToAppend => {
-    const name = `${request.commandId}/${stream}/${index}/${request.requestHash}/${type}/${JSON.stringify(data)}`
+    const name = `${request.commandId}/${stream}/${index}/${request.requestHash}/${type}/${json[index]}`
     return { id: uuidV5(name, eventIdNamespace), type, data, metadata: metadataOf(request) }
   })
-
-const dataBytes = (events: readonly DomainEvent[]) =>
-  events.reduce((bytes, { data }) => bytes + Buffer.byteLength(JSON.stringify(data)), 0)
 
 export const decideAll = <Command, Event extends DomainEvent, State>(
   { decide, evolve }: Decider<Command, Event, State>,
@@ -81,7 +83,8 @@ export const decideAll = <Command, Event extends DomainEvent, State>(
       return { kind: 'refused', error }
     }
     if (events.length === 0) return { kind: 'nothing to do', revision, position: known.position }
-    bytes += dataBytes(events)
+    const json = events.map(({ data }) => JSON.stringify(data))
+    for (const data of json) bytes += Buffer.byteLength(data)
     if (toAppend.length > 0 && (toAppend.length + events.length > appendEventsMax || bytes > appendDataBytesMax))
       return 'append is full'
     const fresh = {
@@ -91,7 +94,7 @@ export const decideAll = <Command, Event extends DomainEvent, State>(
       position: beginning, // known once it is written
     }
     records.set(commandId, fresh)
-    toAppend.push(...toAppendOf(stream, request, events))
+    toAppend.push(...toAppendOf(stream, request, events, json))
     state = events.reduce(evolve, state)
     revision = fresh.last
     return { kind: 'recorded', record: fresh }

@@ -154,7 +154,13 @@ export const createCommandHandler = <Command, Event extends DomainEvent, State>(
       conflicts++
       if (conflicts > conflictsMax) {
         const conflict = new Rejection('conflict', 'Others keep changing the same thing. Try again.')
-        return settleAll(decided.outcomes.map(() => ({ kind: 'refused', error: conflict })))
+        const wasRecorded = (outcome: Outcome, index: number) =>
+          outcome.kind === 'recorded' && current.commands.get(requests[index]?.commandId ?? '') === outcome.record
+        return settleAll(
+          decided.outcomes.map((outcome, index) =>
+            wasRecorded(outcome, index) ? outcome : { kind: 'refused', error: conflict },
+          ),
+        )
       }
       if (conflicts > 1) await waitAfter(conflicts - 1, conflictBackoff)
       current = await readAfterConflict(stream, current, reply.clean)

@@ -1,4 +1,5 @@
 // Follows categories of $all from a position and hands batches to a handler, for ever: reconnects, and notices silence.
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { Logger } from 'pino'
 import { type Backoff, waitAfter } from './backoff.ts'
 import type { EventStore, OpenSubscription } from './client.ts'
@@ -43,6 +44,11 @@ export type SubscriptionOptions = {
   readonly from: Position
   /** One batch at a time. Throwing ends the subscription: whoever can go on after an error handles it inside. */
   readonly handle: (batch: Batch) => Promise<void>
+  /**
+   * Awaited after every reconnection that says something, if only that nothing is new, and before what it brings is
+   * handed over: behind it there may be another store. Throwing ends the subscription.
+   */
+  readonly reconnected?: () => Promise<void>
   readonly logger: Logger
   readonly batchSizeMax?: number
   /** After so long without a word the store is asked whether something lies ahead. */
@@ -55,6 +61,7 @@ export const startSubscription = ({
   categories,
   from,
   handle,
+  reconnected = async () => undefined,
   logger,
   batchSizeMax = batchSizeMaxDefault,
   silenceMsMax = silenceMsMaxDefault,
@@ -69,6 +76,7 @@ export const startSubscription = ({
   let paused = false
   let failures = 0
   let opened = 0
+  let heardOn = 1
   let heardAt = Date.now()
   let wake: () => void = () => undefined
   const caughtUpWaiters = new Set<() => void>()
@@ -77,6 +85,7 @@ export const startSubscription = ({
 
   const heard = (position: Position) => {
     heardAt = Date.now()
+    heardOn = opened
     failures = 0
     received = position
     wake()
@@ -141,7 +150,17 @@ export const startSubscription = ({
   }
 
   const pump = async () => {
-    while (!ending.signal.aborted) {
+    let knownConnection = 1
+    for (;;) {
+      // What has arrived while the last batch was handled comes in now, and makes the next one larger.
+      await nextTurn()
+      if (ending.signal.aborted) return
+      if (heardOn !== knownConnection) {
+        const connection = heardOn
+        await reconnected()
+        knownConnection = connection
+        continue
+      }
       const batch = take()
       if (!batch) {
         if (caughtUp()) for (const resolve of caughtUpWaiters) resolve()

@@ -103,9 +103,11 @@ describe('appending', () => {
   })
 
   test('D12: two users of one store in a process share the appending connection; closing one leaves the other whole', async () => {
-    const url = await newStore()
-    const [one, two] = [connect(url), connect(url)]
+    const line = await newLine(await newStore())
+    const [one, two] = [connect(line.url), connect(line.url)]
     await one.append(newStream(), [event()], 'no_stream')
+    await two.append(newStream(), [event()], 'no_stream')
+    expect(line.connections()).toBe(1)
     await one.close()
     expect(await two.append(newStream(), [event()], 'no_stream')).toMatchObject({ outcome: 'appended' })
   })
@@ -135,6 +137,36 @@ describe('reading', () => {
     expect(await store.readStream(stream, 3n, 10)).toEqual([])
   })
 
+  test('a connection that is frozen is replaced, and the read is made on the new one', async () => {
+    const url = await newStore()
+    const line = await newLine(url)
+    const [store, direct] = [connect(line.url), connect(url)]
+    const stream = newStream()
+    await direct.append(stream, [event()], 'no_stream')
+    await store.head()
+    const before = line.connections()
+    line.freeze()
+    const reads = await Promise.all([store.readStream(stream, 0n, 10), store.readStream(stream, 0n, 10)])
+    for (const read of reads) expect(read).toHaveLength(1)
+    expect(line.connections()).toBe(before + 1)
+  })
+
+  test('a read that is cut off by closing is no empty answer', async () => {
+    const line = await newLine(await newStore())
+    const store = connect(line.url)
+    const stream = newStream()
+    await store.append(stream, [event()], 'no_stream')
+    await store.head()
+    line.freeze()
+    const reading = store.readStream(stream, 0n, 10).then(
+      (events) => events,
+      (error: unknown) => error,
+    )
+    await new Promise((resolve) => setImmediate(resolve))
+    await store.close()
+    expect(await reading).toMatchObject({ code: 'event_store_unavailable' })
+  })
+
   test('finds the event at a position, the first after it, and the head', async () => {
     const store = connect(await newStore())
     const category = `${runPrefix}${randomUUID().slice(0, 8)}`
@@ -145,12 +177,61 @@ describe('reading', () => {
     if (!first || !second) throw new Error('The events are gone.')
     expect(await store.eventAt(first.position)).toEqual(first)
     expect(await store.eventAt({ commit: first.position.commit * 1_000n, prepare: 0n })).toBeUndefined()
+    const { commit, prepare } = first.position
+    expect(await store.eventAt({ commit, prepare: prepare - 1n })).toBeUndefined()
     expect(await store.eventAfter([category], beginning)).toEqual(first)
     expect(await store.eventAfter([category], first.position)).toEqual(second)
     expect(await store.eventAfter([category], second.position)).toBeUndefined()
     const head = await store.head()
     expect(comparePosition(head, before)).toBeGreaterThan(0)
     expect(comparePosition(head, second.position)).toBeGreaterThanOrEqual(0)
+  })
+
+  test('"caught up" is told after the events that still wait for a reader who paused', async () => {
+    const store = connect(await newStore())
+    const category = `${runPrefix}${randomUUID().slice(0, 8)}`
+    await store.append(
+      `${category}-1`,
+      Array.from({ length: 10 }, () => event()),
+      'no_stream',
+    )
+    const told: string[] = []
+    const subscription = store.subscribe([category], beginning, {
+      onEvent: () => {
+        told.push('event')
+        if (told.length === 1) subscription.pause()
+      },
+      onCheckpoint: () => told.push('checkpoint'),
+      onCaughtUp: () => told.push('caught up'),
+      onEnd: () => told.push('end'),
+    })
+    endings.push(async () => subscription.close())
+    await until('the first is there', () => told.length > 0)
+    // Time for all of it to arrive behind the first.
+    for (let asked = 0; asked < 20; asked++) await store.head()
+    expect(told).toEqual(['event'])
+    subscription.resume()
+    await until('it is told', () => told.includes('caught up'))
+    expect(told.filter((what) => what === 'event')).toHaveLength(10)
+    expect(told.lastIndexOf('event')).toBeLessThan(told.indexOf('caught up'))
+    const firstCheckpoint = told.indexOf('checkpoint')
+    expect(firstCheckpoint === -1 || firstCheckpoint > told.lastIndexOf('event')).toBe(true)
+  })
+
+  test('what is asked on a connection of its own leaves no connection behind', async () => {
+    const line = await newLine(await newStore())
+    const store = connect(line.url)
+    const category = `${runPrefix}${randomUUID().slice(0, 8)}`
+    await store.append(`${category}-1`, [event()], 'no_stream')
+    const before = line.open()
+    for (let asked = 0; asked < 10; asked++) {
+      await store.eventAfter([category], beginning)
+      await store.eventAfter([`not${category}`], beginning)
+    }
+    expect(line.connections()).toBeGreaterThan(before)
+    await until('they are closed', () => line.open() <= before)
+    await store.close()
+    await until('all are closed', () => line.open() === 0)
   })
 
   test('the store has one name for everybody', async () => {

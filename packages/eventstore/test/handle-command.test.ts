@@ -2,7 +2,7 @@
 import { randomUUID } from 'node:crypto'
 import { Rejection } from '@headwater/deciders/decider'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { connectEventStore, type EventStore } from '../src/client.ts'
+import { connectEventStore, type EventStore, StoreUnavailable } from '../src/client.ts'
 import { type CommandHandler, createCommandHandler } from '../src/handle-command.ts'
 import { comparePosition } from '../src/position.ts'
 import { logger, runPrefix, testStore } from './support.ts'
@@ -265,10 +265,146 @@ describe('conflicting', () => {
       },
     }
     expect(await refusal(replica(meddling).handle(request(id, { type: 'PutIn', amount: 1 })))).toBe('conflict')
+
+    // A repeat that waits beside them has its answer all the same.
+    const recorded = request(id, { type: 'PutIn', amount: 1 })
+    const answer = await replica().handle(recorded)
+    const handler = replica(meddling)
+    const together = [
+      refusal(handler.handle(request(id, { type: 'PutIn', amount: 1 }))),
+      handler.handle(recorded),
+      refusal(handler.handle(request(id, { type: 'PutIn', amount: 1 }))),
+    ]
+    expect(await Promise.all(together)).toEqual(['conflict', answer, 'conflict'])
   })
 })
 
+describe('what is known of a stream', () => {
+  /** A replica that is warm on a new stream, and the revisions from which it reads afterwards. */
+  const warmOver = async (disturb: (reply: Awaited<ReturnType<EventStore['append']>>) => typeof reply) => {
+    const id = randomUUID()
+    const reads: bigint[] = []
+    let disturbed = false
+    const over: EventStore = {
+      ...store,
+      append: async (...args) => {
+        const reply = await store.append(...args)
+        if (disturbed || reply.outcome !== 'appended' || reply.revision === 0n) return reply
+        disturbed = true
+        return disturb(reply)
+      },
+      readStream: (stream, from, maxCount) => {
+        reads.push(from)
+        return store.readStream(stream, from, maxCount)
+      },
+    }
+    const handler = replica(over)
+    const putIn = () => handler.handle(request(id, { type: 'PutIn', amount: 1 }))
+    await putIn()
+    await putIn().catch(() => undefined)
+    return { id, putIn, reads }
+  }
+
+  test('is kept after a clean first success: the next command reads nothing', async () => {
+    const { putIn, reads } = await warmOver((reply) => reply)
+    expect(await putIn()).toMatchObject({ revision: 2n })
+    expect(reads).toEqual([])
+  })
+
+  test.each<[string, Parameters<typeof warmOver>[0]]>([
+    ['an append that had to be sent twice', (reply) => ({ ...reply, clean: false })],
+    ['a revision nobody expected', (reply) => ({ ...reply, revision: 7n }) as typeof reply],
+    [
+      'an unknown outcome',
+      () => {
+        throw new StoreUnavailable(new Error('no answer'))
+      },
+    ],
+  ])('is dropped after %s: the next command reads from the first event on', async (_what, disturb) => {
+    const { id, putIn, reads } = await warmOver(disturb)
+    expect(await putIn()).toMatchObject({ revision: 2n })
+    expect(reads[0]).toBe(0n)
+    expect(await eventsOf(id)).toHaveLength(3)
+  })
+
+  test('is dropped after a conflict of an append that had to be sent twice: what it held may never have been', async () => {
+    const { id, putIn, reads } = await warmOver(() => ({ outcome: 'conflict', clean: false }))
+    expect(reads[0]).toBe(0n)
+    expect(await putIn()).toMatchObject({ revision: 2n })
+    expect(await eventsOf(id)).toHaveLength(3)
+  })
+
+  test('is dropped when the store has never heard of it: decided anew on what is there', async () => {
+    const other = await testStore()
+    const empty = connectEventStore({ url: other.url, logger })
+    let behind = store
+    const handler = replica({
+      ...store,
+      append: (...args) => behind.append(...args),
+      readStream: (...args) => behind.readStream(...args),
+    })
+    const id = randomUUID()
+    const putIn = () => handler.handle(request(id, { type: 'PutIn', amount: 1 }))
+    await putIn()
+    await putIn()
+    if (!process.env.EVENTSTORE_URL) {
+      behind = empty
+      expect(await putIn()).toMatchObject({ revision: 0n, created: true })
+    }
+    await empty.close()
+    await other.stop()
+  })
+})
+
+test('more commands than may wait are refused at once, and taken again when the others are done', async () => {
+  const id = randomUUID()
+  const released = Promise.withResolvers<void>()
+  const handler = replica({
+    ...store,
+    append: async (_stream, events, expectedRevision) => {
+      await released.promise
+      const before = expectedRevision === 'no_stream' ? -1n : expectedRevision
+      const revision = before + BigInt(events.length)
+      return { outcome: 'appended', revision, position: { commit: revision, prepare: revision }, clean: true }
+    },
+  })
+  const putIn = () => handler.handle(request(id, { type: 'PutIn', amount: 1 }))
+  const waiting = Array.from({ length: 10_000 }, putIn)
+  expect(await refusal(putIn())).toBe('overloaded')
+  released.resolve()
+  await Promise.all(waiting)
+  expect(await putIn()).toMatchObject({ revision: 10_000n })
+})
+
 describe('one append for many', () => {
+  test('an append stays small enough for the store, however many commands wait', async () => {
+    const id = randomUUID()
+    const sizes: number[] = []
+    const handler = replica({
+      ...store,
+      append: (stream, events, expectedRevision) => {
+        sizes.push(events.length)
+        return store.append(stream, events, expectedRevision)
+      },
+    })
+    await Promise.all(Array.from({ length: 1_200 }, () => handler.handle(request(id, { type: 'PutIn', amount: 1 }))))
+    expect(Math.max(...sizes)).toBeLessThanOrEqual(500)
+    expect(sizes.reduce((sum, size) => sum + size)).toBe(1_200)
+  })
+
+  test('the same command twice in one append is written once', async () => {
+    const id = randomUUID()
+    const handler = replica()
+    const putIn = request(id, { type: 'PutIn', amount: 1 })
+    const [, one, other] = await Promise.all([
+      handler.handle(request(id, { type: 'PutIn', amount: 1 })),
+      handler.handle(putIn),
+      handler.handle(putIn),
+    ])
+    expect(one).toEqual(other)
+    expect(await eventsOf(id)).toHaveLength(2)
+  })
+
   test('commands that wait for one stream share appends; each has its own answer', async () => {
     const id = randomUUID()
     let appends = 0

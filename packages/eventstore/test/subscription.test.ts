@@ -2,7 +2,8 @@
 import { randomUUID } from 'node:crypto'
 import { start } from '@headwater/embedded-eventstore'
 import { afterEach, describe, expect, test } from 'vitest'
-import { connectEventStore, type EventStore } from '../src/client.ts'
+import { connectEventStore, type EventStore, type SubscriptionHandlers } from '../src/client.ts'
+import type { StoredEvent } from '../src/codec.ts'
 import { beginning, comparePosition, type Position } from '../src/position.ts'
 import { type Batch, type SubscriptionOptions, startSubscription } from '../src/subscription.ts'
 import { lineTo, logger, runPrefix, testStore, until } from './support.ts'
@@ -46,6 +47,120 @@ const follow = (store: EventStore, category: string, options: Partial<Subscripti
   endings.push(() => subscription.stop())
   return { subscription, batches, ids: () => batches.flatMap(({ events }) => events.map(({ id }) => id)) }
 }
+
+const at = (place: number): Position => ({ commit: BigInt(place), prepare: BigInt(place) })
+
+/** A store whose subscriptions bring what the test says, when it says so. */
+const scripted = () => {
+  const opened: { after: Position; handlers: SubscriptionHandlers }[] = []
+  const calls = { paused: 0, resumed: 0 }
+  const store = {
+    subscribe: (_categories: readonly string[], after: Position, handlers: SubscriptionHandlers) => {
+      opened.push({ after, handlers })
+      return { pause: () => calls.paused++, resume: () => calls.resumed++, close: () => undefined }
+    },
+    eventAfter: async () => undefined,
+  } as unknown as EventStore
+  const recorded = (place: number): StoredEvent => ({
+    id: String(place),
+    stream: 'thing-1',
+    revision: BigInt(place),
+    position: at(place),
+    type: 'Happened',
+    data: {},
+    metadata: {},
+    recordedAt: new Date(0),
+  })
+  const bring = (first: number, last: number) => {
+    for (let place = first; place <= last; place++) opened.at(-1)?.handlers.onEvent(recorded(place))
+  }
+  return { store, opened, calls, bring }
+}
+
+describe('what was received and not handled yet', () => {
+  /** Follows with a handler that the test lets go on. */
+  const followSlowly = (batchSizeMax: number) => {
+    const script = scripted()
+    const gate = Promise.withResolvers<void>()
+    const batches: Batch[] = []
+    const { subscription } = follow(script.store, 'thing', {
+      batchSizeMax,
+      handle: async (batch) => {
+        batches.push(batch)
+        await gate.promise
+      },
+    })
+    const ids = () => batches.flatMap(({ events }) => events.map(({ id }) => Number(id)))
+    return { ...script, batches, ids, subscription, release: gate.resolve }
+  }
+
+  test('is not in the position of a batch', async () => {
+    const { bring, batches, release, opened } = followSlowly(2)
+    bring(1, 5)
+    opened[0]?.handlers.onCheckpoint(at(9))
+    release()
+    await until('all are handled', () => batches.at(-1)?.position.commit === 9n)
+    expect(batches.map(({ position }) => Number(position.commit))).toEqual([2, 4, 9])
+  })
+
+  test('is bounded: the store is paused, and goes on when there is room', async () => {
+    const { bring, calls, release, batches, ids } = followSlowly(2)
+    bring(1, 1)
+    await until('the first is in hand', () => batches.length === 1)
+    bring(2, 4)
+    expect(calls).toEqual({ paused: 0, resumed: 0 })
+    bring(5, 5)
+    expect(calls).toEqual({ paused: 1, resumed: 0 })
+    release()
+    await until('all are handled', () => ids().length === 5)
+    expect(calls).toEqual({ paused: 1, resumed: 1 })
+  })
+
+  test('is not asked for again after a reconnection, and not handed over twice', async () => {
+    const { bring, opened, release, batches, ids } = followSlowly(2)
+    bring(1, 1)
+    await until('the first is in hand', () => batches.length === 1)
+    bring(2, 3)
+    opened[0]?.handlers.onEnd(new Error('the line is cut'))
+    await until('it is opened again', () => opened.length === 2)
+    expect(opened[1]?.after).toEqual(at(3))
+    bring(4, 4)
+    release()
+    await until('all are handled', () => ids().length === 4)
+    expect(ids()).toEqual([1, 2, 3, 4])
+  })
+
+  test('keeps it from being caught up', async () => {
+    const { bring, opened, release, batches, subscription } = followSlowly(2)
+    bring(1, 3)
+    opened[0]?.handlers.onCaughtUp()
+    await until('the first are in hand', () => batches.length === 1)
+    expect(subscription.stats().caughtUp).toBe(false)
+    release()
+    await subscription.whenCaughtUp()
+    expect(subscription.stats()).toMatchObject({ caughtUp: true, position: at(3) })
+  })
+})
+
+test('a reconnection is told before what it brings, once, also when it brings nothing; the first connection is not', async () => {
+  const { store, bring, opened } = scripted()
+  const told: string[] = []
+  follow(store, 'thing', {
+    reconnected: async () => void told.push('reconnected'),
+    handle: async ({ events }) => void told.push(...events.map(({ id }) => id)),
+  })
+  bring(1, 1)
+  await until('the first is handled', () => told.length === 1)
+  opened[0]?.handlers.onEnd(new Error('the line is cut'))
+  await until('it is opened again', () => opened.length === 2)
+  bring(2, 2)
+  await until('the second is handled', () => told.length === 3)
+  opened[1]?.handlers.onEnd(new Error('the line is cut'))
+  await until('it is opened again', () => opened.length === 3)
+  opened[2]?.handlers.onCaughtUp()
+  await until('it is told', () => told.length === 4)
+  expect(told).toEqual(['1', 'reconnected', '2', 'reconnected'])
+})
 
 describe('order and batches', () => {
   test('everything of its categories, in order, before and after it has caught up, nothing else', async () => {

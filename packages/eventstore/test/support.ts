@@ -36,6 +36,8 @@ export type Line = {
   /** Connections end with a reset. */
   readonly cut: () => void
   readonly connections: () => number
+  /** Connections that neither side has ended. */
+  readonly open: () => number
   readonly close: () => Promise<void>
 }
 
@@ -81,6 +83,7 @@ export const lineTo = async (url: string): Promise<Line> => {
       for (const { client } of pairs) client.resetAndDestroy()
     },
     connections: () => made,
+    open: () => pairs.size,
     close: async () => {
       for (const { client } of pairs) client.destroy()
       await new Promise((resolve) => listener.close(resolve))

@@ -9,12 +9,15 @@ export type Metrics = {
   readonly counter: (name: string, help: string) => (labels?: Labels) => void
   /** How long things take; call it with each duration. */
   readonly histogram: (name: string, help: string) => (seconds: number, labels?: Labels) => void
-  /** Something that is so much now; `read` when operators look. */
+  /** Something that is so much now; `read` when operators look, and left out while it cannot be read. */
   readonly gauge: (name: string, help: string, read: () => readonly Sample[] | Promise<readonly Sample[]>) => void
   readonly text: () => Promise<string>
 }
 
 export const metricsContentType = 'text/plain; version=0.0.4; charset=utf-8'
+
+/** Below what collectors wait for the whole page. */
+const readTimeoutMs = 2_000
 
 const secondsBuckets = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10]
 
@@ -34,6 +37,19 @@ const histogramLines = (name: string, { labels, counts, count, sum }: Measured):
   line(`${name}_sum`, labels, sum),
   line(`${name}_count`, labels, count),
 ]
+
+/** A gauge in trouble must not take the others with it: that is when operators look. */
+const samplesOf = async (read: () => readonly Sample[] | Promise<readonly Sample[]>): Promise<readonly Sample[]> => {
+  const silence = Promise.withResolvers<readonly Sample[]>()
+  const timer = setTimeout(() => silence.resolve([]), readTimeoutMs)
+  try {
+    return await Promise.race([read(), silence.promise])
+  } catch {
+    return []
+  } finally {
+    clearTimeout(timer)
+  }
+}
 
 export const createMetrics = (): Metrics => {
   const sections: (() => Promise<string[]>)[] = []
@@ -64,7 +80,9 @@ export const createMetrics = (): Metrics => {
       }
     },
     gauge: (name, help, read) => {
-      add('gauge', name, help, async () => (await read()).map(({ labels = {}, value }) => line(name, labels, value)))
+      add('gauge', name, help, async () =>
+        (await samplesOf(read)).map(({ labels = {}, value }) => line(name, labels, value)),
+      )
     },
     text: async () => `${(await Promise.all(sections.map((section) => section()))).flat().join('\n')}\n`,
   }

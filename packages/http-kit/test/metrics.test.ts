@@ -38,6 +38,19 @@ test('counters, gauges and histograms in the text format of Prometheus', async (
   ])
 })
 
+test('a gauge that fails or never answers is left out, and the others are there', async () => {
+  const metrics = createMetrics()
+  metrics.gauge('failing', 'Fails.', () => {
+    throw new Error('not now')
+  })
+  metrics.gauge('rejecting', 'Rejects.', () => Promise.reject(new Error('not now')))
+  metrics.gauge('silent', 'Never answers.', () => new Promise(() => undefined))
+  metrics.gauge('sockets', 'Open sockets.', () => [{ value: 3 }])
+  const lines = (await metrics.text()).split('\n')
+  expect(lines).toContain('sockets 3')
+  expect(lines.filter((line) => /^(failing|rejecting|silent)/.test(line))).toEqual([])
+})
+
 test('a server measures its requests by route, status and code, never by address, and its event loop', async () => {
   const logger = createLogger({ service: 'things', level: 'silent' })
   const server = await createServer({ title: 'Things', description: 'Things.', logger, health: createHealth({}) })

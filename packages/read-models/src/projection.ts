@@ -172,21 +172,14 @@ export const startProjection = <Event extends DomainEvent, Tables extends Readon
   const follow = async (claimed: Checkpoint): Promise<void> => {
     await persistently(() => verify(claimed))
     checkpoint = claimed
-    let verifiedConnection = 0
     const following = startSubscription({
       store,
       name,
       categories,
       from: claimed.position,
       logger,
-      handle: async (batch) => {
-        const from = checkpoint ?? claimed
-        // Behind a new connection there may be a restored store.
-        const connection = following.stats().reconnects
-        if (connection !== verifiedConnection) await persistently(() => verify(from))
-        verifiedConnection = connection
-        await takeIn(from, batch)
-      },
+      reconnected: () => persistently(() => verify(checkpoint ?? claimed)),
+      handle: async (batch) => void (await takeIn(checkpoint ?? claimed, batch)),
     })
     subscription = following
     phase = 'following'

@@ -1,11 +1,15 @@
 // What holds for Postgres alone: one lease holder at a time, migrations by many at once, and a writer stuck in a transaction.
 import type pg from 'pg'
 import { afterEach, beforeEach, expect, test } from 'vitest'
+import { type TestDatabase, testDatabase } from '../../../scripts/test/database.ts'
 import { takeLease } from '../src/lease.ts'
 import { migrate } from '../src/migrations/migrate.ts'
 import { openPostgresSink } from '../src/postgres.ts'
 import { openPool } from '../src/postgres-pool.ts'
-import { logger, storeId, type TestDatabase, testDatabase, tills, until } from './support.ts'
+import { openPostgresReader } from '../src/postgres-reader.ts'
+import { postgresQueries } from '../src/queries.ts'
+import { stepOver } from '../src/step.ts'
+import { at, logger, putIn, storedAt, storeId, type TillRow, tills, until } from './support.ts'
 
 let database: TestDatabase
 let pool: pg.Pool
@@ -54,9 +58,13 @@ test('a lease can be taken when it was released or has run out, under a higher e
 test('a lease that is held is renewed', async () => {
   await migrate(pool)
   const lease = await takeLease(pool, 'work', 'a', logger)
-  const expiry = async () => (await pool.query('select expires_at from headwater.leases')).rows[0]?.expires_at.getTime()
-  const before = await expiry()
-  await until('it is renewed', async () => (await expiry()) > before)
+  const read = async () =>
+    (await pool.query('select expires_at, expires_at > clock_timestamp() as held from headwater.leases')).rows[0]
+  const before = (await read()).expires_at
+  await until('it is renewed before it runs out', async () => {
+    const { expires_at: expiresAt, held } = await read()
+    return held && expiresAt > before
+  })
   await lease?.release()
 })
 
@@ -78,4 +86,22 @@ test('a successor gets in though the holder is stopped inside a transaction', as
   await expect(stuck.query('commit')).rejects.toThrow()
   stuck.release(true)
   await successor.close()
+})
+
+test('what is read at once belongs together, also when the writer commits in between', async () => {
+  const sink = openPostgresSink({ url: database.url, projection: tills, logger })
+  const from = await sink.claim(storeId)
+  if (!from) throw new Error('The claim was refused.')
+  const reader = openPostgresReader({ url: database.url, projection: tills, logger })
+  const all = postgresQueries<{ tills: TillRow }>().withSchema('tills_v1').selectFrom('tills').selectAll().compile()
+  const { value, checkpoint } = await reader.read(async (db) => {
+    const before = await db.rows(all)
+    await sink.commit(stepOver(tills, from, { events: [storedAt(1, putIn('a', 1))], position: at(1) }))
+    return [...before, ...(await db.rows(all))]
+  })
+  expect(value).toEqual([])
+  expect(checkpoint).toEqual(at(0))
+  expect(await reader.checkpoint()).toEqual(at(1))
+  await reader.close()
+  await sink.close()
 })

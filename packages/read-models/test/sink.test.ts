@@ -164,6 +164,7 @@ describe.each(Object.entries(places))('%s', (_name, openPlace) => {
     let token = start
     for (let pages = 0; pages < 3; pages++) {
       const page = await changesSince(token, 4)
+      expect(page.changes.length).toBeLessThanOrEqual(4)
       seen.push(...page.changes.map(({ key }) => key))
       token = page.token
     }

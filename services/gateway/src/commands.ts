@@ -9,8 +9,8 @@ import { z } from 'zod'
 /** To one service; further requests wait. */
 const connectionsMax = 64
 const connectTimeoutMs = 1_000
-/** Longer than the slowest command: a credit check and an append that is sent again. */
-const answerTimeoutMs = 15_000
+/** Waiting for a connection included. Longer than the slowest command: a credit check and an append that is sent again. */
+const answerTimeoutMsDefault = 15_000
 const answerBytesMax = 64 * 1_024
 
 type Service = 'loan'
@@ -67,15 +67,13 @@ const connect = (url: string): Pool =>
   new Pool(new URL(url).origin, {
     connections: connectionsMax,
     connect: { timeout: connectTimeoutMs },
-    headersTimeout: answerTimeoutMs,
-    bodyTimeout: answerTimeoutMs,
     maxResponseSize: answerBytesMax,
   })
 
 type Sent = { readonly path: string; readonly headers: Record<string, string | string[]>; readonly body: Buffer | null }
 
-const forward = async (pool: Pool, { path, headers, body }: Sent) => {
-  const answer = await pool.request({ method: 'POST', path, headers, body })
+const forward = async (pool: Pool, { path, headers, body }: Sent, timeoutMs: number) => {
+  const answer = await pool.request({ method: 'POST', path, headers, body, signal: AbortSignal.timeout(timeoutMs) })
   return {
     status: answer.statusCode,
     headers: only(returnedHeaders, answer.headers),
@@ -83,7 +81,11 @@ const forward = async (pool: Pool, { path, headers, body }: Sent) => {
   }
 }
 
-export const registerCommands = async (server: HttpServer, serviceUrls: ServiceUrls): Promise<void> => {
+export const registerCommands = async (
+  server: HttpServer,
+  serviceUrls: ServiceUrls,
+  answerTimeoutMs = answerTimeoutMsDefault,
+): Promise<void> => {
   const pools = { loan: connect(serviceUrls.loan) }
   server.addHook('onClose', async () => {
     await Promise.all(Object.values(pools).map((pool) => pool.close()))
@@ -105,7 +107,7 @@ export const registerCommands = async (server: HttpServer, serviceUrls: ServiceU
           body: request.body instanceof Buffer ? request.body : null,
         }
         try {
-          const answer = await forward(pools[service], sent)
+          const answer = await forward(pools[service], sent, answerTimeoutMs)
           return reply.status(answer.status).headers(answer.headers).send(answer.body)
         } catch (error) {
           request.log.warn({ err: error, service }, 'a command could not be forwarded')

@@ -6,6 +6,7 @@ import type { HttpServer } from '@headwater/http-kit/server'
 import { type ConnectionLimits, type LiveConnection, serveConnection } from './live-connection.ts'
 import type { LiveQueries } from './live-queries.ts'
 import type { Sight } from './sight.ts'
+import type { ReadModelName } from './topics.ts'
 
 export type LiveLimits = ConnectionLimits & {
   readonly socketsMax: number
@@ -20,13 +21,13 @@ const defaultLimits: LiveLimits = {
   heartbeatMs: 15_000,
   subscriptionsMax: 20,
   messagesMax: 200,
-  connectionBytesMax: 256 * 1_024,
+  connectionBytesMax: 32 * 1_024,
   outboxEntriesMax: 1_000,
   outboxBytesMax: 256 * 1_024,
 }
 
 export type LiveOptions = {
-  readonly queries: LiveQueries
+  readonly queries: Readonly<Record<ReadModelName, LiveQueries>>
   readonly sight: Sight
   readonly limits: Partial<LiveLimits>
   readonly metrics: Metrics

@@ -26,6 +26,7 @@ describe('GET /api/loans/:id', () => {
     expect(answer.headers.get('etag')).toBe('"2"')
     expect(answer.headers.get('headwater-position')).toBe(position)
     expect(answer.headers.get('headwater-stale')).toBeNull()
+    expect(answer.headers.get('cache-control')).toBe('no-store')
   })
 
   it('shows an underwriter all but the whole national id', async () => {
@@ -39,9 +40,16 @@ describe('GET /api/loans/:id', () => {
     const { edge, get } = await start()
     await edge.write(newLoan())
     const loan = newLoan()
-    const answer = get(`/api/loans/${loan.loanId}?after=2/2`)
+    let answered = false
+    const answer = get(`/api/loans/${loan.loanId}?after=2/2`).finally(() => {
+      answered = true
+    })
+    // Whatever is asked later is answered, and this is not.
+    for (let asked = 0; asked < 5; asked++) await get('/api/loans')
+    expect(answered).toBe(false)
     await edge.write(loan)
     expect((await answer).status).toBe(200)
+    expect((await answer).headers.get('headwater-stale')).toBeNull()
   })
 
   it('says that it is stale when the position does not come', async () => {
@@ -205,6 +213,26 @@ describe('a command', () => {
     }
   })
 
+  it('is given up in time when its service never answers, also while it waits for its turn', async () => {
+    let reached = 0
+    const silent = createServer(() => reached++)
+    await new Promise<void>((resolve) => {
+      silent.listen(0, '127.0.0.1', resolve)
+    })
+    onTestFinished(() => {
+      silent.closeAllConnections()
+      silent.close()
+    })
+    const url = `http://127.0.0.1:${(silent.address() as AddressInfo).port}`
+    const { gateway } = await start({ serviceUrls: { loan: url }, commandTimeoutMs: 1_500 })
+    const answers = await Promise.all(
+      Array.from({ length: 200 }, () => fetch(`${gateway.url}/api/loans`, { method: 'POST', body: '{}' })),
+    )
+    for (const answer of answers) expect(answer.status).toBe(503)
+    // Of those that waited behind the first, most were given up with them and never had a turn.
+    expect(reached).toBeLessThan(150)
+  })
+
   it('that is too large is refused at the door', async () => {
     const { gateway } = await start()
     const answer = await fetch(`${gateway.url}/api/loans`, { method: 'POST', body: 'x'.repeat(100_000) })
@@ -222,7 +250,12 @@ it('describes commands and queries, and shows them on a page', async () => {
     '/api/loans/{id}',
     '/api/loans/{id}/approve',
     '/api/loans/{id}/deny',
+    '/api/loans/{id}/history',
     '/api/loans/{id}/withdraw',
+    '/api/underwriting/history',
+    '/api/underwriting/history.csv',
+    '/api/underwriting/queue',
+    '/api/underwriting/statistics',
   ])
   expect(JSON.stringify(description.paths['/api/loans']?.post?.requestBody)).toContain('nationalId')
   const page = await get('/api/docs')

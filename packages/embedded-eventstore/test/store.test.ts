@@ -1,0 +1,121 @@
+// What the store promises below the protocol: answers only after the commit, bounded waiting, and no memory of what was rolled back.
+import { once } from 'node:events'
+import { mkdtempSync, rmSync, statSync } from 'node:fs'
+import { connect } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { expect, onTestFinished, test } from 'vitest'
+import { openDatabase } from '../src/database.ts'
+import { start } from '../src/start.ts'
+import { openStore } from '../src/store.ts'
+import type { Append, Outcome } from '../src/writer.ts'
+
+const started = () => {
+  const directory = mkdtempSync(join(tmpdir(), 'store-'))
+  const store = openStore(directory)
+  onTestFinished(() => {
+    store.close()
+    rmSync(directory, { recursive: true })
+  })
+  const append = (change: Partial<Append> = {}) =>
+    new Promise<Outcome>((resolve) => store.append(appendOf(change), resolve))
+  return { store, append, walBytes: () => statSync(join(directory, 'eventstore.sqlite-wal')).size }
+}
+
+let ids = 0
+const eventOf = (id = Buffer.alloc(16, ++ids)) => ({
+  id,
+  type: 'Added',
+  contentType: undefined,
+  customMetadata: Buffer.alloc(0),
+  data: Buffer.alloc(10),
+})
+const appendOf = (change: Partial<Append> = {}): Append => ({
+  streamName: 'x',
+  expected: 'any',
+  events: [eventOf()],
+  deadlineAtMs: Number.POSITIVE_INFINITY,
+  bytes: 10,
+  ...change,
+})
+
+test('an append is answered after its commit has reached the file', async () => {
+  const { store, append, walBytes } = started()
+  await append()
+  const before = walBytes()
+  const whenAnswered = new Promise<number>((resolve) => store.append(appendOf(), () => resolve(walBytes())))
+  expect(await whenAnswered).toBeGreaterThan(before)
+})
+
+test('an append whose deadline passed while it waited is not written', async () => {
+  const { store, append } = started()
+  expect(await append({ deadlineAtMs: Date.now() - 1 })).toEqual({ kind: 'timed out' })
+  expect(store.head()).toBe(0)
+})
+
+test('what waits is bounded by number and by size; what is over the bound is refused at once', async () => {
+  const { store, append } = started()
+  const waiting = Array.from({ length: 20_000 }, () => append({ events: [] }))
+  let refused: Outcome | undefined
+  store.append(appendOf(), (outcome) => {
+    refused = outcome
+  })
+  expect(refused).toEqual({ kind: 'busy' })
+  await Promise.all(waiting)
+  const large = Array.from({ length: 8 }, () => append({ events: [], bytes: 16 * 1024 * 1024 }))
+  store.append(appendOf(), (outcome) => {
+    refused = outcome
+  })
+  expect(refused).toEqual({ kind: 'busy' })
+  await Promise.all(large)
+  expect(await append()).toMatchObject({ kind: 'success', revision: 0 })
+})
+
+test('a group that fails leaves nothing behind, in the file or in memory', async () => {
+  const { store, append } = started()
+  const noId = eventOf(Buffer.alloc(0))
+  const outcomes = await Promise.all([append({ expected: 'no stream' }), append({ streamName: 'y', events: [noId] })])
+  expect(outcomes.map(({ kind }) => kind)).toEqual(['failed', 'failed'])
+  expect(store.names.head('x')).toBeUndefined()
+  expect(await append({ expected: 'no stream' })).toEqual({ kind: 'success', revision: 0, position: 1 })
+  const head = store.names.head('x')
+  expect(head && store.pages.stream(head.stream, 0, 'forwards', 10)).toHaveLength(1)
+})
+
+test('an id is another id though it is found under the same key', async () => {
+  const { append } = started()
+  const id = Buffer.from('00112233445566778899aabbccddeeff', 'hex')
+  const other = Buffer.from('00112233445500000000aabbccddeeff', 'hex')
+  await append({ events: [eventOf(id)] })
+  expect(await append({ events: [eventOf(other)] })).toEqual({ kind: 'success', revision: 1, position: 2 })
+  expect(await append({ events: [eventOf(id)] })).toEqual({ kind: 'success', revision: 0, position: 1 })
+  expect(await append({ events: [eventOf(other)] })).toEqual({ kind: 'success', revision: 1, position: 2 })
+})
+
+test('finishing writes and answers what waits, and refuses what comes later', () => {
+  const { store } = started()
+  const outcomes: Outcome[] = []
+  for (let appends = 0; appends < 2_500; appends++) store.append(appendOf(), (outcome) => outcomes.push(outcome))
+  store.finish()
+  expect(outcomes.map(({ kind }) => kind)).toEqual(Array.from({ length: 2_500 }, () => 'success'))
+  store.append(appendOf(), (outcome) => outcomes.push(outcome))
+  expect(outcomes.at(-1)).toEqual({ kind: 'busy' })
+})
+
+test('what is written is flushed to the disk itself at every commit', () => {
+  const directory = mkdtempSync(join(tmpdir(), 'store-'))
+  const database = openDatabase(directory)
+  const full = 2
+  expect(database.pragma('synchronous', { simple: true })).toBe(full)
+  expect(database.pragma('journal_mode', { simple: true })).toBe('wal')
+  database.close()
+  rmSync(directory, { recursive: true })
+})
+
+test.runIf(process.platform === 'linux')('by default it listens on the loopback address alone', async () => {
+  const node = await start({ memory: true })
+  // On Linux all of 127.0.0.0/8 is this machine: whoever listens on every interface would answer here too.
+  const [error] = await once(connect(node.port, '127.0.0.2'), 'error')
+  expect(error).toMatchObject({ code: 'ECONNREFUSED' })
+  await node.stop()
+})

@@ -1,0 +1,81 @@
+// Loan requests over HTTP: through gateway and loan service, with a credit bureau that answers at once.
+import { execFile } from 'node:child_process'
+import path from 'node:path'
+import { promisify } from 'node:util'
+import type { Measure } from '../measure.ts'
+import { peerFile } from '../peers.ts'
+
+const connections = 50
+const roundS = 5
+const outputBytesMax = 16 * 1024 * 1024
+
+const body = JSON.stringify({
+  name: 'Ada Lovelace',
+  address: '12 St James Square, London',
+  nationalId: '555555AA',
+  amount: 10_000,
+})
+
+type Load = {
+  readonly requests: { readonly average: number }
+  readonly latency: { readonly p50: number; readonly p99: number }
+  readonly non2xx: number
+  readonly errors: number
+}
+
+const shoot = async (url: string, seconds: number): Promise<Load> => {
+  const { stdout } = await promisify(execFile)(
+    process.execPath,
+    [
+      peerFile('autocannon', 'autocannon.js'),
+      ...['--json', '--no-progress', '--method', 'POST'],
+      ...['--connections', String(connections), '--duration', String(seconds)],
+      ...['--headers', 'content-type: application/json', '--body', body],
+      `${url}/api/loans`,
+    ],
+    { maxBuffer: outputBytesMax },
+  )
+  return JSON.parse(stdout)
+}
+
+export const http: Measure = {
+  name: 'http',
+  title: 'Commands over HTTP',
+  how: `\`POST /api/loans\` by autocannon with ${connections} connections, for ${roundS} s a round: gateway, loan
+service, credit bureau (the sandbox's, told to answer at once) and embedded event store are processes of their own, and
+all five share the machine.`,
+  run: async ({ processes, rounds, quick, directory, peersMissing, say }) => {
+    const missing = peersMissing()
+    if (missing !== undefined) throw new Error(missing)
+    const eventStore = await processes.eventStore(path.join(directory, 'store'))
+    const sandbox = await processes.service('sandbox', {})
+    await fetch(`${sandbox.url}/v1/behaviour`, {
+      method: 'PUT',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify({ mode: 'normal', delayMs: 0 }),
+    })
+    const env = {
+      EVENTSTORE_URL: eventStore.url,
+      EDGE_DIRECTORY: path.join(directory, 'edge'),
+      CREDIT_BUREAU_URL: sandbox.url,
+    }
+    await processes.service('edge-projector', env)
+    const loan = await processes.service('loan', env)
+    const gateway = await processes.service('gateway', { ...env, LOAN_URL: loan.url })
+    say('warming up')
+    await shoot(gateway.url, 1)
+    const loads: Load[] = []
+    for (let round = 0; round < rounds; round++) loads.push(await shoot(gateway.url, quick ? 1 : roundS))
+    const refused = loads.reduce((sum, { non2xx, errors }) => sum + non2xx + errors, 0)
+    return [
+      {
+        what: 'POST /api/loans',
+        unit: 'requests/s',
+        ours: loads.map(({ requests }) => requests.average),
+        note: refused > 0 ? `${refused} requests were not answered 2xx.` : undefined,
+      },
+      { what: 'POST /api/loans, p50', unit: 'ms', ours: loads.map(({ latency }) => latency.p50) },
+      { what: 'POST /api/loans, p99', unit: 'ms', ours: loads.map(({ latency }) => latency.p99) },
+    ]
+  },
+}
