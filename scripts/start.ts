@@ -27,6 +27,7 @@ const ports = {
   loan: setting('LOAN_PORT', 8081),
   'edge-projector': setting('EDGE_PROJECTOR_PORT', 8082),
   'dashboard-projector': setting('DASHBOARD_PROJECTOR_PORT', 8083),
+  jobs: setting('JOBS_PORT', 8084),
   sandbox: setting('SANDBOX_PORT', 8090),
   postgres: setting('POSTGRES_PORT', 5432),
 }
@@ -80,6 +81,7 @@ const parts: readonly Part[] = [
   ...(env.CREDIT_BUREAU_URL ? [] : [service('sandbox')]),
   service('edge-projector'),
   service('dashboard-projector'),
+  service('jobs'),
   service('loan'),
   service('gateway'),
 ]

@@ -32,6 +32,7 @@ test('the tour', () => {
     /"field":"score"/,
     /HTTP\/1.1 201 Created/,
     /"revision":"0"/,
+    /"status":"approved"/,
   ]
   let rest = stdout
   for (const expected of told) {

@@ -29,6 +29,7 @@ const variables = [
   'LOAN_PORT',
   'EDGE_PROJECTOR_PORT',
   'DASHBOARD_PROJECTOR_PORT',
+  'JOBS_PORT',
   'SANDBOX_PORT',
 ] as const
 

@@ -103,6 +103,7 @@ export type System = {
   readonly loans: readonly Part[]
   readonly projector: Part
   readonly dashboardProjector: Part
+  readonly jobs: Part
   readonly gateway: Part
   readonly eventstoreUrl: string
   readonly stop: () => Promise<void>
@@ -112,7 +113,8 @@ export type System = {
 export const startSystem = async ({ loanReplicas = 1 }: { loanReplicas?: number } = {}): Promise<System> => {
   const directory = path.join(root, '.data', 'test', randomUUID())
   const database = await testDatabase()
-  const [eventstorePort, sandboxPort, projectorPort, dashboardProjectorPort, gatewayPort] = [
+  const [eventstorePort, sandboxPort, projectorPort, dashboardProjectorPort, jobsPort, gatewayPort] = [
+    await freePort(),
     await freePort(),
     await freePort(),
     await freePort(),
@@ -158,6 +160,19 @@ export const startSystem = async ({ loanReplicas = 1 }: { loanReplicas?: number 
     { PORT: String(dashboardProjectorPort), EVENTSTORE_URL: eventstoreUrl, DATABASE_URL: database.url },
     ready,
   )
+  const jobs = part(
+    'jobs',
+    'services/jobs/src/main.ts',
+    jobsPort,
+    {
+      PORT: String(jobsPort),
+      EVENTSTORE_URL: eventstoreUrl,
+      DATABASE_URL: database.url,
+      CREDIT_BUREAU_URL: sandbox.url,
+      APPLICANT_KEY: applicantKey,
+    },
+    ready,
+  )
   const gateway = part(
     'gateway',
     'services/gateway/src/main.ts',
@@ -172,7 +187,7 @@ export const startSystem = async ({ loanReplicas = 1 }: { loanReplicas?: number 
     ready,
   )
 
-  const parts = [eventstore, sandbox, ...loans, projector, dashboardProjector, gateway]
+  const parts = [eventstore, sandbox, ...loans, projector, dashboardProjector, jobs, gateway]
   const stop = async () => {
     for (const running of parts.toReversed()) await running.stop()
     rmSync(directory, { recursive: true, force: true })
@@ -180,13 +195,13 @@ export const startSystem = async ({ loanReplicas = 1 }: { loanReplicas?: number 
   }
   try {
     await eventstore.start()
-    await Promise.all([sandbox, ...loans, projector, dashboardProjector].map((one) => one.start()))
+    await Promise.all([sandbox, ...loans, projector, dashboardProjector, jobs].map((one) => one.start()))
     await gateway.start()
   } catch (error) {
     await stop()
     throw error
   }
-  return { eventstore, sandbox, loans, projector, dashboardProjector, gateway, eventstoreUrl, stop }
+  return { eventstore, sandbox, loans, projector, dashboardProjector, jobs, gateway, eventstoreUrl, stop }
 }
 
 /** Posts JSON; without a body, an empty object. */

@@ -15,6 +15,15 @@ const int8Parsed = (parse: (text: string) => number | bigint): Types => ({
   getTypeParser: (oid, format) => (oid === pg.types.builtins.INT8 ? parse : pg.types.getTypeParser(oid, format)),
 })
 
+/** SQLSTATE classes of values that do not fit: data exception, integrity constraint, program limit. */
+const refusedClasses = ['22', '23', '54']
+
+/** Whether Postgres cannot hold what it was given, or is itself in trouble. */
+export const blamePostgres = (error: unknown): 'refused' | 'unavailable' => {
+  const state = error instanceof pg.DatabaseError ? (error.code ?? '') : ''
+  return refusedClasses.includes(state.slice(0, 2)) ? 'refused' : 'unavailable' // lost connections have no class
+}
+
 /** For queries of positions and epochs; elsewhere 64-bit columns hold safe integers and are read as numbers. */
 export const bigints: Types = int8Parsed(BigInt)
 

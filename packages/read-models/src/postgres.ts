@@ -5,16 +5,13 @@ import type { Logger } from 'pino'
 import { type Change, feedLengthMax } from './changes.ts'
 import { type Lease, takeLease } from './lease.ts'
 import { migrate } from './migrations/migrate.ts'
-import { inTransaction, openPool } from './postgres-pool.ts'
+import { blamePostgres, inTransaction, openPool } from './postgres-pool.ts'
 import { createSchema, list, postgresType, quoted, readCheckpoint, schemaName } from './postgres-schema.ts'
 import { type ReadModel, type Row, shapeOf, type Table } from './read-model.ts'
 import { type Checkpoint, type Sink, type Step, wrongShape } from './sink.ts'
 
 /** One writes rows, one renews the lease. */
 const connectionsMax = 2
-
-/** SQLSTATE classes of values that do not fit: data exception, integrity constraint, program limit. */
-const refusedClasses = ['22', '23', '54']
 
 /**
  * Reading and writing the rows of one table by their keys. Statements have no names: a plan that Postgres kept from
@@ -154,10 +151,7 @@ export const openPostgresSink = ({
       inTransaction(pool, 'begin; set local synchronous_commit = off', (client) => write(client, step)).catch(
         (error: unknown) => Promise.reject(withoutRow(error)),
       ),
-    blame: (error) => {
-      const state = error instanceof pg.DatabaseError ? (error.code ?? '') : ''
-      return refusedClasses.includes(state.slice(0, 2)) ? 'refused' : 'unavailable' // lost connections have no class
-    },
+    blame: blamePostgres,
     claimsExpire: true,
     rebuildAdvice: `stop the projector, drop schema ${schema} cascade, and start it again`,
     close: async () => {

@@ -30,7 +30,7 @@ test('several processes migrate at once, and again', async () => {
   await Promise.all([1, 2, 3, 4].map(() => migrate(pool)))
   await migrate(pool)
   const { rows } = await database.client.query('select name from headwater.migrations')
-  expect(rows).toEqual([{ name: '001-leases' }])
+  expect(rows).toEqual([{ name: '001-leases' }, { name: '002-jobs' }])
 })
 
 test('one of many gets the lease', async () => {

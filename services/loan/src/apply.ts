@@ -25,7 +25,7 @@ const reserveTriesMax = 3
 const loanCodec = createCodec<LoanEvent>(loanEvents)
 const applicantCodec = createCodec<ApplicantEvent>(applicantEvents)
 
-export type Application = Omit<CommandRequest<never>, 'id' | 'command' | 'expectedRevision'> & {
+type Application = Omit<CommandRequest<never>, 'id' | 'command' | 'expectedRevision'> & {
   readonly loanId: string
   readonly input: z.infer<typeof requestLoanInput>
   readonly requestedBy: RequestedBy

@@ -3,9 +3,10 @@ import { Kysely, PostgresDialect } from 'kysely'
 import { Migrator } from 'kysely/migration'
 import type { Pool } from 'pg'
 import { leases } from './001-leases.ts'
+import { jobs } from './002-jobs.ts'
 
 /** In this order, for ever: a migration that has been released is never changed or removed. */
-const migrations = { '001-leases': leases }
+const migrations = { '001-leases': leases, '002-jobs': jobs }
 
 /** Safe to call from several processes at once; the others wait. */
 export const migrate = async (pool: Pool): Promise<void> => {

@@ -1,0 +1,29 @@
+// The jobs' place in Postgres: one pool a process, and the tables brought to today's shape, ours and the library's.
+import type { Logger } from '@headwater/http-kit/telemetry'
+import { migrate } from '@headwater/read-models/migrations/migrate'
+import { openPool } from '@headwater/read-models/postgres-pool'
+import { runMigrations } from 'graphile-worker'
+import type { Pool } from 'pg'
+
+/** Follower, lease, heartbeat and listening, and some for the jobs, which need one for moments only. */
+const connectionsMax = 8
+
+export type Database = {
+  readonly pool: Pool
+  /** Safe to call from several processes at once, and again. */
+  readonly prepare: () => Promise<void>
+}
+
+export const openDatabase = (url: string, logger: Logger): Database => {
+  const pool = openPool(url, connectionsMax, logger)
+  let prepared = false
+  return {
+    pool,
+    prepare: async () => {
+      if (prepared) return
+      await migrate(pool)
+      await runMigrations({ pgPool: pool })
+      prepared = true
+    },
+  }
+}

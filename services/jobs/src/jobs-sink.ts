@@ -1,0 +1,125 @@
+// Where the reactions' jobs go: ledger, queue and checkpoint move in one transaction, by whoever holds the lease.
+import { randomUUID } from 'node:crypto'
+import type { EventStore } from '@headwater/eventstore/client'
+import { type Lease, takeLease } from '@headwater/read-models/lease'
+import { bigints, blamePostgres, inTransaction } from '@headwater/read-models/postgres-pool'
+import type { Checkpoint, Sink, Step } from '@headwater/read-models/sink'
+import type { Pool, PoolClient } from 'pg'
+import { enqueueEntered } from './ledger.ts'
+import type { JobRow } from './reactions.ts'
+
+const name = 'jobs'
+
+type FollowerRow = {
+  readonly commit_position: bigint
+  readonly prepare_position: bigint
+  readonly event_id: string | null
+  readonly event_commit: bigint
+  readonly event_prepare: bigint
+  readonly store_id: string
+  readonly epoch: bigint
+}
+
+const readCheckpoint = async (db: Pool | PoolClient): Promise<Checkpoint> => {
+  const text = 'select * from headwater.followers where name = $1'
+  const { rows } = await db.query<FollowerRow>({ text, values: [name], types: bigints })
+  const [row] = rows
+  if (!row) throw new Error('No follower has started yet.')
+  const { event_id: id, event_commit: commit, event_prepare: prepare } = row
+  return {
+    position: { commit: row.commit_position, prepare: row.prepare_position },
+    lastEvent: id === null ? undefined : { id, position: { commit, prepare } },
+    storeId: row.store_id,
+    epoch: row.epoch,
+  }
+}
+
+const move = `update headwater.followers
+  set commit_position = $1, prepare_position = $2, event_id = $3, event_commit = $4, event_prepare = $5
+  where name = '${name}' and commit_position = $6 and prepare_position = $7 and epoch = $8`
+
+const enter = `with entered as (
+    insert into headwater.jobs (id, event_id, kind, stream, loan_id, traceparent, run_at)
+    select id, event_id, kind, stream, loan_id, traceparent, to_timestamp(run_at_ms / 1000.0)
+    from unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::uuid[], $6::text[], $7::int8[])
+      as job (id, event_id, kind, stream, loan_id, traceparent, run_at_ms)
+    on conflict (id) do nothing
+    returning *
+  ) ${enqueueEntered}`
+const entered: readonly (keyof JobRow)[] = ['id', 'eventId', 'kind', 'stream', 'loanId', 'traceparent', 'runAtMs']
+
+const write = async (client: PoolClient, { from, to, evolve }: Step): Promise<'committed' | 'superseded'> => {
+  const place = [to.position.commit, to.position.prepare]
+  const event = [to.lastEvent?.id, to.lastEvent?.position.commit, to.lastEvent?.position.prepare]
+  const believed = [from.position.commit, from.position.prepare, from.epoch]
+  const moved = await client.query(move, [...place, ...event, ...believed])
+  if (moved.rowCount === 0) return 'superseded'
+  // A job does not change: what the ledger has of it is not needed.
+  const jobs = evolve(new Map()).flatMap(({ after }) => (after ? [after] : []))
+  if (jobs.length > 0)
+    await client.query(
+      enter,
+      entered.map((column) => jobs.map((job) => job[column])),
+    )
+  return 'committed'
+}
+
+/**
+ * @param prepare brings the tables to today's shape
+ * @param store whose head is where following begins the first time: what was before has had its consequences
+ */
+export const openJobsSink = ({
+  pool,
+  prepare,
+  store,
+  logger,
+}: {
+  readonly pool: Pool
+  readonly prepare: () => Promise<void>
+  readonly store: Pick<EventStore, 'head'>
+  readonly logger: Parameters<typeof takeLease>[3]
+}): Sink => {
+  const holder = randomUUID()
+  let lease: Lease | undefined
+
+  const begin = async (storeId: string) => {
+    const begun = await pool.query('select from headwater.followers where name = $1', [name])
+    if (begun.rowCount) return
+    const { commit, prepare } = await store.head()
+    await pool.query(
+      `insert into headwater.followers (name, commit_position, prepare_position, store_id, epoch)
+       values ($1, $2, $3, $4, 0) on conflict (name) do nothing`,
+      [name, commit, prepare, storeId],
+    )
+  }
+
+  /** Takes over the checkpoint, if the lease still stands: whoever wrote before cannot any more. */
+  const claimCheckpoint = ({ epoch }: Lease) =>
+    inTransaction(pool, 'begin', async (client) => {
+      const claimed = await client.query(
+        `update headwater.followers set epoch = followers.epoch + 1 from headwater.leases
+         where followers.name = $1 and leases.name = $1 and leases.epoch = $2
+           and leases.expires_at > clock_timestamp()`,
+        [name, epoch],
+      )
+      return claimed.rowCount ? readCheckpoint(client) : undefined
+    })
+
+  return {
+    claim: async (storeId) => {
+      await prepare()
+      lease = await takeLease(pool, name, holder, logger)
+      if (!lease) return undefined
+      await begin(storeId)
+      return claimCheckpoint(lease)
+    },
+    checkpoint: () => readCheckpoint(pool),
+    commit: (step) => inTransaction(pool, 'begin', (client) => write(client, step)),
+    blame: blamePostgres,
+    claimsExpire: true,
+    rebuildAdvice: `with another event store, delete the row ${name} from headwater.followers: jobs then follow from its head`,
+    close: async () => {
+      await lease?.release()
+    },
+  }
+}

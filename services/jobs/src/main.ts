@@ -1,0 +1,61 @@
+// The jobs service as a process: wiring only. Of several, one follows the events and the others stand by; all run jobs.
+import { connectEventStore } from '@headwater/eventstore/client'
+import { keyedId } from '@headwater/eventstore/keyed-id'
+import { loadConfig } from '@headwater/http-kit/config'
+import { createHealth } from '@headwater/http-kit/health'
+import { createMetrics } from '@headwater/http-kit/metrics'
+import { runServer } from '@headwater/http-kit/run-server'
+import { createServer } from '@headwater/http-kit/server'
+import { createLogger } from '@headwater/http-kit/telemetry'
+import { startProjection } from '@headwater/read-models/projection'
+import { lagMetric, lagSamples, projectionStatus } from '@headwater/read-models/projection-status'
+import { connectCreditBureau } from '@headwater/third-parties/credit-bureau'
+import { config } from './config.ts'
+import { openDatabase } from './database.ts'
+import { openJobsSink } from './jobs-sink.ts'
+import { openLedger } from './ledger.ts'
+import { reactions } from './reactions.ts'
+import { registerRoutes } from './routes.ts'
+import { createTasks } from './tasks.ts'
+import { startWorker } from './worker.ts'
+
+const settings = loadConfig(config)
+const logger = createLogger({ service: 'jobs', level: settings.LOG_LEVEL })
+const store = connectEventStore({ url: settings.EVENTSTORE_URL, logger })
+const bureau = connectCreditBureau({ url: settings.CREDIT_BUREAU_URL, logger })
+const database = openDatabase(settings.DATABASE_URL, logger)
+const ledger = openLedger(database.pool)
+const follower = startProjection({
+  store,
+  sink: openJobsSink({ ...database, store, logger }),
+  projection: reactions,
+  logger,
+})
+const applicantIdOf = (nationalId: string) => keyedId(settings.APPLICANT_KEY, nationalId)
+const worker = startWorker({ database, ledger, tasks: createTasks({ store, bureau, applicantIdOf, logger }), logger })
+
+const parked = async () => {
+  const count = await ledger.parkedCount()
+  return { count, trouble: count > 0 ? 'Jobs failed for good; GET /parked-jobs says which and why.' : undefined }
+}
+const bureauStatus = () => ({ trouble: bureau.isGivenUp() ? 'It fails; it is asked again in a moment.' : undefined })
+const metrics = createMetrics()
+metrics.gauge(lagMetric.name, lagMetric.help, () => lagSamples({ [reactions.name]: follower }))
+metrics.gauge('jobs_parked', 'Jobs that failed for good and wait for an operator.', async () => [
+  { value: await ledger.parkedCount() },
+])
+const server = await createServer({
+  title: 'Headwater jobs',
+  description: 'Does what follows from events: now, later, and with third parties.',
+  logger,
+  health: createHealth(
+    { follower: projectionStatus(follower), worker: () => ({ trouble: worker.trouble() }) },
+    { 'parked jobs': parked, 'credit bureau': bureauStatus },
+  ),
+  metrics,
+})
+registerRoutes(server, ledger)
+await runServer(server, { host: settings.HOST, port: settings.PORT }, async () => {
+  await Promise.all([follower.stop(), worker.stop()])
+  await Promise.all([store.close(), bureau.close(), database.pool.end()])
+})

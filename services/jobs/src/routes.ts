@@ -1,0 +1,30 @@
+// For operators: the jobs that failed for good, and running one again.
+import { Problem } from '@headwater/http-kit/problem'
+import type { HttpServer } from '@headwater/http-kit/server'
+import { z } from 'zod'
+import type { Ledger } from './ledger.ts'
+
+const listedMax = 100
+
+export const registerRoutes = (server: HttpServer, ledger: Ledger): void => {
+  server.get(
+    '/parked-jobs',
+    { schema: { operationId: 'parkedJobs', summary: `The jobs that failed for good, the oldest ${listedMax}` } },
+    async () => ({ jobs: await ledger.parked(listedMax), count: await ledger.parkedCount() }),
+  )
+
+  server.post(
+    '/parked-jobs/:id/run-again',
+    {
+      schema: {
+        operationId: 'runParkedJobAgain',
+        summary: 'Run a parked job again',
+        params: z.object({ id: z.uuid() }),
+      },
+    },
+    async (request, reply) => {
+      if (await ledger.runAgain(request.params.id)) return reply.status(204).send()
+      throw new Problem(404, 'job_not_parked', 'There is no such job parked.')
+    },
+  )
+}

@@ -1,0 +1,86 @@
+// What the jobs do. Each looks at how things are when it runs and may run again: its commands have the job's id.
+import { Rejection } from '@headwater/deciders/decider'
+import { type ApplicantEvent, applicant, applicantEvents } from '@headwater/deciders/loan/applicant'
+import { loan } from '@headwater/deciders/loan/loan'
+import { type LoanEvent, loanEvents } from '@headwater/deciders/loan/loan-events'
+import type { LoanJob } from '@headwater/deciders/loan/reactions'
+import type { EventStore } from '@headwater/eventstore/client'
+import { createCodec } from '@headwater/eventstore/codec'
+import { createCommandHandler } from '@headwater/eventstore/handle-command'
+import { readState } from '@headwater/eventstore/known-stream'
+import { idOf, streamName } from '@headwater/eventstore/stream-name'
+import { type Logger, nextTraceparent, traceIdOf } from '@headwater/http-kit/telemetry'
+import type { CreditBureau } from '@headwater/third-parties/credit-bureau'
+import type { Job } from './ledger.ts'
+
+const actor = 'jobs'
+const loanCodec = createCodec<LoanEvent>(loanEvents)
+const applicantCodec = createCodec<ApplicantEvent>(applicantEvents)
+
+/** The score came too late: it is known, or the applicant withdrew meanwhile. */
+const overtaken = ['credit_already_checked', 'loan_already_decided']
+
+export type Task = (job: Job) => Promise<void>
+export type Tasks = Readonly<Record<LoanJob['kind'], Task>>
+
+export type TasksOptions = {
+  readonly store: EventStore
+  readonly bureau: CreditBureau
+  readonly applicantIdOf: (nationalId: string) => string
+  readonly logger: Logger
+}
+
+export const createTasks = ({ store, bureau, applicantIdOf, logger }: TasksOptions): Tasks => {
+  const loans = createCommandHandler({ store, decider: loan, codec: loanCodec, category: 'loan', logger })
+  const applicants = createCommandHandler({
+    store,
+    decider: applicant,
+    codec: applicantCodec,
+    category: 'applicant',
+    logger,
+  })
+  const now = () => new Date().toISOString()
+  const loanState = (loanId: string) => readState(store, streamName('loan', loanId), loan, loanCodec)
+
+  const originOf = ({ id, traceparent: caused }: Job) => {
+    const traceparent = nextTraceparent(caused ?? undefined)
+    return { commandId: id, requestHash: id, actor, traceparent, correlationId: traceIdOf(traceparent) }
+  }
+
+  const release = async (job: Job, applicantId: string) => {
+    const command = { type: 'ReleaseApplication', data: { loanId: job.loanId, at: now() } } as const
+    await applicants.handle({ ...originOf(job), id: applicantId, command })
+  }
+
+  return {
+    'check credit': async (job) => {
+      const { loanId } = job
+      const state = await loanState(loanId)
+      if (state.status !== 'checking') return
+      const origin = originOf(job)
+      const { nationalId } = state
+      const creditScore = await bureau.scoreOf({ loanId, nationalId, traceparent: origin.traceparent })
+      try {
+        const command = { type: 'RecordCreditScore', data: { loanId, creditScore } } as const
+        await loans.handle({ ...origin, id: loanId, command })
+      } catch (error) {
+        if (!(error instanceof Rejection && overtaken.includes(error.code))) throw error
+      }
+    },
+
+    'release application': async (job) => {
+      const [stored] = await store.readStream(streamName('loan', job.loanId), 0n, 1)
+      const first = stored && loanCodec.decode(stored)
+      // Whoever was abandoned before requesting has been released by the job that abandoned.
+      if (first?.type === 'LoanRequested') await release(job, applicantIdOf(first.data.nationalId))
+    },
+
+    'abandon application': async (job) => {
+      const { loanId } = job
+      // From here on a request that comes late is refused. One that came already leaves nothing to abandon.
+      const command = { type: 'AbandonLoan', data: { loanId, at: now() } } as const
+      await loans.handle({ ...originOf(job), id: loanId, command })
+      if (loan.isTerminal(await loanState(loanId))) await release(job, idOf(job.stream))
+    },
+  }
+}

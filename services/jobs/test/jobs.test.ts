@@ -1,0 +1,198 @@
+// Jobs as a process: what follows from events happens, once, however late and whatever fails meanwhile.
+import { randomUUID } from 'node:crypto'
+import { describe, expect, test } from 'vitest'
+import { startWorld, untilMatches } from './support.ts'
+
+const at = '2026-11-21T10:00:00.000Z'
+
+describe('check credit', () => {
+  test.each(['failing', 'garbage', 'slow'] as const)(
+    'the bureau is %s: the job waits, and decides when the bureau is back',
+    async (mode) => {
+      const world = await startWorld()
+      await world.startJobs()
+      await world.bureau.behave(mode, mode === 'slow' ? 60_000 : 0)
+      const loanId = await world.requestLoan('555555AA')
+      await untilMatches(world.queue, [{ kind: 'check credit', attempts: 1, running: false }])
+      expect(await world.loanEvents(loanId)).toEqual(['LoanRequested'])
+
+      await world.bureau.behave('normal')
+      await untilMatches(() => world.loanEvents(loanId), ['LoanRequested', 'CreditChecked', 'ManualReviewRequired'])
+      await untilMatches(world.queue, [])
+      expect(await world.applicantEvents('555555AA')).toEqual(['ApplicationReserved'])
+    },
+  )
+
+  test('a score that comes after a withdrawal changes nothing', async () => {
+    const world = await startWorld()
+    await world.startJobs()
+    await world.bureau.behave('normal', 1_500)
+    const loanId = await world.requestLoan('555555AA')
+    await untilMatches(world.queue, [{ kind: 'check credit', running: true }])
+    await world.send({ type: 'WithdrawLoan', data: { loanId, at } })
+    await untilMatches(
+      async () => (await world.ledger()).filter(({ kind }) => kind === 'check credit'),
+      [{ done: true }],
+    )
+    expect(await world.loanEvents(loanId)).toEqual(['LoanRequested', 'LoanWithdrawn'])
+  })
+})
+
+test.each([
+  ['AutoApproved', 9, undefined],
+  ['AutoDenied', 1, undefined],
+  ['ManuallyApproved', 5, 'ApproveLoan'],
+  ['ManuallyDenied', 5, 'DenyLoan'],
+  ['LoanWithdrawn', 5, 'WithdrawLoan'],
+] as const)('%s releases the applicant', async (outcome, score, command) => {
+  const world = await startWorld()
+  await world.startJobs()
+  const loanId = await world.requestLoan('555555AA', score)
+  if (command === 'WithdrawLoan') await world.send({ type: command, data: { loanId, at } })
+  else if (command) await world.send({ type: command, data: { loanId, decidedBy: 'grace', at } })
+  expect((await world.loanEvents(loanId)).at(-1)).toBe(outcome)
+  await untilMatches(() => world.applicantEvents('555555AA'), ['ApplicationReserved', 'ApplicationReleased'])
+})
+
+describe('abandon application', () => {
+  test('a reservation without a request is given up, and the request that comes late is refused', async () => {
+    const world = await startWorld()
+    await world.startJobs()
+    const loanId = randomUUID()
+    await world.reserve(loanId, '555555AA')
+    await untilMatches(world.ledger, [{ kind: 'abandon application', done: false }])
+    await world.pass(15)
+    await untilMatches(() => world.applicantEvents('555555AA'), ['ApplicationReserved', 'ApplicationReleased'])
+    expect(await world.loanEvents(loanId)).toEqual(['LoanAbandoned'])
+
+    await world.requestLoan('555555AA', 5)
+    const person = { name: 'Ada', address: 'London', nationalId: '555555AA', amount: 1 }
+    const late = { loanId, ...person, requestedBy: { kind: 'anonymous', id: 'anonymous' }, at } as const
+    await expect(world.send({ type: 'RequestLoan', data: late })).rejects.toMatchObject({
+      code: 'loan_already_requested',
+    })
+  })
+
+  test('a loan that is open keeps its reservation', async () => {
+    const world = await startWorld()
+    await world.startJobs()
+    const loanId = await world.requestLoan('555555AA', 5)
+    await untilMatches(
+      async () => (await world.ledger()).map(({ kind }) => kind).sort(),
+      ['abandon application', 'check credit'],
+    )
+    await world.pass(15)
+    await untilMatches(world.ledger, [{ done: true }, { done: true }])
+    expect(await world.loanEvents(loanId)).toEqual(['LoanRequested', 'CreditChecked', 'ManualReviewRequired'])
+    expect(await world.applicantEvents('555555AA')).toEqual(['ApplicationReserved'])
+  })
+})
+
+describe('once', () => {
+  test('what happened before the first start has no consequences, all that happened since then has', async () => {
+    const world = await startWorld()
+    const before = await world.requestLoan('555555AA')
+    const first = await world.startJobs()
+    await first.stop()
+    const meanwhile = await world.requestLoan('666666AA')
+    await world.startJobs()
+    await untilMatches(() => world.loanEvents(meanwhile), ['LoanRequested', 'CreditChecked', 'ManualReviewRequired'])
+    expect(await world.loanEvents(before)).toEqual(['LoanRequested'])
+    expect((await world.ledger()).map(({ loan }) => loan)).toEqual([meanwhile, meanwhile])
+  })
+
+  test('events that come again make no second job', async () => {
+    const world = await startWorld()
+    const first = await world.startJobs()
+    const loanId = await world.requestLoan('999999AA')
+    await untilMatches(() => world.applicantEvents('999999AA'), ['ApplicationReserved', 'ApplicationReleased'])
+    await untilMatches(world.queue, [])
+    await first.stop()
+    const ledger = await world.ledger()
+
+    await world.database.client.query(
+      `update headwater.followers set commit_position = 0, prepare_position = 0, event_id = null`,
+    )
+    const again = await world.startJobs()
+    await untilMatches(again.health, { parts: { follower: { state: 'live', lagMs: 0 } } })
+    expect(await world.ledger()).toEqual(ledger)
+    expect(await world.queue()).toEqual([])
+    expect(await world.loanEvents(loanId)).toHaveLength(3)
+  })
+})
+
+test('what fails for good is parked, seen by operators, and run again when they say so', async () => {
+  const world = await startWorld()
+  const jobs = await world.startJobs()
+  const loanId = randomUUID()
+  // As no version of ours writes it: there is no national id to find the applicant by.
+  const events = ['LoanRequested', 'LoanWithdrawn'].map((type) => ({
+    id: randomUUID(),
+    type,
+    data: { loanId },
+    metadata: {},
+  }))
+  await world.store.append(`loan-${loanId}`, events, 'no_stream')
+  const parked = async () => {
+    await world.pass(1)
+    return (await fetch(`${jobs.url}/parked-jobs`)).json()
+  }
+  await untilMatches(parked, {
+    count: 1,
+    jobs: [{ kind: 'release application', loanId, error: expect.stringContaining('TypeError') }],
+  })
+  expect(await jobs.health()).toMatchObject({ status: 'degraded', parts: { 'parked jobs': { count: 1 } } })
+  expect(await (await fetch(`${jobs.url}/metrics`)).text()).toContain('jobs_parked 1')
+
+  const [job] = ((await parked()) as { jobs: { id: string }[] }).jobs
+  const runAgain = async () => (await fetch(`${jobs.url}/parked-jobs/${job?.id}/run-again`, { method: 'POST' })).status
+  expect(await runAgain()).toBe(204)
+  expect(await runAgain()).toBe(404)
+  await untilMatches(parked, { count: 1 })
+})
+
+describe('several processes', () => {
+  test("a killed worker's jobs run again within 15 s", async () => {
+    const world = await startWorld()
+    const victim = await world.startJobs()
+    await world.bureau.behave('slow', 60_000)
+    const loanId = await world.requestLoan('555555AA')
+    await untilMatches(world.queue, [{ kind: 'check credit', running: true }])
+    await victim.kill()
+    await world.bureau.behave('normal')
+    expect(await world.queue()).toMatchObject([{ running: true }])
+    const successor = await world.startJobs()
+    await untilMatches(
+      () => world.loanEvents(loanId),
+      ['LoanRequested', 'CreditChecked', 'ManualReviewRequired'],
+      15_000,
+    )
+    await successor.stop()
+  })
+
+  test.each(['SIGKILL', 'SIGSTOP'] as const)(
+    'one follows; after %s the other does, and nothing is lost or doubled',
+    async (signal) => {
+      const world = await startWorld()
+      const active = await world.startJobs()
+      await untilMatches(active.health, { parts: { follower: { state: 'live' } } })
+      const other = await world.startJobs()
+      expect(await other.health()).toMatchObject({ parts: { follower: { state: 'standing by' } } })
+
+      active.signal(signal)
+      const loanId = await world.requestLoan('999999AA')
+      await untilMatches(() => world.applicantEvents('999999AA'), ['ApplicationReserved', 'ApplicationReleased'])
+      expect(await world.loanEvents(loanId)).toEqual(['LoanRequested', 'CreditChecked', 'AutoApproved'])
+      expect(await other.health()).toMatchObject({ parts: { follower: { state: 'live' } } })
+      if (signal === 'SIGSTOP') {
+        active.signal('SIGCONT')
+        await untilMatches(active.health, { parts: { follower: { state: 'standing by' } } })
+      }
+      expect((await world.ledger()).map(({ kind }) => kind).sort()).toEqual([
+        'abandon application',
+        'check credit',
+        'release application',
+      ])
+    },
+  )
+})

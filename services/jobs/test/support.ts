@@ -1,0 +1,133 @@
+// What the tests of jobs share: a store, a Postgres database, a credit bureau, and jobs processes that follow them.
+import { spawn } from 'node:child_process'
+import { randomUUID } from 'node:crypto'
+import { once } from 'node:events'
+import path from 'node:path'
+import { createInterface } from 'node:readline'
+import { type ApplicantEvent, applicant, applicantEvents } from '@headwater/deciders/loan/applicant'
+import { type LoanCommand, loan } from '@headwater/deciders/loan/loan'
+import { type LoanEvent, loanEvents } from '@headwater/deciders/loan/loan-events'
+import { start as startEventStore } from '@headwater/embedded-eventstore'
+import { connectEventStore } from '@headwater/eventstore/client'
+import { createCodec } from '@headwater/eventstore/codec'
+import { createCommandHandler } from '@headwater/eventstore/handle-command'
+import { keyedId } from '@headwater/eventstore/keyed-id'
+import { expect, onTestFinished } from 'vitest'
+import { logger, startBureau } from '../../../packages/third-parties/test/support.ts'
+import { testDatabase } from '../../../scripts/test/database.ts'
+
+const deadlineMs = 25_000
+const applicantKey = 'a key of the tests, long enough for a key'
+const at = () => new Date().toISOString()
+
+/** Waits for `read` to give what matches. The deadline is a limit, not a measurement. */
+export const untilMatches = (read: () => Promise<unknown>, expected: object, timeout = deadlineMs) =>
+  expect.poll(read, { timeout }).toMatchObject(expected)
+
+const startProcess = async (env: Record<string, string>) => {
+  const child = spawn(process.execPath, [path.join(import.meta.dirname, '../src/main.ts')], {
+    env: { ...process.env, ...env, PORT: '0', LOG_LEVEL: 'info' },
+    stdio: ['ignore', 'pipe', 'inherit'],
+  })
+  const end = async (signal: NodeJS.Signals) => {
+    if (child.exitCode !== null || child.signalCode !== null) return
+    child.kill(signal)
+    await once(child, 'exit')
+  }
+  onTestFinished(() => end('SIGKILL'))
+  let url = ''
+  for await (const line of createInterface({ input: child.stdout })) {
+    url = /http:[^"]+/.exec(line)?.[0] ?? ''
+    if (url) break
+  }
+  child.stdout.resume()
+  const health = async () => (await fetch(`${url}/health/ready`)).json()
+  await untilMatches(health, { status: expect.not.stringContaining('starting') })
+  return { url, health, kill: () => end('SIGKILL'), stop: () => end('SIGTERM'), signal: child.kill.bind(child) }
+}
+
+/** Everything that jobs need, and what loans and applicants are made by. */
+export const startWorld = async () => {
+  const node = await startEventStore({ port: 0, memory: true })
+  onTestFinished(() => node.stop())
+  const store = connectEventStore({ url: node.connectionString, logger })
+  onTestFinished(store.close)
+  const database = await testDatabase()
+  onTestFinished(database.remove)
+  const bureau = await startBureau()
+
+  const loans = createCommandHandler({
+    store,
+    decider: loan,
+    codec: createCodec<LoanEvent>(loanEvents),
+    category: 'loan',
+    logger,
+  })
+  const applicants = createCommandHandler({
+    store,
+    decider: applicant,
+    codec: createCodec<ApplicantEvent>(applicantEvents),
+    category: 'applicant',
+    logger,
+  })
+  const once = () => ({ commandId: randomUUID(), requestHash: 'hash', actor: 'test' })
+  const send = (command: LoanCommand) => loans.handle({ ...once(), id: command.data.loanId, command })
+  const reserve = (loanId: string, nationalId: string) =>
+    applicants.handle({
+      ...once(),
+      id: keyedId(applicantKey, nationalId),
+      command: { type: 'ReserveApplication', data: { loanId, at: at() } },
+    })
+  const typesOf = async (stream: string) => (await store.readStream(stream, 0n, 100)).map(({ type }) => type)
+
+  return {
+    store,
+    database,
+    bureau,
+    send,
+    reserve,
+    /** A reserved and requested loan without a score, as the loan service leaves it when the bureau fails. */
+    requestLoan: async (nationalId: string, creditScore?: number) => {
+      const loanId = randomUUID()
+      await reserve(loanId, nationalId)
+      const person = { name: 'Ada Lovelace', address: 'London', nationalId, amount: 1_000 }
+      const requestedBy = { kind: 'anonymous', id: 'anonymous' } as const
+      const score = creditScore && { creditScore: { score: creditScore, nationalId, checkedAt: at() } }
+      await send({ type: 'RequestLoan', data: { loanId, ...person, requestedBy, at: at(), ...score } })
+      return loanId
+    },
+    loanEvents: (loanId: string) => typesOf(`loan-${loanId}`),
+    applicantEvents: (nationalId: string) => typesOf(`applicant-${keyedId(applicantKey, nationalId)}`),
+    /** What the ledger says, the oldest first. */
+    ledger: async () => {
+      const { rows } = await database.client.query<{ kind: string; done: boolean; parked: boolean; loan: string }>(
+        `select kind, loan_id as loan, done_at is not null as done, parked_at is not null as parked
+         from headwater.jobs order by entered_at, kind`,
+      )
+      return rows
+    },
+    /** What is being tried or waits to be tried. */
+    queue: async () => {
+      const { rows } = await database.client.query<{ kind: string; attempts: number; running: boolean }>(
+        `select task_identifier as kind, attempts, locked_at is not null as running
+         from graphile_worker.jobs where task_identifier <> 'abandon application' order by id`,
+      )
+      return rows
+    },
+    /** As if so much time had passed for all that waits. */
+    pass: async (minutes: number) => {
+      await database.client.query(
+        `select graphile_worker.reschedule_jobs(array[id], run_at => run_at - make_interval(mins => $1))
+         from graphile_worker.jobs`,
+        [minutes],
+      )
+    },
+    startJobs: () =>
+      startProcess({
+        EVENTSTORE_URL: node.connectionString,
+        DATABASE_URL: database.url,
+        CREDIT_BUREAU_URL: bureau.url,
+        APPLICANT_KEY: applicantKey,
+      }),
+  }
+}
