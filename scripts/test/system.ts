@@ -36,10 +36,12 @@ export const until = async (what: string, check: () => boolean | Promise<boolean
 export type Part = {
   readonly name: string
   readonly url: string
-  readonly start: () => Promise<void>
+  /** @param more settings for this run of it only */
+  readonly start: (more?: Readonly<Record<string, string>>) => Promise<void>
   /** Ends it without a word, as a crash does. */
   readonly kill: () => Promise<void>
   readonly stop: () => Promise<void>
+  readonly signal: (signal: NodeJS.Signals) => void
   /** What it wrote, for the message of a test that fails. */
   readonly output: () => string
 }
@@ -65,10 +67,10 @@ const part = (name: string, script: string, port: number, env: Record<string, st
     name,
     url,
     output: () => output,
-    start: async () => {
+    start: async (more) => {
       const started = spawn(process.execPath, [path.join(root, script)], {
         cwd: root,
-        env: { ...process.env, LOG_LEVEL: 'warn', ...env },
+        env: { ...process.env, LOG_LEVEL: 'warn', ...env, ...more },
         stdio: ['ignore', 'pipe', 'pipe'],
       })
       child = started
@@ -93,6 +95,7 @@ const part = (name: string, script: string, port: number, env: Record<string, st
     },
     kill: () => end('SIGKILL'),
     stop: () => end('SIGTERM'),
+    signal: (signal) => void child?.kill(signal),
   }
 }
 
@@ -106,6 +109,7 @@ export type System = {
   readonly jobs: Part
   readonly gateway: Part
   readonly eventstoreUrl: string
+  readonly databaseUrl: string
   readonly stop: () => Promise<void>
 }
 
@@ -201,7 +205,18 @@ export const startSystem = async ({ loanReplicas = 1 }: { loanReplicas?: number 
     await stop()
     throw error
   }
-  return { eventstore, sandbox, loans, projector, dashboardProjector, jobs, gateway, eventstoreUrl, stop }
+  return {
+    eventstore,
+    sandbox,
+    loans,
+    projector,
+    dashboardProjector,
+    jobs,
+    gateway,
+    eventstoreUrl,
+    databaseUrl: database.url,
+    stop,
+  }
 }
 
 /** Posts JSON; without a body, an empty object. */

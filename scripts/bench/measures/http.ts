@@ -1,20 +1,15 @@
 // Loan requests over HTTP: through gateway and loan service, with a credit bureau that answers at once.
 import { execFile } from 'node:child_process'
+import { randomUUID } from 'node:crypto'
 import path from 'node:path'
 import { promisify } from 'node:util'
 import type { Measure } from '../measure.ts'
-import { peerFile } from '../peers.ts'
 
 const connections = 50
 const roundS = 5
 const outputBytesMax = 16 * 1024 * 1024
 
-const body = JSON.stringify({
-  name: 'Ada Lovelace',
-  address: '12 St James Square, London',
-  nationalId: '555555AA',
-  amount: 10_000,
-})
+const applicants = path.join(import.meta.dirname, '../workers/applicants.ts')
 
 type Load = {
   readonly requests: { readonly average: number }
@@ -23,15 +18,13 @@ type Load = {
   readonly errors: number
 }
 
-const shoot = async (url: string, seconds: number): Promise<Load> => {
+const shoot = async (url: string, seconds: number, round: number): Promise<Load> => {
   const { stdout } = await promisify(execFile)(
     process.execPath,
     [
-      peerFile('autocannon', 'autocannon.js'),
-      ...['--json', '--no-progress', '--method', 'POST'],
-      ...['--connections', String(connections), '--duration', String(seconds)],
-      ...['--headers', 'content-type: application/json', '--body', body],
-      `${url}/api/loans`,
+      applicants,
+      ...['--url', url, '--connections', String(connections)],
+      ...['--seconds', String(seconds), '--round', String(round)],
     ],
     { maxBuffer: outputBytesMax },
   )
@@ -41,7 +34,7 @@ const shoot = async (url: string, seconds: number): Promise<Load> => {
 export const http: Measure = {
   name: 'http',
   title: 'Commands over HTTP',
-  how: `\`POST /api/loans\` by autocannon with ${connections} connections, for ${roundS} s a round: gateway, loan
+  how: `\`POST /api/loans\` by autocannon with ${connections} connections, for ${roundS} s a round, each for another person: gateway, loan
 service, credit bureau (the sandbox's, told to answer at once) and embedded event store are processes of their own, and
 all five share the machine.`,
   run: async ({ processes, rounds, quick, directory, peersMissing, say }) => {
@@ -58,14 +51,15 @@ all five share the machine.`,
       EVENTSTORE_URL: eventStore.url,
       EDGE_DIRECTORY: path.join(directory, 'edge'),
       CREDIT_BUREAU_URL: sandbox.url,
+      APPLICANT_KEY: randomUUID(),
     }
     await processes.service('edge-projector', env)
     const loan = await processes.service('loan', env)
     const gateway = await processes.service('gateway', { ...env, LOAN_URL: loan.url })
     say('warming up')
-    await shoot(gateway.url, 1)
+    await shoot(gateway.url, 1, rounds)
     const loads: Load[] = []
-    for (let round = 0; round < rounds; round++) loads.push(await shoot(gateway.url, quick ? 1 : roundS))
+    for (let round = 0; round < rounds; round++) loads.push(await shoot(gateway.url, quick ? 1 : roundS, round))
     const refused = loads.reduce((sum, { non2xx, errors }) => sum + non2xx + errors, 0)
     return [
       {
