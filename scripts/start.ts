@@ -2,6 +2,7 @@
 import { rmSync } from 'node:fs'
 import path from 'node:path'
 import { parseArgs } from 'node:util'
+import { buildWeb } from './build-web.ts'
 import { createPrinter } from './readable-log.ts'
 import { type Part, portIsFree, supervise } from './supervise.ts'
 
@@ -25,6 +26,7 @@ const ports = {
   gateway: setting('GATEWAY_PORT', 8080),
   loan: setting('LOAN_PORT', 8081),
   'edge-projector': setting('EDGE_PROJECTOR_PORT', 8082),
+  web: setting('WEB_PORT', 8085),
   sandbox: setting('SANDBOX_PORT', 8090),
 }
 const localUrl = ({ port }: Setting) => `http://127.0.0.1:${port}`
@@ -33,6 +35,8 @@ const addresses = {
   EVENTSTORE_URL: env.EVENTSTORE_URL ?? `esdb://localhost:${ports.eventstore.port}?tls=false`,
   CREDIT_BUREAU_URL: env.CREDIT_BUREAU_URL ?? localUrl(ports.sandbox),
   LOAN_URL: localUrl(ports.loan),
+  WEB_URL: localUrl(ports.web),
+  GATEWAY_URL: localUrl(ports.gateway),
   EDGE_DIRECTORY: path.join(dataDirectory, 'edge'),
 }
 
@@ -65,6 +69,7 @@ const parts: readonly Part[] = [
   ...(env.CREDIT_BUREAU_URL ? [] : [service('sandbox')]),
   service('edge-projector'),
   service('loan'),
+  service('web'),
   service('gateway'),
 ]
 
@@ -88,6 +93,8 @@ for (const { name, port, variable } of parts)
     fail(
       `Port ${port}, meant for ${name}, is taken by another program. Stop that, or choose another: ${variable}=<port>`,
     )
+
+buildWeb()
 
 if (fresh)
   for (const folder of ['eventstore', 'edge'])
@@ -114,8 +121,9 @@ if (patience.aborted && !stopping)
 const home = `http://localhost:${ports.gateway.port}`
 if (!stopping)
   process.stdout.write(`
-  Headwater runs.   ${home}            live loans
-                    ${home}/api/docs   commands and queries
+  Headwater runs.   ${home}                apply, and watch what happens
+                    ${home}/underwriting   what waits for a decision
+                    ${home}/api/docs       commands and queries
   Data              ${path.relative(process.cwd(), dataDirectory) || dataDirectory}   (npm start -- --fresh starts empty)
 
   Try, with the page open:

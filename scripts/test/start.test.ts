@@ -22,7 +22,14 @@ const listenAnywhere = async (): Promise<Server> => {
   return server
 }
 const portOf = (server: Server) => (server.address() as AddressInfo).port
-const variables = ['EVENTSTORE_PORT', 'GATEWAY_PORT', 'LOAN_PORT', 'EDGE_PROJECTOR_PORT', 'SANDBOX_PORT'] as const
+const variables = [
+  'EVENTSTORE_PORT',
+  'GATEWAY_PORT',
+  'LOAN_PORT',
+  'EDGE_PROJECTOR_PORT',
+  'WEB_PORT',
+  'SANDBOX_PORT',
+] as const
 
 const freePorts = async (): Promise<Record<(typeof variables)[number], string>> => {
   const servers = await Promise.all(variables.map(listenAnywhere))
@@ -94,7 +101,7 @@ it(
     await page.goto(home)
     await page.getByText('Live', { exact: true }).waitFor()
     const untilRow = (amount: string) =>
-      page.locator('#rows tr', { hasText: amount }).filter({ hasText: 'approved' }).waitFor({ timeout: startMsMax })
+      page.locator('tbody tr', { hasText: amount }).filter({ hasText: 'Approved' }).waitFor({ timeout: startMsMax })
 
     const created = await requestLoan(1_000)
     expect(created.status).toBe(201)

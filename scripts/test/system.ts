@@ -100,6 +100,7 @@ export type System = {
   /** Replicas of the loan service; the gateway forwards to the first. */
   readonly loans: readonly Part[]
   readonly projector: Part
+  readonly web: Part
   readonly gateway: Part
   readonly eventstoreUrl: string
   readonly stop: () => Promise<void>
@@ -108,7 +109,8 @@ export type System = {
 /** Starts all of it with empty data. */
 export const startSystem = async ({ loanReplicas = 1 }: { loanReplicas?: number } = {}): Promise<System> => {
   const directory = path.join(root, '.data', 'test', randomUUID())
-  const [eventstorePort, sandboxPort, projectorPort, gatewayPort] = [
+  const [eventstorePort, sandboxPort, projectorPort, webPort, gatewayPort] = [
+    await freePort(),
     await freePort(),
     await freePort(),
     await freePort(),
@@ -145,15 +147,28 @@ export const startSystem = async ({ loanReplicas = 1 }: { loanReplicas?: number 
     { PORT: String(projectorPort), ...edge },
     ready,
   )
+  const web = part(
+    'web',
+    'services/web/src/main.ts',
+    webPort,
+    { PORT: String(webPort), GATEWAY_URL: `http://127.0.0.1:${gatewayPort}` },
+    ready,
+  )
   const gateway = part(
     'gateway',
     'services/gateway/src/main.ts',
     gatewayPort,
-    { PORT: String(gatewayPort), ...edge, LOAN_URL: loans[0]?.url ?? '', DEVELOPMENT_UNDERWRITER: underwriter },
+    {
+      PORT: String(gatewayPort),
+      ...edge,
+      LOAN_URL: loans[0]?.url ?? '',
+      WEB_URL: web.url,
+      DEVELOPMENT_UNDERWRITER: underwriter,
+    },
     ready,
   )
 
-  const parts = [eventstore, sandbox, ...loans, projector, gateway]
+  const parts = [eventstore, sandbox, ...loans, projector, web, gateway]
   const stop = async () => {
     for (const running of parts.toReversed()) await running.stop()
     rmSync(directory, { recursive: true, force: true })
@@ -161,12 +176,12 @@ export const startSystem = async ({ loanReplicas = 1 }: { loanReplicas?: number 
   try {
     await eventstore.start()
     await Promise.all([sandbox, ...loans, projector].map((one) => one.start()))
-    await gateway.start()
+    await Promise.all([web, gateway].map((one) => one.start()))
   } catch (error) {
     await stop()
     throw error
   }
-  return { eventstore, sandbox, loans, projector, gateway, eventstoreUrl, stop }
+  return { eventstore, sandbox, loans, projector, web, gateway, eventstoreUrl, stop }
 }
 
 /** Posts JSON; without a body, an empty object. */

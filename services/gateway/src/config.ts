@@ -10,5 +10,6 @@ export const config = z
     /** The folder the edge projector writes; both are on one machine. */
     EDGE_DIRECTORY: z.string().default('.data/edge'),
     LOAN_URL: z.url().default('http://127.0.0.1:8081'),
+    WEB_URL: z.url().default('http://127.0.0.1:8085'),
   })
   .check(refuseDevelopmentActorInProduction)

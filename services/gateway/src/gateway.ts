@@ -1,27 +1,29 @@
-// The front door: forwards commands, answers queries, serves live queries and the first page.
+// The front door: forwards commands, answers queries, serves live queries, passes on everything else to the pages.
 import type { Actor } from '@headwater/http-kit/auth'
 import { createHealth } from '@headwater/http-kit/health'
 import { createMetrics } from '@headwater/http-kit/metrics'
 import { createServer, type HttpServer } from '@headwater/http-kit/server'
 import type { Logger } from '@headwater/http-kit/telemetry'
 import type { SqliteReader } from '@headwater/read-models/sqlite-reader'
+import { contentSecurityPolicy, registerApiDocs } from './api-docs.ts'
 import { registerCommands, type ServiceUrls } from './commands.ts'
 import { type LiveLimits, registerLive } from './live.ts'
 import { startLiveQueries } from './live-queries.ts'
-import { contentSecurityPolicy, registerPages } from './pages.ts'
+import { registerPages } from './pages.ts'
 import { registerQueries } from './queries.ts'
 import { sightOf } from './sight.ts'
 
 export type GatewayOptions = {
   readonly reader: SqliteReader
   readonly serviceUrls: ServiceUrls
+  readonly webUrl: string
   readonly actor: Actor
   readonly logger: Logger
   readonly liveLimits?: Partial<LiveLimits>
 }
 
 export const createGateway = async (options: GatewayOptions): Promise<HttpServer> => {
-  const { reader, serviceUrls, actor, logger, liveLimits = {} } = options
+  const { reader, serviceUrls, webUrl, actor, logger, liveLimits = {} } = options
   const health = createHealth({
     loans: () => (reader.ready() ? {} : { trouble: 'The edge projector has not made the read model yet.' }),
   })
@@ -39,9 +41,10 @@ export const createGateway = async (options: GatewayOptions): Promise<HttpServer
   const queries = startLiveQueries(reader, logger)
   server.addHook('onClose', async () => queries.stop())
 
-  await registerPages(server)
+  await registerApiDocs(server)
   await registerLive(server, { queries, sight, limits: liveLimits, metrics })
   registerQueries(server, { reader, sight })
   await registerCommands(server, serviceUrls)
+  await registerPages(server, webUrl)
   return server
 }

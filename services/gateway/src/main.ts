@@ -14,6 +14,7 @@ const reader = openSqliteReader({ directory: settings.EDGE_DIRECTORY, projection
 const gateway = await createGateway({
   reader,
   serviceUrls: { loan: settings.LOAN_URL },
+  webUrl: settings.WEB_URL,
   actor: developmentActor(settings.DEVELOPMENT_UNDERWRITER),
   logger,
 })

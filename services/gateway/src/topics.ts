@@ -39,7 +39,7 @@ const defineTopic =
 
 const loans = defineTopic({
   table: 'loans',
-  filter: z.strictObject({ status: z.enum(loanStatuses).optional() }).prefault({}),
+  filter: z.strictObject({ status: z.enum(loanStatuses).optional(), loanId: z.uuid().optional() }).prefault({}),
   view: (filter, sight): View<LoanRow> => ({
     matches: matchesLoan(filter),
     key: (loan) => loan.loanId,

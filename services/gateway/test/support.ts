@@ -76,6 +76,7 @@ export const startGateway = async (directory: string, options: Partial<GatewayOp
   const server = await createGateway({
     reader,
     serviceUrls: { loan: 'http://127.0.0.1:1' },
+    webUrl: 'http://127.0.0.1:1',
     actor: anonymous,
     logger,
     ...others,
