@@ -22,7 +22,12 @@ const startRetryDelayMs = 250
 const scratchDir = '/var/tmp/headwater-postgres'
 const setpriv = '/usr/bin/setpriv'
 
-export type Postgres = { readonly url: string; readonly stop: () => Promise<void> }
+export type Postgres = {
+  readonly url: string
+  readonly stop: () => Promise<void>
+  /** Resolves when it has ended, by itself or not. */
+  readonly ended: Promise<void>
+}
 
 type User = { readonly uid: number; readonly gid: number }
 
@@ -35,7 +40,7 @@ export const startPostgres = async (options: {
   readonly port: number
   readonly durable: boolean
 }): Promise<Postgres> => {
-  const user = process.getuid?.() === 0 ? unprivilegedUser() : undefined
+  const user = ownUser()
   const native = await binaries(user)
   const dataDir = reachableDir(path.resolve(options.dataDir), user)
   const owner = existsSync(path.join(dataDir, 'PG_VERSION'))
@@ -47,12 +52,20 @@ export const startPostgres = async (options: {
   if (!options.durable) settings.push('-c', 'fsync=off', '-c', 'synchronous_commit=off', '-c', 'full_page_writes=off')
   for (let tries = 1; ; tries++) {
     const outcome = await launch(path.join(native, 'bin/postgres'), ['-D', dataDir, ...settings], owner)
-    if (outcome.stop) return { url: `postgres://postgres@127.0.0.1:${port}/postgres`, stop: outcome.stop }
+    const { stop, ended } = outcome
+    if (stop) return { url: `postgres://postgres@127.0.0.1:${port}/postgres`, stop, ended }
     const predecessorIsLeaving = /already exists|still in use/.test(outcome.log)
     if (!predecessorIsLeaving || tries === startTriesMax) throw new Error(`PostgreSQL did not start: ${outcome.log}`)
     await sleep(startRetryDelayMs)
   }
 }
+
+/** Forgets everything that a server kept in `dataDir`; it must not run. */
+export const removePostgresData = (dataDir: string): void =>
+  rmSync(reachableDir(path.resolve(dataDir), ownUser()), { recursive: true })
+
+/** PostgreSQL refuses to run as root: another user does. */
+const ownUser = (): User | undefined => (process.getuid?.() === 0 ? unprivilegedUser() : undefined)
 
 const unprivilegedUser = (): User => {
   const accounts = readFileSync('/etc/passwd', 'utf8')
@@ -120,7 +133,7 @@ const freePort = (): Promise<number> =>
     })
   })
 
-type Launched = { readonly log: string; readonly stop?: () => Promise<void> }
+type Launched = { readonly log: string; readonly ended: Promise<void>; readonly stop?: () => Promise<void> }
 
 const launch = async (binary: string, args: readonly string[], user: User | undefined): Promise<Launched> => {
   // setpriv (on every Debian) has the kernel send SIGINT, a fast shutdown, when this process dies, even by SIGKILL.
@@ -129,7 +142,7 @@ const launch = async (binary: string, args: readonly string[], user: User | unde
     ? spawn(setpriv, [...identity, '--pdeathsig=INT', binary, ...args], { stdio: ['ignore', 'ignore', 'pipe'] })
     : spawn(binary, args, { ...user, stdio: ['ignore', 'ignore', 'pipe'] })
   let log = ''
-  const exited = new Promise<void>((resolve) => {
+  const ended = new Promise<void>((resolve) => {
     child.once('exit', () => resolve())
     child.once('error', (error) => {
       log += error.message
@@ -142,10 +155,10 @@ const launch = async (binary: string, args: readonly string[], user: User | unde
       if (text.includes('ready to accept connections')) resolve('ready')
     })
   })
-  if ((await Promise.race([ready, exited])) !== 'ready') return { log }
+  if ((await Promise.race([ready, ended])) !== 'ready') return { log, ended }
   const stop = async () => {
     child.kill('SIGINT')
-    await exited
+    await ended
   }
-  return { log, stop }
+  return { log, ended, stop }
 }

@@ -3,6 +3,7 @@ import { rmSync } from 'node:fs'
 import path from 'node:path'
 import { parseArgs } from 'node:util'
 import { buildWeb } from './build-web.ts'
+import { removePostgresData } from './postgres.ts'
 import { createPrinter } from './readable-log.ts'
 import { type Part, portIsFree, supervise } from './supervise.ts'
 
@@ -27,7 +28,9 @@ const ports = {
   loan: setting('LOAN_PORT', 8081),
   'edge-projector': setting('EDGE_PROJECTOR_PORT', 8082),
   web: setting('WEB_PORT', 8085),
+  'dashboard-projector': setting('DASHBOARD_PROJECTOR_PORT', 8083),
   sandbox: setting('SANDBOX_PORT', 8090),
+  postgres: setting('POSTGRES_PORT', 5432),
 }
 const localUrl = ({ port }: Setting) => `http://127.0.0.1:${port}`
 
@@ -37,6 +40,7 @@ const addresses = {
   LOAN_URL: localUrl(ports.loan),
   WEB_URL: localUrl(ports.web),
   GATEWAY_URL: localUrl(ports.gateway),
+  DATABASE_URL: env.DATABASE_URL ?? `postgres://postgres@127.0.0.1:${ports.postgres.port}/postgres`,
   EDGE_DIRECTORY: path.join(dataDirectory, 'edge'),
 }
 
@@ -50,7 +54,15 @@ const eventstore: Part = {
   },
 }
 
-const service = (name: Exclude<keyof typeof ports, 'eventstore'>): Part => ({
+const postgresDirectory = path.join(dataDirectory, 'postgres')
+const postgres: Part = {
+  name: 'postgres',
+  ...ports.postgres,
+  script: 'scripts/serve-postgres.ts',
+  env: { POSTGRES_PORT: String(ports.postgres.port), POSTGRES_DIRECTORY: postgresDirectory },
+}
+
+const service = (name: Exclude<keyof typeof ports, 'eventstore' | 'postgres'>): Part => ({
   name,
   ...ports[name],
   script: `services/${name}/src/main.ts`,
@@ -66,8 +78,10 @@ const service = (name: Exclude<keyof typeof ports, 'eventstore'>): Part => ({
 /** In the order of starting; what has an address of its own is not started. */
 const parts: readonly Part[] = [
   ...(env.EVENTSTORE_URL ? [] : [eventstore]),
+  ...(env.DATABASE_URL ? [] : [postgres]),
   ...(env.CREDIT_BUREAU_URL ? [] : [service('sandbox')]),
   service('edge-projector'),
+  service('dashboard-projector'),
   service('loan'),
   service('web'),
   service('gateway'),
@@ -97,8 +111,11 @@ for (const { name, port, variable } of parts)
 buildWeb()
 
 if (fresh)
-  for (const folder of ['eventstore', 'edge'])
-    rmSync(path.join(dataDirectory, folder), { recursive: true, force: true })
+  if (fresh) {
+    for (const folder of ['eventstore', 'edge'])
+      rmSync(path.join(dataDirectory, folder), { recursive: true, force: true })
+    removePostgresData(postgresDirectory)
+  }
 
 const supervised = parts.map((part) => supervise(part, { root, print }))
 

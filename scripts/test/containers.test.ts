@@ -109,6 +109,13 @@ describe('kubernetes', () => {
     ['a selector for other pods', loan, ['spec', 'selector', 'matchLabels', app], 'loans', /not select its own pods/],
     ['pods of another name', loan, [...template, 'metadata', 'labels', app], 'loans', /Service loan: selects 0/],
     ['replicas beside an autoscaler', loan, ['spec', 'replicas'], 3, /sets replicas/],
+    [
+      'neither replicas nor an autoscaler',
+      ['Deployment', 'dashboard-projector'],
+      ['spec', 'replicas'],
+      undefined,
+      /has not one autoscaler/,
+    ],
     ['an account that is not there', loan, [...pod, 'serviceAccountName'], 'lone', /no ServiceAccount lone/],
     ['a token', loan, [...pod, 'automountServiceAccountToken'], true, /has a token/],
     ['root', loan, [...pod, 'securityContext', 'runAsUser'], 0, /may run as root/],
@@ -221,6 +228,13 @@ describe('kubernetes', () => {
       ['spec', 'egress', 0, 'ports', 0, 'port'],
       443,
       /may not reach the event/,
+    ],
+    [
+      'no way to the rows',
+      ['NetworkPolicy', 'dashboard-projector'],
+      ['spec', 'egress', 1, 'ports', 0, 'port'],
+      443,
+      /may not reach Postgres/,
     ],
   ]
   test.each(faults)('found: %s', (_what, manifest, at, value, finding) => {

@@ -24,10 +24,12 @@ const listenAnywhere = async (): Promise<Server> => {
 const portOf = (server: Server) => (server.address() as AddressInfo).port
 const variables = [
   'EVENTSTORE_PORT',
+  'WEB_PORT',
+  'POSTGRES_PORT',
   'GATEWAY_PORT',
   'LOAN_PORT',
   'EDGE_PROJECTOR_PORT',
-  'WEB_PORT',
+  'DASHBOARD_PROJECTOR_PORT',
   'SANDBOX_PORT',
 ] as const
 
@@ -39,7 +41,7 @@ const freePorts = async (): Promise<Record<(typeof variables)[number], string>> 
 }
 
 const run = (env: Record<string, string>) => {
-  const { EVENTSTORE_URL: _, CREDIT_BUREAU_URL: __, ...inherited } = process.env
+  const { EVENTSTORE_URL: _, CREDIT_BUREAU_URL: __, DATABASE_URL: ___, ...inherited } = process.env
   const child = spawn(process.execPath, [path.join(import.meta.dirname, '..', 'start.ts')], {
     env: { ...inherited, ...env },
     stdio: ['ignore', 'pipe', 'pipe'],

@@ -5,6 +5,7 @@ import { rmSync } from 'node:fs'
 import { createServer } from 'node:net'
 import path from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { testDatabase } from './database.ts'
 
 const readyMsMax = 20_000
 /** One person, whichever replica answers them. */
@@ -101,6 +102,7 @@ export type System = {
   readonly loans: readonly Part[]
   readonly projector: Part
   readonly web: Part
+  readonly dashboardProjector: Part
   readonly gateway: Part
   readonly eventstoreUrl: string
   readonly stop: () => Promise<void>
@@ -109,7 +111,9 @@ export type System = {
 /** Starts all of it with empty data. */
 export const startSystem = async ({ loanReplicas = 1 }: { loanReplicas?: number } = {}): Promise<System> => {
   const directory = path.join(root, '.data', 'test', randomUUID())
-  const [eventstorePort, sandboxPort, projectorPort, webPort, gatewayPort] = [
+  const database = await testDatabase()
+  const [eventstorePort, sandboxPort, projectorPort, dashboardProjectorPort, webPort, gatewayPort] = [
+    await freePort(),
     await freePort(),
     await freePort(),
     await freePort(),
@@ -154,6 +158,13 @@ export const startSystem = async ({ loanReplicas = 1 }: { loanReplicas?: number 
     { PORT: String(webPort), GATEWAY_URL: `http://127.0.0.1:${gatewayPort}` },
     ready,
   )
+  const dashboardProjector = part(
+    'dashboard-projector',
+    'services/dashboard-projector/src/main.ts',
+    dashboardProjectorPort,
+    { PORT: String(dashboardProjectorPort), EVENTSTORE_URL: eventstoreUrl, DATABASE_URL: database.url },
+    ready,
+  )
   const gateway = part(
     'gateway',
     'services/gateway/src/main.ts',
@@ -161,27 +172,29 @@ export const startSystem = async ({ loanReplicas = 1 }: { loanReplicas?: number 
     {
       PORT: String(gatewayPort),
       ...edge,
-      LOAN_URL: loans[0]?.url ?? '',
       WEB_URL: web.url,
+      DATABASE_URL: database.url,
+      LOAN_URL: loans[0]?.url ?? '',
       DEVELOPMENT_UNDERWRITER: underwriter,
     },
     ready,
   )
 
-  const parts = [eventstore, sandbox, ...loans, projector, web, gateway]
+  const parts = [eventstore, sandbox, ...loans, projector, dashboardProjector, web, gateway]
   const stop = async () => {
     for (const running of parts.toReversed()) await running.stop()
     rmSync(directory, { recursive: true, force: true })
+    await database.remove()
   }
   try {
     await eventstore.start()
-    await Promise.all([sandbox, ...loans, projector].map((one) => one.start()))
+    await Promise.all([sandbox, ...loans, projector, dashboardProjector].map((one) => one.start()))
     await Promise.all([web, gateway].map((one) => one.start()))
   } catch (error) {
     await stop()
     throw error
   }
-  return { eventstore, sandbox, loans, projector, web, gateway, eventstoreUrl, stop }
+  return { eventstore, sandbox, loans, projector, dashboardProjector, web, gateway, eventstoreUrl, stop }
 }
 
 /** Posts JSON; without a body, an empty object. */

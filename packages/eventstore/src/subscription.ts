@@ -1,4 +1,5 @@
 // Follows categories of $all from a position and hands batches to a handler, for ever: reconnects, and notices silence.
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { Logger } from 'pino'
 import { type Backoff, waitAfter } from './backoff.ts'
 import type { EventStore, OpenSubscription } from './client.ts'
@@ -141,7 +142,10 @@ export const startSubscription = ({
   }
 
   const pump = async () => {
-    while (!ending.signal.aborted) {
+    for (;;) {
+      // What has arrived while the last batch was handled comes in now, and makes the next one larger.
+      await nextTurn()
+      if (ending.signal.aborted) return
       const batch = take()
       if (!batch) {
         if (caughtUp()) for (const resolve of caughtUpWaiters) resolve()

@@ -5,7 +5,7 @@ import type { FastifyPluginAsync } from 'fastify'
 export type PartStatus = { readonly trouble?: string | undefined; readonly [fact: string]: unknown }
 
 export type Readiness = {
-  /** `starting` until every part was once without trouble; from then on trouble is only `degraded`: what works still serves. */
+  /** `starting` until every needed part was once without trouble; from then on trouble is only `degraded`: what works still serves. */
   readonly status: 'starting' | 'ready' | 'degraded'
   readonly parts: Readonly<Record<string, PartStatus>>
 }
@@ -27,19 +27,27 @@ const withinTimeout = async (probe: () => PartStatus | Promise<PartStatus>): Pro
   }
 }
 
-/** @param probes by name, what tells how a part of the service is; a probe that throws is in trouble */
-export const createHealth = (probes: Readonly<Record<string, () => PartStatus | Promise<PartStatus>>>): Health => {
+type Probes = Readonly<Record<string, () => PartStatus | Promise<PartStatus>>>
+
+/**
+ * @param needed by name, what tells how a part of the service is; a probe that throws is in trouble
+ * @param useful parts without which the service also starts: their trouble only degrades it
+ */
+export const createHealth = (needed: Probes, useful: Probes = {}): Health => {
   let wasReady = false
   return {
     readiness: async () => {
       const parts = Object.fromEntries(
         await Promise.all(
-          Object.entries(probes).map(async ([name, probe]) => [name, await withinTimeout(probe)] as const),
+          Object.entries({ ...needed, ...useful }).map(
+            async ([name, probe]) => [name, await withinTimeout(probe)] as const,
+          ),
         ),
       )
-      const inTrouble = Object.values(parts).some((part) => part.trouble !== undefined)
-      wasReady ||= !inTrouble
-      return { status: inTrouble ? (wasReady ? 'degraded' : 'starting') : 'ready', parts }
+      const inTrouble = (name: string) => parts[name]?.trouble !== undefined
+      wasReady ||= !Object.keys(needed).some(inTrouble)
+      const status = wasReady ? (Object.keys(parts).some(inTrouble) ? 'degraded' : 'ready') : 'starting'
+      return { status, parts }
     },
   }
 }

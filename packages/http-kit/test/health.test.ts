@@ -27,6 +27,14 @@ test('ready once all parts were without trouble, degraded afterwards', async () 
   expect([degraded.statusCode, degraded.json()]).toEqual([200, { status: 'degraded', parts }])
 })
 
+test('what is only useful degrades it, and keeps it from nothing', async () => {
+  const health = createHealth({ model: () => ({}) }, { dashboard: () => ({ trouble: 'it does not answer' }) })
+  expect(await health.readiness()).toMatchObject({
+    status: 'degraded',
+    parts: { dashboard: { trouble: 'it does not answer' } },
+  })
+})
+
 test.each([
   ['throws', () => Promise.reject(new Error('no connection')), 'no connection'],
   ['never answers', () => new Promise<PartStatus>(() => undefined), 'no answer within 800 ms'],

@@ -21,20 +21,27 @@ import type { Checkpoint } from './sink.ts'
 
 const connectionsMax = 5
 const undefinedTable = '42P01'
+/** SQLSTATE classes of trouble with the server: connection, transaction, resources, locks, operator, system. */
+const outageClasses = ['08', '25', '53', '55', '57', '58']
 
 /** Runs queries inside one read transaction. */
 export type PostgresQueries = { readonly rows: <R>(query: CompiledQuery<R>) => Promise<R[]> }
 
 export type PostgresReader = {
-  /** The schema is there and has this version's shape. */
+  /**
+   * The schema is there and has this version's shape.
+   * @throws Rejection `read_model_unavailable`
+   */
   readonly ready: () => Promise<boolean>
-  /** @throws Rejection `read_model_not_ready` */
+  /** @throws Rejection `read_model_not_ready`, `read_model_unavailable` */
   readonly checkpoint: () => Promise<Position>
   /**
    * Runs `work` in one read transaction.
-   * @throws Rejection `read_model_not_ready`
+   * @throws Rejection `read_model_not_ready`, `read_model_unavailable`
    */
   readonly read: <T>(work: (db: PostgresQueries) => Promise<T>) => Promise<Snapshot<T>>
+  /** Runs one query in a read transaction. */
+  readonly rows: <R>(query: CompiledQuery<R>) => Promise<Snapshot<R[]>>
   /** True once the checkpoint has reached `position`, false when it has not within `timeoutMs`. */
   readonly waitFor: (position: Position, timeoutMs: number) => Promise<boolean>
   /** About `limit` changes after a token (a batch is never cut), or 'snapshot needed' when the feed cannot tell them. */
@@ -84,6 +91,15 @@ const feedIn = (client: pg.PoolClient, schema: string) => {
   }
 }
 
+/** What a failed query means to whoever asked. */
+const meaningOf = (error: unknown): unknown => {
+  if (error instanceof Rejection) return error
+  // A lost connection, or none, comes without a code of Postgres.
+  if (error instanceof pg.DatabaseError && !outageClasses.includes(error.code?.slice(0, 2) ?? '')) return error
+  const text = 'The read model cannot be reached. Try again in a moment.'
+  return Object.assign(new Rejection('read_model_unavailable', text), { cause: error })
+}
+
 export const openPostgresReader = ({
   url,
   projection,
@@ -117,20 +133,25 @@ export const openPostgresReader = ({
     if (checkpoint) return checkpoint
     throw new Rejection('read_model_not_ready', 'The read model is not there yet.', { readModel: projection.name })
   }
+  const asking = <T>(work: () => Promise<T>): Promise<T> => work().catch((error) => Promise.reject(meaningOf(error)))
   const reading = <T>(work: (client: pg.PoolClient, checkpoint: Checkpoint) => Promise<T>): Promise<T> =>
-    inTransaction(pool, 'begin isolation level repeatable read read only', async (client) =>
-      work(client, await checkpointIn(client)),
+    asking(() =>
+      inTransaction(pool, 'begin isolation level repeatable read read only', async (client) =>
+        work(client, await checkpointIn(client)),
+      ),
     )
+  const read: PostgresReader['read'] = (work) =>
+    reading(async (client, { storeId, position }) => {
+      const rows = async <R>({ sql, parameters }: CompiledQuery<R>): Promise<R[]> =>
+        (await client.query(sql, [...parameters])).rows
+      return { value: await work({ rows }), checkpoint: position, token: formatToken(projection, storeId, position) }
+    })
 
   return {
-    ready: async () => (await stored(pool)) !== undefined,
-    checkpoint: async () => (await checkpointIn(pool)).position,
-    read: (work) =>
-      reading(async (client, { storeId, position }) => {
-        const rows = async <R>({ sql, parameters }: CompiledQuery<R>): Promise<R[]> =>
-          (await client.query(sql, [...parameters])).rows
-        return { value: await work({ rows }), checkpoint: position, token: formatToken(projection, storeId, position) }
-      }),
+    ready: () => asking(async () => (await stored(pool)) !== undefined),
+    checkpoint: () => asking(async () => (await checkpointIn(pool)).position),
+    read,
+    rows: (query) => read((db) => db.rows(query)),
     waitFor: (position, timeoutMs) =>
       new Promise((resolve) => {
         const finish = (outcome: boolean) => {

@@ -12,9 +12,12 @@ export const schemaName = ({ name, version }: ReadModel): string => `${name}_v${
 
 export const postgresType = (type: string): 'text' | 'int8' => (type.startsWith('integer') ? 'int8' : 'text')
 
+/** Text in the order of its bytes, as SQLite has it, whatever the database's own order is. */
+const columnType = (type: string): string => (postgresType(type) === 'text' ? 'text collate "C"' : 'int8')
+
 const tableSchema = (schema: string, name: string, { key, columns, indexes }: Table): readonly string[] => {
   const column = ([column, type]: [string, string]) =>
-    `${quoted(column)} ${postgresType(type)}${type.endsWith(' or null') ? '' : ' not null'}`
+    `${quoted(column)} ${columnType(type)}${type.endsWith(' or null') ? '' : ' not null'}`
   const table = `${schema}.${quoted(name)}`
   return [
     `create table ${table} (${Object.entries(columns).map(column).join(', ')}, primary key (${quoted(key)}))`,

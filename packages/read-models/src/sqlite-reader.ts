@@ -37,6 +37,8 @@ export type SqliteReader = {
    * @throws Rejection `read_model_not_ready`
    */
   readonly read: <T>(work: (db: SqliteQueries) => T) => Snapshot<T>
+  /** Runs one query in a read transaction. */
+  readonly rows: <R>(query: CompiledQuery<R>) => Snapshot<R[]>
   /** True once the checkpoint has reached `position`, false when it has not within `timeoutMs`. */
   readonly waitFor: (position: Position, timeoutMs: number) => Promise<boolean>
   /** About `limit` changes after a token (a batch is never cut), or 'snapshot needed' when the feed cannot tell them. */
@@ -182,19 +184,22 @@ export const openSqliteReader = ({
     throw new Rejection('read_model_not_ready', 'The read model is not there yet.', { readModel: projection.name })
   }
 
+  const read: SqliteReader['read'] = (work) => {
+    const db = ready()
+    return db.transaction(() => {
+      const { storeId, position } = db.checkpoint()
+      return { value: work(db), checkpoint: position, token: formatToken(projection, storeId, position) }
+    })
+  }
+
   return {
     ready: () => {
       if (!open) attach()
       return open !== undefined
     },
     checkpoint: () => ready().checkpoint().position,
-    read: (work) => {
-      const db = ready()
-      return db.transaction(() => {
-        const { storeId, position } = db.checkpoint()
-        return { value: work(db), checkpoint: position, token: formatToken(projection, storeId, position) }
-      })
-    },
+    read,
+    rows: (query) => read((db) => db.rows(query)),
     waitFor: (position, timeoutMs) =>
       new Promise((resolve) => {
         const reached = () => open !== undefined && comparePosition(open.checkpoint().position, position) >= 0

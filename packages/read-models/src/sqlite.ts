@@ -1,6 +1,5 @@
 // Keeps a read model in a SQLite file on the node's own disk; a projection writes it through this.
 import { mkdirSync } from 'node:fs'
-import { setImmediate as nextTurn } from 'node:timers/promises'
 import Database from 'better-sqlite3'
 import type { Logger } from 'pino'
 import { type Change, feedLengthMax } from './changes.ts'
@@ -146,8 +145,6 @@ export const openSqliteSink = ({
       if (!write) throw new Error(`${file} has not been claimed.`)
       const outcome = write(step)
       if (outcome === 'committed') waker?.wake()
-      // Writing held up the event loop: what has arrived meanwhile comes in now, and makes the next batch larger.
-      await nextTurn()
       return outcome
     },
     blame: (error) => {

@@ -1,11 +1,12 @@
 // What holds for Postgres alone: one lease holder at a time, migrations by many at once, and a writer stuck in a transaction.
 import type pg from 'pg'
 import { afterEach, beforeEach, expect, test } from 'vitest'
+import { type TestDatabase, testDatabase } from '../../../scripts/test/database.ts'
 import { takeLease } from '../src/lease.ts'
 import { migrate } from '../src/migrations/migrate.ts'
 import { openPostgresSink } from '../src/postgres.ts'
 import { openPool } from '../src/postgres-pool.ts'
-import { logger, storeId, type TestDatabase, testDatabase, tills, until } from './support.ts'
+import { logger, storeId, tills, until } from './support.ts'
 
 let database: TestDatabase
 let pool: pg.Pool

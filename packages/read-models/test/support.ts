@@ -7,10 +7,8 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { createCodec, type StoredEvent } from '@headwater/eventstore/codec'
 import type { Position } from '@headwater/eventstore/position'
 import Database from 'better-sqlite3'
-import { sql } from 'kysely'
-import pg from 'pg'
 import pino from 'pino'
-import { inject } from 'vitest'
+import { testDatabase } from '../../../scripts/test/database.ts'
 import type { Changes, Snapshot } from '../src/changes.ts'
 import { openPostgresSink } from '../src/postgres.ts'
 import { openPostgresReader } from '../src/postgres-reader.ts'
@@ -136,43 +134,6 @@ const sqlitePlace = async (): Promise<Place> => {
   }
 }
 
-export type TestDatabase = {
-  readonly url: string
-  readonly client: pg.Client
-  /** Ends every connection but `client`, and lets none in until the answer is called. */
-  readonly interrupt: () => Promise<() => Promise<void>>
-  readonly remove: () => Promise<void>
-}
-
-/** A database of the test's own on the server that the run was given. */
-export const testDatabase = async (): Promise<TestDatabase> => {
-  const server = new pg.Client(inject('databaseUrl'))
-  await server.connect()
-  const name = `test_${randomUUID().replaceAll('-', '')}`
-  await server.query(`create database ${name}`)
-  const url = new URL(inject('databaseUrl'))
-  url.pathname = `/${name}`
-  const client = new pg.Client(url.href)
-  await client.connect()
-  return {
-    url: url.href,
-    client,
-    interrupt: async () => {
-      await server.query(`alter database ${name} allow_connections = false`)
-      await client.query(`select pg_terminate_backend(pid) from pg_stat_activity
-                          where datname = current_database() and pid <> pg_backend_pid()`)
-      return async () => {
-        await server.query(`alter database ${name} allow_connections = true`)
-      }
-    },
-    remove: async () => {
-      await client.end()
-      await server.query(`drop database ${name} with (force)`)
-      await server.end()
-    },
-  }
-}
-
 const postgresPlace = async (): Promise<Place> => {
   const { url, client, interrupt, remove } = await testDatabase()
   const reader = openPostgresReader({ url, projection: tills, logger })
@@ -180,7 +141,7 @@ const postgresPlace = async (): Promise<Place> => {
     .withSchema('tills_v1')
     .selectFrom('tills')
     .selectAll()
-    .orderBy(sql`"tillId" collate "C"`)
+    .orderBy('tillId')
     .compile()
   return {
     openSink: (projection = tills) => openPostgresSink({ url, projection, logger }),

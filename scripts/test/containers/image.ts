@@ -63,6 +63,7 @@ export const runOnce = async (
       HOST: '127.0.0.1',
       EDGE_DIRECTORY: path.join(folder, 'edge'),
       EVENTSTORE_URL: 'esdb://127.0.0.1:1?tls=false',
+      DATABASE_URL: 'postgres://127.0.0.1:1/headwater',
     },
     stdio: ['ignore', 'pipe', 'pipe'],
   })

@@ -31,6 +31,7 @@ const kinds: Readonly<Record<string, new (data: never) => { validate(): void }>>
 /** The secrets that operators bring (docs/operations.md), each key with a value as it could be. */
 export const secrets: Readonly<Record<string, Environment>> = {
   eventstore: { url: 'esdb+discover://headwater:password@eventstore.example:2113' },
+  postgres: { url: 'postgres://headwater:password@postgres.example:5432/headwater' },
 }
 const shutdownSecondsMax = 10
 const defaultGraceSeconds = 30
@@ -186,12 +187,14 @@ const deploymentFindings = (manifests: readonly Manifest[]): string[] =>
     const guarded = ofKind<IPodDisruptionBudget>(manifests, 'PodDisruptionBudget').filter((budget) =>
       selects(budget.spec?.selector?.matchLabels, labels),
     )
+    // Replicas that only stand by are a number, not a matter of load.
+    const fixed = scaled.length === 0 && spec?.replicas !== undefined
     const rules: [boolean, string][] = [
       [Object.keys(spec?.selector.matchLabels ?? {}).length > 0, 'selects everything'],
       [selects(spec?.selector.matchLabels, labels), 'does not select its own pods'],
-      [scaled.length === 1, 'has not one autoscaler'],
+      [scaled.length === 1 || fixed, 'has not one autoscaler'],
       [guarded.length === 1, 'has not one disruption budget'],
-      [spec?.replicas === undefined, 'sets replicas against its autoscaler'],
+      [spec?.replicas === undefined || fixed, 'sets replicas against its autoscaler'],
     ]
     return rules.filter(([kept]) => !kept).map(([, what]) => `${where}: ${what}`)
   })

@@ -7,7 +7,11 @@ import type { Manifest } from './kustomize.ts'
 
 type Spec = NonNullable<INetworkPolicy['spec']>
 type Rule = NonNullable<Spec['egress']>[number] & NonNullable<Spec['ingress']>[number]
-const eventStorePort = 2113
+/** What is outside, by the setting that says where: anywhere, at its own port. */
+const outside = [
+  { setting: 'EVENTSTORE_URL', port: 2113, what: 'the event store' },
+  { setting: 'DATABASE_URL', port: 5432, what: 'Postgres' },
+]
 const dnsPort = 53
 
 const portNames = (pods: readonly Pod[]) =>
@@ -95,9 +99,11 @@ export const networkFindings = (manifests: readonly Manifest[]): string[] => {
   if (!denies) findings.push('no NetworkPolicy denies by default')
   for (const pod of pods) {
     if (!opens(policies, 'egress', pod, undefined, [dnsPort])) findings.push(`${pod.where}: may not ask for names`)
-    const usesStore = pod.spec.containers.some(({ env }) => env?.some(({ name }) => name === 'EVENTSTORE_URL'))
-    if (usesStore !== opens(policies, 'egress', pod, undefined, [eventStorePort]))
-      findings.push(`${pod.where}: ${usesStore ? 'may not' : 'may needlessly'} reach the event store`)
+    for (const { setting, port, what } of outside) {
+      const uses = pod.spec.containers.some(({ env }) => env?.some(({ name }) => name === setting))
+      if (uses !== opens(policies, 'egress', pod, undefined, [port]))
+        findings.push(`${pod.where}: ${uses ? 'may not' : 'may needlessly'} reach ${what}`)
+    }
   }
   for (const { name, from, to, ports } of talks(manifests, pods)) {
     if (!opens(policies, 'egress', from, to, ports)) findings.push(`${from.where}: ${name} is closed on the way out`)

@@ -12,7 +12,7 @@ import {
 import type { FollowedQuery, LiveQueries } from './live-queries.ts'
 import { createOutbox } from './outbox.ts'
 import type { Sight } from './sight.ts'
-import { topics } from './topics.ts'
+import { type ReadModelName, topics } from './topics.ts'
 
 const policyViolation = 1008
 const tryAgainLater = 1013
@@ -38,7 +38,7 @@ export type LiveConnection = {
 export const serveConnection = (
   socket: WebSocket,
   options: {
-    readonly queries: LiveQueries
+    readonly queries: Readonly<Record<ReadModelName, LiveQueries>>
     readonly sight: Sight
     readonly limits: ConnectionLimits
     readonly logger: Pick<Logger, 'warn' | 'debug'>
@@ -81,22 +81,28 @@ export const serveConnection = (
     const open = topics.get(topic)
     if (!open) return refuse('unknown_topic', 'There is no such topic.', id)
     const view = open(filter, sight)
-    if (!view) return refuse('invalid_filter', 'The topic cannot be filtered like that.', id)
-    try {
-      const query = queries.follow(view, (ops, upTo) => {
-        outbox.addChanges(id, ops, upTo)
-        sendWhatFits()
-      })
-      subscriptions.set(id, query)
-      const missed = token === undefined ? undefined : query.since(token)
-      if (missed) outbox.addChanges(id, missed, query.token())
-      else outbox.addSnapshot(id)
-      sendWhatFits()
-    } catch (error) {
-      unsubscribe(id)
-      logger.warn({ err: error }, 'a live query cannot be answered')
-      refuse('unavailable', 'The live query cannot be answered now. Try again later.', id)
-    }
+    if (view === 'forbidden') return refuse(view, 'This topic is for underwriters.', id)
+    if (view === 'invalid_filter') return refuse(view, 'The topic cannot be filtered like that.', id)
+    const query = queries[view.readModel].follow(
+      view,
+      {
+        restarted: () => {
+          outbox.addSnapshot(id)
+          sendWhatFits()
+        },
+        changed: (ops, upTo) => {
+          outbox.addChanges(id, ops, upTo)
+          sendWhatFits()
+        },
+        failed: (error) => {
+          unsubscribe(id)
+          logger.warn({ err: error }, 'a live query cannot be answered')
+          refuse('unavailable', 'The live query cannot be answered now. Try again later.', id)
+        },
+      },
+      token,
+    )
+    subscriptions.set(id, query)
   }
 
   const unsubscribe = (id: string) => {

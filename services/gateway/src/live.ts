@@ -6,6 +6,7 @@ import type { HttpServer } from '@headwater/http-kit/server'
 import { type ConnectionLimits, type LiveConnection, serveConnection } from './live-connection.ts'
 import type { LiveQueries } from './live-queries.ts'
 import type { Sight } from './sight.ts'
+import type { ReadModelName } from './topics.ts'
 
 export type LiveLimits = ConnectionLimits & {
   readonly socketsMax: number
@@ -26,7 +27,7 @@ const defaultLimits: LiveLimits = {
 }
 
 export type LiveOptions = {
-  readonly queries: LiveQueries
+  readonly queries: Readonly<Record<ReadModelName, LiveQueries>>
   readonly sight: Sight
   readonly limits: Partial<LiveLimits>
   readonly metrics: Metrics

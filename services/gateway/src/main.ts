@@ -1,21 +1,32 @@
 // The gateway as a process: wiring only.
+import { connectEventStore } from '@headwater/eventstore/client'
 import { developmentActor } from '@headwater/http-kit/auth'
 import { loadConfig } from '@headwater/http-kit/config'
 import { runServer } from '@headwater/http-kit/run-server'
 import { createLogger } from '@headwater/http-kit/telemetry'
 import { loans } from '@headwater/read-models/loans'
+import { openPostgresReader } from '@headwater/read-models/postgres-reader'
 import { openSqliteReader } from '@headwater/read-models/sqlite-reader'
+import { underwriting } from '@headwater/read-models/underwriting'
 import { config } from './config.ts'
 import { createGateway } from './gateway.ts'
 
 const settings = loadConfig(config)
 const logger = createLogger({ service: 'gateway', level: settings.LOG_LEVEL })
-const reader = openSqliteReader({ directory: settings.EDGE_DIRECTORY, projection: loans, logger })
+const readers = {
+  loans: openSqliteReader({ directory: settings.EDGE_DIRECTORY, projection: loans, logger }),
+  underwriting: openPostgresReader({ url: settings.DATABASE_URL, projection: underwriting, logger }),
+}
+const store = connectEventStore({ url: settings.EVENTSTORE_URL, logger })
 const gateway = await createGateway({
-  reader,
+  readers,
+  store,
   serviceUrls: { loan: settings.LOAN_URL },
   webUrl: settings.WEB_URL,
   actor: developmentActor(settings.DEVELOPMENT_UNDERWRITER),
   logger,
 })
-await runServer(gateway, { host: settings.HOST, port: settings.PORT }, async () => reader.close())
+await runServer(gateway, { host: settings.HOST, port: settings.PORT }, async () => {
+  readers.loans.close()
+  await Promise.all([readers.underwriting.close(), store.close()])
+})

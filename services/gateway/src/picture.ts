@@ -25,8 +25,9 @@ export type PictureLimits = {
 export type Picture<Row> = {
   /** Takes the query's first rows in its order: `rowsMax + reserveMax` of them, or all when there are fewer. */
   readonly load: (rows: readonly Row[]) => Ops
-  /** Reads the rows again only when some are missing that were never held. */
-  readonly apply: (changes: Iterable<RowChange<Row>>, read: () => readonly Row[]) => Ops
+  readonly apply: (changes: Iterable<RowChange<Row>>) => Ops
+  /** Rows are missing that were never held: the picture has to be loaded again. */
+  readonly isShort: () => boolean
   /** What a client has to change that knows all rows but those of `keys`; undefined when only a snapshot helps. */
   readonly since: (keys: ReadonlySet<string>) => Ops | undefined
   /** JSON of each row shown, in the query's order. */
@@ -111,10 +112,10 @@ export const createPicture = <Row>(view: View<Row>, { rowsMax, reserveMax }: Pic
     return ops
   }
 
-  const apply = (changes: Iterable<RowChange<Row>>, read: () => readonly Row[]): Ops => {
+  const apply = (changes: Iterable<RowChange<Row>>): Ops => {
     const ops = new Map<string, string>()
     for (const change of changes) applyOne(change, ops)
-    return complete || held.length >= rowsMax ? ops : new Map([...ops, ...load(read())])
+    return ops
   }
 
   const since = (keys: ReadonlySet<string>): Ops | undefined => {
@@ -130,5 +131,11 @@ export const createPicture = <Row>(view: View<Row>, { rowsMax, reserveMax }: Pic
     return complete && held.length + gone <= rowsMax ? ops : undefined
   }
 
-  return { load, apply, since, rows: () => held.slice(0, rowsMax).map((entry) => entry.json) }
+  return {
+    load,
+    apply,
+    isShort: () => !complete && held.length < rowsMax,
+    since,
+    rows: () => held.slice(0, rowsMax).map((entry) => entry.json),
+  }
 }

@@ -31,7 +31,7 @@ export const seenLoan = z
 export type SeenLoan = z.infer<typeof seenLoan>
 
 /** `555555AA` -> `••••••AA` */
-const masked = (nationalId: string): string => nationalId.replaceAll(/\d/g, '•')
+export const masked = (nationalId: string): string => nationalId.replaceAll(/\d/g, '•')
 
 export const loanAsSeen = (loan: LoanRow, sight: Sight): SeenLoan =>
   sight === 'underwriter' ? { ...loan, nationalId: masked(loan.nationalId) } : publicLoan(loan)

@@ -222,7 +222,12 @@ it('describes commands and queries, and shows them on a page', async () => {
     '/api/loans/{id}',
     '/api/loans/{id}/approve',
     '/api/loans/{id}/deny',
+    '/api/loans/{id}/history',
     '/api/loans/{id}/withdraw',
+    '/api/underwriting/history',
+    '/api/underwriting/history.csv',
+    '/api/underwriting/queue',
+    '/api/underwriting/statistics',
   ])
   expect(JSON.stringify(description.paths['/api/loans']?.post?.requestBody)).toContain('nationalId')
   const page = await get('/api/docs')

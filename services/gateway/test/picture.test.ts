@@ -2,7 +2,7 @@
 import fc from 'fast-check'
 import { expect, it } from 'vitest'
 import { createOutbox } from '../src/outbox.ts'
-import { createPicture, type Ops, type RowChange, type View } from '../src/picture.ts'
+import { createPicture, type Ops, type Picture, type RowChange, type View } from '../src/picture.ts'
 
 type Row = { readonly key: string; readonly status: string; readonly rank: string; readonly secret: number }
 
@@ -54,8 +54,12 @@ const batches = fc.array(fc.array(write, { maxLength: 4 }), { maxLength: 30 })
 
 const run = (table: Table, batch: readonly { key: string; row: Omit<Row, 'key'> | null }[]) =>
   batch.map(({ key, row }) => table.write(key, row && { key, ...row }))
-const unread = () => expect.unreachable('every row is held')
 const load = (table: Table) => table.first(limits.rowsMax + limits.reserveMax)
+/** Applies changes, and loads the rows again when some are missing. */
+const follow = (picture: Picture<Row>, table: Table, changes: readonly RowChange<Row>[]): Ops => {
+  const ops = picture.apply(changes)
+  return picture.isShort() ? new Map([...ops, ...picture.load(load(table))]) : ops
+}
 
 it('equals the query after every batch', () => {
   fc.assert(
@@ -66,10 +70,7 @@ it('equals the query after every batch', () => {
       picture.load(load(table))
       for (const batch of history) {
         const changes = run(table, batch)
-        clientApplies(
-          client,
-          picture.apply(changes, () => load(table)),
-        )
+        clientApplies(client, follow(picture, table, changes))
         expect(picture.rows()).toEqual(shown(table))
         expect(sorted(client.values())).toEqual(shown(table).sort())
       }
@@ -105,10 +106,8 @@ it('says nothing about fields the viewer does not see', () => {
   const table = createTable()
   const picture = createPicture(view, limits)
   picture.load([])
-  picture.apply([table.write('a', { key: 'a', status: 'open', rank: '1', secret: 1 })], unread)
-  expect(picture.apply([table.write('a', { key: 'a', status: 'open', rank: '1', secret: 2 })], unread)).toEqual(
-    new Map(),
-  )
+  picture.apply([table.write('a', { key: 'a', status: 'open', rank: '1', secret: 1 })])
+  expect(picture.apply([table.write('a', { key: 'a', status: 'open', rank: '1', secret: 2 })])).toEqual(new Map())
 })
 
 it('leaves a client exact that takes its news late, in bounded memory', () => {
@@ -129,12 +128,7 @@ it('leaves a client exact that takes its news late, in bounded memory', () => {
       }
       for (const step of history) {
         if (step === 'take') takeOne()
-        else
-          outbox.addChanges(
-            'q',
-            picture.apply(run(table, step), () => load(table)),
-            'token',
-          )
+        else outbox.addChanges('q', follow(picture, table, run(table, step)), 'token')
         expect(outbox.size().entries).toBeLessThanOrEqual(entriesMax)
         expect(outbox.size().bytes).toBeLessThanOrEqual(200)
       }

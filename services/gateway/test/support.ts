@@ -3,13 +3,16 @@ import { randomUUID } from 'node:crypto'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
+import { connectEventStore } from '@headwater/eventstore/client'
 import { formatPosition, type Position } from '@headwater/eventstore/position'
 import { anonymous } from '@headwater/http-kit/auth'
 import { createLogger } from '@headwater/http-kit/telemetry'
 import { type LoanRow, loans } from '@headwater/read-models/loans'
+import { openPostgresReader } from '@headwater/read-models/postgres-reader'
 import { openRows } from '@headwater/read-models/rows'
 import { openSqliteSink } from '@headwater/read-models/sqlite'
 import { openSqliteReader } from '@headwater/read-models/sqlite-reader'
+import { underwriting } from '@headwater/read-models/underwriting'
 import { WebSocket } from 'ws'
 import { createGateway, type GatewayOptions } from '../src/gateway.ts'
 
@@ -70,11 +73,24 @@ export const startEdge = async ({
   }
 }
 
-export const startGateway = async (directory: string, options: Partial<GatewayOptions> & { port?: number } = {}) => {
-  const reader = openSqliteReader({ directory, projection: loans, logger })
-  const { port = 0, ...others } = options
+/** What was not asked for is not there: nothing listens on port 1. */
+export const startGateway = async (
+  directory: string,
+  {
+    port = 0,
+    databaseUrl = 'postgres://127.0.0.1:1/headwater',
+    eventStoreUrl = 'esdb://127.0.0.1:1?tls=false',
+    ...others
+  }: Partial<GatewayOptions> & { port?: number; databaseUrl?: string; eventStoreUrl?: string } = {},
+) => {
+  const readers = {
+    loans: openSqliteReader({ directory, projection: loans, logger }),
+    underwriting: openPostgresReader({ url: databaseUrl, projection: underwriting, logger }),
+  }
+  const store = connectEventStore({ url: eventStoreUrl, logger })
   const server = await createGateway({
-    reader,
+    readers,
+    store,
     serviceUrls: { loan: 'http://127.0.0.1:1' },
     webUrl: 'http://127.0.0.1:1',
     actor: anonymous,
@@ -88,7 +104,8 @@ export const startGateway = async (directory: string, options: Partial<GatewayOp
     liveUrl: `${url.replace('http', 'ws')}/live`,
     close: async () => {
       await server.close()
-      reader.close()
+      readers.loans.close()
+      await Promise.all([readers.underwriting.close(), store.close()])
     },
   }
 }
@@ -140,9 +157,14 @@ export const connectLive = async (url: string, onMessage: (message: ServerMessag
     closed,
     send,
     /** `known` is the picture of an earlier connection, with its token. */
-    subscribe: (id: string, filter?: object, known?: { rows: Iterable<LoanRow>; token: string }) => {
+    subscribe: (
+      id: string,
+      filter?: object,
+      known?: { rows: Iterable<LoanRow>; token: string },
+      topic: 'loans' | 'underwriting' = 'loans',
+    ) => {
       if (known) pictures.set(id, new Map([...known.rows].map((row) => [row.loanId, row])))
-      send({ type: 'subscribe', id, topic: 'loans', filter, token: known?.token })
+      send({ type: 'subscribe', id, topic, filter, token: known?.token })
     },
     rows: (id: string) => [...(pictures.get(id)?.values() ?? [])],
     token: (id: string) => tokens.get(id) ?? '',

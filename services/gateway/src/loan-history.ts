@@ -1,0 +1,77 @@
+// What has happened to one loan, from its events, for underwriters.
+import { type LoanEvent, loanEvents } from '@headwater/deciders/loan/loan-events'
+import type { EventStore } from '@headwater/eventstore/client'
+import { createCodec, type RecordedEvent } from '@headwater/eventstore/codec'
+import { formatPosition } from '@headwater/eventstore/position'
+import { streamName } from '@headwater/eventstore/stream-name'
+import { type Actor, requireRole } from '@headwater/http-kit/auth'
+import { Problem } from '@headwater/http-kit/problem'
+import type { HttpServer } from '@headwater/http-kit/server'
+import { z } from 'zod'
+import { problemAnswer } from './answers.ts'
+import { masked } from './sight.ts'
+
+/** Many times what the rules of a loan allow. */
+const eventsMax = 100
+
+const types = Object.keys(loanEvents) as [LoanEvent['type'], ...LoanEvent['type'][]]
+
+const loanHistory = z.object({
+  events: z.array(
+    z
+      .object({
+        type: z.enum(types),
+        revision: z.int(),
+        recordedAt: z.iso.datetime(),
+        actor: z.string().nullable().meta({ description: 'Who caused it.' }),
+        data: z.record(z.string(), z.unknown()).meta({ description: 'The event, the national id masked.' }),
+      })
+      .meta({ id: 'LoanHistoryEvent' }),
+  ),
+})
+
+const codec = createCodec<LoanEvent>(loanEvents)
+
+const asSeen = ({ type, revision, recordedAt, metadata, data }: RecordedEvent<LoanEvent>) => ({
+  type,
+  revision: Number(revision),
+  recordedAt: recordedAt.toISOString(),
+  actor: typeof metadata.actor === 'string' ? metadata.actor : null,
+  data: { ...data, ...('nationalId' in data ? { nationalId: masked(data.nationalId) } : {}) },
+})
+
+export const registerLoanHistory = (
+  server: HttpServer,
+  { store, actor }: { readonly store: Pick<EventStore, 'readStream'>; readonly actor: Actor },
+): void => {
+  server.get(
+    '/api/loans/:id/history',
+    {
+      onRequest: async () => requireRole(actor, 'underwriter'),
+      schema: {
+        tags: ['loan'],
+        summary: 'What has happened to a loan, event by event',
+        description: 'Read from the event store itself: always current.',
+        params: z.object({ id: z.uuid() }),
+        querystring: z.strictObject({}),
+        response: {
+          200: loanHistory,
+          401: problemAnswer('Nobody is signed in.'),
+          403: problemAnswer('Whoever is signed in is no underwriter.'),
+          404: problemAnswer('There is no such loan.'),
+        },
+      },
+    },
+    async ({ params }, reply) => {
+      const events = (await store.readStream(streamName('loan', params.id), 0n, eventsMax)).map(codec.decode)
+      const last = events.at(-1)
+      if (!last) throw new Problem(404, 'loan_not_found', 'There is no such loan.')
+      reply.headers({
+        'cache-control': 'no-store',
+        'headwater-position': formatPosition(last.position),
+        etag: `"${last.revision}"`,
+      })
+      return { events: events.map(asSeen) }
+    },
+  )
+}

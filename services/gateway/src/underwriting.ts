@@ -1,0 +1,178 @@
+// Queries for underwriters: who waits, what was decided, and the numbers.
+import { Readable } from 'node:stream'
+import { type Actor, requireRole } from '@headwater/http-kit/auth'
+import { validationProblem } from '@headwater/http-kit/problem'
+import type { HttpServer } from '@headwater/http-kit/server'
+import type { PostgresReader } from '@headwater/read-models/postgres-reader'
+import type { Query } from '@headwater/read-models/reader'
+import type { UnderwritingLoan } from '@headwater/read-models/underwriting'
+import {
+  formatLoansCursor,
+  listHistory,
+  listQueue,
+  type Order,
+  type Page,
+  parseLoansCursor,
+  readStatistics,
+} from '@headwater/read-models/underwriting-queries'
+import { z } from 'zod'
+import { pageSize, problemAnswer } from './answers.ts'
+import { byteOrderMark, csvLine } from './csv.ts'
+import { after, readAfter } from './read-after.ts'
+import { underwritingLoanAsSeen, underwritingPage, underwritingStatistics } from './seen-underwriting.ts'
+import { historyFilter, historyOrder, queueFilter, queueOrder } from './underwriting-filters.ts'
+
+const exportPageSize = 1_000
+const daysMax = 366
+const daysDefault = 30
+const dayMs = 86_400_000
+
+const refusals = {
+  401: problemAnswer('Nobody is signed in.'),
+  403: problemAnswer('Whoever is signed in is no underwriter.'),
+  422: problemAnswer('Something in the query is not right.'),
+  503: problemAnswer('The read model cannot be reached now.'),
+}
+const paging = { cursor: z.string().optional(), limit: pageSize, after }
+
+const csvColumns = [
+  'loanId',
+  'name',
+  'amount',
+  'score',
+  'status',
+  'requestedAt',
+  'decidedAt',
+  'decidedBy',
+  'reason',
+] as const satisfies readonly (keyof UnderwritingLoan)[]
+
+const firstDayOf = (days: number): string => new Date(Date.now() - (days - 1) * dayMs).toISOString().slice(0, 10)
+
+export const registerUnderwriting = (
+  server: HttpServer,
+  { reader, actor }: { readonly reader: PostgresReader; readonly actor: Actor },
+): void => {
+  /** Before anything is looked at: who may not ask need not know what is wrong with the question. */
+  const onRequest = async () => requireRole(actor, 'underwriter')
+
+  type PageRequest = Order & {
+    readonly cursor?: string | undefined
+    readonly limit: number
+    readonly after?: string | undefined
+  }
+
+  const readPage = async (request: PageRequest, list: (page: Page) => Query<UnderwritingLoan>) => {
+    const { cursor, limit, sort, direction } = request
+    const from = cursor === undefined ? undefined : parseLoansCursor(cursor, request)
+    if (cursor !== undefined && !from)
+      throw validationProblem([{ field: 'cursor', message: 'a `next` of this API, of the same order' }])
+    // One more than asked for tells whether there is a next page.
+    const query = list({ sort, direction, after: from, limit: limit + 1 })
+    const { value, headers } = await readAfter(reader, request.after, () => reader.rows(query))
+    const shown = value.slice(0, limit)
+    const last = shown.at(-1)
+    const next = last && value.length > limit ? formatLoansCursor(last, request) : null
+    return { headers, body: { loans: shown.map(underwritingLoanAsSeen), next } }
+  }
+
+  server.get(
+    '/api/underwriting/queue',
+    {
+      onRequest,
+      schema: {
+        tags: ['underwriting'],
+        summary: 'Loans that wait for an underwriter, the longest waiting first',
+        querystring: z.strictObject({ ...queueFilter, ...queueOrder, ...paging }),
+        response: { 200: underwritingPage, ...refusals },
+      },
+    },
+    async ({ query }, reply) => {
+      const { headers, body } = await readPage(query, (page) => listQueue(query, page))
+      return reply.headers(headers).send(body)
+    },
+  )
+
+  server.get(
+    '/api/underwriting/history',
+    {
+      onRequest,
+      schema: {
+        tags: ['underwriting'],
+        summary: 'Loans that are decided or withdrawn, the newest decisions first',
+        querystring: z.strictObject({ ...historyFilter, ...historyOrder, ...paging }),
+        response: { 200: underwritingPage, ...refusals },
+      },
+    },
+    async ({ query }, reply) => {
+      const { headers, body } = await readPage(query, (page) => listHistory(query, page))
+      return reply.headers(headers).send(body)
+    },
+  )
+
+  server.get(
+    '/api/underwriting/history.csv',
+    {
+      onRequest,
+      schema: {
+        tags: ['underwriting'],
+        summary: 'The whole history as a file',
+        description:
+          'As the history is filtered and ordered. Rows that change while the file is written may be as they were or as they are.',
+        querystring: z.strictObject({ ...historyFilter, ...historyOrder, after }),
+        response: { 200: { content: { 'text/csv': { schema: z.unknown().meta({ type: 'string' }) } } }, ...refusals },
+      },
+    },
+    async ({ query }, reply) => {
+      const { sort, direction } = query
+      const pageAfter = (last: UnderwritingLoan | undefined) => {
+        const after = last && parseLoansCursor(formatLoansCursor(last, query), query)
+        return reader.rows(listHistory(query, { sort, direction, after, limit: exportPageSize }))
+      }
+      // Before the first line is sent, the answer can still be a problem.
+      const { value: first, headers } = await readAfter(reader, query.after, () => pageAfter(undefined))
+      const lines = async function* () {
+        yield byteOrderMark + csvLine(csvColumns)
+        let page = first
+        for (;;) {
+          yield page.map((loan) => csvLine(csvColumns.map((column) => loan[column]))).join('')
+          if (page.length < exportPageSize) return
+          page = (await pageAfter(page.at(-1))).value
+        }
+      }
+      return reply
+        .headers(headers)
+        .type('text/csv; charset=utf-8')
+        .header('content-disposition', 'attachment; filename="decided-loans.csv"')
+        .send(Readable.from(lines()))
+    },
+  )
+
+  server.get(
+    '/api/underwriting/statistics',
+    {
+      onRequest,
+      schema: {
+        tags: ['underwriting'],
+        summary: 'How deciding goes, in numbers',
+        querystring: z.strictObject({
+          days: z.coerce
+            .number()
+            .int()
+            .min(1)
+            .max(daysMax)
+            .default(daysDefault)
+            .meta({ description: 'How many days `byDay` goes back, today (UTC) included.' }),
+          after,
+        }),
+        response: { 200: underwritingStatistics, ...refusals },
+      },
+    },
+    async ({ query }, reply) => {
+      const { value, headers } = await readAfter(reader, query.after, () =>
+        reader.read((db) => readStatistics(db, firstDayOf(query.days))),
+      )
+      return reply.headers(headers).send(value)
+    },
+  )
+}
