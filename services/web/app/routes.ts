@@ -7,4 +7,8 @@ export default [
   route('apply/:key', 'apply/apply.tsx'),
   route('applications/:loanId/received', 'application/received.tsx'),
   route('applications/:loanId', 'application/application.tsx'),
+  route('underwriting', 'underwriting/queue.tsx'),
+  route('underwriting/decided', 'underwriting/decided.tsx'),
+  route('underwriting/numbers', 'underwriting/numbers.tsx'),
+  route('underwriting/loans/:loanId', 'underwriting/loan.tsx'),
 ] satisfies RouteConfig

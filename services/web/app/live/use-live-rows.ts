@@ -34,6 +34,7 @@ export const useLiveRows = <Row>({ topic, filter, keyOf }: LiveQuery<Row>, initi
     )
     return () => {
       stop()
+      setTold(undefined)
       cancelAnimationFrame(frame)
     }
   }, [topic, filterText, keyOf])
