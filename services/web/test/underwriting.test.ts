@@ -55,6 +55,9 @@ describe.each(ways)('scripts $scripts, $width px', (way) => {
     expect(await page.getByLabel('Name or reference').inputValue()).toBe(name)
     await expectUsable(page, way)
 
+    const file = await page.getByRole('link', { name: 'Download as CSV' }).getAttribute('href')
+    expect(await (await fetch(system.gateway.url + file)).text()).toContain(name)
+
     await page.getByRole('link', { name: 'Numbers' }).click()
     await page.getByRole('heading', { name: 'Outcomes by day' }).waitFor()
     await expectUsable(page, way)
