@@ -101,6 +101,7 @@ export type System = {
   /** Replicas of the loan service; the gateway forwards to the first. */
   readonly loans: readonly Part[]
   readonly projector: Part
+  readonly web: Part
   readonly dashboardProjector: Part
   readonly gateway: Part
   readonly eventstoreUrl: string
@@ -111,7 +112,8 @@ export type System = {
 export const startSystem = async ({ loanReplicas = 1 }: { loanReplicas?: number } = {}): Promise<System> => {
   const directory = path.join(root, '.data', 'test', randomUUID())
   const database = await testDatabase()
-  const [eventstorePort, sandboxPort, projectorPort, dashboardProjectorPort, gatewayPort] = [
+  const [eventstorePort, sandboxPort, projectorPort, dashboardProjectorPort, webPort, gatewayPort] = [
+    await freePort(),
     await freePort(),
     await freePort(),
     await freePort(),
@@ -149,6 +151,13 @@ export const startSystem = async ({ loanReplicas = 1 }: { loanReplicas?: number 
     { PORT: String(projectorPort), ...edge },
     ready,
   )
+  const web = part(
+    'web',
+    'services/web/src/main.ts',
+    webPort,
+    { PORT: String(webPort), GATEWAY_URL: `http://127.0.0.1:${gatewayPort}` },
+    ready,
+  )
   const dashboardProjector = part(
     'dashboard-projector',
     'services/dashboard-projector/src/main.ts',
@@ -163,6 +172,7 @@ export const startSystem = async ({ loanReplicas = 1 }: { loanReplicas?: number 
     {
       PORT: String(gatewayPort),
       ...edge,
+      WEB_URL: web.url,
       DATABASE_URL: database.url,
       LOAN_URL: loans[0]?.url ?? '',
       DEVELOPMENT_UNDERWRITER: underwriter,
@@ -170,7 +180,7 @@ export const startSystem = async ({ loanReplicas = 1 }: { loanReplicas?: number 
     ready,
   )
 
-  const parts = [eventstore, sandbox, ...loans, projector, dashboardProjector, gateway]
+  const parts = [eventstore, sandbox, ...loans, projector, dashboardProjector, web, gateway]
   const stop = async () => {
     for (const running of parts.toReversed()) await running.stop()
     rmSync(directory, { recursive: true, force: true })
@@ -179,12 +189,12 @@ export const startSystem = async ({ loanReplicas = 1 }: { loanReplicas?: number 
   try {
     await eventstore.start()
     await Promise.all([sandbox, ...loans, projector, dashboardProjector].map((one) => one.start()))
-    await gateway.start()
+    await Promise.all([web, gateway].map((one) => one.start()))
   } catch (error) {
     await stop()
     throw error
   }
-  return { eventstore, sandbox, loans, projector, dashboardProjector, gateway, eventstoreUrl, stop }
+  return { eventstore, sandbox, loans, projector, dashboardProjector, web, gateway, eventstoreUrl, stop }
 }
 
 /** Posts JSON; without a body, an empty object. */
