@@ -2,6 +2,7 @@
 import { rmSync } from 'node:fs'
 import path from 'node:path'
 import { parseArgs } from 'node:util'
+import { buildWeb } from './build-web.ts'
 import { removePostgresData } from './postgres.ts'
 import { createPrinter } from './readable-log.ts'
 import { type Part, portIsFree, supervise } from './supervise.ts'
@@ -26,6 +27,7 @@ const ports = {
   gateway: setting('GATEWAY_PORT', 8080),
   loan: setting('LOAN_PORT', 8081),
   'edge-projector': setting('EDGE_PROJECTOR_PORT', 8082),
+  web: setting('WEB_PORT', 8085),
   'dashboard-projector': setting('DASHBOARD_PROJECTOR_PORT', 8083),
   jobs: setting('JOBS_PORT', 8084),
   sandbox: setting('SANDBOX_PORT', 8090),
@@ -37,6 +39,8 @@ const addresses = {
   EVENTSTORE_URL: env.EVENTSTORE_URL ?? `esdb://localhost:${ports.eventstore.port}?tls=false`,
   CREDIT_BUREAU_URL: env.CREDIT_BUREAU_URL ?? localUrl(ports.sandbox),
   LOAN_URL: localUrl(ports.loan),
+  WEB_URL: localUrl(ports.web),
+  GATEWAY_URL: localUrl(ports.gateway),
   DATABASE_URL: env.DATABASE_URL ?? `postgres://postgres@127.0.0.1:${ports.postgres.port}/postgres`,
   EDGE_DIRECTORY: path.join(dataDirectory, 'edge'),
   // Development only: production has a secret of its own, which never changes.
@@ -83,6 +87,7 @@ const parts: readonly Part[] = [
   service('dashboard-projector'),
   service('jobs'),
   service('loan'),
+  service('web'),
   service('gateway'),
 ]
 
@@ -107,11 +112,14 @@ for (const { name, port, variable } of parts)
       `Port ${port}, meant for ${name}, is taken by another program. Stop that, or choose another: ${variable}=<port>`,
     )
 
-if (fresh) {
-  for (const folder of ['eventstore', 'edge'])
-    rmSync(path.join(dataDirectory, folder), { recursive: true, force: true })
-  removePostgresData(postgresDirectory)
-}
+buildWeb()
+
+if (fresh)
+  if (fresh) {
+    for (const folder of ['eventstore', 'edge'])
+      rmSync(path.join(dataDirectory, folder), { recursive: true, force: true })
+    removePostgresData(postgresDirectory)
+  }
 
 const supervised = parts.map((part) => supervise(part, { root, print }))
 
@@ -134,8 +142,9 @@ if (patience.aborted && !stopping)
 const home = `http://localhost:${ports.gateway.port}`
 if (!stopping)
   process.stdout.write(`
-  Headwater runs.   ${home}            live loans
-                    ${home}/api/docs   commands and queries
+  Headwater runs.   ${home}                apply, and watch what happens
+                    ${home}/underwriting   what waits for a decision
+                    ${home}/api/docs       commands and queries
   Data              ${path.relative(process.cwd(), dataDirectory) || dataDirectory}   (npm start -- --fresh starts empty)
 
   Try, with the page open:

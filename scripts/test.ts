@@ -15,6 +15,8 @@ if (only.length === 0) {
   step('lint and format', 'biome', 'check', '--error-on-warnings')
   step('types', 'tsc', '-p', 'tsconfig.base.json')
   step('types of the deciders', 'tsc', '-p', 'packages/deciders')
+  step('routes of the pages', 'services/web/node_modules/.bin/react-router', 'typegen', 'services/web')
+  step('types of the pages', 'tsc', '-p', 'services/web')
   step('unused code', 'knip')
   step('tidy', process.execPath, 'scripts/tidy.ts')
 }

@@ -5,7 +5,7 @@ export default defineConfig({
   test: {
     include: ['{packages,services}/*/test/**/*.test.ts', 'scripts/test/**/*.test.ts'],
     environment: 'node',
-    globalSetup: ['scripts/test/postgres.ts'],
+    globalSetup: ['scripts/test/postgres.ts', 'scripts/test/pages.ts'],
     testTimeout: 30_000,
     hookTimeout: 30_000,
   },

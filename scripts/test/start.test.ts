@@ -24,6 +24,7 @@ const listenAnywhere = async (): Promise<Server> => {
 const portOf = (server: Server) => (server.address() as AddressInfo).port
 const variables = [
   'EVENTSTORE_PORT',
+  'WEB_PORT',
   'POSTGRES_PORT',
   'GATEWAY_PORT',
   'LOAN_PORT',
@@ -103,7 +104,7 @@ it(
     await page.goto(home)
     await page.getByText('Live', { exact: true }).waitFor()
     const untilRow = (amount: string) =>
-      page.locator('#rows tr', { hasText: amount }).filter({ hasText: 'approved' }).waitFor({ timeout: startMsMax })
+      page.locator('tbody tr', { hasText: amount }).filter({ hasText: 'Approved' }).waitFor({ timeout: startMsMax })
 
     const created = await requestLoan(1_000)
     expect(created.status).toBe(201)

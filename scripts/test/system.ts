@@ -105,6 +105,7 @@ export type System = {
   /** Replicas of the loan service; the gateway forwards to the first. */
   readonly loans: readonly Part[]
   readonly projector: Part
+  readonly web: Part
   readonly dashboardProjector: Part
   readonly jobs: Part
   readonly gateway: Part
@@ -117,7 +118,8 @@ export type System = {
 export const startSystem = async ({ loanReplicas = 1 }: { loanReplicas?: number } = {}): Promise<System> => {
   const directory = path.join(root, '.data', 'test', randomUUID())
   const database = await testDatabase()
-  const [eventstorePort, sandboxPort, projectorPort, dashboardProjectorPort, jobsPort, gatewayPort] = [
+  const [eventstorePort, sandboxPort, projectorPort, dashboardProjectorPort, jobsPort, webPort, gatewayPort] = [
+    await freePort(),
     await freePort(),
     await freePort(),
     await freePort(),
@@ -157,6 +159,13 @@ export const startSystem = async ({ loanReplicas = 1 }: { loanReplicas?: number 
     { PORT: String(projectorPort), ...edge },
     ready,
   )
+  const web = part(
+    'web',
+    'services/web/src/main.ts',
+    webPort,
+    { PORT: String(webPort), GATEWAY_URL: `http://127.0.0.1:${gatewayPort}` },
+    ready,
+  )
   const dashboardProjector = part(
     'dashboard-projector',
     'services/dashboard-projector/src/main.ts',
@@ -184,6 +193,7 @@ export const startSystem = async ({ loanReplicas = 1 }: { loanReplicas?: number 
     {
       PORT: String(gatewayPort),
       ...edge,
+      WEB_URL: web.url,
       DATABASE_URL: database.url,
       LOAN_URL: loans[0]?.url ?? '',
       DEVELOPMENT_UNDERWRITER: underwriter,
@@ -191,7 +201,7 @@ export const startSystem = async ({ loanReplicas = 1 }: { loanReplicas?: number 
     ready,
   )
 
-  const parts = [eventstore, sandbox, ...loans, projector, dashboardProjector, jobs, gateway]
+  const parts = [eventstore, sandbox, ...loans, projector, dashboardProjector, jobs, web, gateway]
   const stop = async () => {
     for (const running of parts.toReversed()) await running.stop()
     rmSync(directory, { recursive: true, force: true })
@@ -200,7 +210,7 @@ export const startSystem = async ({ loanReplicas = 1 }: { loanReplicas?: number 
   try {
     await eventstore.start()
     await Promise.all([sandbox, ...loans, projector, dashboardProjector, jobs].map((one) => one.start()))
-    await gateway.start()
+    await Promise.all([web, gateway].map((one) => one.start()))
   } catch (error) {
     await stop()
     throw error
@@ -212,6 +222,7 @@ export const startSystem = async ({ loanReplicas = 1 }: { loanReplicas?: number 
     projector,
     dashboardProjector,
     jobs,
+    web,
     gateway,
     eventstoreUrl,
     databaseUrl: database.url,

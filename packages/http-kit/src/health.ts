@@ -1,12 +1,22 @@
 // Answers whether the process lives and whether it may be sent requests.
 import type { FastifyPluginAsync } from 'fastify'
 
-/** How a part of the service is: `trouble` is a sentence when something is wrong; other facts are shown as they are. */
-export type PartStatus = { readonly trouble?: string | undefined; readonly [fact: string]: unknown }
+/**
+ * How a part of the service is: `trouble` is a sentence when something is wrong, `ended` says that it will not go on
+ * without an operator; other facts are shown as they are.
+ */
+export type PartStatus = {
+  readonly trouble?: string | undefined
+  readonly ended?: boolean | undefined
+  readonly [fact: string]: unknown
+}
 
 export type Readiness = {
-  /** `starting` until every needed part was once without trouble; from then on trouble is only `degraded`: what works still serves. */
-  readonly status: 'starting' | 'ready' | 'degraded'
+  /**
+   * `starting` until every needed part was once without trouble; from then on trouble is only `degraded`: what works
+   * still serves. `failed` when a needed part has ended.
+   */
+  readonly status: 'starting' | 'ready' | 'degraded' | 'failed'
   readonly parts: Readonly<Record<string, PartStatus>>
 }
 
@@ -46,13 +56,17 @@ export const createHealth = (needed: Probes, useful: Probes = {}): Health => {
       )
       const inTrouble = (name: string) => parts[name]?.trouble !== undefined
       wasReady ||= !Object.keys(needed).some(inTrouble)
-      const status = wasReady ? (Object.keys(parts).some(inTrouble) ? 'degraded' : 'ready') : 'starting'
-      return { status, parts }
+      const statusOf = (): Readiness['status'] => {
+        if (!wasReady) return 'starting'
+        if (Object.keys(needed).some((name) => parts[name]?.ended)) return 'failed'
+        return Object.keys(parts).some(inTrouble) ? 'degraded' : 'ready'
+      }
+      return { status: statusOf(), parts }
     },
   }
 }
 
-/** `/health/live` answers whenever the event loop beats: the answer is the proof. `/health/ready` is 503 while starting. */
+/** `/health/live` answers whenever the event loop beats: the answer is the proof. `/health/ready` is 503 while starting or failed. */
 export const healthRoutes =
   (health: Health): FastifyPluginAsync =>
   async (server) => {
@@ -60,6 +74,7 @@ export const healthRoutes =
     server.get('/health/live', hidden, async () => ({ status: 'live' }))
     server.get('/health/ready', hidden, async (_request, reply) => {
       const readiness = await health.readiness()
-      return reply.status(readiness.status === 'starting' ? 503 : 200).send(readiness)
+      const serves = readiness.status === 'ready' || readiness.status === 'degraded'
+      return reply.status(serves ? 200 : 503).send(readiness)
     })
   }

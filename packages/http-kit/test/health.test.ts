@@ -25,6 +25,10 @@ test('ready once all parts were without trouble, degraded afterwards', async () 
   parts.model = { trouble: 'it stopped', lagMs: 9_000 }
   const degraded = await server.inject('/health/ready')
   expect([degraded.statusCode, degraded.json()]).toEqual([200, { status: 'degraded', parts }])
+
+  parts.model = { trouble: 'it stopped for good', ended: true }
+  const failed = await server.inject('/health/ready')
+  expect([failed.statusCode, failed.json()]).toEqual([503, { status: 'failed', parts }])
 })
 
 test('what is only useful degrades it, and keeps it from nothing', async () => {

@@ -127,16 +127,18 @@ export const loanById = (loanId: string): CompiledQuery<LoanRow> =>
 /** Where a page of loans begins: after this loan, in the order of {@link listLoans}. */
 export type LoanCursor = Pick<LoanRow, 'requestedAt' | 'loanId'>
 
-export type LoanFilter = { readonly status?: LoanStatus | undefined }
+export type LoanFilter = { readonly status?: LoanStatus | undefined; readonly loanId?: string | undefined }
 
 /** The newest loans first. */
 export const listLoans = ({
   status,
+  loanId,
   after,
   limit,
 }: LoanFilter & { readonly after?: LoanCursor | undefined; readonly limit: number }): CompiledQuery<LoanRow> => {
   let query = queries.selectFrom('loans').selectAll()
   if (status !== undefined) query = query.where('status', '=', status)
+  if (loanId !== undefined) query = query.where('loanId', '=', loanId)
   if (after)
     query = query.where(({ eb, refTuple, tuple }) =>
       eb(refTuple('requestedAt', 'loanId'), '<', tuple(after.requestedAt, after.loanId)),
@@ -152,9 +154,9 @@ export const compareLoans = (a: LoanCursor, b: LoanCursor): number => {
 }
 
 export const matchesLoan =
-  ({ status }: LoanFilter) =>
+  ({ status, loanId }: LoanFilter) =>
   (loan: LoanRow): boolean =>
-    status === undefined || loan.status === status
+    (status === undefined || loan.status === status) && (loanId === undefined || loan.loanId === loanId)
 
 /** A cursor as callers see it: opaque text. */
 export const formatLoanCursor = ({ requestedAt, loanId }: LoanCursor): string =>

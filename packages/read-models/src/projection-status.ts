@@ -31,6 +31,8 @@ export const projectionStatus = (projection: RunningProjection) => {
     const isReady = wasLive || state === 'standing by'
     return {
       trouble: reason ?? (isReady ? undefined : `The read model is ${state}.`),
+      // A bad event or another history: it waits for an operator, and says so loudly.
+      ended: state === 'stopped',
       state,
       position: formatPosition(position),
       // While the store is in trouble, asking it for the lag would only hold up the answer.

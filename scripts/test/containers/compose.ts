@@ -43,6 +43,7 @@ const ourFindings = (name: string, service: ComposeService): string[] => {
 
 const referenceFindings = (name: string, service: ComposeService, { services, volumes }: Compose): string[] => {
   const findings: string[] = []
+  const waitsFor = (one: string, other: string) => other in (services[one]?.depends_on ?? {})
   const portOf = (other: string) => infrastructure[other] ?? services[other]?.environment?.PORT
   for (const [other, { condition }] of Object.entries(service.depends_on ?? {})) {
     const target = services[other]
@@ -64,7 +65,9 @@ const referenceFindings = (name: string, service: ComposeService, { services, vo
     const { hostname, port } = new URL(value)
     if (!(hostname in services) || port !== portOf(hostname))
       findings.push(`${name}: ${variable} ${value} is no port of a service`)
-    else if (!(hostname in (service.depends_on ?? {}))) findings.push(`${name}: does not wait for ${hostname}`)
+    // Of two services that ask each other, one waits.
+    else if (!waitsFor(name, hostname) && !waitsFor(hostname, name))
+      findings.push(`${name}: does not wait for ${hostname}`)
   }
   return findings
 }

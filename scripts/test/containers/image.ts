@@ -8,23 +8,36 @@ import { environmentOf, type Instruction, ignore } from './dockerfile.ts'
 const isIgnored = (file: string): boolean =>
   ignore.some((line) => file === line || (line.startsWith('**/') && path.basename(file) === line.slice('**/'.length)))
 
-/** The folder that the image's last stage takes over. It is outside of the checkout, whose node_modules would help out. */
+const workdir = '/headwater'
+
+/** What the image's last stage holds of ours. It is outside of the checkout, whose node_modules would help out. */
 export const buildFolder = (instructions: readonly Instruction[], service: string): string => {
-  const folder = mkdtempSync(path.join(tmpdir(), `headwater-${service}-`))
-  const last = instructions.findLastIndex(({ keyword }) => keyword === 'FROM')
-  for (const { keyword, text } of instructions.slice(0, last)) {
+  const stages = new Map<string, string>()
+  let folder = ''
+  const copy = (from: string, to: string, keep: (file: string) => boolean) => {
+    const target = path.join(folder, to)
+    mkdirSync(path.dirname(target), { recursive: true })
+    cpSync(from, target, { recursive: true, verbatimSymlinks: true, filter: keep })
+  }
+  for (const { keyword, text } of instructions) {
     const resolved = text.replaceAll(`\${SERVICE}`, service)
+    if (keyword === 'FROM') {
+      const [base = '', , name = ''] = text.split(' ')
+      folder = mkdtempSync(path.join(tmpdir(), `headwater-${service}-`))
+      const begun = stages.get(base)
+      if (begun !== undefined) copy(begun, '.', () => true)
+      stages.set(name, folder)
+    }
     if (keyword === 'COPY') {
-      const parts = resolved.split(' ')
-      const to = parts.pop() ?? ''
-      for (const part of parts) {
-        const target = path.join(folder, to === './' ? part : to)
-        mkdirSync(path.dirname(target), { recursive: true })
-        cpSync(part, target, { recursive: true, filter: (file) => !isIgnored(file) })
-      }
+      const [, stage, rest = resolved] = /^--from=(\w+) (.*)$/.exec(resolved) ?? []
+      const parts = rest.split(' ')
+      const to = path.relative(workdir, path.resolve(workdir, parts.pop() ?? ''))
+      for (const part of parts)
+        if (stage !== undefined) copy(path.join(stages.get(stage) ?? '', path.relative(workdir, part)), to, () => true)
+        else copy(part, to === '' ? part : to, (file) => !isIgnored(file))
     }
     // Getting pnpm and filling its store is what this checkout's own setup has done.
-    if (keyword === 'RUN' && text.startsWith('pnpm install')) {
+    if (keyword === 'RUN' && text.includes('pnpm install')) {
       const { status, stdout, stderr } = spawnSync('sh', ['-c', resolved], { cwd: folder, encoding: 'utf8' })
       if (status !== 0) throw new Error(`${resolved} ended with ${status}: ${stdout}${stderr}`)
     }

@@ -101,6 +101,18 @@ it('names the event that it cannot take in, and is not ready', async () => {
   expect((await projector.readiness()).code).toBe(503)
 })
 
+it('is no longer ready once it has met an event that it cannot take in', async () => {
+  const store = await startStore()
+  const projector = await startProjector(store.url, newDirectory())
+  await expect.poll(async () => (await projector.readiness()).code, { timeout: deadlineMs }).toBe(200)
+  await store.append('loan-broken', 'LoanRequested', { nonsense: true })
+  await expect.poll(async () => (await projector.readiness()).code, { timeout: deadlineMs }).toBe(503)
+  expect((await projector.readiness()).body).toMatchObject({
+    status: 'failed',
+    parts: { loans: { state: 'stopped', event: { stream: 'loan-broken', type: 'LoanRequested' } } },
+  })
+})
+
 it('asks for a rebuild when the folder belongs to another event store', async () => {
   const directory = newDirectory()
   const first = await startProjector((await startStore()).url, directory)

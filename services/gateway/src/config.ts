@@ -12,5 +12,6 @@ export const config = z
     EVENTSTORE_URL: z.string().default('esdb://localhost:2113?tls=false'),
     DATABASE_URL: z.string().default('postgres://postgres@127.0.0.1:5432/postgres'),
     LOAN_URL: z.url().default('http://127.0.0.1:8081'),
+    WEB_URL: z.url().default('http://127.0.0.1:8085'),
   })
   .check(refuseDevelopmentActorInProduction)

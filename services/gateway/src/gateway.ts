@@ -1,4 +1,4 @@
-// The front door: forwards commands, answers queries, serves live queries and the first page.
+// The front door: forwards commands, answers queries, serves live queries, passes on everything else to the pages.
 import type { EventStore } from '@headwater/eventstore/client'
 import type { Actor } from '@headwater/http-kit/auth'
 import { createHealth } from '@headwater/http-kit/health'
@@ -7,11 +7,12 @@ import { createServer, type HttpServer } from '@headwater/http-kit/server'
 import type { Logger } from '@headwater/http-kit/telemetry'
 import type { PostgresReader } from '@headwater/read-models/postgres-reader'
 import type { SqliteReader } from '@headwater/read-models/sqlite-reader'
+import { contentSecurityPolicy, registerApiDocs } from './api-docs.ts'
 import { registerCommands, type ServiceUrls } from './commands.ts'
 import { type LiveLimits, registerLive } from './live.ts'
 import { startLiveQueries } from './live-queries.ts'
 import { registerLoanHistory } from './loan-history.ts'
-import { contentSecurityPolicy, registerPages } from './pages.ts'
+import { registerPages } from './pages.ts'
 import { registerQueries } from './queries.ts'
 import { sightOf } from './sight.ts'
 import { registerUnderwriting } from './underwriting.ts'
@@ -20,6 +21,7 @@ export type GatewayOptions = {
   readonly readers: { readonly loans: SqliteReader; readonly underwriting: PostgresReader }
   readonly store: Pick<EventStore, 'readStream'>
   readonly serviceUrls: ServiceUrls
+  readonly webUrl: string
   readonly actor: Actor
   readonly logger: Logger
   readonly liveLimits?: Partial<LiveLimits>
@@ -27,7 +29,7 @@ export type GatewayOptions = {
 }
 
 export const createGateway = async (options: GatewayOptions): Promise<HttpServer> => {
-  const { readers, store, serviceUrls, actor, logger, liveLimits = {}, commandTimeoutMs } = options
+  const { readers, store, serviceUrls, webUrl, actor, logger, liveLimits = {}, commandTimeoutMs } = options
   const notMade = (projector: string) => ({ trouble: `The ${projector} projector has not made the read model yet.` })
   const health = createHealth(
     { loans: () => (readers.loans.ready() ? {} : notMade('edge')) },
@@ -53,11 +55,12 @@ export const createGateway = async (options: GatewayOptions): Promise<HttpServer
     await Promise.all(Object.values(queries).map(({ stop }) => stop()))
   })
 
-  await registerPages(server)
+  await registerApiDocs(server)
   await registerLive(server, { queries, sight, limits: liveLimits, metrics })
   registerQueries(server, { reader: readers.loans, sight })
   registerUnderwriting(server, { reader: readers.underwriting, actor })
   registerLoanHistory(server, { store, actor })
   await registerCommands(server, serviceUrls, commandTimeoutMs)
+  await registerPages(server, webUrl)
   return server
 }

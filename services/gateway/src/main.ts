@@ -22,6 +22,7 @@ const gateway = await createGateway({
   readers,
   store,
   serviceUrls: { loan: settings.LOAN_URL },
+  webUrl: settings.WEB_URL,
   actor: developmentActor(settings.DEVELOPMENT_UNDERWRITER),
   logger,
 })

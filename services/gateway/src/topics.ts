@@ -52,7 +52,7 @@ const loans = defineTopic({
   readModel: 'loans',
   seenBy: ['public', 'underwriter'],
   table: 'loans',
-  filter: z.strictObject({ status: z.enum(loanStatuses).optional() }).prefault({}),
+  filter: z.strictObject({ status: z.enum(loanStatuses).optional(), loanId: z.uuid().optional() }).prefault({}),
   view: (filter, sight): View<LoanRow> => ({
     matches: matchesLoan(filter),
     key: (loan) => loan.loanId,

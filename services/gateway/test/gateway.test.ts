@@ -76,7 +76,7 @@ describe('GET /api/loans/:id', () => {
     ['/api/loans?limit=101', 422, 'validation'],
     ['/api/loans?cursor=rubbish', 422, 'validation'],
     ['/api/loans?unknown=1', 422, 'validation'],
-    ['/nowhere', 404, 'not_found'],
+    ['/api/nowhere', 404, 'not_found'],
   ])('%s is a problem: %i %s', async (path, status, code) => {
     const { get } = await start()
     const answer = await get(path)

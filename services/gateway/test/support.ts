@@ -92,6 +92,7 @@ export const startGateway = async (
     readers,
     store,
     serviceUrls: { loan: 'http://127.0.0.1:1' },
+    webUrl: 'http://127.0.0.1:1',
     actor: anonymous,
     logger,
     ...others,

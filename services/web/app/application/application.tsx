@@ -1,0 +1,78 @@
+// An applicant's own page: how the application stands, changing by itself, and the way to withdraw it.
+import { data, Form, redirect, useNavigation } from 'react-router'
+import { Connection } from '../live/connection.tsx'
+import { useLiveRows } from '../live/use-live-rows.ts'
+import { get, newKey, send } from '../shared/api.server.ts'
+import { eurosText, isOver, type PublicLoan, referenceOf } from '../shared/loan.ts'
+import { publicLoan } from '../shared/loans.server.ts'
+import { Status } from '../shared/status.tsx'
+import type { Route } from './+types/application'
+import { applicationQuery } from './application-query.server.ts'
+import { Timeline } from './timeline.tsx'
+
+export const loader = async ({ params, request, context }: Route.LoaderArgs) => ({
+  loan: await get(context, applicationQuery(params.loanId, request), publicLoan),
+  withdrawKey: newKey(),
+  openedAt: new Date().toISOString(),
+})
+
+export const action = async ({ params, request, context }: Route.ActionArgs) => {
+  const key = String((await request.formData()).get('key'))
+  const sent = await send(context, `/api/loans/${params.loanId}/withdraw`, { key, body: {} })
+  if (sent.ok) return redirect(`/applications/${params.loanId}?after=${sent.position}`, 303)
+  if (sent.problem.status === 404) throw data(sent.problem, { status: 404 })
+  return data({ refused: sent.problem.status === 409 ? 'decided' : 'not sent' } as const, {
+    status: sent.problem.status,
+  })
+}
+
+const refusedText = {
+  decided: 'It was decided before you withdrew it. How it stands is shown below.',
+  'not sent': 'We could not do that just now. Please try again in a moment.',
+}
+
+const keyOf = (loan: PublicLoan) => loan.loanId
+
+const Withdraw = ({ withdrawKey }: { withdrawKey: string }) => {
+  const sending = useNavigation().state !== 'idle'
+  return (
+    <details className="withdraw">
+      <summary>Withdraw this application</summary>
+      <Form method="post" replace>
+        <p>It will not be looked at any more, and this cannot be undone. You can apply again at any time.</p>
+        <input type="hidden" name="key" value={withdrawKey} />
+        <button type="submit" className="button danger" aria-disabled={sending}>
+          {sending ? 'Withdrawing …' : 'Withdraw it'}
+        </button>
+      </Form>
+    </details>
+  )
+}
+
+export default function Application({ loaderData, actionData }: Route.ComponentProps) {
+  const { loan: loaded, withdrawKey, openedAt } = loaderData
+  const live = useLiveRows({ topic: 'loans', filter: { loanId: loaded.loanId }, keyOf }, [loaded])
+  // What was just loaded may be newer than what the socket has told, and the other way round: what is over stays over.
+  const [told = loaded] = live.rows
+  const loan = isOver(loaded.status) ? loaded : told
+  return (
+    <article className="narrow">
+      <title>{`${referenceOf(loan.loanId)}: your application · Headwater`}</title>
+      <p className="kicker">Application {referenceOf(loan.loanId)}</p>
+      <div className="title">
+        <h1>{eurosText(loan.amount)}</h1>
+        <p role="status" className="standing">
+          <Status status={loan.status} />
+        </p>
+      </div>
+      {actionData && (
+        <div className="summary" role="alert">
+          <p>{refusedText[actionData.refused]}</p>
+        </div>
+      )}
+      <Timeline loan={loan} />
+      {!isOver(loan.status) && <Withdraw withdrawKey={withdrawKey} />}
+      <Connection live={live} openedAt={openedAt} />
+    </article>
+  )
+}

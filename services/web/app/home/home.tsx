@@ -1,0 +1,112 @@
+// The first page: what this is, how to apply, and the newest loans as they come and change.
+import { Link } from 'react-router'
+import { Connection } from '../live/connection.tsx'
+import { useLiveRows } from '../live/use-live-rows.ts'
+import { get } from '../shared/api.server.ts'
+import { eurosText, type PublicLoan, referenceOf } from '../shared/loan.ts'
+import { loanList } from '../shared/loans.server.ts'
+import { Status } from '../shared/status.tsx'
+import { Time } from '../shared/time.tsx'
+import type { Route } from './+types/home'
+
+const loansShownMax = 10
+
+export const loader = async ({ context }: Route.LoaderArgs) => ({
+  loans: (await get(context, `/api/loans?limit=${loansShownMax}`, loanList)).loans,
+  openedAt: new Date().toISOString(),
+})
+
+/** As the API orders them: the newest first. */
+const newestFirst = (a: PublicLoan, b: PublicLoan): number => {
+  if (a.requestedAt !== b.requestedAt) return a.requestedAt > b.requestedAt ? -1 : 1
+  return a.loanId > b.loanId ? -1 : 1
+}
+const keyOf = (loan: PublicLoan) => loan.loanId
+
+export default function Home({ loaderData: { loans, openedAt } }: Route.ComponentProps) {
+  const live = useLiveRows<PublicLoan>({ topic: 'loans', keyOf }, loans)
+  const newest = live.rows.toSorted(newestFirst).slice(0, loansShownMax)
+  return (
+    <>
+      <title>Headwater · loans, decided in the open</title>
+      <meta name="description" content="Apply for a loan in two minutes, and watch your application being decided." />
+      <section className="hero">
+        <h1>A loan decision you can watch being made.</h1>
+        <p className="lead">
+          Apply in about two minutes. Most applications are decided at once; the others are read by a person. Either
+          way, your own page shows every step, as it happens.
+        </p>
+        <p className="actions">
+          <Link className="button" to="/apply">
+            Apply for a loan
+          </Link>
+          <a href="#loans">See the latest decisions</a>
+        </p>
+      </section>
+
+      <section aria-labelledby="how">
+        <h2 id="how">How it works</h2>
+        <ol className="steps">
+          <li>
+            <h3>You tell us four things</h3>
+            <p>Your name, your address, your national id, and how much you need. You check it before it is sent.</p>
+          </li>
+          <li>
+            <h3>We ask the credit bureau</h3>
+            <p>
+              A clear answer decides at once. If the bureau does not answer, we keep your application and ask again.
+            </p>
+          </li>
+          <li>
+            <h3>A person reads the rest</h3>
+            <p>When the answer is not clear, an underwriter decides. You can withdraw at any time until then.</p>
+          </li>
+        </ol>
+      </section>
+
+      <section aria-labelledby="loans">
+        <div className="title">
+          <h2 id="loans" tabIndex={-1}>
+            Latest applications
+          </h2>
+          <Connection live={live} openedAt={openedAt} />
+        </div>
+        {newest.length === 0 ? (
+          <p className="empty">No applications yet. The first one appears here by itself.</p>
+        ) : (
+          <table aria-describedby="nobody">
+            <thead>
+              <tr>
+                <th scope="col">Received</th>
+                <th scope="col" className="number">
+                  Amount
+                </th>
+                <th scope="col">Status</th>
+                <th scope="col" className="wide">
+                  Reference
+                </th>
+              </tr>
+            </thead>
+            <tbody>
+              {newest.map((loan) => (
+                <tr key={loan.loanId} className={live.changed.has(loan.loanId) ? 'fresh' : undefined}>
+                  <td>
+                    <Time at={loan.requestedAt} />
+                  </td>
+                  <td className="number">{eurosText(loan.amount)}</td>
+                  <td>
+                    <Status status={loan.status} />
+                  </td>
+                  <td className="wide reference">{referenceOf(loan.loanId)}</td>
+                </tr>
+              ))}
+            </tbody>
+          </table>
+        )}
+        <p id="nobody" className="quiet">
+          Nothing here tells who applied.
+        </p>
+      </section>
+    </>
+  )
+}

@@ -1,0 +1,15 @@
+// What the server hands to every page it renders.
+import { createContext, type RouterContext } from 'react-router'
+
+type PageContext = {
+  /** Lets this answer's own scripts run. */
+  readonly nonce: string
+  readonly gatewayUrl: string
+  /** Continues the trace of the request in the calls that the page makes. */
+  readonly traceparent: string
+  readonly logger: { readonly error: (fields: object, message: string) => void }
+}
+
+export type PageContextKey = RouterContext<PageContext>
+
+export const pageContext: PageContextKey = createContext<PageContext>()

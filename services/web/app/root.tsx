@@ -1,0 +1,75 @@
+// The frame of every page, and the page that stands in when one cannot be shown.
+import { type ReactNode, useEffect, useRef } from 'react'
+import { Link, Links, NavLink, Outlet, Scripts, ScrollRestoration, useLocation } from 'react-router'
+import type { Route } from './+types/root'
+import { ErrorPage } from './error-page.tsx'
+import icon from './shared/icon.svg?url'
+import { OfflineNotice } from './shared/offline-notice.tsx'
+import { useHydrated } from './shared/use-hydrated.ts'
+import styles from './styles/main.css?url'
+
+export const links: Route.LinksFunction = () => [
+  { rel: 'icon', href: icon, type: 'image/svg+xml' },
+  { rel: 'stylesheet', href: styles },
+]
+
+/** A page that comes without a document load is announced as one that does: focus goes to its content. */
+const useFocusOnNavigation = () => {
+  const { pathname } = useLocation()
+  const content = useRef<HTMLElement>(null)
+  const shown = useRef(pathname)
+  useEffect(() => {
+    if (shown.current === pathname) return
+    shown.current = pathname
+    content.current?.focus({ preventScroll: true })
+  }, [pathname])
+  return content
+}
+
+export const Layout = ({ children }: { children: ReactNode }) => {
+  const content = useFocusOnNavigation()
+  const hydrated = useHydrated()
+  return (
+    <html lang="en">
+      <head>
+        <meta charSet="utf-8" />
+        <meta name="viewport" content="width=device-width, initial-scale=1" />
+        <meta name="color-scheme" content="light dark" />
+        <meta name="theme-color" content="#fbfaf7" media="(prefers-color-scheme: light)" />
+        <meta name="theme-color" content="#11171a" media="(prefers-color-scheme: dark)" />
+        <Links />
+      </head>
+      <body>
+        <a className="skip" href="#content">
+          Skip to the content
+        </a>
+        <header className="site">
+          <Link className="mark" to="/">
+            <img src={icon} alt="" width="26" height="26" />
+            Headwater
+          </Link>
+          <nav aria-label="Main">
+            <NavLink to="/apply">Apply</NavLink>
+            <NavLink to="/underwriting">Underwriting</NavLink>
+            <a href="/api/docs">API</a>
+          </nav>
+        </header>
+        <OfflineNotice />
+        <main id="content" ref={content} tabIndex={-1} data-hydrated={hydrated || undefined}>
+          {children}
+        </main>
+        <footer className="site">
+          <p>Headwater decides on loan applications. Every step is written down once and never changed.</p>
+        </footer>
+        <ScrollRestoration />
+        <Scripts />
+      </body>
+    </html>
+  )
+}
+
+export default function Root() {
+  return <Outlet />
+}
+
+export const ErrorBoundary = ({ error }: Route.ErrorBoundaryProps) => <ErrorPage error={error} />

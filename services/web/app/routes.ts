@@ -1,0 +1,14 @@
+// Which page is at which address.
+import { index, type RouteConfig, route } from '@react-router/dev/routes'
+
+export default [
+  index('home/home.tsx'),
+  route('apply', 'apply/start.ts'),
+  route('apply/:key', 'apply/apply.tsx'),
+  route('applications/:loanId/received', 'application/received.tsx'),
+  route('applications/:loanId', 'application/application.tsx'),
+  route('underwriting', 'underwriting/queue.tsx'),
+  route('underwriting/decided', 'underwriting/decided.tsx'),
+  route('underwriting/numbers', 'underwriting/numbers.tsx'),
+  route('underwriting/loans/:loanId', 'underwriting/loan.tsx'),
+] satisfies RouteConfig

@@ -1,0 +1,69 @@
+// Asks Headwater's JSON API on behalf of a page.
+import { randomUUID } from 'node:crypto'
+import { data, type RouterContextProvider } from 'react-router'
+import { z } from 'zod'
+import { pageContext } from '../page-context.ts'
+
+/** Longer than the gateway waits for the slowest command. */
+const answerTimeoutMs = 20_000
+
+const problemBody = z.looseObject({
+  status: z.number(),
+  code: z.string(),
+  detail: z.string(),
+  errors: z.array(z.object({ field: z.string(), message: z.string() })).optional(),
+})
+/** Why a request was refused, as RFC 9457 puts it. */
+export type Problem = z.infer<typeof problemBody>
+
+const unavailable: Problem = { status: 503, code: 'service_unavailable', detail: 'The service does not answer.' }
+
+const ask = async (
+  context: Readonly<RouterContextProvider>,
+  path: string,
+  request: RequestInit = {},
+): Promise<{ ok: true; body: unknown } | { ok: false; problem: Problem }> => {
+  const { gatewayUrl, traceparent, logger } = context.get(pageContext)
+  try {
+    const response = await fetch(new URL(path, gatewayUrl), {
+      ...request,
+      headers: { ...request.headers, traceparent },
+      signal: AbortSignal.timeout(answerTimeoutMs),
+    })
+    const body: unknown = await response.json()
+    return response.ok ? { ok: true, body } : { ok: false, problem: problemBody.parse(body) }
+  } catch (error) {
+    logger.error({ err: error, path }, 'the API does not answer')
+    return { ok: false, problem: unavailable }
+  }
+}
+
+/** What is at `path`. @throws the error page that says why it cannot be shown */
+export const get = async <T>(
+  context: Readonly<RouterContextProvider>,
+  path: string,
+  schema: z.ZodType<T>,
+): Promise<T> => {
+  const answer = await ask(context, path)
+  if (!answer.ok) throw data(answer.problem, { status: answer.problem.status })
+  return schema.parse(answer.body)
+}
+
+const commandAnswer = z.object({ id: z.string(), position: z.string() })
+
+/** Sends a command; sent again under the same key it is the same command. */
+export const send = async (
+  context: Readonly<RouterContextProvider>,
+  path: string,
+  { key, body }: { readonly key: string; readonly body: object },
+): Promise<({ ok: true } & z.infer<typeof commandAnswer>) | { ok: false; problem: Problem }> => {
+  const answer = await ask(context, path, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json', 'idempotency-key': key },
+    body: JSON.stringify(body),
+  })
+  return answer.ok ? { ok: true, ...commandAnswer.parse(answer.body) } : answer
+}
+
+/** For a form, so that sending it twice is sending it once. */
+export const newKey = (): string => randomUUID()

@@ -1,0 +1,147 @@
+// One loan as an underwriter sees it: what is known, what has happened, and the decision.
+import { data, Form, Link, redirect, useNavigation } from 'react-router'
+import { z } from 'zod'
+import { get, newKey, send } from '../shared/api.server.ts'
+import { eurosText, referenceOf } from '../shared/loan.ts'
+import { publicLoan } from '../shared/loans.server.ts'
+import { Status } from '../shared/status.tsx'
+import { Time } from '../shared/time.tsx'
+import type { Route } from './+types/loan'
+import { eventText } from './event-text.ts'
+
+const knownLoan = publicLoan.extend({
+  name: z.string().optional(),
+  address: z.string().optional(),
+  nationalId: z.string().optional(),
+  score: z.number().nullable().optional(),
+})
+const history = z.object({
+  events: z.array(
+    z.object({
+      type: z.string(),
+      revision: z.number(),
+      recordedAt: z.string(),
+      actor: z.string().nullable(),
+      data: z.record(z.string(), z.unknown()),
+    }),
+  ),
+})
+
+export const loader = async ({ params, request, context }: Route.LoaderArgs) => {
+  const after = new URL(request.url).searchParams.get('after')
+  const address = `/api/loans/${encodeURIComponent(params.loanId)}`
+  // The history is for underwriters only: whoever is refused there is shown nothing of the rest.
+  const { events } = await get(context, `${address}/history`, history)
+  const loan = await get(context, `${address}${after === null ? '' : `?after=${encodeURIComponent(after)}`}`, knownLoan)
+  return { loan, events, decisionKey: newKey() }
+}
+
+const decisions = { approve: 'approve', deny: 'deny' } as const
+
+export const action = async ({ params, request, context }: Route.ActionArgs) => {
+  const form = await request.formData()
+  const decision = z.enum(decisions).parse(form.get('decision'))
+  const reason = String(form.get('reason') ?? '').trim()
+  const sent = await send(context, `/api/loans/${params.loanId}/${decision}`, {
+    key: String(form.get('key')),
+    body: reason === '' ? {} : { reason },
+  })
+  if (sent.ok) return redirect(`/underwriting/loans/${params.loanId}?after=${sent.position}`, 303)
+  const { status, detail, decidedBy } = sent.problem
+  if (status === 401 || status === 404) throw data(sent.problem, { status })
+  const by = typeof decidedBy === 'string' ? ` ${decidedBy} was first.` : ''
+  return data({ refused: `${detail}${by}`, reason }, { status })
+}
+
+const Decision = ({ decisionKey, reason }: { decisionKey: string; reason: string }) => {
+  const sending = useNavigation().state !== 'idle'
+  return (
+    <Form method="post" className="decision" replace>
+      <h2>Your decision</h2>
+      <input type="hidden" name="key" value={decisionKey} />
+      <div className="field">
+        <label htmlFor="reason">Reason</label>
+        <p id="reason-hint" className="hint">
+          Optional. In a sentence, for whoever reads this later.
+        </p>
+        <textarea
+          id="reason"
+          name="reason"
+          rows={2}
+          maxLength={500}
+          defaultValue={reason}
+          aria-describedby="reason-hint"
+        />
+      </div>
+      <p className="actions">
+        <button type="submit" name="decision" value={decisions.approve} className="button" aria-disabled={sending}>
+          Approve
+        </button>
+        <button type="submit" name="decision" value={decisions.deny} className="button danger" aria-disabled={sending}>
+          Decline
+        </button>
+      </p>
+    </Form>
+  )
+}
+
+export default function UnderwritingLoanPage({ loaderData, actionData }: Route.ComponentProps) {
+  const { loan, events, decisionKey } = loaderData
+  const facts = [
+    ['Address', loan.address],
+    ['National id', loan.nationalId],
+    ['Score', loan.score],
+    ['Reference', referenceOf(loan.loanId)],
+  ] as const
+  return (
+    <article>
+      <title>{`${loan.name}, ${eurosText(loan.amount)} · Headwater`}</title>
+      <p>
+        <Link to="/underwriting">All that wait</Link>
+      </p>
+      <div className="title">
+        <h1>
+          {loan.name}, {eurosText(loan.amount)}
+        </h1>
+        <p role="status" className="standing">
+          <Status status={loan.status} />
+        </p>
+      </div>
+      {actionData && (
+        <div className="summary" role="alert">
+          <h2>Your decision was not taken</h2>
+          <p>{actionData.refused}</p>
+        </div>
+      )}
+      <div className="columns">
+        <div>
+          <dl className="answers">
+            {facts.map(([label, value]) => (
+              <div key={label}>
+                <dt>{label}</dt>
+                <dd>{value ?? 'not known yet'}</dd>
+              </div>
+            ))}
+          </dl>
+          {loan.status === 'awaiting review' && (
+            <Decision decisionKey={decisionKey} reason={actionData?.reason ?? ''} />
+          )}
+        </div>
+        <section aria-labelledby="history">
+          <h2 id="history">What has happened</h2>
+          <ol className="timeline">
+            {events.map((event) => (
+              <li key={event.revision} data-place="done">
+                <h3>{eventText(event)}</h3>
+                {typeof event.data.reason === 'string' && <p>“{event.data.reason}”</p>}
+                <p className="quiet">
+                  <Time at={event.recordedAt} /> · {event.type}
+                </p>
+              </li>
+            ))}
+          </ol>
+        </section>
+      </div>
+    </article>
+  )
+}

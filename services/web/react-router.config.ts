@@ -1,0 +1,4 @@
+// How the pages are built: rendered on the server, dist/client for browsers and dist/server for src/web-server.ts.
+import type { Config } from '@react-router/dev/config'
+
+export default { appDirectory: 'app', buildDirectory: 'dist', ssr: true } satisfies Config

@@ -1,0 +1,95 @@
+// Serves the pages: what the build made of app/, rendered a request at a time under a content security policy of its own.
+import { randomBytes } from 'node:crypto'
+import type { IncomingMessage } from 'node:http'
+import path from 'node:path'
+import { Readable } from 'node:stream'
+import { pathToFileURL } from 'node:url'
+import { fastifyStatic } from '@fastify/static'
+import { createHealth } from '@headwater/http-kit/health'
+import { createServer, type HttpServer } from '@headwater/http-kit/server'
+import type { Logger } from '@headwater/http-kit/telemetry'
+import { createReadableStreamFromReadable } from '@react-router/node'
+import { createRequestHandler, RouterContextProvider, type ServerBuild } from 'react-router'
+import type { PageContextKey } from '../app/page-context.ts'
+
+const dist = path.join(import.meta.dirname, '..', 'dist')
+const probeTimeoutMs = 500
+
+/** Scripts run when they carry this answer's nonce, or when such a script loads them; nothing else comes from elsewhere. */
+const contentSecurityPolicy = (nonce: string): string =>
+  [
+    "default-src 'none'",
+    `script-src 'nonce-${nonce}' 'strict-dynamic'`,
+    "style-src 'self'",
+    "font-src 'self'",
+    "img-src 'self'",
+    "connect-src 'self'",
+    "form-action 'self'",
+    "base-uri 'none'",
+    "frame-ancestors 'none'",
+  ].join('; ')
+
+/** The request as pages know it; `gone` tells them that nobody waits for the answer any more. */
+const toRequest = (incoming: IncomingMessage, gone: AbortSignal): Request => {
+  const { method = 'GET', url = '/', headersDistinct } = incoming
+  const headers = new Headers()
+  for (const [name, values = []] of Object.entries(headersDistinct))
+    for (const value of values) headers.append(name, value)
+  const hasBody = method !== 'GET' && method !== 'HEAD'
+  return new Request(new URL(url, `http://${headers.get('host') ?? 'localhost'}`), {
+    method,
+    headers,
+    signal: gone,
+    ...(hasBody && { body: createReadableStreamFromReadable(incoming), duplex: 'half' }),
+  })
+}
+
+export const createWebServer = async (options: {
+  readonly gatewayUrl: string
+  readonly logger: Logger
+}): Promise<HttpServer> => {
+  const { gatewayUrl, logger } = options
+  const health = createHealth({
+    gateway: async () => {
+      await fetch(new URL('/health/live', gatewayUrl), { signal: AbortSignal.timeout(probeTimeoutMs) })
+      return {}
+    },
+  })
+  const server = await createServer({ title: 'Headwater pages', description: 'What people see.', logger, health })
+  const build: ServerBuild = await import(pathToFileURL(path.join(dist, 'server', 'index.js')).href)
+  // The build holds a copy of the key of its own; keys are compared by identity.
+  const { pageContext } = build.entry.module as unknown as { readonly pageContext: PageContextKey }
+  const render = createRequestHandler(build, 'production')
+
+  await server.register(fastifyStatic, {
+    root: path.join(dist, 'client', 'assets'),
+    prefix: '/assets/',
+    index: false,
+    // Their names hold a hash of what is in them.
+    immutable: true,
+    maxAge: '1y',
+  })
+  await server.register(async (pages) => {
+    pages.removeAllContentTypeParsers()
+    // The page's action reads the body itself.
+    pages.addContentTypeParser('*', (_request, _payload, done) => done(null))
+    pages.all('/*', { schema: { hide: true } }, async (request, reply) => {
+      const nonce = randomBytes(16).toString('base64')
+      const context = new RouterContextProvider()
+      context.set(pageContext, { nonce, gatewayUrl, traceparent: request.id, logger: request.log })
+      const gone = new AbortController()
+      reply.raw.once('close', () => gone.abort())
+      const response = await render(toRequest(request.raw, gone.signal), context)
+      reply.status(response.status).headers(Object.fromEntries(response.headers))
+      reply.headers({
+        // What a page shows is true for a moment and for its viewer.
+        'cache-control': 'no-store',
+        'content-security-policy': contentSecurityPolicy(nonce),
+        // With `no-referrer` browsers hide where a form comes from, and forms from elsewhere are refused.
+        'referrer-policy': 'same-origin',
+      })
+      return reply.send(response.body ? Readable.fromWeb(response.body) : '')
+    })
+  })
+  return server
+}
