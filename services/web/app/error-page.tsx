@@ -58,8 +58,8 @@ const explain = (error: unknown): Explanation => {
 const Picture = (): ReactNode => (
   <svg className="stream" viewBox="0 0 240 64" aria-hidden="true">
     <path d="M0 20c30-22 60-22 90 0" />
-    <path d="M150 20c30 22 60 22 90 0" />
-    <path d="M0 44c30-22 60-22 90 0s60 22 90 0 60-22 60 0" />
+    <path d="M150 20c30-22 60-22 90 0" />
+    <path d="M0 46c20-15 40-15 60 0s40 15 60 0 40-15 60 0 40 15 60 0" />
   </svg>
 )
 
