@@ -1,5 +1,6 @@
 // The account page: what a person may see and change about themselves, with their password once more.
 import { changeEmailInput, changePasswordInput } from '@headwater/deciders/identity/user'
+import { publicRoute } from '@headwater/http-kit/access'
 import type { HttpServer } from '@headwater/http-kit/server'
 import { traceIdOf } from '@headwater/http-kit/telemetry'
 import type { FastifyReply, FastifyRequest } from 'fastify'
@@ -18,7 +19,7 @@ const done = {
   password: 'Your password is changed. Wherever else you were signed in, you are signed out.',
 }
 const doneQuery = z.object({ done: z.enum(['email', 'password']).optional().catch(undefined) })
-const hidden = { hide: true } as const
+const hidden = { schema: { hide: true }, config: publicRoute } as const
 
 export type AccountRoutes = {
   /** @throws Problem 503 until the issuer is ready */
@@ -87,13 +88,17 @@ export const registerAccount = (server: HttpServer, { ready, issuer }: AccountRo
   }
   const emailTyped = ({ email }: Readonly<Record<string, string>>): Shown => (email === undefined ? {} : { email })
 
-  server.get('/account', { schema: { ...hidden, querystring: doneQuery } }, async (request, reply) => {
-    const found = await sessionOf(request, reply)
-    if (!found) return reply.redirect(signInUrl.href, 303)
-    return show(reply, found.user, request.query.done ? { done: done[request.query.done] } : {})
-  })
+  server.get(
+    '/account',
+    { schema: { hide: true, querystring: doneQuery }, config: publicRoute },
+    async (request, reply) => {
+      const found = await sessionOf(request, reply)
+      if (!found) return reply.redirect(signInUrl.href, 303)
+      return show(reply, found.user, request.query.done ? { done: done[request.query.done] } : {})
+    },
+  )
 
-  server.post('/account/email', { schema: hidden }, (request, reply) =>
+  server.post('/account/email', hidden, (request, reply) =>
     change(request, reply, 'emailPassword', async (answers, { user }) => {
       const input = changeEmailInput.safeParse({ email: answers.email })
       if (!input.success) return { errors: wrongAnswers(input.error), ...emailTyped(answers) }
@@ -110,7 +115,7 @@ export const registerAccount = (server: HttpServer, { ready, issuer }: AccountRo
     }),
   )
 
-  server.post('/account/password', { schema: hidden }, (request, reply) =>
+  server.post('/account/password', hidden, (request, reply) =>
     change(request, reply, 'currentPassword', async (answers, { user, sessionUid }) => {
       const input = changePasswordInput(user.userName).safeParse({ password: answers.password })
       if (!input.success) return { errors: wrongAnswers(input.error) }

@@ -2,6 +2,8 @@
 import { readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import path from 'node:path'
+import { publicRoute } from '@headwater/http-kit/access'
+import { bearerCredentials, createAuthenticator } from '@headwater/http-kit/auth'
 import { createHealth } from '@headwater/http-kit/health'
 import { createMetrics } from '@headwater/http-kit/metrics'
 import { createServer, type HttpServer } from '@headwater/http-kit/server'
@@ -11,6 +13,7 @@ import { registerForms } from './forms.ts'
 import { mountIssuer } from './mount.ts'
 import { allClients, type ReadyOptions, startPreparation } from './ready.ts'
 import { registerSignIn } from './sign-in.ts'
+import { registerUserRoutes } from './user-routes.ts'
 
 const { resolve } = createRequire(import.meta.url)
 const own = (name: string) => path.join(import.meta.dirname, '..', 'assets', name)
@@ -30,15 +33,23 @@ const assets: Readonly<Record<string, { readonly file: string; readonly type: st
   },
 }
 
+/** Every other rejection is a rule that refuses: 409. */
+const statuses = { user_not_found: 404, own_account: 403 }
+
 export type IdentityServerOptions = ReadyOptions & {
   /** Whose `X-Forwarded-For` is believed. */
   readonly trustedProxies?: string | undefined
 }
 
 export const createIdentityServer = async (options: IdentityServerOptions): Promise<HttpServer> => {
-  const { store, pool, issuer, demo, logger, trustedProxies } = options
+  const { store, pool, issuer, audience, demo, logger, trustedProxies } = options
   const preparation = startPreparation(options)
   const { ready } = preparation
+  // Its own tokens are checked as everywhere else.
+  const authenticator = createAuthenticator(
+    { OIDC_ISSUER: issuer, OIDC_AUDIENCE: audience, OIDC_ROLES_CLAIM: 'roles', CAPABILITY_PUBLIC_KEYS: [] },
+    logger,
+  )
   const metrics = createMetrics()
   const contentSecurityPolicy = {
     'default-src': ["'none'"],
@@ -69,15 +80,18 @@ export const createIdentityServer = async (options: IdentityServerOptions): Prom
     metrics,
     contentSecurityPolicy,
     trustedProxies,
+    statuses,
+    credentialsOf: bearerCredentials(authenticator),
   })
   server.addHook('onClose', () => preparation.stop())
 
   for (const [name, { file, type }] of Object.entries(assets)) {
     const content = readFileSync(file)
-    server.get(`/assets/${name}`, { schema: { hide: true } }, async (_request, reply) =>
+    server.get(`/assets/${name}`, { schema: { hide: true }, config: publicRoute }, async (_request, reply) =>
       reply.type(type).header('cache-control', `public, max-age=${assetSecondsMax}`).send(content),
     )
   }
+  registerUserRoutes(server, ready)
   // To the library's one page with a script, which it allows by its hash, 'self' is where scripts may come from: there are none.
   const ofLibrary = Object.entries({ ...contentSecurityPolicy, 'script-src': ["'self'"] })
   await mountIssuer(server, {

@@ -1,5 +1,6 @@
 // Puts the issuer's library, which speaks plain node:http, among the routes of the server.
 import type { IncomingMessage } from 'node:http'
+import { publicRoute } from '@headwater/http-kit/access'
 import type { HttpServer } from '@headwater/http-kit/server'
 import type Provider from 'oidc-provider'
 
@@ -28,7 +29,7 @@ export const mountIssuer = async (
     // The library reads bodies itself, with a limit of its own.
     scope.addContentTypeParser('*', (_request, _payload, done) => done(null))
     for (const url of ['/.well-known/openid-configuration', '/oidc/*'])
-      scope.all(url, { schema: { hide: true } }, async (request, reply) => {
+      scope.all(url, { schema: { hide: true }, config: publicRoute }, async (request, reply) => {
         const handle = provider().callback()
         reply.header('content-security-policy', contentSecurityPolicy).header('referrer-policy', 'same-origin')
         for (const [name, value] of Object.entries(reply.getHeaders()))

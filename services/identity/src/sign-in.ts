@@ -1,6 +1,7 @@
 // Signing in and registering: both end where the client began, with the person known to the issuer.
 import { randomUUID } from 'node:crypto'
 import { registerUserInput } from '@headwater/deciders/identity/user'
+import { publicRoute } from '@headwater/http-kit/access'
 import type { Metrics } from '@headwater/http-kit/metrics'
 import { Problem } from '@headwater/http-kit/problem'
 import type { HttpServer } from '@headwater/http-kit/server'
@@ -15,7 +16,7 @@ import type { Ready } from './ready.ts'
 
 const minuteSeconds = 60
 const params = z.object({ uid: z.string().regex(/^[\w-]{1,64}$/) })
-const hidden = { hide: true, params } as const
+const hidden = { schema: { hide: true, params }, config: publicRoute } as const
 const key = z.uuid()
 /** The same for a wrong name and a wrong password. */
 const notRight = 'The user name or the password is not right.'
@@ -57,12 +58,12 @@ export const registerSignIn = (server: HttpServer, { ready, issuer, showsDemo, m
     return reply.redirect(returnTo, 303)
   }
 
-  server.get('/sign-in/:uid', { schema: hidden }, async (request, reply) => {
+  server.get('/sign-in/:uid', hidden, async (request, reply) => {
     const uid = await begun(request, reply)
     return sendPage(reply, signInPage({ uid, showsDemo }))
   })
 
-  server.post('/sign-in/:uid', { schema: hidden }, async (request, reply) => {
+  server.post('/sign-in/:uid', hidden, async (request, reply) => {
     const uid = await begun(request, reply)
     const { users, throttle } = ready()
     const { userName: typed = '', password = '' } = answersOf(request.body)
@@ -82,12 +83,12 @@ export const registerSignIn = (server: HttpServer, { ready, issuer, showsDemo, m
     return finish(request, reply, user.userId)
   })
 
-  server.get('/sign-in/:uid/register', { schema: hidden }, async (request, reply) => {
+  server.get('/sign-in/:uid/register', hidden, async (request, reply) => {
     const uid = await begun(request, reply)
     return sendPage(reply, registerPage({ uid, key: randomUUID(), answers: {}, errors: {} }))
   })
 
-  server.post('/sign-in/:uid/register', { schema: hidden }, async (request, reply) => {
+  server.post('/sign-in/:uid/register', hidden, async (request, reply) => {
     const uid = await begun(request, reply)
     const { users, throttle } = ready()
     const { key: typedKey, ...answers } = answersOf(request.body)
