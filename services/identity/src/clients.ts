@@ -51,7 +51,7 @@ export const accountClient = (accountUrl: string): ClientMetadata => ({
   client_id: accountClientId,
   redirect_uris: [accountUrl],
   response_types: ['none'],
-  grant_types: ['implicit'],
+  grant_types: [],
   token_endpoint_auth_method: 'none',
 })
 

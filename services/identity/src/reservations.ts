@@ -44,11 +44,12 @@ export type ReservationsOptions = {
   /** Makes the names of the streams. */
   readonly key: string
   readonly logger: Logger
+  readonly nowMs: () => number
 }
 
 const codec = createCodec<ReservationEvent>(reservationEvents)
 
-export const createReservations = ({ store, users, key, logger }: ReservationsOptions): Reservations => {
+export const createReservations = ({ store, users, key, logger, nowMs }: ReservationsOptions): Reservations => {
   const handlerOf = (category: string) => createCommandHandler({ store, decider: reservation, codec, category, logger })
   const handlers = { username: handlerOf('username'), email: handlerOf('email') }
   const placeOf = (identifier: Identifier) => {
@@ -56,7 +57,7 @@ export const createReservations = ({ store, users, key, logger }: ReservationsOp
       'email' in identifier ? (['email', identifier.email] as const) : (['username', identifier.userName] as const)
     return { category, id: keyedId(key, `${category}:${text}`) }
   }
-  const now = () => new Date().toISOString()
+  const now = () => new Date(nowMs()).toISOString()
 
   const send = async (
     identifier: Identifier,
@@ -79,7 +80,7 @@ export const createReservations = ({ store, users, key, logger }: ReservationsOp
   const released = async (identifier: Identifier, origin: Origin): Promise<boolean> => {
     const held = await stateOf(identifier)
     if (held.status === 'free') return true
-    if (Date.now() - Date.parse(held.at) < reservedMsMax) return false
+    if (nowMs() - Date.parse(held.at) < reservedMsMax) return false
     const { userId, reservationId } = held
     const commandId = randomUUID()
     const command = { type: 'AbandonIdentifier', data: { userId, identifier, at: now() } } as const

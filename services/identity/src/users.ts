@@ -45,14 +45,16 @@ export type UsersOptions = {
   /** Makes the names of the streams of reservations. */
   readonly key: string
   readonly logger: Logger
+  readonly nowMs?: () => number
 }
 
 const codec = createCodec<UserEvent>(userEvents)
 
-export const createUsers = ({ store, credentials, key: streamsKey, logger }: UsersOptions): Users => {
+export const createUsers = (options: UsersOptions): Users => {
+  const { store, credentials, key: streamsKey, logger, nowMs = Date.now } = options
   const commands = createCommandHandler({ store, decider: user, codec, category: 'user', logger })
-  const reservations = createReservations({ store, users: commands, key: streamsKey, logger })
-  const now = () => new Date().toISOString()
+  const reservations = createReservations({ store, users: commands, key: streamsKey, logger, nowMs })
+  const now = () => new Date(nowMs()).toISOString()
 
   const read = (userId: string) =>
     readNewer(store, streamName('user', userId), nothingKnown(user.initialState), user.evolve, codec)
