@@ -36,7 +36,7 @@ const freePort = async (): Promise<number> => {
   return address.port
 }
 
-export type Identity = Awaited<ReturnType<typeof startIdentity>>
+type Identity = ReturnType<typeof startIdentity>
 
 /** A store and a database, and as many identity processes on them as a test asks for. */
 export const startWorld = async () => {
@@ -46,23 +46,34 @@ export const startWorld = async () => {
   const running: Identity[] = []
   const port = await freePort()
   const issuer = `http://localhost:${port}`
+  const launch = (env: Record<string, string>, at: number) => {
+    const identity = startIdentity(at, {
+      IDENTITY_ISSUER: issuer,
+      DATABASE_URL: database.url,
+      EVENTSTORE_URL: node.connectionString,
+      IDENTITY_KEY: identityKey,
+      IDENTITY_COOKIE_KEYS: 'a cookie key of the tests long enough too',
+      IDENTITY_CLIENTS: JSON.stringify(clients),
+      ...env,
+    })
+    running.push(identity)
+    return identity
+  }
   return {
     store,
     database,
     issuer,
     /** @param at the port; the issuer's own unless it is one more replica */
     start: async (env: Record<string, string> = {}, at: number = port) => {
-      const identity = await startIdentity(at, {
-        IDENTITY_ISSUER: issuer,
-        DATABASE_URL: database.url,
-        EVENTSTORE_URL: node.connectionString,
-        IDENTITY_KEY: identityKey,
-        IDENTITY_COOKIE_KEYS: 'a cookie key of the tests long enough too',
-        IDENTITY_CLIENTS: JSON.stringify(clients),
-        ...env,
-      })
-      running.push(identity)
+      const identity = launch(env, at)
+      await until('identity is ready', async () => (await identity.answers('/health/ready')) === 200, deadlineMs)
       return identity
+    },
+    /** Started where something it needs is away. */
+    startUnready: async () => {
+      const identity = launch({}, port)
+      await until('identity lives', async () => (await identity.answers('/health/live')) === 200, deadlineMs)
+      return identity.url
     },
     replica: freePort,
     stop: async () => {
@@ -74,7 +85,7 @@ export const startWorld = async () => {
   }
 }
 
-const startIdentity = async (port: number, env: Record<string, string>) => {
+const startIdentity = (port: number, env: Record<string, string>) => {
   const child = spawn(process.execPath, [path.join(import.meta.dirname, '../src/main.ts')], {
     env: { PATH: process.env.PATH, ...env, PORT: String(port), LOG_LEVEL: 'debug' },
     stdio: ['ignore', 'pipe', 'pipe'],
@@ -90,12 +101,11 @@ const startIdentity = async (port: number, env: Record<string, string>) => {
     await once(child, 'exit')
   }
   const url = `http://localhost:${port}`
-  const ready = async () => {
+  const answers = async (target: string) => {
     if (child.exitCode !== null) throw new Error(`identity ended while starting:\n${output}`)
-    return (await fetch(`${url}/health/ready`).catch(() => undefined))?.status
+    return (await fetch(url + target).catch(() => undefined))?.status
   }
-  await until('identity is ready', async () => (await ready()) === 200, deadlineMs)
-  return { url, output: () => output, stop: () => end('SIGTERM'), kill: () => end('SIGKILL') }
+  return { url, answers, output: () => output, stop: () => end('SIGTERM'), kill: () => end('SIGKILL') }
 }
 
 type Cookie = { readonly value: string; readonly path: string }
