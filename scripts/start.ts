@@ -30,10 +30,13 @@ const ports = {
   web: setting('WEB_PORT', 8085),
   'dashboard-projector': setting('DASHBOARD_PROJECTOR_PORT', 8083),
   jobs: setting('JOBS_PORT', 8084),
+  identity: setting('IDENTITY_PORT', 8086),
   sandbox: setting('SANDBOX_PORT', 8090),
   postgres: setting('POSTGRES_PORT', 5432),
 }
 const localUrl = ({ port }: Setting) => `http://127.0.0.1:${port}`
+/** As browsers are told to go there. */
+const home = `http://localhost:${ports.gateway.port}`
 
 const addresses = {
   EVENTSTORE_URL: env.EVENTSTORE_URL ?? `esdb://localhost:${ports.eventstore.port}?tls=false`,
@@ -45,6 +48,17 @@ const addresses = {
   EDGE_DIRECTORY: path.join(dataDirectory, 'edge'),
   // Development only: production has a secret of its own, which never changes.
   APPLICANT_KEY: env.APPLICANT_KEY ?? 'development-only-development-only',
+  OIDC_ISSUER: env.OIDC_ISSUER ?? `http://localhost:${ports.identity.port}`,
+  OIDC_CLIENT_SECRET: env.OIDC_CLIENT_SECRET ?? 'development-only-headwater-gateway',
+  PUBLIC_URL: home,
+}
+
+/** Development only: people and clients to try, and keys that everybody may know. */
+const identity = {
+  IDENTITY_ISSUER: addresses.OIDC_ISSUER,
+  IDENTITY_DEMO: '1',
+  IDENTITY_KEY: 'development-only-development-only',
+  IDENTITY_COOKIE_KEYS: 'development-only-development-only',
 }
 
 const eventstore: Part = {
@@ -74,6 +88,7 @@ const service = (name: Exclude<keyof typeof ports, 'eventstore' | 'postgres'>): 
     // Until people can sign in, whoever uses this machine is the underwriter.
     DEVELOPMENT_UNDERWRITER: 'underwriter',
     ...addresses,
+    ...(name === 'identity' && identity),
   },
   readyUrl: `${localUrl(ports[name])}/health/ready`,
 })
@@ -83,6 +98,7 @@ const parts: readonly Part[] = [
   ...(env.EVENTSTORE_URL ? [] : [eventstore]),
   ...(env.DATABASE_URL ? [] : [postgres]),
   ...(env.CREDIT_BUREAU_URL ? [] : [service('sandbox')]),
+  ...(env.OIDC_ISSUER ? [] : [service('identity')]),
   service('edge-projector'),
   service('dashboard-projector'),
   service('jobs'),
@@ -139,12 +155,12 @@ await Promise.all(parts.map((part) => whenReady(part, patience)))
 if (patience.aborted && !stopping)
   print('start', `not everything is ready after ${readyMsMax / 1_000} s; the lines above say why. Still trying.`)
 
-const home = `http://localhost:${ports.gateway.port}`
 if (!stopping)
   process.stdout.write(`
   Headwater runs.   ${home}                apply, and watch what happens
                     ${home}/underwriting   what waits for a decision
                     ${home}/api/docs       commands and queries
+  People            ${addresses.OIDC_ISSUER}/account        who you are; the sign-in page names people to try
   Data              ${path.relative(process.cwd(), dataDirectory) || dataDirectory}   (npm start -- --fresh starts empty)
 
   Try, with the page open:

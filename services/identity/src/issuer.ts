@@ -68,7 +68,12 @@ export const createIssuer = (options: IssuerOptions): Provider => {
     pkce: { required: () => true },
     cookies: {
       keys: [...cookieKeys],
-      names: { session: 'identity_session', interaction: 'identity_interaction', resume: 'identity_resume' },
+      names: {
+        // Of this host alone, where browsers can hold it to that.
+        session: secure ? '__Host-identity_session' : 'identity_session',
+        interaction: 'identity_interaction',
+        resume: 'identity_resume',
+      },
       long: cookie,
       short: cookie,
     },
