@@ -55,6 +55,12 @@ const addresses = {
   CAPABILITY_PUBLIC_KEYS: env.CAPABILITY_PUBLIC_KEYS ?? keys.publicKey,
 }
 
+/** Nobody else can make capabilities, or sign people in. */
+const gatewaySecrets = {
+  CAPABILITY_PRIVATE_KEY: env.CAPABILITY_PRIVATE_KEY ?? keys.privateKey,
+  OIDC_CLIENT_SECRET: env.OIDC_CLIENT_SECRET ?? 'development-only-headwater-gateway',
+}
+
 /** Development only: people and clients to try, and keys that everybody may know. */
 const identity = {
   IDENTITY_ISSUER: addresses.OIDC_ISSUER,
@@ -88,13 +94,8 @@ const service = (name: Exclude<keyof typeof ports, 'eventstore' | 'postgres'>): 
   env: {
     PORT: String(ports[name].port),
     ...addresses,
+    ...(name === 'gateway' && gatewaySecrets),
     ...(name === 'identity' && identity),
-    ...(name === 'gateway' && {
-      // Who has it can make capabilities: nobody else is given it.
-      CAPABILITY_PRIVATE_KEY: env.CAPABILITY_PRIVATE_KEY ?? keys.privateKey,
-      // The demo's client.
-      OIDC_CLIENT_SECRET: env.OIDC_CLIENT_SECRET ?? 'development-only-headwater-gateway',
-    }),
   },
   readyUrl: `${localUrl(ports[name])}/health/ready`,
 })

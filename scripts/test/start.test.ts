@@ -6,7 +6,7 @@ import { type AddressInfo, createServer, type Server } from 'node:net'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { afterAll, beforeAll, expect, it, onTestFinished } from 'vitest'
-import { beginSignIn, createBrowser, discover, formOf } from '../../services/identity/test/support.ts'
+import { demoTokens } from '../demo-tokens.ts'
 import { launchBrowser, launchTimeoutMs } from './browser.ts'
 import { startSignedIn } from './signed-in.ts'
 
@@ -85,18 +85,6 @@ const stop = async (child: ChildProcess) => {
   await once(child, 'exit')
 }
 
-/** A demo person signs in as the sign-in page says, up to where the gateway would take over. */
-const tokenOfAlice = async (issuer: string, home: string): Promise<string> => {
-  const gateway = { id: 'headwater-gateway', secret: 'development-only-headwater-gateway' }
-  const { url, redeem } = await beginSignIn(await discover(issuer, gateway), { redirect_uri: `${home}/auth/callback` })
-  const browser = createBrowser(issuer)
-  const { text, action } = await formOf((await browser.go(url)).answer)
-  const [, password = ''] = /have the password <code>([^<]+)</.exec(text) ?? []
-  const { out } = await browser.submit(action, { userName: 'alice', password })
-  if (!out) throw new Error('alice is not signed in')
-  return (await redeem(out)).access_token
-}
-
 it(
   'runs everything, restarts what crashes, and stops all of it',
   async () => {
@@ -108,7 +96,8 @@ it(
     await untilSaid('Headwater runs.')
 
     const home = `http://localhost:${ports.GATEWAY_PORT}`
-    const headers = { authorization: `Bearer ${await tokenOfAlice(`http://localhost:${ports.IDENTITY_PORT}`, home)}` }
+    const token = await demoTokens(`http://localhost:${ports.IDENTITY_PORT}`, home)('alice')
+    const headers = { authorization: `Bearer ${token}` }
     const signedIn = await startSignedIn(home, headers)
     onTestFinished(signedIn.stop)
     const requestLoan = (amount: number) =>
