@@ -1,39 +1,34 @@
 // The gateway's cookies: no script reads them, no other site's form sends them, and over TLS no other host sets them.
-import { type CookieSerializeOptions, fastifyCookie } from '@fastify/cookie'
-import type { HttpServer } from '@headwater/http-kit/server'
+import { parseCookie, type SetCookie, stringifySetCookie } from 'cookie'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 
 export type Cookies = {
-  readonly read: (request: FastifyRequest, name: string) => string | undefined
+  readonly read: (request: Pick<FastifyRequest, 'headers'>, name: string) => string | undefined
   /** Of all cookies whose name begins so: the rest of their names, and their values. */
-  readonly startingWith: (request: FastifyRequest, start: string) => readonly (readonly [string, string])[]
-  /** Until `maxAgeSeconds` are over, or without them until the browser is closed. */
-  readonly set: (reply: FastifyReply, name: string, value: string, maxAgeSeconds?: number) => void
+  readonly startingWith: (
+    request: Pick<FastifyRequest, 'headers'>,
+    start: string,
+  ) => readonly { readonly rest: string; readonly value: string }[]
+  readonly set: (reply: FastifyReply, name: string, value: string, maxAgeSeconds: number) => void
   readonly forget: (reply: FastifyReply, name: string) => void
 }
 
-/** @param publicUrl where browsers find the gateway: cookies are marked secure when that is https */
+/** @param publicUrl where browsers find the gateway: when that is https, cookies go over nothing else */
 export const createCookies = (publicUrl: URL): Cookies => {
   const secure = publicUrl.protocol === 'https:'
+  // Browsers take a cookie of such a name only from the host itself, for all of it, over TLS.
   const prefix = secure ? '__Host-' : ''
-  const flags: CookieSerializeOptions = { path: '/', httpOnly: true, sameSite: 'lax', secure }
+  const flags = { path: '/', httpOnly: true, sameSite: 'lax', secure } as const satisfies Partial<SetCookie>
+  const all = ({ headers }: Pick<FastifyRequest, 'headers'>) => parseCookie(headers.cookie ?? '')
+  const set = (reply: FastifyReply, name: string, value: string, maxAge: number) =>
+    void reply.header('set-cookie', stringifySetCookie({ ...flags, name: prefix + name, value, maxAge }))
   return {
-    read: ({ cookies }, name) => cookies[prefix + name],
-    startingWith: ({ cookies }, start) =>
-      Object.entries(cookies).flatMap(([name, value]) =>
-        name.startsWith(prefix + start) && value !== undefined
-          ? [[name.slice(prefix.length + start.length), value] as const]
-          : [],
+    read: (request, name) => all(request)[prefix + name],
+    startingWith: (request, start) =>
+      Object.entries(all(request)).flatMap(([name, value = '']) =>
+        name.startsWith(prefix + start) ? [{ rest: name.slice(prefix.length + start.length), value }] : [],
       ),
-    set: (reply, name, value, maxAgeSeconds) => {
-      reply.setCookie(prefix + name, value, maxAgeSeconds === undefined ? flags : { ...flags, maxAge: maxAgeSeconds })
-    },
-    forget: (reply, name) => {
-      reply.clearCookie(prefix + name, flags)
-    },
+    set,
+    forget: (reply, name) => set(reply, name, '', 0),
   }
-}
-
-export const registerCookies = async (server: HttpServer): Promise<void> => {
-  await server.register(fastifyCookie)
 }

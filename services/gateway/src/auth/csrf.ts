@@ -36,8 +36,12 @@ export const registerCsrfProtection = (
   options: { readonly publicUrl: URL; readonly hasCredentialCookie: (request: FastifyRequest) => boolean },
 ): void => {
   const { publicUrl, hasCredentialCookie } = options
-  const needsNone = (request: FastifyRequest): boolean =>
-    request.url.startsWith('/api/') && (request.headers.authorization !== undefined || !hasCredentialCookie(request))
+  const needsNone = (request: FastifyRequest): boolean => {
+    const { url, headers } = request
+    if (url.startsWith('/api/')) return headers.authorization !== undefined || !hasCredentialCookie(request)
+    // Its page hides where it is, as its address is a secret; that secret, and no cookie, is what the form is worth.
+    return url.startsWith('/auth/link/') && headers['sec-fetch-site'] === undefined
+  }
   server.addHook('onRequest', async (request) => {
     if (safeMethods.includes(request.method) || needsNone(request)) return
     if (!isFromOwnPage(publicUrl, request)) throw foreignOrigin()

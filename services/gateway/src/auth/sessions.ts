@@ -41,6 +41,8 @@ export type Sessions = {
   readonly find: (secret: string) => Promise<Session | undefined>
   /** @throws Problem 503 */
   readonly end: (key: string) => Promise<void>
+  /** The same, of the session whose cookie this is. @throws Problem 503 */
+  readonly endOf: (secret: string) => Promise<void>
   /** Those of the keys whose sessions are open. @throws Problem 503 */
   readonly open: (keys: readonly string[]) => Promise<ReadonlySet<string>>
   /** @throws Problem 503 */
@@ -158,6 +160,10 @@ export const createSessions = ({
     }
   }
 
+  const end = async (key: string): Promise<void> => {
+    await asking((pool) => pool.query(remove, [key]))
+  }
+
   return {
     create: async ({ sub, name }, { accessToken, refreshToken, lifetimeSeconds }) => {
       const secret = newSecret()
@@ -166,13 +172,7 @@ export const createSessions = ({
         pool.query(
           `insert into headwater.sessions (key, sub, sealed, refresh_at, token_expires_at)
            values ($1, $2, $3, now() + make_interval(secs => $4), now() + make_interval(secs => $5))`,
-          [
-            key,
-            sub,
-            seal(key, { accessToken, refreshToken, name }),
-            refreshAfter(lifetimeSeconds),
-            lifetimeSeconds,
-          ],
+          [key, sub, seal(key, { accessToken, refreshToken, name }), refreshAfter(lifetimeSeconds), lifetimeSeconds],
         ),
       )
       return secret
@@ -190,8 +190,10 @@ export const createSessions = ({
       const current = held && (await usableOrRefreshed(key, row, held))
       return current && { key, name: current.name, accessToken: current.accessToken }
     },
-    end: async (key) => {
-      await asking((pool) => pool.query(remove, [key]))
+    end,
+    endOf: async (secret) => {
+      const key = keyOfSecret(secret)
+      if (key !== undefined) await end(key)
     },
     open: (keys) =>
       asking(async (pool) => {
