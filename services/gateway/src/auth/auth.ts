@@ -113,7 +113,7 @@ export const createGatewayAuth = (
         secret,
         publicUrl,
       })
-      registerLinks(server, { database, capabilities, publicUrl })
+      await registerLinks(server, { database, capabilities, publicUrl })
     },
     close: async () => {
       await sessionEnds.close()

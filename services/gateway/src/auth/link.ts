@@ -7,6 +7,7 @@ import type { HttpServer } from '@headwater/http-kit/server'
 import { z } from 'zod'
 import { problemAnswer } from '../answers.ts'
 import type { Capabilities } from './capabilities.ts'
+import { orUnavailable, withForms } from './forms.ts'
 import { sendNotice } from './notice.ts'
 import { keyOfSecret, newSecret } from './sealing.ts'
 import type { SessionDatabase } from './sessions.ts'
@@ -21,14 +22,20 @@ const used = {
   next: { label: 'To the start', href: '/' },
 } as const
 
-export const registerLinks = (
+const unavailable = {
+  title: 'The link cannot be opened just now',
+  text: 'It has not been used up. Please try again in a moment.',
+  next: { label: 'Try again', href: '' },
+} as const
+
+export const registerLinks = async (
   server: HttpServer,
   options: {
     readonly database: SessionDatabase
     readonly capabilities: Capabilities
     readonly publicUrl: URL
   },
-): void => {
+): Promise<void> => {
   const { database, capabilities, publicUrl } = options
 
   server.post(
@@ -81,18 +88,22 @@ export const registerLinks = (
     }),
   )
 
-  server.post('/auth/link/:code', code, async (request, reply) => {
-    const key = keyOfSecret(request.params.code)
-    const loanId = await database.asking(async (pool) => {
-      const { rows } = await pool.query<{ loan_id: string }>(
-        'delete from headwater.return_links where key = $1 and expires_at > now() returning loan_id',
-        [key],
-      )
-      return rows[0]?.loan_id
-    })
-    if (loanId === undefined) return sendNotice(reply, 410, used)
-    await capabilities.grant(request, reply, loanId)
-    reply.header('cache-control', 'no-store')
-    return reply.redirect(`/applications/${loanId}`, 303)
+  await withForms(server, (scope) => {
+    scope.post('/auth/link/:code', code, (request, reply) =>
+      orUnavailable(reply, unavailable, async () => {
+        const { code } = request.params as { readonly code: string }
+        const loanId = await database.asking(async (pool) => {
+          const { rows } = await pool.query<{ loan_id: string }>(
+            'delete from headwater.return_links where key = $1 and expires_at > now() returning loan_id',
+            [keyOfSecret(code)],
+          )
+          return rows[0]?.loan_id
+        })
+        if (loanId === undefined) return sendNotice(reply, 410, used)
+        await capabilities.grant(request, reply, loanId)
+        reply.header('cache-control', 'no-store')
+        return reply.redirect(`/applications/${loanId}`, 303)
+      }),
+    )
   })
 }

@@ -4,10 +4,11 @@ import { publicRoute } from '@headwater/http-kit/access'
 import type { Authenticator, Credential } from '@headwater/http-kit/auth'
 import { Problem } from '@headwater/http-kit/problem'
 import type { HttpServer } from '@headwater/http-kit/server'
-import type { FastifyReply, FastifyRequest } from 'fastify'
+import type { FastifyRequest } from 'fastify'
 import { z } from 'zod'
 import { type Capabilities, loansHeld } from './capabilities.ts'
 import type { Cookies } from './cookies.ts'
+import { orUnavailable, withForms } from './forms.ts'
 import { localPath } from './local-path.ts'
 import { sendNotice } from './notice.ts'
 import { createSealing } from './sealing.ts'
@@ -98,17 +99,6 @@ export const registerSignIn = async (
   const sealing = createSealing(options.secret)
   const open = { config: publicRoute, schema: { hide: true } }
 
-  /** What people are shown where an API would say 503. */
-  const whenAvailable = async (reply: FastifyReply, returnTo: string, work: () => Promise<FastifyReply>) => {
-    try {
-      return await work()
-    } catch (error) {
-      if (!(error instanceof Problem && error.status === 503)) throw error
-      reply.header('retry-after', '2')
-      return sendNotice(reply, 503, unavailable(returnTo))
-    }
-  }
-
   server.get('/auth/sign-in', open, (request, reply) => {
     const query = request.query as { readonly returnTo?: unknown; readonly moved?: unknown }
     const returnTo = localPath(query.returnTo)
@@ -119,7 +109,7 @@ export const registerSignIn = async (
       there.search = String(new URLSearchParams({ returnTo, moved: '' }))
       return reply.redirect(there.href, 303)
     }
-    return whenAvailable(reply, returnTo, async () => {
+    return orUnavailable(reply, unavailable(returnTo), async () => {
       const { url, begun } = await issuer.begin()
       const until = Date.now() + signInMinutesMax * 60_000
       const sealed = sealing.seal(JSON.stringify({ ...begun, returnTo, until }), signInCookie).toString('base64url')
@@ -155,7 +145,7 @@ export const registerSignIn = async (
     cookies.forget(reply, signInCookie)
     if (!begun) return sendNotice(reply, 400, failed('/'))
     const { returnTo } = begun
-    return whenAvailable(reply, returnTo, async () => {
+    return orUnavailable(reply, unavailable(returnTo), async () => {
       const signedIn = await issuer.finish(new URL(request.url, publicUrl), begun).catch((error: unknown) => {
         if (error instanceof Problem && error.status === 400) return undefined
         throw error
@@ -171,14 +161,9 @@ export const registerSignIn = async (
     })
   })
 
-  await server.register(async (scope) => {
-    scope.removeAllContentTypeParsers()
-    scope.addContentTypeParser('*', (_request, payload, done) => {
-      payload.resume() // a form without fields
-      done(null)
-    })
+  await withForms(server, (scope) => {
     scope.post('/auth/sign-out', open, (request, reply) =>
-      whenAvailable(reply, '/', async () => {
+      orUnavailable(reply, unavailable('/'), async () => {
         const secret = cookies.read(request, sessionCookie)
         if (secret !== undefined) await sessions.endOf(secret)
         cookies.forget(reply, sessionCookie)

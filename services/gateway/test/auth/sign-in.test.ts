@@ -4,7 +4,7 @@ import { parseSetCookie } from 'cookie'
 import fc from 'fast-check'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import { localPath } from '../../src/auth/local-path.ts'
-import { openBrowser, ownPage, startAuth, startSite } from './support.ts'
+import { openBrowser, startAuth, startSite } from './support.ts'
 
 describe('signing in', () => {
   it('goes to the issuer and back to where one was', async () => {
@@ -274,13 +274,5 @@ describe('signing out', () => {
     ]
     for (const headers of foreign) expect((await browser.post('/auth/sign-out', headers)).status).toBe(403)
     expect(await browser.me()).toMatchObject({ signedIn: true })
-  })
-
-  it('takes the form that a page without scripts sends', async () => {
-    const { site } = await startAuth()
-    const browser = openBrowser(site.url)
-    await browser.signIn()
-    const type = { 'content-type': 'application/x-www-form-urlencoded' }
-    expect((await browser.post('/auth/sign-out', { ...ownPage, ...type })).status).toBe(200)
   })
 })

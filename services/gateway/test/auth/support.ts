@@ -12,6 +12,7 @@ import { onTestFinished } from 'vitest'
 import { z } from 'zod'
 import { testDatabase } from '../../../../scripts/test/database.ts'
 import { createGatewayAuth, gatewayAuthSettings } from '../../src/auth/auth.ts'
+import { withForms } from '../../src/auth/forms.ts'
 import { startSignInIssuer } from './sign-in-issuer.ts'
 
 export const freePort = (): Promise<number> =>
@@ -48,16 +49,12 @@ export const startSite = async (env: Record<string, string>, logger: Logger = si
     credentialsOf: auth.credentialsOf,
   })
   await auth.register(server)
-  const params = z.object({ id: z.uuid() })
   server.get('/api/secret', { config: { rules: [role('underwriter')] } }, async ({ actor }) => actor)
   server.post('/api/secret', { config: { rules: [role('underwriter')] } }, async ({ actor }) => actor)
-  server.post(
-    '/api/things/:id',
-    { config: { rules: [owner('loans:write')] }, schema: { params } },
-    async (request) => ({
-      held: request.allowed.map(({ actor }) => actor.sub),
-    }),
-  )
+  const things = { config: { rules: [owner('loans:write')] }, schema: { params: z.object({ id: z.uuid() }) } }
+  await withForms(server, (scope) => {
+    scope.post('/api/things/:id', things, async (request) => ({ held: request.allowed.map(({ actor }) => actor.sub) }))
+  })
   await server.listen({ host: '127.0.0.1', port })
   return {
     url,
@@ -81,7 +78,13 @@ export const startAuth = async ({ endSession = true, logger }: { endSession?: bo
 }
 
 /** What a browser sends with a form on the site's own page. */
-export const ownPage = { 'sec-fetch-site': 'same-origin' }
+export const ownPage = {
+  'sec-fetch-site': 'same-origin',
+  'content-type': 'application/x-www-form-urlencoded',
+}
+
+/** What a page's script, or the pages' own server, sends without a body. */
+export const fetched = { 'sec-fetch-site': 'same-origin' }
 
 /** Keeps cookies by host as browsers do, whatever the port, and follows a redirect when it is told to. */
 export const openBrowser = (url: string) => {
