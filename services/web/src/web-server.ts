@@ -1,6 +1,6 @@
 // Serves the pages: what the build made of app/, rendered a request at a time under a content security policy of its own.
 import { randomBytes } from 'node:crypto'
-import type { IncomingMessage } from 'node:http'
+import type { IncomingHttpHeaders, IncomingMessage } from 'node:http'
 import path from 'node:path'
 import { Readable } from 'node:stream'
 import { pathToFileURL } from 'node:url'
@@ -44,6 +44,23 @@ const toRequest = (incoming: IncomingMessage, gone: AbortSignal): Request => {
   })
 }
 
+/** What a browser says of itself, and the gateway of its address; cookies and the rest of it mean something there. */
+const saidByBrowser = ['cookie', 'origin', 'sec-fetch-site', 'x-forwarded-for'] as const
+
+const browserHeaders = (headers: IncomingHttpHeaders): Record<string, string> =>
+  Object.fromEntries(
+    saidByBrowser.flatMap((name) => (headers[name] === undefined ? [] : [[name, String(headers[name])]])),
+  )
+
+/** The address of the page that a request is for; scripts fetch a page's data at an address beside it. */
+const pageAddress = (url: string): string => {
+  const { pathname, searchParams } = new URL(url, 'http://localhost')
+  searchParams.delete('_routes')
+  searchParams.delete('index')
+  const page = pathname.replace(/\/_(root)?\.data$/, '/').replace(/\.data$/, '')
+  return searchParams.size === 0 ? page : `${page}?${searchParams}`
+}
+
 export const createWebServer = async (options: {
   readonly gatewayUrl: string
   readonly logger: Logger
@@ -76,7 +93,15 @@ export const createWebServer = async (options: {
     pages.all('/*', { schema: { hide: true } }, async (request, reply) => {
       const nonce = randomBytes(16).toString('base64')
       const context = new RouterContextProvider()
-      context.set(pageContext, { nonce, gatewayUrl, traceparent: request.id, logger: request.log })
+      context.set(pageContext, {
+        nonce,
+        gatewayUrl,
+        browser: browserHeaders(request.headers),
+        setCookie: (cookie) => void reply.header('set-cookie', cookie),
+        address: pageAddress(request.url),
+        traceparent: request.id,
+        logger: request.log,
+      })
       const gone = new AbortController()
       reply.raw.once('close', () => gone.abort())
       const response = await render(toRequest(request.raw, gone.signal), context)

@@ -1,18 +1,18 @@
 // Everything about who is there, put together: sessions, capabilities, their cookies, and what guards them.
 import { createPrivateKey, type KeyObject } from 'node:crypto'
-import type { Authenticator, CredentialsOf } from '@headwater/http-kit/auth'
+import type { Authenticator } from '@headwater/http-kit/auth'
 import type { HttpServer } from '@headwater/http-kit/server'
 import type { Logger } from '@headwater/http-kit/telemetry'
 import type { FastifyRequest } from 'fastify'
 import { z } from 'zod'
 import { type Capabilities, createCapabilities } from './capabilities.ts'
 import { createCookies } from './cookies.ts'
-import { gatewayCredentials } from './credentials.ts'
+import type { CredentialSource } from './credentials.ts'
 import { isOwnOrigin, registerCsrfProtection } from './csrf.ts'
 import { registerLinks } from './link.ts'
 import { type SessionEnds, watchSessionEnds } from './session-ends.ts'
 import { createSessions, openSessionDatabase } from './sessions.ts'
-import { findSignedIn, hasSessionCookie, registerSignIn, type SignedInOf } from './sign-in.ts'
+import { findSignedIn, hasSessionCookie, registerSignIn } from './sign-in.ts'
 import { connectSignInIssuer } from './sign-in-issuer.ts'
 
 const secretLengthMin = 32
@@ -51,8 +51,8 @@ export type GatewayAuthSettings = z.output<typeof settingsSchema> & {
 }
 
 export type GatewayAuth = {
-  readonly credentialsOf: CredentialsOf
-  readonly signedInOf: SignedInOf
+  /** What the browser's cookies stand for: a session first, as a person is more than the holder of a link. */
+  readonly credentialSources: readonly CredentialSource[]
   readonly capabilities: Capabilities
   readonly sessionEnds: Pick<SessionEnds, 'follow'>
   /** Whether a page of ours sent this, for what only pages send. */
@@ -90,13 +90,15 @@ export const createGatewayAuth = (
   const signedInOf = findSignedIn({ cookies, sessions, authenticator })
 
   return {
-    signedInOf,
     capabilities,
     sessionEnds,
-    credentialsOf: gatewayCredentials(authenticator, async (request) => {
-      const signedIn = await signedInOf(request)
-      return [...(signedIn ? [signedIn.credential] : []), ...(await capabilities.credentials(request))]
-    }),
+    credentialSources: [
+      async (request) => {
+        const signedIn = await signedInOf(request)
+        return signedIn ? [{ ...signedIn.credential, session: signedIn.session.key }] : []
+      },
+      capabilities.credentials,
+    ],
     isOwnOrigin: (request) => isOwnOrigin(publicUrl, request),
     register: async (server) => {
       registerCsrfProtection(server, {

@@ -12,6 +12,7 @@ import { onTestFinished } from 'vitest'
 import { z } from 'zod'
 import { testDatabase } from '../../../../scripts/test/database.ts'
 import { createGatewayAuth, gatewayAuthSettings } from '../../src/auth/auth.ts'
+import { createCredentials } from '../../src/auth/credentials.ts'
 import { withForms } from '../../src/auth/forms.ts'
 import { startSignInIssuer } from './sign-in-issuer.ts'
 
@@ -46,7 +47,7 @@ export const startSite = async (env: Record<string, string>, logger: Logger = si
     description: 'With nothing but sign-in.',
     logger,
     health: createHealth({}, {}),
-    credentialsOf: auth.credentialsOf,
+    credentialsOf: createCredentials(authenticator, auth.credentialSources),
   })
   await auth.register(server)
   server.get('/api/secret', { config: { rules: [role('underwriter')] } }, async ({ actor }) => actor)
