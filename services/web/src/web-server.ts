@@ -6,6 +6,7 @@ import { Readable } from 'node:stream'
 import { pathToFileURL } from 'node:url'
 import { fastifyStatic } from '@fastify/static'
 import { createHealth } from '@headwater/http-kit/health'
+import { Problem } from '@headwater/http-kit/problem'
 import { createServer, type HttpServer } from '@headwater/http-kit/server'
 import type { Logger } from '@headwater/http-kit/telemetry'
 import { createReadableStreamFromReadable } from '@react-router/node'
@@ -52,6 +53,9 @@ const browserHeaders = (headers: IncomingHttpHeaders): Record<string, string> =>
     saidByBrowser.flatMap((name) => (headers[name] === undefined ? [] : [[name, String(headers[name])]])),
   )
 
+const formType = 'application/x-www-form-urlencoded'
+const sendsForm = (method: string): boolean => !['GET', 'HEAD', 'OPTIONS'].includes(method)
+
 /** The address of the page that a request is for; scripts fetch a page's data at an address beside it. */
 const pageAddress = (url: string): string => {
   const { pathname, searchParams } = new URL(url, 'http://localhost')
@@ -88,9 +92,11 @@ export const createWebServer = async (options: {
   })
   await server.register(async (pages) => {
     pages.removeAllContentTypeParsers()
-    // The page's action reads the body itself.
-    pages.addContentTypeParser('*', (_request, _payload, done) => done(null))
+    // The page's action reads the body itself, as the only kind of form that our pages send.
+    pages.addContentTypeParser(formType, (_request, _payload, done) => done(null))
     pages.all('/*', { schema: { hide: true } }, async (request, reply) => {
+      if (sendsForm(request.method) && !request.headers['content-type']?.startsWith(formType))
+        throw new Problem(415, 'unsupported_media_type', 'Pages take forms and nothing else.')
       const nonce = randomBytes(16).toString('base64')
       const context = new RouterContextProvider()
       context.set(pageContext, {

@@ -1,6 +1,5 @@
 // How often an address may apply for a loan, and how many sockets an address and a person may hold.
 import { createHmac, randomBytes } from 'node:crypto'
-import { Problem } from '@headwater/http-kit/problem'
 import ipaddr from 'ipaddr.js'
 import { RateLimiterMemory, RateLimiterRes } from 'rate-limiter-flexible'
 
@@ -9,6 +8,7 @@ const hourSeconds = 3_600
 const countersMax = 65_536
 /** Whoever has an IPv6 address has all those that begin like it. */
 const ipv6PrefixBytes = 8
+const secretBytes = 32
 
 /** What is counted as one address. */
 export const addressKey = (address: string): string => {
@@ -19,27 +19,25 @@ export const addressKey = (address: string): string => {
 }
 
 export type ApplyLimit = {
-  /** Counts one application. @throws Problem 429 when the address has none left in this hour */
-  readonly count: (address: string) => Promise<void>
+  /** Counts one application; more than 0: so many seconds until the address may send another. */
+  readonly count: (address: string) => Promise<number>
 }
 
 /** Counted by each gateway for itself: a limit on floods, not on people. */
 export const createApplyLimit = (perHour: number): ApplyLimit => {
   const limiter = new RateLimiterMemory({ points: perHour, duration: hourSeconds })
   // Unknown to anybody, so that nobody finds addresses that share a counter.
-  const secret = randomBytes(32)
+  const secret = randomBytes(secretBytes)
   const counterOf = (address: string) =>
     createHmac('sha256', secret).update(addressKey(address)).digest().readUInt32BE() % countersMax
   return {
     count: async (address) => {
       try {
         await limiter.consume(String(counterOf(address)))
+        return 0
       } catch (error) {
         if (!(error instanceof RateLimiterRes)) throw error
-        const retryAfter = Math.ceil(error.msBeforeNext / 1_000)
-        throw new Problem(429, 'too_many_applications', 'Too many applications came from this address. Try later.', {
-          retryAfter,
-        })
+        return Math.max(Math.ceil(error.msBeforeNext / 1_000), 1)
       }
     },
   }
