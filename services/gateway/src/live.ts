@@ -1,15 +1,20 @@
 // Live queries over WebSocket at /live: who may open a socket, and the heartbeat of those that are open.
 import { fastifyWebsocket } from '@fastify/websocket'
+import { publicRoute } from '@headwater/http-kit/access'
 import type { Metrics } from '@headwater/http-kit/metrics'
 import { Problem } from '@headwater/http-kit/problem'
 import type { HttpServer } from '@headwater/http-kit/server'
+import type { FastifyRequest } from 'fastify'
+import type { Credential, GatewayCredentials } from './auth/credentials.ts'
+import { addressKey, createPlaces } from './auth/limits.ts'
 import { type ConnectionLimits, type LiveConnection, serveConnection } from './live-connection.ts'
 import type { LiveQueries } from './live-queries.ts'
-import type { Sight } from './sight.ts'
 import type { ReadModelName } from './topics.ts'
 
 export type LiveLimits = ConnectionLimits & {
   readonly socketsMax: number
+  readonly socketsPerAddressMax: number
+  readonly socketsPerPersonMax: number
   readonly messageBytesMax: number
   /** A socket that gave no sign of life between two heartbeats is closed. */
   readonly heartbeatMs: number
@@ -17,6 +22,9 @@ export type LiveLimits = ConnectionLimits & {
 
 const defaultLimits: LiveLimits = {
   socketsMax: 2_000,
+  // Many may share an address: an office, or a network provider's customers.
+  socketsPerAddressMax: 200,
+  socketsPerPersonMax: 30,
   messageBytesMax: 4_096,
   heartbeatMs: 15_000,
   subscriptionsMax: 20,
@@ -28,34 +36,70 @@ const defaultLimits: LiveLimits = {
 
 export type LiveOptions = {
   readonly queries: Readonly<Record<ReadModelName, LiveQueries>>
-  readonly sight: Sight
+  readonly credentialsOf: GatewayCredentials
+  readonly followSession?: FollowSession | undefined
+  /** Whether a page of this site opens the socket. */
+  readonly isOwnOrigin?: ((request: FastifyRequest) => boolean) | undefined
   readonly limits: Partial<LiveLimits>
   readonly metrics: Metrics
 }
 
+/** Calls `ended` when the session is over. Returns what ends that. */
+export type FollowSession = (session: string, ended: () => void) => () => void
+
+const isFromOwnHost = ({ headers }: FastifyRequest): boolean => URL.parse(headers.origin ?? '')?.host === headers.host
+
 export const registerLive = async (server: HttpServer, options: LiveOptions): Promise<void> => {
-  const { queries, sight, metrics } = options
+  const { queries, credentialsOf, followSession, isOwnOrigin = isFromOwnHost, metrics } = options
   const limits = { ...defaultLimits, ...options.limits }
   const connections = new Set<LiveConnection>()
+  const credentials = new WeakMap<FastifyRequest, readonly Credential[]>()
+
+  const places = {
+    address: createPlaces(limits.socketsPerAddressMax),
+    person: createPlaces(limits.socketsPerPersonMax),
+  }
+  /** Until the connection closes, whatever becomes of it. */
+  const takePlaces = (request: FastifyRequest, held: readonly Credential[]) => {
+    const address = addressKey(request.ip)
+    const person = held.find(({ actor }) => actor.kind !== 'anonymous')?.actor.sub
+    const tooMany = (whose: string) =>
+      new Problem(429, 'too_many_sockets', `Too many live connections of ${whose} are open. Close some of them.`)
+    if (!places.address.take(address)) throw tooMany('your address')
+    request.raw.socket.once('close', () => places.address.give(address))
+    if (person === undefined) return
+    if (!places.person.take(person)) throw tooMany('yours')
+    request.raw.socket.once('close', () => places.person.give(person))
+  }
 
   await server.register(fastifyWebsocket, { options: { maxPayload: limits.messageBytesMax } })
   server.get(
     '/live',
     {
       websocket: true,
+      // Each topic has rules of its own.
+      config: publicRoute,
       schema: { hide: true },
       // Runs before the upgrade. Browsers let any page open a socket anywhere; only our own pages may open this one.
-      preValidation: async ({ headers }) => {
-        if (headers.origin !== undefined && URL.parse(headers.origin)?.host !== headers.host)
+      preValidation: async (request) => {
+        if (request.headers.origin !== undefined && !isOwnOrigin(request))
           throw new Problem(403, 'foreign_origin', 'Live queries are for pages of this site.')
         if (connections.size >= limits.socketsMax)
           throw new Problem(503, 'too_many_sockets', 'Too many live connections are open. Try again later.')
+        const held = await credentialsOf(request)
+        if (request.ws) takePlaces(request, held)
+        credentials.set(request, held)
       },
     },
-    (socket) => {
-      const connection = serveConnection(socket, { queries, sight, limits, logger: server.log })
+    (socket, request) => {
+      const held = credentials.get(request) ?? []
+      const connection = serveConnection(socket, { queries, credentials: held, limits, logger: server.log })
       connections.add(connection)
       socket.once('close', () => connections.delete(connection))
+      for (const { session } of held) {
+        if (session === undefined || !followSession) continue
+        socket.once('close', followSession(session, connection.endSession))
+      }
     },
   )
 

@@ -1,13 +1,14 @@
 // The gateway as a process: wiring only.
 import { connectEventStore } from '@headwater/eventstore/client'
+import { createAuthenticator } from '@headwater/http-kit/auth'
 import { loadConfig } from '@headwater/http-kit/config'
-import { developmentActor } from '@headwater/http-kit/development-actor'
 import { runServer } from '@headwater/http-kit/run-server'
 import { createLogger } from '@headwater/http-kit/telemetry'
 import { loans } from '@headwater/read-models/loans'
 import { openPostgresReader } from '@headwater/read-models/postgres-reader'
 import { openSqliteReader } from '@headwater/read-models/sqlite-reader'
 import { underwriting } from '@headwater/read-models/underwriting'
+import { createGatewayAuth } from './auth/auth.ts'
 import { config } from './config.ts'
 import { createGateway } from './gateway.ts'
 
@@ -18,15 +19,19 @@ const readers = {
   underwriting: openPostgresReader({ url: settings.DATABASE_URL, projection: underwriting, logger }),
 }
 const store = connectEventStore({ url: settings.EVENTSTORE_URL, logger })
+const authenticator = createAuthenticator(settings, logger)
+const auth = createGatewayAuth(settings, { authenticator, logger })
 const gateway = await createGateway({
   readers,
   store,
   serviceUrls: { loan: settings.LOAN_URL },
   webUrl: settings.WEB_URL,
-  actor: developmentActor(settings.DEVELOPMENT_UNDERWRITER),
+  authenticator,
+  auth,
+  trustedProxies: settings.TRUSTED_PROXIES,
   logger,
 })
 await runServer(gateway, { host: settings.HOST, port: settings.PORT }, async () => {
   readers.loans.close()
-  await Promise.all([readers.underwriting.close(), store.close()])
+  await Promise.all([readers.underwriting.close(), store.close(), auth.close()])
 })

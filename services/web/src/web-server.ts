@@ -46,7 +46,7 @@ const toRequest = (incoming: IncomingMessage, gone: AbortSignal): Request => {
 }
 
 /** What a browser says of itself, and the gateway of its address; cookies and the rest of it mean something there. */
-const saidByBrowser = ['cookie', 'origin', 'sec-fetch-site', 'x-forwarded-for'] as const
+const saidByBrowser = ['authorization', 'cookie', 'origin', 'sec-fetch-site', 'x-forwarded-for'] as const
 
 const browserHeaders = (headers: IncomingHttpHeaders): Record<string, string> =>
   Object.fromEntries(

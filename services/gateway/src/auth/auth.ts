@@ -5,10 +5,12 @@ import type { HttpServer } from '@headwater/http-kit/server'
 import type { Logger } from '@headwater/http-kit/telemetry'
 import type { FastifyRequest } from 'fastify'
 import { z } from 'zod'
-import { type Capabilities, createCapabilities } from './capabilities.ts'
+import { type Applying, createApplying } from './applying.ts'
+import { createCapabilities } from './capabilities.ts'
 import { createCookies } from './cookies.ts'
 import type { CredentialSource } from './credentials.ts'
 import { isOwnOrigin, registerCsrfProtection } from './csrf.ts'
+import { createApplyLimit } from './limits.ts'
 import { registerLinks } from './link.ts'
 import { type SessionEnds, watchSessionEnds } from './session-ends.ts'
 import { createSessions, openSessionDatabase } from './sessions.ts'
@@ -40,6 +42,8 @@ export const gatewayAuthSettings = {
   CAPABILITY_PRIVATE_KEY: privateKey,
   OIDC_CLIENT_ID: z.string().default('headwater-gateway'),
   OIDC_CLIENT_SECRET: z.string(),
+  /** From one address, at one gateway. */
+  APPLY_LIMIT_PER_HOUR: z.coerce.number().int().min(1).default(10),
   OIDC_SCOPES: z.string().default('openid profile offline_access'),
 }
 
@@ -53,8 +57,8 @@ export type GatewayAuthSettings = z.output<typeof settingsSchema> & {
 export type GatewayAuth = {
   /** What the browser's cookies stand for: a session first, as a person is more than the holder of a link. */
   readonly credentialSources: readonly CredentialSource[]
-  readonly capabilities: Capabilities
-  readonly sessionEnds: Pick<SessionEnds, 'follow'>
+  readonly applying: Applying
+  readonly followSession: SessionEnds['follow']
   /** Whether a page of ours sent this, for what only pages send. */
   readonly isOwnOrigin: (request: FastifyRequest) => boolean
   /** The routes of signing in, and the check of every unsafe request; before all other routes. */
@@ -90,8 +94,8 @@ export const createGatewayAuth = (
   const signedInOf = findSignedIn({ cookies, sessions, authenticator })
 
   return {
-    capabilities,
-    sessionEnds,
+    applying: createApplying(createApplyLimit(settings.APPLY_LIMIT_PER_HOUR), capabilities),
+    followSession: sessionEnds.follow,
     credentialSources: [
       async (request) => {
         const signedIn = await signedInOf(request)

@@ -39,7 +39,7 @@ export type Site = {
 export const startSite = async (env: Record<string, string>, logger: Logger = silent): Promise<Site> => {
   const port = await freePort()
   const url = `http://127.0.0.1:${port}`
-  const settings = parseConfig(settingsSchema, { PUBLIC_URL: url, ...env })
+  const settings = parseSettings({ PUBLIC_URL: url, ...env })
   const authenticator = createAuthenticator(settings, logger)
   const auth = createGatewayAuth(settings, { authenticator, logger })
   const server = await createServer({
@@ -67,12 +67,18 @@ export const startSite = async (env: Record<string, string>, logger: Logger = si
   }
 }
 
-export const startAuth = async ({ endSession = true, logger }: { endSession?: boolean; logger?: Logger } = {}) => {
+export const parseSettings = (env: Record<string, string>) => parseConfig(settingsSchema, env)
+
+export const startIssuerAndDatabase = async ({ endSession = true } = {}) => {
   const issuer = await startSignInIssuer({ endSession })
   onTestFinished(issuer.stop)
   const database = await testDatabase()
   onTestFinished(database.remove)
-  const env = { ...issuer.env, DATABASE_URL: database.url, SESSION_KEY: randomUUID() }
+  return { issuer, database, env: { ...issuer.env, DATABASE_URL: database.url, SESSION_KEY: randomUUID() } }
+}
+
+export const startAuth = async ({ endSession = true, logger }: { endSession?: boolean; logger?: Logger } = {}) => {
+  const { issuer, database, env } = await startIssuerAndDatabase({ endSession })
   const site = await startSite(env, logger)
   onTestFinished(site.close)
   return { issuer, database, env, site }
