@@ -46,8 +46,6 @@ export type ServerOptions = {
   readonly statuses?: RejectionStatuses
   /** Who sends a request. Every route then says in its `config` whom it serves. */
   readonly credentialsOf?: CredentialsOf
-  /** Addresses and networks whose word for where a request comes from is taken: proxies in front of the service. */
-  readonly trustedProxies?: readonly string[]
   /** What pages may load; a server without pages allows nothing. */
   readonly contentSecurityPolicy?: Readonly<Record<string, string[]>>
 }
@@ -103,7 +101,6 @@ export const createServer = async (options: ServerOptions): Promise<HttpServer> 
     statuses = {},
     contentSecurityPolicy = nothing,
     credentialsOf,
-    trustedProxies = [],
   } = options
 
   const countProblem = metrics.counter('http_problems_total', 'Requests that were refused or failed, by code.')
@@ -116,7 +113,6 @@ export const createServer = async (options: ServerOptions): Promise<HttpServer> 
     bodyLimit: bodyBytesMax,
     requestTimeout: requestTimeoutMs,
     keepAliveTimeout: keepAliveTimeoutMs,
-    trustProxy: trustedProxies.length > 0 && [...trustedProxies],
     http: { maxHeaderSize: headerBytesMax },
     // While closing, requests on open connections are still served; new connections are not accepted.
     return503OnClosing: false,

@@ -12,7 +12,7 @@ const cookieStart = 'headwater_loan_'
 const capabilityDaysMax = 90
 const daySeconds = 86_400
 /** In one browser: further loans push out those that were held longest. */
-export const capabilitiesMax = 10
+const capabilitiesMax = 10
 
 const uuid = z.uuid()
 

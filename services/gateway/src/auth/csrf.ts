@@ -19,12 +19,12 @@ export const isOwnOrigin = (publicUrl: URL, { headers }: Pick<FastifyRequest, 'h
 }
 
 /** Browsers say where a request is from and pages cannot change what they say; whatever says nothing is refused. */
-export const isFromOwnPage = (publicUrl: URL, request: Pick<FastifyRequest, 'headers'>): boolean => {
+const isFromOwnPage = (publicUrl: URL, request: Pick<FastifyRequest, 'headers'>): boolean => {
   const site = request.headers['sec-fetch-site']
   return site === undefined ? isOwnOrigin(publicUrl, request) : ownFetchSites.includes(site)
 }
 
-export const foreignOrigin = (): Problem =>
+const foreignOrigin = (): Problem =>
   new Problem(403, 'foreign_origin', 'This came from a page of another site, or does not say from which.')
 
 /**

@@ -19,7 +19,7 @@ export type SignInSettings = {
 }
 
 /** What is remembered of a sign-in that has begun, until the issuer sends the person back. */
-export type Begun = { readonly state: string; readonly nonce: string; readonly verifier: string }
+type Begun = { readonly state: string; readonly nonce: string; readonly verifier: string }
 
 export type SignInIssuer = {
   /** @throws Problem 503 */

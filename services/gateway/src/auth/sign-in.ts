@@ -29,7 +29,7 @@ const begunText = z.object({
 })
 
 /** A session with the actor that its token names. */
-export type SignedIn = { readonly session: Session; readonly credential: Credential }
+type SignedIn = { readonly session: Session; readonly credential: Credential }
 
 export type SignedInOf = (request: FastifyRequest) => Promise<SignedIn | undefined>
 

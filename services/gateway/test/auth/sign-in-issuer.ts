@@ -119,5 +119,3 @@ export const startSignInIssuer = async ({ endSession = true } = {}) => {
     counts,
   }
 }
-
-export type SignInIssuer = Awaited<ReturnType<typeof startSignInIssuer>>
