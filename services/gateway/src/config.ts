@@ -9,11 +9,12 @@ import { gatewayAuthSettings } from './auth/auth.ts'
 /** Names that stand for networks of their kind. */
 const networkNames: readonly string[] = ['loopback', 'linklocal', 'uniquelocal']
 
+const isNetwork = (text: string) => networkNames.includes(text) || ipaddr.isValid(text) || ipaddr.isValidCIDR(text)
+
 const networks = z
   .string()
-  .transform((text) => text.split(/[\s,]+/).filter((one) => one !== ''))
   .refine(
-    (all) => all.every((one) => networkNames.includes(one) || ipaddr.isValid(one) || ipaddr.isValidCIDR(one)),
+    (text) => text.split(',').every((one) => isNetwork(one.trim())),
     'addresses and networks such as 10.0.0.0/8, with commas between',
   )
 
@@ -27,5 +28,5 @@ export const config = z.object({
   DATABASE_URL: z.string().default('postgres://postgres@127.0.0.1:5432/postgres'),
   LOAN_URL: z.url().default('http://127.0.0.1:8081'),
   WEB_URL: z.url().default('http://127.0.0.1:8085'),
-  TRUSTED_PROXIES: networks.default(['loopback']),
+  TRUSTED_PROXIES: networks.default('loopback'),
 })

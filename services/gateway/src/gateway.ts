@@ -31,7 +31,7 @@ export type GatewayOptions = {
   readonly credentialSources?: readonly CredentialSource[]
   /** Calls `ended` when the session is over; returns what ends that. */
   readonly followSession?: FollowSession | undefined
-  readonly trustedProxies?: readonly string[]
+  readonly trustedProxies?: string | undefined
   readonly logger: Logger
   readonly liveLimits?: Partial<LiveLimits>
   readonly commandTimeoutMs?: number | undefined
@@ -47,7 +47,7 @@ export const createGateway = async (options: GatewayOptions): Promise<HttpServer
     auth,
     credentialSources = auth?.credentialSources ?? [],
     followSession = auth?.followSession,
-    trustedProxies = [],
+    trustedProxies,
     logger,
     liveLimits = {},
     commandTimeoutMs,

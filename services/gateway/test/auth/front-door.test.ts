@@ -54,7 +54,7 @@ const startSite = async ({ env = {}, limits = {} }: Options = {}) => {
       authenticator,
       auth,
       liveLimits: limits,
-      trustedProxies: ['loopback'],
+      trustedProxies: 'loopback',
     })
     onTestFinished(async () => {
       await gateway.close()
