@@ -7,6 +7,7 @@ import { Problem } from '@headwater/http-kit/problem'
 import type { HttpServer } from '@headwater/http-kit/server'
 import { Pool } from 'undici'
 import { z } from 'zod'
+import type { Applying } from './auth/applying.ts'
 import { credentialForLoan } from './auth/loan-access.ts'
 
 /** To one service; further requests wait. */
@@ -28,9 +29,11 @@ type Command = {
   readonly body: z.ZodType
 }
 
+const applyUrl = '/api/loans'
+
 const commands: readonly Command[] = [
   {
-    url: '/api/loans',
+    url: applyUrl,
     service: 'loan',
     rules: loanCommandRules.RequestLoan,
     summary: 'Request a loan',
@@ -101,7 +104,10 @@ const forward = async (pool: Pool, { path, headers, body }: Sent, timeoutMs: num
 export const registerCommands = async (
   server: HttpServer,
   serviceUrls: ServiceUrls,
-  answerTimeoutMs = answerTimeoutMsDefault,
+  {
+    applying,
+    answerTimeoutMs = answerTimeoutMsDefault,
+  }: { readonly applying?: Applying | undefined; readonly answerTimeoutMs?: number | undefined },
 ): Promise<void> => {
   const pools = { loan: connect(serviceUrls.loan) }
   server.addHook('onClose', async () => {
@@ -115,11 +121,16 @@ export const registerCommands = async (
     scope.addContentTypeParser('*', { parseAs: 'buffer' }, async (_request: unknown, body: Buffer) => body)
 
     for (const { url, service, rules, summary, description, body } of commands) {
+      const applies = url === applyUrl
       const params = url.includes(':id') ? { params: idParameter } : {}
       const schema = { tags: [service], summary, description, headers: commandHeaders, body, ...params }
       scope.post(
         url,
-        { config: { rules }, schema: { ...schema, response: commandResponses } },
+        {
+          config: { rules },
+          onRequest: applies && applying ? applying.begin : [],
+          schema: { ...schema, response: commandResponses },
+        },
         async (request, reply) => {
           const loanId = idParameter.safeParse(request.params).data?.id
           const { token } = credentialForLoan(request.allowed, loanId)
@@ -134,6 +145,7 @@ export const registerCommands = async (
           }
           try {
             const answer = await forward(pools[service], sent, answerTimeoutMs)
+            if (applies && answer.status < 300) await applying?.accepted(request, reply, answer.body)
             return reply.status(answer.status).headers(answer.headers).send(answer.body)
           } catch (error) {
             request.log.warn({ err: error, service }, 'a command could not be forwarded')

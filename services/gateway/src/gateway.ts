@@ -9,9 +9,10 @@ import type { Logger } from '@headwater/http-kit/telemetry'
 import type { PostgresReader } from '@headwater/read-models/postgres-reader'
 import type { SqliteReader } from '@headwater/read-models/sqlite-reader'
 import { contentSecurityPolicy, registerApiDocs } from './api-docs.ts'
+import type { GatewayAuth } from './auth/auth.ts'
 import { type CredentialSource, createCredentials } from './auth/credentials.ts'
 import { registerCommands, type ServiceUrls } from './commands.ts'
-import { type LiveLimits, registerLive } from './live.ts'
+import { type FollowSession, type LiveLimits, registerLive } from './live.ts'
 import { startLiveQueries } from './live-queries.ts'
 import { registerLoanHistory } from './loan-history.ts'
 import { registerPages } from './pages.ts'
@@ -24,10 +25,13 @@ export type GatewayOptions = {
   readonly serviceUrls: ServiceUrls
   readonly webUrl: string
   readonly authenticator: Authenticator
+  /** Sessions and capabilities; without it only bearer tokens say who asks. */
+  readonly auth?: GatewayAuth
   /** What requests may carry beside bearer tokens. */
   readonly credentialSources?: readonly CredentialSource[]
-  /** Is given what to call when a session is over, with the name that its credentials have for it. */
-  readonly onSessionEnd?: (listener: (session: string) => void) => void
+  /** Calls `ended` when the session is over; returns what ends that. */
+  readonly followSession?: FollowSession | undefined
+  readonly trustedProxies?: string | undefined
   readonly logger: Logger
   readonly liveLimits?: Partial<LiveLimits>
   readonly commandTimeoutMs?: number | undefined
@@ -40,8 +44,10 @@ export const createGateway = async (options: GatewayOptions): Promise<HttpServer
     serviceUrls,
     webUrl,
     authenticator,
-    credentialSources = [],
-    onSessionEnd,
+    auth,
+    credentialSources = auth?.credentialSources ?? [],
+    followSession = auth?.followSession,
+    trustedProxies,
     logger,
     liveLimits = {},
     commandTimeoutMs,
@@ -66,6 +72,7 @@ export const createGateway = async (options: GatewayOptions): Promise<HttpServer
     statuses: { loan_not_found: 404, read_model_not_ready: 503, read_model_unavailable: 503 },
     contentSecurityPolicy,
     credentialsOf,
+    trustedProxies,
   })
   const queries = {
     loans: startLiveQueries(readers.loans, logger),
@@ -75,13 +82,20 @@ export const createGateway = async (options: GatewayOptions): Promise<HttpServer
     await Promise.all(Object.values(queries).map(({ stop }) => stop()))
   })
 
+  await auth?.register(server)
   await registerApiDocs(server)
-  const sockets = await registerLive(server, { queries, credentialsOf, limits: liveLimits, metrics })
-  onSessionEnd?.(sockets.endSession)
+  await registerLive(server, {
+    queries,
+    credentialsOf,
+    followSession,
+    isOwnOrigin: auth?.isOwnOrigin,
+    limits: liveLimits,
+    metrics,
+  })
   registerQueries(server, readers.loans)
   registerUnderwriting(server, readers.underwriting)
   registerLoanHistory(server, store)
-  await registerCommands(server, serviceUrls, commandTimeoutMs)
+  await registerCommands(server, serviceUrls, { applying: auth?.applying, answerTimeoutMs: commandTimeoutMs })
   await registerPages(server, webUrl)
   return server
 }

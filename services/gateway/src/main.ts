@@ -8,6 +8,7 @@ import { loans } from '@headwater/read-models/loans'
 import { openPostgresReader } from '@headwater/read-models/postgres-reader'
 import { openSqliteReader } from '@headwater/read-models/sqlite-reader'
 import { underwriting } from '@headwater/read-models/underwriting'
+import { createGatewayAuth } from './auth/auth.ts'
 import { config } from './config.ts'
 import { createGateway } from './gateway.ts'
 
@@ -18,15 +19,19 @@ const readers = {
   underwriting: openPostgresReader({ url: settings.DATABASE_URL, projection: underwriting, logger }),
 }
 const store = connectEventStore({ url: settings.EVENTSTORE_URL, logger })
+const authenticator = createAuthenticator(settings, logger)
+const auth = createGatewayAuth(settings, { authenticator, logger })
 const gateway = await createGateway({
   readers,
   store,
   serviceUrls: { loan: settings.LOAN_URL },
   webUrl: settings.WEB_URL,
-  authenticator: createAuthenticator(settings, logger),
+  authenticator,
+  auth,
+  trustedProxies: settings.TRUSTED_PROXIES,
   logger,
 })
 await runServer(gateway, { host: settings.HOST, port: settings.PORT }, async () => {
   readers.loans.close()
-  await Promise.all([readers.underwriting.close(), store.close()])
+  await Promise.all([readers.underwriting.close(), store.close(), auth.close()])
 })
