@@ -1,7 +1,8 @@
 // Writes down what people were refused and what they looked at: in batches, a stream a day, bounded also while the store is away.
 import { randomUUID } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { AuditEvent } from '@headwater/deciders/audit/audit-events'
+import { type AuditEvent, auditedActor } from '@headwater/deciders/audit/audit-events'
+import type { Actor } from '@headwater/deciders/policy'
 import { LRUCache } from 'lru-cache'
 import type { Logger } from 'pino'
 import { v5 as uuidV5 } from 'uuid'
@@ -35,6 +36,10 @@ const schemaVersion = 1
 /** What an event's metadata says about the request it comes from. */
 export type AuditOrigin = { readonly traceparent: string }
 
+/** What a request was refused for, and to whom. */
+export type Refused = Omit<Extract<AuditEvent, { type: 'RequestRefused' }>['data'], 'actor' | 'at'> &
+  AuditOrigin & { readonly actor: Actor }
+
 export type AuditLoss = 'buffer full' | 'stopped'
 
 export type Audit = {
@@ -42,6 +47,8 @@ export type Audit = {
   readonly note: (event: AuditEvent, origin: AuditOrigin) => void
   /** As `note`, but nothing when the same actor's same event was noted within the hour. */
   readonly noteOnce: (event: AuditEvent, origin: AuditOrigin) => void
+  /** Takes note of a refusal, unless nobody knows of whom. */
+  readonly refused: (refused: Refused) => void
   /**
    * Resolves when the event is written.
    * @throws StoreUnavailable when that takes too long; the event may still come to be written
@@ -160,6 +167,11 @@ export const startAudit = ({
       if (seen.has(key)) return
       seen.set(key, true)
       note(event, origin)
+    },
+    refused: ({ actor: asking, traceparent, ...refused }) => {
+      const actor = auditedActor(asking)
+      const at = new Date().toISOString()
+      if (actor) note({ type: 'RequestRefused', data: { actor, at, ...refused } }, { traceparent })
     },
     record: async (event, origin) => {
       const one = noted(event, origin)

@@ -5,6 +5,7 @@ import { mkdtemp } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import type { AuditEvent } from '@headwater/deciders/audit/audit-events'
+import { anonymous } from '@headwater/deciders/policy'
 import { start } from '@headwater/embedded-eventstore'
 import { afterEach, describe, expect, test } from 'vitest'
 import { type AuditLoss, startAudit } from '../src/audit.ts'
@@ -96,6 +97,27 @@ describe('noting', () => {
     expect((await written(store, streamOf(day))).map(({ data }) => data)).toMatchObject([
       { list: 'underwriting' },
       { list: 'loans' },
+    ])
+  })
+
+  test('of a refusal says who and when, and nothing of somebody nobody knows', async () => {
+    const { store, audit } = startOn(await newStore())
+    const code = randomUUID()
+    const refused = { method: 'POST', route: '/', resource: null, status: 403, code, traceparent }
+    audit.refused({ ...refused, actor: anonymous })
+    audit.refused({ ...refused, actor: { kind: 'partner', sub: 'demo-partner', roles: [], scopes: ['loans:read'] } })
+    await until('all is written', () => audit.waiting() === 0)
+    const today = (await written(store, streamOf(new Date()))).filter(({ data }) => Object(data).code === code)
+    expect(today.map(({ data }) => data)).toEqual([
+      {
+        actor: { kind: 'partner', sub: 'demo-partner', roles: [] },
+        at: expect.any(String),
+        method: 'POST',
+        route: '/',
+        resource: null,
+        status: 403,
+        code,
+      },
     ])
   })
 

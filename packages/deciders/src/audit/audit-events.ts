@@ -1,5 +1,6 @@
 // What people did without changing anything: what they were refused, and what they looked at. Names and fields are the storage format.
 import { z } from 'zod'
+import type { Actor } from '../policy.ts'
 
 /** Whoever is not signed in is not audited: anybody could fill the trail. */
 const actor = z.strictObject({
@@ -36,6 +37,10 @@ export type AuditEvent = {
 
 /** Who is audited. */
 export type AuditedActor = z.infer<typeof actor>
+
+/** The actor as written down; undefined for whoever is not. */
+export const auditedActor = ({ kind, sub, roles }: Actor): AuditedActor | undefined =>
+  kind === 'anonymous' ? undefined : { kind, sub, roles }
 
 /** A filter as it may be written down. */
 export type AuditedFilter = z.infer<typeof filter>
