@@ -24,7 +24,7 @@ export type AuditRow = {
   readonly code: string | null
   /** Finds all that belongs to one request, here and in the logs. */
   readonly correlationId: string | null
-  /** Of a followed list its name and filter, of a loan the part that was shown. */
+  /** JSON: of a followed list its name and filter, of a loan the part that was shown. */
   readonly details: string | null
 }
 
@@ -50,7 +50,7 @@ const auditedPart = (event: AuditEvent): Pick<AuditRow, 'action' | 'resource' | 
     }
     case 'LoanViewed':
     case 'NationalIdRevealed': {
-      const details = event.type === 'LoanViewed' ? event.data.part : null
+      const details = event.type === 'LoanViewed' ? JSON.stringify({ part: event.data.part }) : null
       return { action: event.type, resource: event.data.loanId, outcome: 'viewed', code: null, details }
     }
     case 'ListFollowed': {

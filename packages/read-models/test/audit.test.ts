@@ -112,7 +112,7 @@ test('tells what was done, refused and looked at', async () => {
         details: null,
         correlationId: 'trace-of-audit',
       },
-      { ...viewed, action: 'LoanViewed', resource: loanId, details: 'history' },
+      { ...viewed, action: 'LoanViewed', resource: loanId, details: '{"part":"history"}' },
       { ...viewed, action: 'NationalIdRevealed', resource: loanId, details: null },
       {
         ...viewed,
