@@ -10,8 +10,6 @@ import { type Backoff, waitAfter } from './backoff.ts'
 import { type EventStore, type EventToAppend, StoreUnavailable } from './client.ts'
 import { streamName } from './stream-name.ts'
 
-/** How long a day's events are kept, in days, when nothing else is said: a year and what an auditor is late. */
-export const auditDaysDefault = 400
 const bufferEventsMax = 5_000
 const bufferBytesMax = 4 * 1024 * 1024
 const batchEventsMax = 200
@@ -40,7 +38,13 @@ export type AuditOrigin = { readonly traceparent: string }
 export type Refused = Omit<Extract<AuditEvent, { type: 'RequestRefused' }>['data'], 'actor' | 'at'> &
   AuditOrigin & { readonly actor: Actor }
 
-export type AuditLoss = 'buffer full' | 'stopped'
+type AuditLoss = 'buffer full' | 'stopped'
+
+/** Where the trail says how it is. */
+export type AuditMetrics = {
+  readonly counter: (name: string, help: string) => (labels: { readonly reason: AuditLoss }) => void
+  readonly gauge: (name: string, help: string, read: () => readonly { readonly value: number }[]) => void
+}
 
 export type Audit = {
   /** Takes note; the event is written soon, or counted as lost when the buffer is full. Never waits, never throws. */
@@ -83,16 +87,16 @@ const batchOf = (first: Noted, buffer: readonly Noted[]): readonly Noted[] => {
 export const startAudit = ({
   store,
   logger,
-  days = auditDaysDefault,
-  lost = () => undefined,
+  days,
+  metrics,
 }: {
   readonly store: Pick<EventStore, 'append'>
   readonly logger: Logger
   /** How long a day's events are kept. */
-  readonly days?: number
-  /** Called for every event that is given up. */
-  readonly lost?: (labels: { readonly reason: AuditLoss }) => void
+  readonly days: number
+  readonly metrics: AuditMetrics
 }): Audit => {
+  const lost = metrics.counter('audit_events_lost_total', 'Audit events that were given up, by reason.')
   const buffer: Noted[] = []
   const seen = new LRUCache<string, true>({ max: onceRememberedMax, ttl: onceMs })
   const stopping = new AbortController()
@@ -160,6 +164,7 @@ export const startAudit = ({
     writing ??= write()
   }
 
+  metrics.gauge('audit_events_waiting', 'Audit events that wait to be written.', () => [{ value: buffer.length }])
   return {
     note,
     noteOnce: (event, origin) => {

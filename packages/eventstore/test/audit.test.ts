@@ -8,7 +8,7 @@ import type { AuditEvent } from '@headwater/deciders/audit/audit-events'
 import { anonymous } from '@headwater/deciders/policy'
 import { start } from '@headwater/embedded-eventstore'
 import { afterEach, describe, expect, test } from 'vitest'
-import { type AuditLoss, startAudit } from '../src/audit.ts'
+import { type AuditMetrics, startAudit } from '../src/audit.ts'
 import { connectEventStore, type EventStore } from '../src/client.ts'
 import { lineTo, logger, testStore, until } from './support.ts'
 
@@ -39,8 +39,15 @@ const streamOf = (day: Date) => `audit-${day.toISOString().slice(0, 10)}`
 
 const startOn = (url: string) => {
   const store = connectEventStore({ url, logger })
-  const losses: AuditLoss[] = []
-  const audit = startAudit({ store, logger, lost: ({ reason }) => losses.push(reason) })
+  const losses: string[] = []
+  const metrics: AuditMetrics = {
+    counter:
+      () =>
+      ({ reason }) =>
+        losses.push(reason),
+    gauge: () => undefined,
+  }
+  const audit = startAudit({ store, logger, days: 400, metrics })
   ends.push(async () => {
     await audit.stop()
     await store.close()

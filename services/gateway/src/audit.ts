@@ -7,7 +7,6 @@ import { formatAuditCursor, listAudit, parseAuditCursor } from '@headwater/read-
 import type { PostgresReader } from '@headwater/read-models/postgres-reader'
 import { z } from 'zod'
 import { pageSize, problemAnswer } from './answers.ts'
-import type { Looks } from './looks.ts'
 import { after, readAfter } from './read-after.ts'
 
 const filterLengthMax = 300
@@ -61,14 +60,11 @@ const asSeen = ({ details, ...row }: AuditRow): z.infer<typeof entry> => ({
   details: details === null ? null : JSON.parse(details),
 })
 
-export const registerAudit = (
-  server: HttpServer,
-  { reader, looks }: { readonly reader: PostgresReader; readonly looks: Looks },
-): void => {
+export const registerAudit = (server: HttpServer, reader: PostgresReader): void => {
   server.get(
     '/api/audit',
     {
-      config: { rules: auditQueryRules.audit },
+      config: { rules: auditQueryRules.audit, look: { list: 'audit' } },
       schema: {
         tags: ['audit'],
         summary: 'The audit trail, the newest first',
@@ -83,14 +79,12 @@ export const registerAudit = (
         },
       },
     },
-    async (request, reply) => {
-      const { cursor, limit, after: position, ...wanted } = request.query
+    async ({ query: { cursor, limit, after: position, ...wanted } }, reply) => {
       const from = cursor === undefined ? undefined : parseAuditCursor(cursor)
       if (cursor !== undefined && !from) throw validationProblem([{ field: 'cursor', message: 'a `next` of this API' }])
       // One more than asked for tells whether there is a next page.
       const query = listAudit(wanted, { after: from, limit: limit + 1 })
       const { value, headers } = await readAfter(reader, position, () => reader.rows(query))
-      looks.listFollowed(request.actor, request.id, 'audit', wanted)
       const shown = value.slice(0, limit)
       const last = shown.at(-1)
       reply.headers(headers)

@@ -1,43 +1,54 @@
-// What is written down of looking: at somebody's loan, at lists of them, at what is masked.
+// What is written down of looking: at somebody else's loan, and at lists. Routes say in their `config` what they show.
 import { auditedActor, auditedFilter } from '@headwater/deciders/audit/audit-events'
 import type { Actor } from '@headwater/deciders/policy'
 import type { Audit } from '@headwater/eventstore/audit'
+import type { HttpServer } from '@headwater/http-kit/server'
 
-export type Looks = {
-  /** Somebody is shown a loan that is not theirs. */
-  readonly loanViewed: (actor: Actor, traceparent: string, loanId: string, part: 'detail' | 'history') => void
-  /**
-   * Somebody is about to be shown a national id: resolves when that is written down.
-   * @throws StoreUnavailable when it cannot be
-   */
-  readonly nationalIdRevealed: (actor: Actor, traceparent: string, loanId: string) => Promise<void>
-  /** Somebody asks for a list, once or to follow it. Asking the same again and again is written down now and then. */
-  readonly listFollowed: (
-    actor: Actor,
-    traceparent: string,
-    list: string,
-    filter: Readonly<Record<string, unknown>>,
-  ) => void
+/** What a route shows: the loan that its `:id` names, or a list. */
+type Look = { readonly loan: 'detail' | 'history' } | { readonly list: string }
+
+declare module 'fastify' {
+  interface FastifyContextConfig {
+    look?: Look
+  }
 }
 
-export const looksIn = (audit: Audit): Looks => {
-  const now = () => new Date().toISOString()
-  return {
-    loanViewed: (viewer, traceparent, loanId, part) => {
-      const actor = auditedActor(viewer)
-      if (actor) audit.note({ type: 'LoanViewed', data: { actor, at: now(), loanId, part } }, { traceparent })
-    },
-    nationalIdRevealed: async (viewer, traceparent, loanId) => {
-      const actor = auditedActor(viewer)
-      if (!actor) throw new Error('A national id is revealed to nobody who is not known.')
-      await audit.record({ type: 'NationalIdRevealed', data: { actor, at: now(), loanId } }, { traceparent })
-    },
-    listFollowed: (viewer, traceparent, list, filter) => {
-      const actor = auditedActor(viewer)
-      // Whoever holds the link to a loan sees no list but of that one.
-      if (!actor || actor.kind === 'capability') return
-      const data = { actor, at: now(), list, filter: auditedFilter(filter) }
-      audit.noteOnce({ type: 'ListFollowed', data }, { traceparent })
-    },
-  }
+/** Of a query that which pages through a list, and waits for it, but does not choose what is in it. */
+const pagingParameters = ['cursor', 'limit', 'after', 'sort', 'direction']
+
+const isObject = (value: unknown): value is Readonly<Record<string, unknown>> =>
+  typeof value === 'object' && value !== null
+
+const filterOf = (query: unknown): Readonly<Record<string, unknown>> =>
+  isObject(query) ? Object.fromEntries(Object.entries(query).filter(([name]) => !pagingParameters.includes(name))) : {}
+
+export type Looks = {
+  /** Somebody is shown a list. The same again and again is written down now and then. */
+  readonly listFollowed: (actor: Actor, traceparent: string, list: string, filter: unknown) => void
+}
+
+export const looksIn = (audit: Audit): Looks => ({
+  listFollowed: (viewer, traceparent, list, filter) => {
+    const actor = auditedActor(viewer)
+    // Whoever holds the link to a loan sees no list but of that one.
+    if (!actor || actor.kind === 'capability') return
+    const data = { actor, at: new Date().toISOString(), list, filter: auditedFilter(filterOf(filter)) }
+    audit.noteOnce({ type: 'ListFollowed', data }, { traceparent })
+  },
+})
+
+export const registerLooks = (server: HttpServer, audit: Audit): Looks => {
+  const looks = looksIn(audit)
+  server.addHook('onResponse', async ({ routeOptions, allowed, actor, params, query, id: traceparent }, reply) => {
+    const { look } = routeOptions.config
+    if (!look || reply.statusCode >= 300) return
+    if ('list' in look) return looks.listFollowed(actor, traceparent, look.list, query)
+    const viewer = auditedActor(actor)
+    const loanId = isObject(params) ? String(params.id) : ''
+    // Whoever is allowed as an owner only sees what is theirs.
+    if (!viewer || allowed[0]?.permission === 'if owner') return
+    const data = { actor: viewer, at: new Date().toISOString(), loanId, part: look.loan }
+    audit.note({ type: 'LoanViewed', data }, { traceparent })
+  })
+  return looks
 }

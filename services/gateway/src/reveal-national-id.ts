@@ -1,16 +1,17 @@
 // Shows an underwriter the national id that is masked everywhere else, after that has been written down.
+import { auditedActor } from '@headwater/deciders/audit/audit-events'
 import { loanQueryRules } from '@headwater/deciders/loan/loan-policy'
+import type { Audit } from '@headwater/eventstore/audit'
 import { Problem } from '@headwater/http-kit/problem'
 import type { HttpServer } from '@headwater/http-kit/server'
 import { loanById } from '@headwater/read-models/loans'
 import type { SqliteReader } from '@headwater/read-models/sqlite-reader'
 import { z } from 'zod'
 import { problemAnswer } from './answers.ts'
-import type { Looks } from './looks.ts'
 
 export const registerRevealNationalId = (
   server: HttpServer,
-  { reader, looks }: { readonly reader: SqliteReader; readonly looks: Looks },
+  { reader, audit }: { readonly reader: SqliteReader; readonly audit: Pick<Audit, 'record'> },
 ): void => {
   server.post(
     '/api/loans/:id/reveal-national-id',
@@ -30,10 +31,13 @@ export const registerRevealNationalId = (
         },
       },
     },
-    async ({ params, actor, id: traceparent }, reply) => {
+    async ({ params, actor: asking, id: traceparent }, reply) => {
+      const actor = auditedActor(asking)
+      if (!actor) throw new Error('The rules let nobody come here who is not known.')
       const [loan] = (await reader.rows(loanById(params.id))).value
       if (!loan) throw new Problem(404, 'loan_not_found', 'There is no such loan.')
-      await looks.nationalIdRevealed(actor, traceparent, loan.loanId)
+      const data = { actor, at: new Date().toISOString(), loanId: loan.loanId }
+      await audit.record({ type: 'NationalIdRevealed', data }, { traceparent })
       reply.header('cache-control', 'no-store')
       return { nationalId: loan.nationalId }
     },

@@ -1,11 +1,13 @@
 // What auditors find, from the refusal or the look itself to the answer of their query; and what is not shown while it cannot be written down.
 import { randomUUID } from 'node:crypto'
+import { owner, role } from '@headwater/deciders/policy'
 import { start as startEventStore } from '@headwater/embedded-eventstore'
 import { startAudit } from '@headwater/eventstore/audit'
 import { connectEventStore } from '@headwater/eventstore/client'
 import { authSettings, bearerCredentials, createAuthenticator } from '@headwater/http-kit/auth'
 import { parseConfig } from '@headwater/http-kit/config'
 import { createHealth } from '@headwater/http-kit/health'
+import { createMetrics } from '@headwater/http-kit/metrics'
 import { createServer } from '@headwater/http-kit/server'
 import { createLogger } from '@headwater/http-kit/telemetry'
 import { audit as auditModel } from '@headwater/read-models/audit'
@@ -19,7 +21,7 @@ import { z } from 'zod'
 import { startIssuer } from '../../../packages/http-kit/test/issuer.ts'
 import { testDatabase } from '../../../scripts/test/database.ts'
 import { registerAudit } from '../src/audit.ts'
-import { looksIn } from '../src/looks.ts'
+import { registerLooks } from '../src/looks.ts'
 import { registerRevealNationalId } from '../src/reveal-national-id.ts'
 import { newLoan, startEdge } from './support.ts'
 
@@ -34,7 +36,7 @@ const start = async () => {
   const node = await startEventStore({ port: 0, memory: true })
   const [issuer, database, edge] = await Promise.all([startIssuer(), testDatabase(), startEdge()])
   const store = connectEventStore({ url: node.connectionString, logger })
-  const audit = startAudit({ store, logger })
+  const audit = startAudit({ store, logger, days: 400, metrics: createMetrics() })
   const sink = openPostgresSink({ url: database.url, projection: auditModel, logger })
   const projection = startProjection({ store, sink, projection: auditModel, logger })
   const reader = openPostgresReader({ url: database.url, projection: auditModel, logger })
@@ -49,9 +51,14 @@ const start = async () => {
     credentialsOf: bearerCredentials(authenticator),
     onRefused: audit.refused,
   })
-  const looks = looksIn(audit)
-  registerAudit(server, { reader, looks })
-  registerRevealNationalId(server, { reader: edgeReader, looks })
+  const looks = registerLooks(server, audit)
+  registerAudit(server, reader)
+  registerRevealNationalId(server, { reader: edgeReader, audit })
+  server.get(
+    '/loans/:id',
+    { config: { rules: [role('underwriter'), owner('loans:read')], look: { loan: 'detail' } } },
+    async () => ({}),
+  )
   let isUp = true
   const stopStore = async () => {
     if (isUp) await node.stop()
@@ -151,13 +158,14 @@ it('is for auditors: others are refused, which auditors find', async () => {
   expect(refused.entries).toMatchObject([{ actor: 'uma', action: 'GET /api/audit', resource: null }])
 })
 
+const traceparent = '00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01'
+const uma = { kind: 'person', sub: 'uma', roles: ['underwriter'], scopes: [] } as const
+
 it('finds by what is asked for, page by page, and says what is wrong with a question', async () => {
   const { ask, looks, entries, search } = await start()
-  const traceparent = '00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01'
-  const uma = { kind: 'person', sub: 'uma', roles: ['underwriter'], scopes: [] } as const
   const loanId = randomUUID()
-  looks.loanViewed(uma, traceparent, loanId, 'detail')
-  looks.loanViewed(uma, traceparent, loanId, 'history')
+  for (const who of ['uma', 'uma', 'otto'] as const)
+    expect((await ask(who, 'GET', `/loans/${loanId}`)).status).toBe(200)
   for (const _ of [1, 2, 3]) looks.listFollowed(uma, traceparent, 'underwriting', { search: 'Ada', score: 5 })
   looks.listFollowed({ kind: 'capability', sub: 'loan:1', roles: [], scopes: [] }, traceparent, 'loans', {})
   await entries(4) // the auditor's own look is one, too
@@ -167,7 +175,7 @@ it('finds by what is asked for, page by page, and says what is wrong with a ques
     { details: { list: 'underwriting', search: true, score: 5 } },
   ])
   expect(await actions('actor=uma&to=2020-01-01')).toEqual([])
-  expect(await actions('correlationId=4bf92f3577b34da6a3ce929d0e0e4736')).toHaveLength(3)
+  expect(await actions('correlationId=4bf92f3577b34da6a3ce929d0e0e4736')).toEqual(['ListFollowed'])
   const first = await search('actor=uma&limit=2')
   const second = await search(`actor=uma&limit=2&cursor=${first.next}`)
   expect([first.entries.length, second.entries.length, second.next]).toEqual([2, 1, null])
