@@ -27,7 +27,7 @@ export type Looks = {
   readonly listFollowed: (actor: Actor, traceparent: string, list: string, filter: unknown) => void
 }
 
-export const looksIn = (audit: Audit): Looks => ({
+const looksIn = (audit: Audit): Looks => ({
   listFollowed: (viewer, traceparent, list, filter) => {
     const actor = auditedActor(viewer)
     // Whoever holds the link to a loan sees no list but of that one.

@@ -7,8 +7,6 @@ import type { Route } from './+types/national-id'
 
 const revealed = z.object({ nationalId: z.string() })
 
-export const headers = () => ({ 'cache-control': 'no-store' })
-
 export const action = async ({ params, context }: Route.ActionArgs) => {
   const address = `/api/loans/${encodeURIComponent(params.loanId)}/reveal-national-id`
   const answer = await getByPost(context, address, revealed)
