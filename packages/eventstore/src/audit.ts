@@ -18,7 +18,6 @@ const batchBytesMax = 256 * 1024
 /** For a burst to become one append. */
 const gatherMs = 50
 const outageBackoff: Backoff = { delayMsMin: 50, delayMsMax: 5_000 }
-const stopBackoff: Backoff = { delayMsMin: 50, delayMsMax: 200 }
 /** For the last flush of a process that was told to stop; below what it is given to end. */
 const stopTimeoutMs = 5_000
 /** For an event that somebody waits for. */
@@ -126,13 +125,14 @@ export const startAudit = ({
   const persist = async (day: string, batch: readonly Noted[]): Promise<'written' | 'given up'> => {
     const events = batch.map(({ event }) => event)
     for (let failures = 1; !flushed.signal.aborted; failures++) {
+      const isLast = stopping.signal.aborted
       try {
         await append(day, events)
         return 'written'
       } catch (error) {
         logger.warn({ err: error, failures, waiting: buffer.length }, 'the audit trail cannot be written; trying again')
-        if (stopping.signal.aborted) await waitAfter(failures, stopBackoff, flushed.signal)
-        else await waitAfter(failures, outageBackoff, stopping.signal)
+        if (isLast) break
+        await waitAfter(failures, outageBackoff, stopping.signal)
       }
     }
     return 'given up'

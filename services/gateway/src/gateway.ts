@@ -1,25 +1,33 @@
 // The front door: forwards commands, answers queries, serves live queries, passes on everything else to the pages.
 
+import type { Audit } from '@headwater/eventstore/audit'
 import type { EventStore } from '@headwater/eventstore/client'
 import type { Authenticator } from '@headwater/http-kit/auth'
 import { createHealth } from '@headwater/http-kit/health'
-import { createMetrics } from '@headwater/http-kit/metrics'
+import type { Metrics } from '@headwater/http-kit/metrics'
 import { createServer, type HttpServer } from '@headwater/http-kit/server'
 import type { Logger } from '@headwater/http-kit/telemetry'
 import type { PostgresReader } from '@headwater/read-models/postgres-reader'
 import type { SqliteReader } from '@headwater/read-models/sqlite-reader'
 import { contentSecurityPolicy, registerApiDocs } from './api-docs.ts'
+import { registerAudit } from './audit.ts'
 import { type CredentialSource, createCredentials } from './auth/credentials.ts'
 import { registerCommands, type ServiceUrls } from './commands.ts'
 import { type LiveLimits, registerLive } from './live.ts'
 import { startLiveQueries } from './live-queries.ts'
 import { registerLoanHistory } from './loan-history.ts'
+import { registerLooks } from './looks.ts'
 import { registerPages } from './pages.ts'
 import { registerQueries } from './queries.ts'
+import { registerRevealNationalId } from './reveal-national-id.ts'
 import { registerUnderwriting } from './underwriting.ts'
 
 export type GatewayOptions = {
-  readonly readers: { readonly loans: SqliteReader; readonly underwriting: PostgresReader }
+  readonly readers: {
+    readonly loans: SqliteReader
+    readonly underwriting: PostgresReader
+    readonly audit: PostgresReader
+  }
   readonly store: Pick<EventStore, 'readStream'>
   readonly serviceUrls: ServiceUrls
   readonly webUrl: string
@@ -28,6 +36,9 @@ export type GatewayOptions = {
   readonly credentialSources?: readonly CredentialSource[]
   /** Is given what to call when a session is over, with the name that its credentials have for it. */
   readonly onSessionEnd?: (listener: (session: string) => void) => void
+  /** Where it is written down what people are refused and look at. */
+  readonly audit: Audit
+  readonly metrics: Metrics
   readonly logger: Logger
   readonly liveLimits?: Partial<LiveLimits>
   readonly commandTimeoutMs?: number | undefined
@@ -42,6 +53,8 @@ export const createGateway = async (options: GatewayOptions): Promise<HttpServer
     authenticator,
     credentialSources = [],
     onSessionEnd,
+    audit,
+    metrics,
     logger,
     liveLimits = {},
     commandTimeoutMs,
@@ -52,11 +65,11 @@ export const createGateway = async (options: GatewayOptions): Promise<HttpServer
     // The edge serves whoever applies for a loan also while Postgres is away.
     {
       underwriting: async () => ((await readers.underwriting.ready()) ? {} : notMade('dashboard')),
+      audit: async () => ((await readers.audit.ready()) ? {} : notMade('dashboard')),
       issuer: authenticator.status,
     },
   )
   const credentialsOf = createCredentials(authenticator, credentialSources)
-  const metrics = createMetrics()
   const server = await createServer({
     title: 'Headwater',
     description: 'Commands are answered with a position; send it as `after` to a query to read your own write.',
@@ -66,6 +79,7 @@ export const createGateway = async (options: GatewayOptions): Promise<HttpServer
     statuses: { loan_not_found: 404, read_model_not_ready: 503, read_model_unavailable: 503 },
     contentSecurityPolicy,
     credentialsOf,
+    onRefused: audit.refused,
   })
   const queries = {
     loans: startLiveQueries(readers.loans, logger),
@@ -75,12 +89,15 @@ export const createGateway = async (options: GatewayOptions): Promise<HttpServer
     await Promise.all(Object.values(queries).map(({ stop }) => stop()))
   })
 
+  const looks = registerLooks(server, audit)
   await registerApiDocs(server)
-  const sockets = await registerLive(server, { queries, credentialsOf, limits: liveLimits, metrics })
+  const sockets = await registerLive(server, { queries, credentialsOf, audit, looks, limits: liveLimits, metrics })
   onSessionEnd?.(sockets.endSession)
   registerQueries(server, readers.loans)
   registerUnderwriting(server, readers.underwriting)
   registerLoanHistory(server, store)
+  registerRevealNationalId(server, { reader: readers.loans, audit })
+  registerAudit(server, readers.audit)
   await registerCommands(server, serviceUrls, commandTimeoutMs)
   await registerPages(server, webUrl)
   return server

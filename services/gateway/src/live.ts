@@ -1,5 +1,7 @@
 // Live queries over WebSocket at /live: who may open a socket, and the heartbeat of those that are open.
 import { fastifyWebsocket } from '@fastify/websocket'
+import type { Actor } from '@headwater/deciders/policy'
+import type { Audit, Refused } from '@headwater/eventstore/audit'
 import { publicRoute } from '@headwater/http-kit/access'
 import type { Metrics } from '@headwater/http-kit/metrics'
 import { Problem } from '@headwater/http-kit/problem'
@@ -8,6 +10,7 @@ import type { FastifyRequest } from 'fastify'
 import type { Credential, GatewayCredentials } from './auth/credentials.ts'
 import { type ConnectionLimits, type LiveConnection, serveConnection } from './live-connection.ts'
 import type { LiveQueries } from './live-queries.ts'
+import type { Looks } from './looks.ts'
 import type { ReadModelName } from './topics.ts'
 
 export type LiveLimits = ConnectionLimits & {
@@ -31,8 +34,16 @@ const defaultLimits: LiveLimits = {
 export type LiveOptions = {
   readonly queries: Readonly<Record<ReadModelName, LiveQueries>>
   readonly credentialsOf: GatewayCredentials
+  readonly audit: Pick<Audit, 'refused'>
+  readonly looks: Looks
   readonly limits: Partial<LiveLimits>
   readonly metrics: Metrics
+}
+
+/** As if the topic were asked for over HTTP. */
+const refusedTopic = (actor: Actor, topic: string, { status, code }: Problem, traceparent: string): Refused => {
+  const request = { method: 'FOLLOW', route: topic, resource: null }
+  return { actor, ...request, status, code, traceparent }
 }
 
 export type LiveSockets = {
@@ -41,7 +52,7 @@ export type LiveSockets = {
 }
 
 export const registerLive = async (server: HttpServer, options: LiveOptions): Promise<LiveSockets> => {
-  const { queries, credentialsOf, metrics } = options
+  const { queries, credentialsOf, audit, looks, metrics } = options
   const limits = { ...defaultLimits, ...options.limits }
   const connections = new Set<LiveConnection>()
   const credentials = new WeakMap<FastifyRequest, readonly Credential[]>()
@@ -68,6 +79,8 @@ export const registerLive = async (server: HttpServer, options: LiveOptions): Pr
       const connection = serveConnection(socket, {
         queries,
         credentials: credentials.get(request) ?? [],
+        followed: (allowed, topic, filter) => looks.listFollowed(allowed, request.id, topic, filter),
+        refused: (actor, topic, problem) => audit.refused(refusedTopic(actor, topic, problem, request.id)),
         limits,
         logger: server.log,
       })

@@ -1,7 +1,7 @@
 // What is written down of looking: at somebody else's loan, and at lists. Routes say in their `config` what they show.
 import { auditedActor, auditedFilter } from '@headwater/deciders/audit/audit-events'
-import type { Actor } from '@headwater/deciders/policy'
 import type { Audit } from '@headwater/eventstore/audit'
+import type { Allowed } from '@headwater/http-kit/access'
 import type { HttpServer } from '@headwater/http-kit/server'
 
 /** What a route shows: the loan that its `:id` names, or a list. */
@@ -24,14 +24,19 @@ const filterOf = (query: unknown): Readonly<Record<string, unknown>> =>
 
 export type Looks = {
   /** Somebody is shown a list. The same again and again is written down now and then. */
-  readonly listFollowed: (actor: Actor, traceparent: string, list: string, filter: unknown) => void
+  readonly listFollowed: (allowed: readonly Allowed[], traceparent: string, list: string, filter: unknown) => void
+}
+
+/** Who is shown what is not theirs. Whoever is allowed as an owner only sees their own, which is nobody's business. */
+const viewerOf = (allowed: readonly Allowed[]) => {
+  const viewer = allowed.find(({ permission }) => permission === 'yes')
+  return viewer && auditedActor(viewer.actor)
 }
 
 const looksIn = (audit: Audit): Looks => ({
-  listFollowed: (viewer, traceparent, list, filter) => {
-    const actor = auditedActor(viewer)
-    // Whoever holds the link to a loan sees no list but of that one.
-    if (!actor || actor.kind === 'capability') return
+  listFollowed: (allowed, traceparent, list, filter) => {
+    const actor = viewerOf(allowed)
+    if (!actor) return
     const data = { actor, at: new Date().toISOString(), list, filter: auditedFilter(filterOf(filter)) }
     audit.noteOnce({ type: 'ListFollowed', data }, { traceparent })
   },
@@ -39,15 +44,13 @@ const looksIn = (audit: Audit): Looks => ({
 
 export const registerLooks = (server: HttpServer, audit: Audit): Looks => {
   const looks = looksIn(audit)
-  server.addHook('onResponse', async ({ routeOptions, allowed, actor, params, query, id: traceparent }, reply) => {
+  server.addHook('onResponse', async ({ routeOptions, allowed, params, query, id: traceparent }, reply) => {
     const { look } = routeOptions.config
     if (!look || reply.statusCode >= 300) return
-    if ('list' in look) return looks.listFollowed(actor, traceparent, look.list, query)
-    const viewer = auditedActor(actor)
-    const loanId = isObject(params) ? String(params.id) : ''
-    // Whoever is allowed as an owner only sees what is theirs.
-    if (!viewer || allowed[0]?.permission === 'if owner') return
-    const data = { actor: viewer, at: new Date().toISOString(), loanId, part: look.loan }
+    if ('list' in look) return looks.listFollowed(allowed, traceparent, look.list, query)
+    const actor = viewerOf(allowed)
+    if (!actor || !isObject(params)) return
+    const data = { actor, at: new Date().toISOString(), loanId: String(params.id), part: look.loan }
     audit.note({ type: 'LoanViewed', data }, { traceparent })
   })
   return looks
