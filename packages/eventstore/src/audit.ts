@@ -26,6 +26,7 @@ const recordTimeoutMs = 5_000
 const onceMs = 60 * 60 * 1_000
 const onceRememberedMax = 10_000
 
+const tooManyRequests = 429
 const secondsADay = 86_400
 const metadataNamespace = '6b6d4f57-6f0c-4b0e-9b7b-1f7a3f0f7d11'
 const schemaVersion = 1
@@ -164,19 +165,25 @@ export const startAudit = ({
     writing ??= write()
   }
 
+  const noteOnce: Audit['noteOnce'] = (event, origin) => {
+    const key = JSON.stringify([event.type, { ...event.data, at: undefined }])
+    if (seen.has(key)) return
+    seen.set(key, true)
+    note(event, origin)
+  }
+
   metrics.gauge('audit_events_waiting', 'Audit events that wait to be written.', () => [{ value: buffer.length }])
   return {
     note,
-    noteOnce: (event, origin) => {
-      const key = JSON.stringify([event.type, { ...event.data, at: undefined }])
-      if (seen.has(key)) return
-      seen.set(key, true)
-      note(event, origin)
-    },
+    noteOnce,
     refused: ({ actor: asking, traceparent, ...refused }) => {
       const actor = auditedActor(asking)
       const at = new Date().toISOString()
-      if (actor) note({ type: 'RequestRefused', data: { actor, at, ...refused } }, { traceparent })
+      if (!actor) return
+      // Whoever is too fast is so again and again: that they are is worth knowing, each time is not.
+      if (refused.status === tooManyRequests)
+        noteOnce({ type: 'RequestRefused', data: { actor, at, ...refused, resource: null } }, { traceparent })
+      else note({ type: 'RequestRefused', data: { actor, at, ...refused } }, { traceparent })
     },
     record: async (event, origin) => {
       const one = noted(event, origin)

@@ -128,6 +128,25 @@ describe('noting', () => {
     ])
   })
 
+  test('of a refusal for haste is once an hour, whatever was asked for', async () => {
+    const { store, audit } = startOn(await newStore())
+    const code = randomUUID()
+    const partner = { kind: 'partner', sub: 'demo-partner', roles: [], scopes: [] } as const
+    for (let n = 0; n < 100; n++)
+      audit.refused({
+        actor: partner,
+        method: 'GET',
+        route: '/',
+        resource: randomUUID(),
+        status: 429,
+        code,
+        traceparent,
+      })
+    await until('all is written', () => audit.waiting() === 0)
+    const today = (await written(store, streamOf(new Date()))).filter(({ data }) => Object(data).code === code)
+    expect(today).toMatchObject([{ data: { resource: null, status: 429 } }])
+  })
+
   test('is bounded: in a burst while the store is away, what does not fit is counted', async () => {
     const { audit, losses } = startOn('esdb://127.0.0.1:1?tls=false')
     const day = newDay()

@@ -22,6 +22,9 @@ const isObject = (value: unknown): value is Readonly<Record<string, unknown>> =>
 const filterOf = (query: unknown): Readonly<Record<string, unknown>> =>
   isObject(query) ? Object.fromEntries(Object.entries(query).filter(([name]) => !pagingParameters.includes(name))) : {}
 
+/** Names are looked for in a header, so that they are in no address. */
+const searchHeader = 'headwater-search'
+
 export type Looks = {
   /** Somebody is shown a list. The same again and again is written down now and then. */
   readonly listFollowed: (allowed: readonly Allowed[], traceparent: string, list: string, filter: unknown) => void
@@ -44,10 +47,14 @@ const looksIn = (audit: Audit): Looks => ({
 
 export const registerLooks = (server: HttpServer, audit: Audit): Looks => {
   const looks = looksIn(audit)
-  server.addHook('onResponse', async ({ routeOptions, allowed, params, query, id: traceparent }, reply) => {
+  server.addHook('onResponse', async (request, reply) => {
+    const { routeOptions, allowed, params, query, headers, id: traceparent } = request
     const { look } = routeOptions.config
     if (!look || reply.statusCode >= 300) return
-    if ('list' in look) return looks.listFollowed(allowed, traceparent, look.list, query)
+    if ('list' in look) {
+      const filter = { ...filterOf(query), ...(headers[searchHeader] && { search: headers[searchHeader] }) }
+      return looks.listFollowed(allowed, traceparent, look.list, filter)
+    }
     const actor = viewerOf(allowed)
     if (!actor || !isObject(params)) return
     const data = { actor, at: new Date().toISOString(), loanId: String(params.id), part: look.loan }

@@ -57,8 +57,8 @@ const start = async () => {
   type Who = keyof typeof tokens | 'nobody'
   const headersOf = (who: Who): Record<string, string> =>
     who === 'nobody' ? {} : { authorization: `Bearer ${tokens[who]}` }
-  const ask = async (who: Who, path: string, method: 'GET' | 'POST' = 'GET') => {
-    const answer = await gateway.get(path, { method, headers: headersOf(who) })
+  const ask = async (who: Who, path: string, method: 'GET' | 'POST' = 'GET', headers: Record<string, string> = {}) => {
+    const answer = await gateway.get(path, { method, headers: { ...headersOf(who), ...headers } })
     return { status: answer.status, headers: answer.headers, text: await answer.text() }
   }
   const search = async (query = '') => JSON.parse((await ask('ada', `/api/audit?${query}`)).text) as Answer
@@ -151,6 +151,8 @@ it('tells who asked for a list or followed it, once with its filter, and who was
   const { ask, found, follow } = await start()
   for (const status of ['approved', 'approved', 'denied'])
     expect((await ask('uma', `/api/loans?status=${status}&limit=5`)).status).toBe(200)
+  const searched = { 'headwater-search': 'Ada%20Lovelace' }
+  expect((await ask('uma', '/api/loans?limit=5', 'GET', searched)).status).toBe(200)
   await follow('uma', 'underwriting', { search: 'Ada Lovelace', score: 5, sort: 'amount' })
   await follow('uma', 'underwriting', { search: 'Grace', score: 5 })
   await follow('otto', 'underwriting')
@@ -158,10 +160,11 @@ it('tells who asked for a list or followed it, once with its filter, and who was
   await follow('alice', 'loans')
   expect((await ask('alice', '/api/loans')).status).toBe(200)
   const viewed = { actor: 'uma', action: 'ListFollowed', outcome: 'viewed', resource: null }
-  const entries = await found(4)
+  const entries = await found(5)
   expect(entries).toMatchObject([
     { ...viewed, details: { list: 'loans', status: 'approved' } },
     { ...viewed, details: { list: 'loans', status: 'denied' } },
+    { ...viewed, details: { list: 'loans', search: true } },
     { ...viewed, details: { list: 'underwriting', search: true, score: 5 } },
     { actor: 'otto', action: 'FOLLOW underwriting', outcome: 'refused', code: 'forbidden' },
   ])
