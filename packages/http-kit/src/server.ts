@@ -51,6 +51,8 @@ export type ServerOptions = {
   readonly onRefused?: ((refusal: Refusal) => void) | undefined
   /** What pages may load; a server without pages allows nothing. */
   readonly contentSecurityPolicy?: Readonly<Record<string, string[]>>
+  /** Addresses and networks, separated by commas, whose `X-Forwarded-For` is believed. */
+  readonly trustedProxies?: string | undefined
 }
 
 const securitySchemes = {
@@ -104,6 +106,7 @@ export const createServer = async (options: ServerOptions): Promise<HttpServer> 
     contentSecurityPolicy = nothing,
     credentialsOf,
     onRefused,
+    trustedProxies = false,
   } = options
 
   const countProblem = metrics.counter('http_problems_total', 'Requests that were refused or failed, by code.')
@@ -113,6 +116,7 @@ export const createServer = async (options: ServerOptions): Promise<HttpServer> 
     logController: new LogController({ disableRequestLogging: true, requestIdLogLabel: 'traceparent' }),
     // The request's id is the `traceparent` to send on, so that logs, events and calls of one request share its trace.
     genReqId: (request) => nextTraceparent(request.headers.traceparent),
+    trustProxy: trustedProxies,
     bodyLimit: bodyBytesMax,
     requestTimeout: requestTimeoutMs,
     keepAliveTimeout: keepAliveTimeoutMs,

@@ -7,8 +7,6 @@ import { start as startEventStore } from '@headwater/embedded-eventstore'
 import { startAudit } from '@headwater/eventstore/audit'
 import { connectEventStore } from '@headwater/eventstore/client'
 import { formatPosition, type Position } from '@headwater/eventstore/position'
-import { authSettings, createAuthenticator } from '@headwater/http-kit/auth'
-import { parseConfig } from '@headwater/http-kit/config'
 import { createMetrics } from '@headwater/http-kit/metrics'
 import { createLogger } from '@headwater/http-kit/telemetry'
 import { audit } from '@headwater/read-models/audit'
@@ -20,8 +18,7 @@ import { openSqliteReader } from '@headwater/read-models/sqlite-reader'
 import { underwriting } from '@headwater/read-models/underwriting'
 import { afterAll } from 'vitest'
 import { WebSocket } from 'ws'
-import { z } from 'zod'
-import { startIssuer, type TokenOptions } from '../../../packages/http-kit/test/issuer.ts'
+import { authenticatorOf, startIssuer, type TokenOptions } from '../../../packages/http-kit/test/issuer.ts'
 import { createGateway, type GatewayOptions } from '../src/gateway.ts'
 
 const logger = createLogger({ service: 'test', level: 'silent' })
@@ -126,7 +123,7 @@ export const startGateway = async (
     store,
     serviceUrls: { loan: 'http://127.0.0.1:1' },
     webUrl: 'http://127.0.0.1:1',
-    authenticator: createAuthenticator(parseConfig(z.object(authSettings), issuer.env), logger),
+    authenticator: authenticatorOf(issuer.env),
     audit: trail,
     metrics,
     logger,
