@@ -89,23 +89,35 @@ const Row = ({ entry: { at, actor, action, resource, outcome, code, correlationI
 
 const Search = ({ filter }: { filter: Readonly<Partial<Record<string, string>>> }) => (
   <Form method="get" role="search" className="filter" key={JSON.stringify(filter)}>
-    <label htmlFor="actor">Who</label>
-    <input id="actor" name="actor" defaultValue={filter.actor} />
-    <label htmlFor="action">What</label>
-    <input id="action" name="action" defaultValue={filter.action} />
-    <label htmlFor="outcome">Outcome</label>
-    <select id="outcome" name="outcome" defaultValue={filter.outcome}>
-      <option value="">Any</option>
-      <option value="accepted">Accepted</option>
-      <option value="refused">Refused</option>
-      <option value="viewed">Viewed</option>
-    </select>
-    <label htmlFor="resource">Id</label>
-    <input id="resource" name="resource" defaultValue={filter.resource} />
-    <label htmlFor="from">From</label>
-    <input id="from" name="from" type="date" defaultValue={filter.from} />
-    <label htmlFor="to">To</label>
-    <input id="to" name="to" type="date" defaultValue={filter.to} />
+    <span className="pair">
+      <label htmlFor="actor">Who</label>
+      <input id="actor" name="actor" defaultValue={filter.actor} />
+    </span>
+    <span className="pair">
+      <label htmlFor="action">What</label>
+      <input id="action" name="action" defaultValue={filter.action} />
+    </span>
+    <span className="pair">
+      <label htmlFor="outcome">Outcome</label>
+      <select id="outcome" name="outcome" defaultValue={filter.outcome}>
+        <option value="">Any</option>
+        <option value="accepted">Accepted</option>
+        <option value="refused">Refused</option>
+        <option value="viewed">Viewed</option>
+      </select>
+    </span>
+    <span className="pair">
+      <label htmlFor="resource">Id</label>
+      <input id="resource" name="resource" defaultValue={filter.resource} />
+    </span>
+    <span className="pair">
+      <label htmlFor="from">From</label>
+      <input id="from" name="from" type="date" defaultValue={filter.from} />
+    </span>
+    <span className="pair">
+      <label htmlFor="to">To</label>
+      <input id="to" name="to" type="date" defaultValue={filter.to} />
+    </span>
     {filter.correlationId && <input type="hidden" name="correlationId" value={filter.correlationId} />}
     <button type="submit" className="button plain small">
       Search
@@ -128,7 +140,7 @@ export default function AuditPage({ loaderData: { entries, next, filter } }: Rou
         <p className="empty">Nothing that was written down fits this search.</p>
       ) : (
         <div className="scroll">
-          <table>
+          <table className="trail">
             <thead>
               <tr>
                 <th scope="col">When</th>
