@@ -25,8 +25,8 @@ export type EventToAppend = {
   readonly metadata: Readonly<Record<string, unknown>>
 }
 
-/** A revision, or `no_stream` when the writer believes that nothing was ever written. */
-export type ExpectedRevision = bigint | 'no_stream'
+/** A revision, `no_stream` when the writer believes that nothing was ever written, `any` when it does not matter. */
+export type ExpectedRevision = bigint | 'no_stream' | 'any'
 
 export type AppendReply =
   | {

@@ -384,7 +384,7 @@ test('more commands than may wait are refused at once, and taken again when the 
     ...store,
     append: async (_stream, events, expectedRevision) => {
       await released.promise
-      const before = expectedRevision === 'no_stream' ? -1n : expectedRevision
+      const before = typeof expectedRevision === 'bigint' ? expectedRevision : -1n
       const revision = before + BigInt(events.length)
       return { outcome: 'appended', revision, position: { commit: revision, prepare: revision }, clean: true }
     },

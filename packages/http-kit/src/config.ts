@@ -10,6 +10,12 @@ export const serverSettings = (port: number) => ({
   LOG_LEVEL: z.enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']).default('info'),
 })
 
+/** Of services that write down what people are refused and look at. */
+export const auditSettings = {
+  /** How long the store keeps that, in days: a year, and what an auditor is late. */
+  AUDIT_DAYS: z.coerce.number().int().min(1).default(400),
+}
+
 /** The environment does not describe a service that can run; the message has a line a variable. */
 export class ConfigError extends Error {
   override readonly name = 'ConfigError'

@@ -17,6 +17,7 @@ import { type Health, healthRoutes } from './health.ts'
 import { httpMetrics } from './http-metrics.ts'
 import { createMetrics, type Metrics } from './metrics.ts'
 import { Problem, type ProblemBody, problem, type RejectionStatuses } from './problem.ts'
+import { type Refusal, refusalOf } from './refusals.ts'
 import { type Logger, nextTraceparent } from './telemetry.ts'
 import { closeUnusedConnections } from './unused-connections.ts'
 import { validatorCompiler } from './validation.ts'
@@ -46,6 +47,8 @@ export type ServerOptions = {
   readonly statuses?: RejectionStatuses
   /** Who sends a request. Every route then says in its `config` whom it serves. */
   readonly credentialsOf?: CredentialsOf
+  /** Told of every refusal of somebody who is known; what is malformed, or from nobody, only counts in the metrics. */
+  readonly onRefused?: ((refusal: Refusal) => void) | undefined
   /** What pages may load; a server without pages allows nothing. */
   readonly contentSecurityPolicy?: Readonly<Record<string, string[]>>
   /** Addresses and networks, separated by commas, whose `X-Forwarded-For` is believed. */
@@ -103,6 +106,7 @@ export const createServer = async (options: ServerOptions): Promise<HttpServer> 
     statuses = {},
     contentSecurityPolicy = nothing,
     credentialsOf,
+    onRefused,
     trustedProxies = false,
   } = options
 
@@ -134,6 +138,8 @@ export const createServer = async (options: ServerOptions): Promise<HttpServer> 
   server.setErrorHandler((error, request, reply) => {
     const body = problem(error, statuses)
     countProblem({ route: request.routeOptions.url ?? 'none', code: body.code })
+    const refusal = refusalOf(request, body)
+    if (refusal) onRefused?.(refusal)
     if (body.status >= 500) request.log.error({ err: error, code: body.code }, body.detail)
     return sendProblem(reply, body)
   })

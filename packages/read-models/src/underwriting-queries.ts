@@ -1,5 +1,6 @@
 // The questions that underwriters ask of the read model `underwriting`: who waits, what was decided, and the numbers.
 import { type CompiledQuery, sql } from 'kysely'
+import { dayAfter } from './days.ts'
 import type { PostgresQueries } from './postgres-reader.ts'
 import { schemaName } from './postgres-schema.ts'
 import { postgresQueries } from './queries.ts'
@@ -88,8 +89,6 @@ export const listQueue = ({ search, score }: QueueFilter, page: Page): CompiledQ
   if (score !== undefined) query = query.where('score', '=', score)
   return pageOf(query, page)
 }
-
-const dayAfter = (day: string): string => new Date(Date.parse(day) + 86_400_000).toISOString().slice(0, day.length)
 
 /** Loans that are decided or withdrawn. */
 export const listHistory = (

@@ -1,4 +1,4 @@
-// The dashboard projector as a process: wiring only. Of several, one writes and the others stand by.
+// The dashboard projector as a process: wiring only. Of several, one writes each read model and the others stand by.
 import { connectEventStore } from '@headwater/eventstore/client'
 import { loadConfig } from '@headwater/http-kit/config'
 import { createHealth } from '@headwater/http-kit/health'
@@ -6,27 +6,35 @@ import { createMetrics } from '@headwater/http-kit/metrics'
 import { runServer } from '@headwater/http-kit/run-server'
 import { createServer } from '@headwater/http-kit/server'
 import { createLogger } from '@headwater/http-kit/telemetry'
+import { audit } from '@headwater/read-models/audit'
 import { openPostgresSink } from '@headwater/read-models/postgres'
 import { startProjection } from '@headwater/read-models/projection'
 import { lagMetric, lagSamples, projectionStatus } from '@headwater/read-models/projection-status'
+import type { ReadModel } from '@headwater/read-models/read-model'
 import { underwriting } from '@headwater/read-models/underwriting'
 import { config } from './config.ts'
 
 const settings = loadConfig(config)
 const logger = createLogger({ service: 'dashboard-projector', level: settings.LOG_LEVEL })
 const store = connectEventStore({ url: settings.EVENTSTORE_URL, logger })
-const sink = openPostgresSink({ url: settings.DATABASE_URL, projection: underwriting, logger })
-const projection = startProjection({ store, sink, projection: underwriting, logger })
+/** Each holds a lease of its own: projectors may share the read models among them. */
+const sinkOf = (projection: ReadModel) => openPostgresSink({ url: settings.DATABASE_URL, projection, logger })
+const projections = {
+  underwriting: startProjection({ store, sink: sinkOf(underwriting), projection: underwriting, logger }),
+  audit: startProjection({ store, sink: sinkOf(audit), projection: audit, logger }),
+}
 const metrics = createMetrics()
-metrics.gauge(lagMetric.name, lagMetric.help, () => lagSamples({ [underwriting.name]: projection }))
+metrics.gauge(lagMetric.name, lagMetric.help, () => lagSamples(projections))
 const server = await createServer({
   title: 'Headwater dashboard projector',
   description: 'Keeps the read models in Postgres; has no commands and no queries.',
   logger,
-  health: createHealth({ [underwriting.name]: projectionStatus(projection) }),
+  health: createHealth(
+    Object.fromEntries(Object.entries(projections).map(([name, projection]) => [name, projectionStatus(projection)])),
+  ),
   metrics,
 })
 await runServer(server, { host: settings.HOST, port: settings.PORT }, async () => {
-  await projection.stop()
+  await Promise.all(Object.values(projections).map(({ stop }) => stop()))
   await store.close()
 })

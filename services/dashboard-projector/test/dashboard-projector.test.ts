@@ -1,4 +1,4 @@
-// Dashboard projectors as processes on one Postgres: one writes; whatever happens to it, another goes on and nothing is doubled.
+// Dashboard projectors as processes on one Postgres: one writes each read model; whatever happens to it, another goes on and nothing is doubled.
 import { type ChildProcess, spawn } from 'node:child_process'
 import { randomUUID } from 'node:crypto'
 import { once } from 'node:events'
@@ -69,8 +69,8 @@ const startProjector = async ({ eventStoreUrl, databaseUrl }: Stores) => {
   child.stdout.resume()
   const readiness = async () => {
     const answer = await fetch(`${url}/health/ready`)
-    const body = (await answer.json()) as { parts: { underwriting: Status } }
-    return { code: answer.status, ...body.parts.underwriting }
+    const { parts } = (await answer.json()) as { parts: { underwriting: Status; audit: Status } }
+    return { code: answer.status, ...parts.underwriting, states: [parts.underwriting.state, parts.audit.state] }
   }
   const metrics = async () => (await fetch(`${url}/metrics`)).text()
   return { child, end, readiness, metrics }
@@ -78,14 +78,15 @@ const startProjector = async ({ eventStoreUrl, databaseUrl }: Stores) => {
 type Projector = Awaited<ReturnType<typeof startProjector>>
 
 const isLive = async ({ readiness }: Projector, timeout = deadlineMs) =>
-  expect.poll(async () => (await readiness()).state, { timeout }).toBe('live')
+  expect.poll(async () => (await readiness()).states, { timeout }).toEqual(['live', 'live'])
 
 /** Two projectors: the first is active, the second stands by. */
 const startPair = async (stores: Stores) => {
   const active = await startProjector(stores)
   await isLive(active)
   const standby = await startProjector(stores)
-  await expect.poll(async () => (await standby.readiness()).state, { timeout: deadlineMs }).toBe('standing by')
+  const states = async () => (await standby.readiness()).states
+  await expect.poll(states, { timeout: deadlineMs }).toEqual(['standing by', 'standing by'])
   return { active, standby }
 }
 
@@ -96,7 +97,8 @@ it('is ready once it has caught up; a second one stands by, which is ready too, 
   expect(await stores.reader.waitFor(position, deadlineMs)).toBe(true)
   expect(await stores.waiting()).toEqual({ count: 1, amount: 100 })
   expect(await active.readiness()).toMatchObject({ code: 200, lagMs: 0 })
-  expect(await active.metrics()).toContain('projection_lag_seconds{projection="underwriting"} 0')
+  for (const name of ['underwriting', 'audit'])
+    await expect.poll(active.metrics, { timeout: deadlineMs }).toContain(`{projection="${name}"} 0`)
   expect((await standby.readiness()).code).toBe(200)
   expect(await standby.metrics()).not.toContain('projection_lag_seconds{')
   await active.end('SIGTERM')

@@ -1,7 +1,7 @@
 // The gateway's settings.
 
 import { authSettings } from '@headwater/http-kit/auth'
-import { serverSettings } from '@headwater/http-kit/config'
+import { auditSettings, serverSettings } from '@headwater/http-kit/config'
 import ipaddr from 'ipaddr.js'
 import { z } from 'zod'
 import { gatewayAuthSettings } from './auth/auth.ts'
@@ -22,6 +22,7 @@ export const config = z.object({
   ...serverSettings(8080),
   ...authSettings,
   ...gatewayAuthSettings,
+  ...auditSettings,
   /** The folder the edge projector writes; both are on one machine. */
   EDGE_DIRECTORY: z.string().default('.data/edge'),
   EVENTSTORE_URL: z.string().default('esdb://localhost:2113?tls=false'),

@@ -1,26 +1,34 @@
 // The front door: forwards commands, answers queries, serves live queries, passes on everything else to the pages.
 
+import type { Audit } from '@headwater/eventstore/audit'
 import type { EventStore } from '@headwater/eventstore/client'
 import type { Authenticator } from '@headwater/http-kit/auth'
 import { createHealth } from '@headwater/http-kit/health'
-import { createMetrics } from '@headwater/http-kit/metrics'
+import type { Metrics } from '@headwater/http-kit/metrics'
 import { createServer, type HttpServer } from '@headwater/http-kit/server'
 import type { Logger } from '@headwater/http-kit/telemetry'
 import type { PostgresReader } from '@headwater/read-models/postgres-reader'
 import type { SqliteReader } from '@headwater/read-models/sqlite-reader'
 import { contentSecurityPolicy, registerApiDocs } from './api-docs.ts'
+import { registerAudit } from './audit.ts'
 import type { GatewayAuth } from './auth/auth.ts'
 import { type CredentialSource, createCredentials } from './auth/credentials.ts'
 import { registerCommands, type ServiceUrls } from './commands.ts'
 import { type FollowSession, type LiveLimits, registerLive } from './live.ts'
 import { startLiveQueries } from './live-queries.ts'
 import { registerLoanHistory } from './loan-history.ts'
+import { registerLooks } from './looks.ts'
 import { registerPages } from './pages.ts'
 import { registerQueries } from './queries.ts'
+import { registerRevealNationalId } from './reveal-national-id.ts'
 import { registerUnderwriting } from './underwriting.ts'
 
 export type GatewayOptions = {
-  readonly readers: { readonly loans: SqliteReader; readonly underwriting: PostgresReader }
+  readonly readers: {
+    readonly loans: SqliteReader
+    readonly underwriting: PostgresReader
+    readonly audit: PostgresReader
+  }
   readonly store: Pick<EventStore, 'readStream'>
   readonly serviceUrls: ServiceUrls
   readonly webUrl: string
@@ -32,6 +40,9 @@ export type GatewayOptions = {
   /** Calls `ended` when the session is over; returns what ends that. */
   readonly followSession?: FollowSession | undefined
   readonly trustedProxies?: string | undefined
+  /** Where it is written down what people are refused and look at. */
+  readonly audit: Audit
+  readonly metrics: Metrics
   readonly logger: Logger
   readonly liveLimits?: Partial<LiveLimits>
   readonly commandTimeoutMs?: number | undefined
@@ -48,6 +59,8 @@ export const createGateway = async (options: GatewayOptions): Promise<HttpServer
     credentialSources = auth?.credentialSources ?? [],
     followSession = auth?.followSession,
     trustedProxies,
+    audit,
+    metrics,
     logger,
     liveLimits = {},
     commandTimeoutMs,
@@ -58,11 +71,11 @@ export const createGateway = async (options: GatewayOptions): Promise<HttpServer
     // The edge serves whoever applies for a loan also while Postgres is away.
     {
       underwriting: async () => ((await readers.underwriting.ready()) ? {} : notMade('dashboard')),
+      audit: async () => ((await readers.audit.ready()) ? {} : notMade('dashboard')),
       issuer: authenticator.status,
     },
   )
   const credentialsOf = createCredentials(authenticator, credentialSources)
-  const metrics = createMetrics()
   const server = await createServer({
     title: 'Headwater',
     description: 'Commands are answered with a position; send it as `after` to a query to read your own write.',
@@ -73,6 +86,7 @@ export const createGateway = async (options: GatewayOptions): Promise<HttpServer
     contentSecurityPolicy,
     credentialsOf,
     trustedProxies,
+    onRefused: audit.refused,
   })
   const queries = {
     loans: startLiveQueries(readers.loans, logger),
@@ -82,6 +96,7 @@ export const createGateway = async (options: GatewayOptions): Promise<HttpServer
     await Promise.all(Object.values(queries).map(({ stop }) => stop()))
   })
 
+  const looks = registerLooks(server, audit)
   await auth?.register(server)
   await registerApiDocs(server)
   await registerLive(server, {
@@ -89,12 +104,16 @@ export const createGateway = async (options: GatewayOptions): Promise<HttpServer
     credentialsOf,
     followSession,
     isOwnOrigin: auth?.isOwnOrigin,
+    audit,
+    looks,
     limits: liveLimits,
     metrics,
   })
   registerQueries(server, readers.loans)
   registerUnderwriting(server, readers.underwriting)
   registerLoanHistory(server, store)
+  registerRevealNationalId(server, { reader: readers.loans, audit })
+  registerAudit(server, readers.audit)
   await registerCommands(server, serviceUrls, { applying: auth?.applying, answerTimeoutMs: commandTimeoutMs })
   await registerPages(server, webUrl)
   return server

@@ -1,5 +1,7 @@
 // One open socket of /live: its subscriptions, what it has yet to be told, and whether anybody is there.
-import { allowedOf, refusal } from '@headwater/http-kit/access'
+import type { Actor } from '@headwater/deciders/policy'
+import { type Allowed, allowedOf, refusal } from '@headwater/http-kit/access'
+import type { Problem } from '@headwater/http-kit/problem'
 import type { Logger } from '@headwater/http-kit/telemetry'
 import type { WebSocket } from 'ws'
 import type { Credential } from './auth/credentials.ts'
@@ -46,11 +48,15 @@ export const serveConnection = (
     readonly queries: Readonly<Record<ReadModelName, LiveQueries>>
     /** Of the request that became the socket; it never has others. */
     readonly credentials: readonly Credential[]
+    /** Told of every topic that is followed. */
+    readonly followed: (allowed: readonly Allowed[], topic: string, filter: unknown) => void
+    /** Told of every topic that is refused to somebody who is known. */
+    readonly refused: (actor: Actor, topic: string, problem: Problem) => void
     readonly limits: ConnectionLimits
     readonly logger: Pick<Logger, 'warn' | 'debug'>
   },
 ): LiveConnection => {
-  const { queries, credentials, limits, logger } = options
+  const { queries, credentials, followed, refused, limits, logger } = options
   const subscriptions = new Map<string, FollowedQuery>()
   const outbox = createOutbox({ entriesMax: limits.outboxEntriesMax, bytesMax: limits.outboxBytesMax })
   let alive = true
@@ -88,11 +94,14 @@ export const serveConnection = (
     if (!known) return refuse('unknown_topic', 'There is no such topic.', id)
     const allowed = allowedOf(credentials, known.rules)
     if (allowed.length === 0) {
-      const { status, message } = refusal(credentials)
-      return refuse(status === 401 ? 'not_signed_in' : 'forbidden', message, id)
+      const problem = refusal(credentials)
+      const [asking] = credentials
+      if (asking && problem.status === 403) refused(asking.actor, topic, problem)
+      return refuse(problem.status === 401 ? 'not_signed_in' : 'forbidden', problem.message, id)
     }
     const view = known.open(filter, allowed)
     if (view === 'invalid_filter') return refuse(view, 'The topic cannot be filtered like that.', id)
+    followed(allowed, topic, filter)
     const query = queries[view.readModel].follow(
       view,
       {

@@ -1,5 +1,7 @@
 // Live queries over WebSocket at /live: who may open a socket, and the heartbeat of those that are open.
 import { fastifyWebsocket } from '@fastify/websocket'
+import type { Actor } from '@headwater/deciders/policy'
+import type { Audit, Refused } from '@headwater/eventstore/audit'
 import { publicRoute } from '@headwater/http-kit/access'
 import type { Metrics } from '@headwater/http-kit/metrics'
 import { Problem } from '@headwater/http-kit/problem'
@@ -9,6 +11,7 @@ import type { Credential, GatewayCredentials } from './auth/credentials.ts'
 import { addressKey, createPlaces } from './auth/limits.ts'
 import { type ConnectionLimits, type LiveConnection, serveConnection } from './live-connection.ts'
 import type { LiveQueries } from './live-queries.ts'
+import type { Looks } from './looks.ts'
 import type { ReadModelName } from './topics.ts'
 
 export type LiveLimits = ConnectionLimits & {
@@ -40,6 +43,8 @@ export type LiveOptions = {
   readonly followSession?: FollowSession | undefined
   /** Whether a page of this site opens the socket. */
   readonly isOwnOrigin?: ((request: FastifyRequest) => boolean) | undefined
+  readonly audit: Pick<Audit, 'refused'>
+  readonly looks: Looks
   readonly limits: Partial<LiveLimits>
   readonly metrics: Metrics
 }
@@ -49,8 +54,14 @@ export type FollowSession = (session: string, ended: () => void) => () => void
 
 const isFromOwnHost = ({ headers }: FastifyRequest): boolean => URL.parse(headers.origin ?? '')?.host === headers.host
 
+/** As if the topic were asked for over HTTP. */
+const refusedTopic = (actor: Actor, topic: string, { status, code }: Problem, traceparent: string): Refused => {
+  const request = { method: 'FOLLOW', route: topic, resource: null }
+  return { actor, ...request, status, code, traceparent }
+}
+
 export const registerLive = async (server: HttpServer, options: LiveOptions): Promise<void> => {
-  const { queries, credentialsOf, followSession, isOwnOrigin = isFromOwnHost, metrics } = options
+  const { queries, credentialsOf, followSession, isOwnOrigin = isFromOwnHost, audit, looks, metrics } = options
   const limits = { ...defaultLimits, ...options.limits }
   const connections = new Set<LiveConnection>()
   const credentials = new WeakMap<FastifyRequest, readonly Credential[]>()
@@ -93,7 +104,14 @@ export const registerLive = async (server: HttpServer, options: LiveOptions): Pr
     },
     (socket, request) => {
       const held = credentials.get(request) ?? []
-      const connection = serveConnection(socket, { queries, credentials: held, limits, logger: server.log })
+      const connection = serveConnection(socket, {
+        queries,
+        credentials: held,
+        followed: (allowed, topic, filter) => looks.listFollowed(allowed, request.id, topic, filter),
+        refused: (actor, topic, problem) => audit.refused(refusedTopic(actor, topic, problem, request.id)),
+        limits,
+        logger: server.log,
+      })
       connections.add(connection)
       socket.once('close', () => connections.delete(connection))
       for (const { session } of held) {

@@ -44,7 +44,7 @@ export const registerLoanHistory = (server: HttpServer, store: Pick<EventStore, 
   server.get(
     '/api/loans/:id/history',
     {
-      config: { rules: loanQueryRules.history },
+      config: { rules: loanQueryRules.history, look: { loan: 'history' } },
       schema: {
         tags: ['loan'],
         summary: 'What has happened to a loan, event by event',

@@ -1,9 +1,12 @@
 // The gateway as a process: wiring only.
+import { startAudit } from '@headwater/eventstore/audit'
 import { connectEventStore } from '@headwater/eventstore/client'
 import { createAuthenticator } from '@headwater/http-kit/auth'
 import { loadConfig } from '@headwater/http-kit/config'
+import { createMetrics } from '@headwater/http-kit/metrics'
 import { runServer } from '@headwater/http-kit/run-server'
 import { createLogger } from '@headwater/http-kit/telemetry'
+import { audit as auditModel } from '@headwater/read-models/audit'
 import { loans } from '@headwater/read-models/loans'
 import { openPostgresReader } from '@headwater/read-models/postgres-reader'
 import { openSqliteReader } from '@headwater/read-models/sqlite-reader'
@@ -17,10 +20,13 @@ const logger = createLogger({ service: 'gateway', level: settings.LOG_LEVEL })
 const readers = {
   loans: openSqliteReader({ directory: settings.EDGE_DIRECTORY, projection: loans, logger }),
   underwriting: openPostgresReader({ url: settings.DATABASE_URL, projection: underwriting, logger }),
+  audit: openPostgresReader({ url: settings.DATABASE_URL, projection: auditModel, logger }),
 }
 const store = connectEventStore({ url: settings.EVENTSTORE_URL, logger })
 const authenticator = createAuthenticator(settings, logger)
 const auth = createGatewayAuth(settings, { authenticator, logger })
+const metrics = createMetrics()
+const audit = startAudit({ store, logger, days: settings.AUDIT_DAYS, metrics })
 const gateway = await createGateway({
   readers,
   store,
@@ -29,9 +35,12 @@ const gateway = await createGateway({
   authenticator,
   auth,
   trustedProxies: settings.TRUSTED_PROXIES,
+  audit,
+  metrics,
   logger,
 })
 await runServer(gateway, { host: settings.HOST, port: settings.PORT }, async () => {
   readers.loans.close()
-  await Promise.all([readers.underwriting.close(), store.close(), auth.close()])
+  await audit.stop()
+  await Promise.all([readers.underwriting.close(), readers.audit.close(), store.close(), auth.close()])
 })

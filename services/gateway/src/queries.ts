@@ -32,7 +32,7 @@ export const registerQueries = (server: HttpServer, reader: SqliteReader): void 
   server.get(
     '/api/loans/:id',
     {
-      config: { rules: loanQueryRules.loan },
+      config: { rules: loanQueryRules.loan, look: { loan: 'detail' } },
       schema: {
         tags: ['loan'],
         summary: 'One loan',
@@ -59,7 +59,7 @@ export const registerQueries = (server: HttpServer, reader: SqliteReader): void 
   server.get(
     '/api/loans',
     {
-      config: { rules: loanQueryRules.loans },
+      config: { rules: loanQueryRules.loans, look: { list: 'loans' } },
       schema: {
         tags: ['loan'],
         summary: 'Loans, the newest first',

@@ -73,7 +73,7 @@ export const registerUnderwriting = (server: HttpServer, reader: PostgresReader)
   server.get(
     '/api/underwriting/queue',
     {
-      config: { rules: loanQueryRules.queue },
+      config: { rules: loanQueryRules.queue, look: { list: 'underwriting' } },
       schema: {
         tags: ['underwriting'],
         summary: 'Loans that wait for an underwriter, the longest waiting first',
@@ -90,7 +90,7 @@ export const registerUnderwriting = (server: HttpServer, reader: PostgresReader)
   server.get(
     '/api/underwriting/history',
     {
-      config: { rules: loanQueryRules.decided },
+      config: { rules: loanQueryRules.decided, look: { list: 'decided' } },
       schema: {
         tags: ['underwriting'],
         summary: 'Loans that are decided or withdrawn, the newest decisions first',
@@ -107,7 +107,7 @@ export const registerUnderwriting = (server: HttpServer, reader: PostgresReader)
   server.get(
     '/api/underwriting/history.csv',
     {
-      config: { rules: loanQueryRules.decided },
+      config: { rules: loanQueryRules.decided, look: { list: 'decided, as a file' } },
       schema: {
         tags: ['underwriting'],
         summary: 'The whole history as a file',

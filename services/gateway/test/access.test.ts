@@ -1,5 +1,6 @@
 // Who may ask and follow what: every route and topic for every kind of viewer, on their own loan and on a stranger's.
 import { randomUUID } from 'node:crypto'
+import { auditQueryRules } from '@headwater/deciders/audit/audit-policy'
 import { loanCommandRules, loanQueryRules, loanSightOf, loanTopicRules } from '@headwater/deciders/loan/loan-policy'
 import { type Actor, anonymous, may, type Rules } from '@headwater/deciders/policy'
 import type { LoanRow } from '@headwater/read-models/loans'
@@ -27,6 +28,7 @@ const viewers: Record<string, Actor> = {
 }
 
 const routes: Record<string, Rules> = {
+  'GET /api/audit': auditQueryRules.audit,
   'GET /api/loans': loanQueryRules.loans,
   'GET /api/loans/{id}': loanQueryRules.loan,
   'GET /api/loans/{id}/history': loanQueryRules.history,
@@ -37,6 +39,7 @@ const routes: Record<string, Rules> = {
   'POST /api/loans': loanCommandRules.RequestLoan,
   'POST /api/loans/{id}/approve': loanCommandRules.ApproveLoan,
   'POST /api/loans/{id}/deny': loanCommandRules.DenyLoan,
+  'POST /api/loans/{id}/reveal-national-id': loanQueryRules.nationalId,
   'POST /api/loans/{id}/withdraw': loanCommandRules.WithdrawLoan,
 }
 
@@ -99,7 +102,8 @@ describe.each(Object.keys(viewers))('%s', (who) => {
         continue
       }
       // What stands behind the gateway is away: what is allowed gets that far.
-      const isHere = route.startsWith('GET /api/loans') && !route.endsWith('history')
+      const isReveal = route.endsWith('reveal-national-id')
+      const isHere = isReveal || (route.startsWith('GET /api/loans') && !route.endsWith('history'))
       const isRefusedHere = permission === 'if owner' && !isOwn && path.includes('{id}')
       const knownHere = isHere || viewer.kind === 'capability'
       expect(answer.status).toBe(isRefusedHere && knownHere ? 404 : isHere ? 200 : 503)

@@ -247,11 +247,13 @@ it('describes commands and queries, and shows them on a page', async () => {
   const description = (await (await get('/openapi.json')).json()) as Description
   expect(description.openapi).toBe('3.1.0')
   expect(Object.keys(description.paths).sort()).toEqual([
+    '/api/audit',
     '/api/loans',
     '/api/loans/{id}',
     '/api/loans/{id}/approve',
     '/api/loans/{id}/deny',
     '/api/loans/{id}/history',
+    '/api/loans/{id}/reveal-national-id',
     '/api/loans/{id}/withdraw',
     '/api/underwriting/history',
     '/api/underwriting/history.csv',

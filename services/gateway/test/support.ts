@@ -3,15 +3,20 @@ import { randomUUID } from 'node:crypto'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
+import { start as startEventStore } from '@headwater/embedded-eventstore'
+import { startAudit } from '@headwater/eventstore/audit'
 import { connectEventStore } from '@headwater/eventstore/client'
 import { formatPosition, type Position } from '@headwater/eventstore/position'
+import { createMetrics } from '@headwater/http-kit/metrics'
 import { createLogger } from '@headwater/http-kit/telemetry'
+import { audit } from '@headwater/read-models/audit'
 import { type LoanRow, loans } from '@headwater/read-models/loans'
 import { openPostgresReader } from '@headwater/read-models/postgres-reader'
 import { openRows } from '@headwater/read-models/rows'
 import { openSqliteSink } from '@headwater/read-models/sqlite'
 import { openSqliteReader } from '@headwater/read-models/sqlite-reader'
 import { underwriting } from '@headwater/read-models/underwriting'
+import { afterAll } from 'vitest'
 import { WebSocket } from 'ws'
 import { authenticatorOf, startIssuer, type TokenOptions } from '../../../packages/http-kit/test/issuer.ts'
 import { createGateway, type GatewayOptions } from '../src/gateway.ts'
@@ -77,13 +82,21 @@ export const startEdge = async ({
 export const alice: TokenOptions = { sub: 'alice' }
 export const underwriter: TokenOptions = { sub: 'una', roles: ['underwriter'] }
 
+/** Of a test that has no store of its own: its refusals have to go somewhere before its gateway stops. */
+let shared: ReturnType<typeof startEventStore> | undefined
+const sharedStore = () => {
+  shared ??= startEventStore({ port: 0, memory: true })
+  return shared
+}
+afterAll(async () => (await shared)?.stop())
+
 /** What was not asked for is not there: nothing listens on port 1. */
 export const startGateway = async (
   directory: string,
   {
     port = 0,
     databaseUrl = 'postgres://127.0.0.1:1/headwater',
-    eventStoreUrl = 'esdb://127.0.0.1:1?tls=false',
+    eventStoreUrl,
     as = alice,
     ...others
   }: Partial<GatewayOptions> & {
@@ -97,15 +110,22 @@ export const startGateway = async (
   const readers = {
     loans: openSqliteReader({ directory, projection: loans, logger }),
     underwriting: openPostgresReader({ url: databaseUrl, projection: underwriting, logger }),
+    audit: openPostgresReader({ url: databaseUrl, projection: audit, logger }),
   }
   const issuer = await startIssuer()
-  const store = connectEventStore({ url: eventStoreUrl, logger })
+  const store = connectEventStore({ url: eventStoreUrl ?? 'esdb://127.0.0.1:1?tls=false', logger })
+  const auditUrl = eventStoreUrl ?? (await sharedStore()).connectionString
+  const auditStore = connectEventStore({ url: auditUrl, logger })
+  const metrics = createMetrics()
+  const trail = startAudit({ store: auditStore, logger, days: 1, metrics })
   const server = await createGateway({
     readers,
     store,
     serviceUrls: { loan: 'http://127.0.0.1:1' },
     webUrl: 'http://127.0.0.1:1',
     authenticator: authenticatorOf(issuer.env),
+    audit: trail,
+    metrics,
     logger,
     ...others,
   })
@@ -122,7 +142,14 @@ export const startGateway = async (
     close: async () => {
       await server.close()
       readers.loans.close()
-      await Promise.all([readers.underwriting.close(), store.close(), issuer.stop()])
+      await trail.stop()
+      await Promise.all([
+        readers.underwriting.close(),
+        readers.audit.close(),
+        store.close(),
+        auditStore.close(),
+        issuer.stop(),
+      ])
     },
   }
 }

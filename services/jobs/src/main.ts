@@ -1,4 +1,5 @@
 // The jobs service as a process: wiring only. Of several, one follows the events and the others stand by; all run jobs.
+import { startAudit } from '@headwater/eventstore/audit'
 import { connectEventStore } from '@headwater/eventstore/client'
 import { keyedId } from '@headwater/eventstore/keyed-id'
 import { bearerCredentials, createAuthenticator } from '@headwater/http-kit/auth'
@@ -43,6 +44,7 @@ const parked = async () => {
 const bureauStatus = () => ({ trouble: bureau.isGivenUp() ? 'It fails; it is asked again in a moment.' : undefined })
 const metrics = createMetrics()
 metrics.gauge(lagMetric.name, lagMetric.help, () => lagSamples({ [reactions.name]: follower }))
+const audit = startAudit({ store, logger, days: settings.AUDIT_DAYS, metrics })
 metrics.gauge('jobs_parked', 'Jobs that failed for good and wait for an operator.', async () => [
   { value: await ledger.parkedCount() },
 ])
@@ -56,9 +58,10 @@ const server = await createServer({
   ),
   metrics,
   credentialsOf: bearerCredentials(authenticator),
+  onRefused: audit.refused,
 })
 registerRoutes(server, ledger)
 await runServer(server, { host: settings.HOST, port: settings.PORT }, async () => {
-  await Promise.all([follower.stop(), worker.stop()])
+  await Promise.all([follower.stop(), worker.stop(), audit.stop()])
   await Promise.all([store.close(), bureau.close(), database.pool.end()])
 })

@@ -1,7 +1,7 @@
 // The loan service's settings.
 import { keyLengthMin } from '@headwater/eventstore/keyed-id'
 import { authSettings } from '@headwater/http-kit/auth'
-import { serverSettings } from '@headwater/http-kit/config'
+import { auditSettings, serverSettings } from '@headwater/http-kit/config'
 import { z } from 'zod'
 import { faultPoint, refuseFaultsInProduction } from './fault-point.ts'
 
@@ -9,6 +9,7 @@ export const config = z
   .object({
     ...serverSettings(8081),
     ...authSettings,
+    ...auditSettings,
     NODE_ENV: z.string().optional(),
     EVENTSTORE_URL: z.string().default('esdb://localhost:2113?tls=false'),
     CREDIT_BUREAU_URL: z.url().default('http://127.0.0.1:8090'),

@@ -1,10 +1,12 @@
 // The loan service without a process around it: commands in over HTTP, events out to the store.
 import { loan } from '@headwater/deciders/loan/loan'
 import { type LoanEvent, loanEvents } from '@headwater/deciders/loan/loan-events'
+import type { Audit } from '@headwater/eventstore/audit'
 import { createCodec } from '@headwater/eventstore/codec'
 import { createCommandHandler } from '@headwater/eventstore/handle-command'
 import { type Authenticator, bearerCredentials } from '@headwater/http-kit/auth'
 import { createHealth } from '@headwater/http-kit/health'
+import type { Metrics } from '@headwater/http-kit/metrics'
 import { createServer, type HttpServer } from '@headwater/http-kit/server'
 import { type ApplyOptions, createApply } from './apply.ts'
 import { registerRoutes } from './routes.ts'
@@ -14,9 +16,16 @@ const statuses = { loan_not_found: 404, own_loan: 403 }
 
 export type LoanServerOptions = Omit<ApplyOptions, 'loans'> & {
   readonly authenticator: Authenticator
+  readonly audit: Pick<Audit, 'refused'>
+  readonly metrics: Metrics
 }
 
-export const createLoanServer = async ({ authenticator, ...options }: LoanServerOptions): Promise<HttpServer> => {
+export const createLoanServer = async ({
+  authenticator,
+  audit,
+  metrics,
+  ...options
+}: LoanServerOptions): Promise<HttpServer> => {
   const { store, bureau, logger } = options
   const health = createHealth(
     {
@@ -36,8 +45,10 @@ export const createLoanServer = async ({ authenticator, ...options }: LoanServer
     description: 'Commands on loans.',
     logger,
     health,
+    metrics,
     statuses,
     credentialsOf: bearerCredentials(authenticator),
+    onRefused: audit.refused,
   })
   const codec = createCodec<LoanEvent>(loanEvents)
   const commands = createCommandHandler({ store, decider: loan, codec, category: 'loan', logger })

@@ -1,8 +1,10 @@
 // What the loan service's tests share: a store, a credit bureau that can be told to misbehave, and services on top of them.
 import { randomUUID } from 'node:crypto'
 import { start } from '@headwater/embedded-eventstore'
+import { startAudit } from '@headwater/eventstore/audit'
 import { connectEventStore } from '@headwater/eventstore/client'
 import { keyedId } from '@headwater/eventstore/keyed-id'
+import { createMetrics } from '@headwater/http-kit/metrics'
 import { createLogger } from '@headwater/http-kit/telemetry'
 import { connectCreditBureau } from '@headwater/third-parties/credit-bureau'
 import { onTestFinished } from 'vitest'
@@ -61,16 +63,21 @@ export const startLoan = async (options: { storeUrl?: string } = {}) => {
       if (loanId === undefined) return null
       return command === 'withdraw' ? issuer.capabilityOf(loanId) : underwriterToken
     }
+    const metrics = createMetrics()
+    const audit = startAudit({ store, logger, days: 1, metrics })
     const server = await createLoanServer({
       store,
       bureau: creditBureau,
       authenticator: authenticatorOf(issuer.env),
+      audit,
+      metrics,
       applicantIdOf,
       reached: () => undefined,
       logger,
     })
     onTestFinished(async () => {
       await server.close()
+      await audit.stop()
       await Promise.all([store.close(), creditBureau.close()])
     })
     const post = async (url: string, { as, payload, key, ifMatch, headers }: Sent = {}) => {

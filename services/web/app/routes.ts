@@ -11,4 +11,6 @@ export default [
   route('underwriting/decided', 'underwriting/decided.tsx'),
   route('underwriting/numbers', 'underwriting/numbers.tsx'),
   route('underwriting/loans/:loanId', 'underwriting/loan.tsx'),
+  route('underwriting/loans/:loanId/national-id', 'underwriting/national-id.tsx'),
+  route('audit', 'audit/audit.tsx'),
 ] satisfies RouteConfig

@@ -91,3 +91,13 @@ export const send = async (
 
 /** For a form, so that sending it twice is sending it once. */
 export const newKey = (): string => randomUUID()
+
+/** What is told only to who asks for it on purpose, by a form. */
+export const getByPost = async <T>(
+  context: Readonly<RouterContextProvider>,
+  path: string,
+  schema: z.ZodType<T>,
+): Promise<{ ok: true; body: T } | { ok: false; problem: Problem }> => {
+  const answer = await ask(context, path, { method: 'POST' })
+  return answer.ok ? { ok: true, body: schema.parse(answer.body) } : answer
+}

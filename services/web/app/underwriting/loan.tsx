@@ -8,6 +8,7 @@ import { Status } from '../shared/status.tsx'
 import { Time } from '../shared/time.tsx'
 import type { Route } from './+types/loan'
 import { eventText } from './event-text.ts'
+import { RevealNationalId } from './national-id.tsx'
 
 const knownLoan = publicLoan.extend({
   name: z.string().optional(),
@@ -123,6 +124,7 @@ export default function UnderwritingLoanPage({ loaderData, actionData }: Route.C
               </div>
             ))}
           </dl>
+          <RevealNationalId loanId={loan.loanId} />
           {loan.status === 'awaiting review' && (
             <Decision decisionKey={decisionKey} reason={actionData?.reason ?? ''} />
           )}

@@ -1,0 +1,56 @@
+// What people did without changing anything: what they were refused, and what they looked at. Names and fields are the storage format.
+import { z } from 'zod'
+import type { Actor } from '../policy.ts'
+
+/** Whoever is not signed in is not audited: anybody could fill the trail. */
+const actor = z.strictObject({
+  kind: z.enum(['person', 'partner', 'capability']),
+  sub: z.string(),
+  roles: z.array(z.string()).readonly(),
+})
+
+const by = { actor, at: z.iso.datetime() }
+
+/** What a list was narrowed down by. What was searched for may name a person: `search` says only that something was. */
+const filter = z.record(z.string(), z.union([z.string(), z.number(), z.boolean()])).readonly()
+
+/** The events an `audit-<day>` stream may hold, a schema a type. No field belongs to a person who applies. */
+export const auditEvents = {
+  RequestRefused: z.strictObject({
+    ...by,
+    method: z.string(),
+    /** With the names of its parameters, not their values. */
+    route: z.string(),
+    /** The id of what the request was about, where its address named one. */
+    resource: z.uuid().nullable(),
+    status: z.int(),
+    code: z.string(),
+  }),
+  LoanViewed: z.strictObject({ ...by, loanId: z.uuid(), part: z.enum(['detail', 'history']) }),
+  NationalIdRevealed: z.strictObject({ ...by, loanId: z.uuid() }),
+  ListFollowed: z.strictObject({ ...by, list: z.string(), filter }),
+}
+
+export type AuditEvent = {
+  [Type in keyof typeof auditEvents]: { type: Type; data: z.infer<(typeof auditEvents)[Type]> }
+}[keyof typeof auditEvents]
+
+/** Who is audited. */
+export type AuditedActor = z.infer<typeof actor>
+
+/** The actor as written down; undefined for whoever is not. */
+export const auditedActor = ({ kind, sub, roles }: Actor): AuditedActor | undefined =>
+  kind === 'anonymous' ? undefined : { kind, sub, roles }
+
+/** A filter as it may be written down. */
+export type AuditedFilter = z.infer<typeof filter>
+
+/** Without what was searched for, and without what says nothing. */
+export const auditedFilter = (asked: Readonly<Record<string, unknown>>): AuditedFilter =>
+  Object.fromEntries(
+    Object.entries(asked).flatMap(([name, value]): [string, string | number | boolean][] => {
+      if (value === undefined || value === '') return []
+      if (name === 'search') return [[name, true]]
+      return typeof value === 'string' || typeof value === 'number' ? [[name, value]] : []
+    }),
+  )

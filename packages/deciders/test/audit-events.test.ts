@@ -1,0 +1,30 @@
+// What the audit trail may hold: nothing that names a person who applies.
+import { expect, it } from 'vitest'
+import { auditEvents, auditedFilter } from '../src/audit/audit-events.ts'
+
+it('keeps of a filter what narrows a list down, and of a search only that there was one', () => {
+  expect(auditedFilter({ search: 'Ada Lovelace', score: 5, status: 'denied', from: undefined, outcome: '' })).toEqual({
+    search: true,
+    score: 5,
+    status: 'denied',
+  })
+  expect(auditedFilter({ search: '', cursor: undefined })).toEqual({})
+  expect(auditedFilter({ nested: { name: 'Ada' } })).toEqual({})
+})
+
+it('has no place for whoever is not signed in, nor for a resource that is not an id', () => {
+  const refusal = {
+    actor: { kind: 'person', sub: 'alice', roles: [] },
+    at: '2026-11-21T09:30:00.000Z',
+    method: 'POST',
+    route: '/api/loans/:id/approve',
+    resource: null,
+    status: 403,
+    code: 'forbidden',
+  }
+  const accepts = (changes: object) => auditEvents.RequestRefused.safeParse({ ...refusal, ...changes }).success
+  expect(accepts({})).toBe(true)
+  expect(accepts({ actor: { kind: 'anonymous', sub: 'anonymous', roles: [] } })).toBe(false)
+  expect(accepts({ resource: '555555AA' })).toBe(false)
+  expect(accepts({ name: 'Ada Lovelace' })).toBe(false)
+})

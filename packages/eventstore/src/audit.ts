@@ -1,0 +1,209 @@
+// Writes down what people were refused and what they looked at: in batches, a stream a day, bounded also while the store is away.
+import { randomUUID } from 'node:crypto'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { type AuditEvent, auditedActor } from '@headwater/deciders/audit/audit-events'
+import type { Actor } from '@headwater/deciders/policy'
+import { LRUCache } from 'lru-cache'
+import type { Logger } from 'pino'
+import { v5 as uuidV5 } from 'uuid'
+import { type Backoff, waitAfter } from './backoff.ts'
+import { type EventStore, type EventToAppend, StoreUnavailable } from './client.ts'
+import { streamName } from './stream-name.ts'
+
+const bufferEventsMax = 5_000
+const bufferBytesMax = 4 * 1024 * 1024
+const batchEventsMax = 200
+/** EventStoreDB takes 1 MiB an append; envelopes come on top of what is counted here. */
+const batchBytesMax = 256 * 1024
+/** For a burst to become one append. */
+const gatherMs = 50
+const outageBackoff: Backoff = { delayMsMin: 50, delayMsMax: 5_000 }
+/** For the last flush of a process that was told to stop; below what it is given to end. */
+const stopTimeoutMs = 5_000
+/** For an event that somebody waits for. */
+const recordTimeoutMs = 5_000
+/** What is written down once, such as a list that is asked for again and again, is written down again after this. */
+const onceMs = 60 * 60 * 1_000
+const onceRememberedMax = 10_000
+
+const tooManyRequests = 429
+const secondsADay = 86_400
+const metadataNamespace = '6b6d4f57-6f0c-4b0e-9b7b-1f7a3f0f7d11'
+const schemaVersion = 1
+
+/** What an event's metadata says about the request it comes from. */
+export type AuditOrigin = { readonly traceparent: string }
+
+/** What a request was refused for, and to whom. */
+export type Refused = Omit<Extract<AuditEvent, { type: 'RequestRefused' }>['data'], 'actor' | 'at'> &
+  AuditOrigin & { readonly actor: Actor }
+
+type AuditLoss = 'buffer full' | 'stopped'
+
+/** Where the trail says how it is. */
+export type AuditMetrics = {
+  readonly counter: (name: string, help: string) => (labels: { readonly reason: AuditLoss }) => void
+  readonly gauge: (name: string, help: string, read: () => readonly { readonly value: number }[]) => void
+}
+
+export type Audit = {
+  /** Takes note; the event is written soon, or counted as lost when the buffer is full. Never waits, never throws. */
+  readonly note: (event: AuditEvent, origin: AuditOrigin) => void
+  /** As `note`, but nothing when the same actor's same event was noted within the hour. */
+  readonly noteOnce: (event: AuditEvent, origin: AuditOrigin) => void
+  /** Takes note of a refusal, unless nobody knows of whom. */
+  readonly refused: (refused: Refused) => void
+  /**
+   * Resolves when the event is written.
+   * @throws StoreUnavailable when that takes too long; the event may still come to be written
+   */
+  readonly record: (event: AuditEvent, origin: AuditOrigin) => Promise<void>
+  /** How many events wait to be written. */
+  readonly waiting: () => number
+  /** Writes what waits, bounded in time; what cannot be written is counted as lost. */
+  readonly stop: () => Promise<void>
+}
+
+type Noted = { readonly day: string; readonly bytes: number; readonly event: EventToAppend }
+
+const noted = ({ type, data }: AuditEvent, { traceparent }: AuditOrigin): Noted => {
+  const [, traceId] = traceparent.split('-')
+  const metadata = { $correlationId: traceId, actor: data.actor.sub, traceparent, schema: schemaVersion }
+  const bytes = Buffer.byteLength(JSON.stringify(data))
+  // The id stays when the event is sent again: the store, and the read model after it, keep it once.
+  return { day: data.at.slice(0, 10), bytes, event: { id: randomUUID(), type, data, metadata } }
+}
+
+/** The events at the front that are one append: of one day, and not too much. */
+const batchOf = (first: Noted, buffer: readonly Noted[]): readonly Noted[] => {
+  let bytes = 0
+  const end = buffer.findIndex((next, n) => {
+    bytes += next.bytes
+    return n > 0 && (n === batchEventsMax || bytes > batchBytesMax || next.day !== first.day)
+  })
+  return buffer.slice(0, end < 0 ? buffer.length : end)
+}
+
+export const startAudit = ({
+  store,
+  logger,
+  days,
+  metrics,
+}: {
+  readonly store: Pick<EventStore, 'append'>
+  readonly logger: Logger
+  /** How long a day's events are kept. */
+  readonly days: number
+  readonly metrics: AuditMetrics
+}): Audit => {
+  const lost = metrics.counter('audit_events_lost_total', 'Audit events that were given up, by reason.')
+  const buffer: Noted[] = []
+  const seen = new LRUCache<string, true>({ max: onceRememberedMax, ttl: onceMs })
+  const stopping = new AbortController()
+  const flushed = new AbortController()
+  let bytes = 0
+  let limitedDay: string | undefined
+  let isLosing = false
+  let writing: Promise<void> | undefined
+
+  /** Once a day stream: whoever comes second finds the same setting, or that of a process with another. */
+  const limitAge = async (day: string) => {
+    if (limitedDay === day) return
+    const age = { $maxAge: days * secondsADay }
+    const event = { id: uuidV5(`${day}/${days}`, metadataNamespace), type: '$metadata', data: age, metadata: {} }
+    await store.append(`$$${streamName('audit', day)}`, [event], 'no_stream')
+    limitedDay = day
+  }
+
+  const append = async (day: string, events: readonly EventToAppend[]) => {
+    await limitAge(day)
+    // Any revision: all processes write to the stream of the day, and no event rests on what stands before it.
+    const { outcome } = await store.append(streamName('audit', day), events, 'any')
+    if (outcome === 'conflict') throw new Error('The store took events of a new batch for those of another.')
+  }
+
+  /** The identical batch, until it is written: the store then knows it by its ids. */
+  const persist = async (day: string, batch: readonly Noted[]): Promise<'written' | 'given up'> => {
+    const events = batch.map(({ event }) => event)
+    for (let failures = 1; !flushed.signal.aborted; failures++) {
+      const isLast = stopping.signal.aborted
+      try {
+        await append(day, events)
+        return 'written'
+      } catch (error) {
+        logger.warn({ err: error, failures, waiting: buffer.length }, 'the audit trail cannot be written; trying again')
+        if (isLast) break
+        await waitAfter(failures, outageBackoff, stopping.signal)
+      }
+    }
+    return 'given up'
+  }
+
+  const write = async () => {
+    // A stop does not wait for a burst to end.
+    await sleep(gatherMs, undefined, { signal: stopping.signal }).catch(() => undefined)
+    for (let first = buffer[0]; first; first = buffer[0]) {
+      const batch = batchOf(first, buffer)
+      if ((await persist(first.day, batch)) === 'given up') return
+      isLosing = false
+      buffer.splice(0, batch.length)
+      bytes -= batch.reduce((sum, one) => sum + one.bytes, 0)
+    }
+    writing = undefined
+  }
+
+  const note: Audit['note'] = (event, origin) => {
+    const one = noted(event, origin)
+    if (stopping.signal.aborted || buffer.length >= bufferEventsMax || bytes + one.bytes > bufferBytesMax) {
+      lost({ reason: stopping.signal.aborted ? 'stopped' : 'buffer full' })
+      if (!isLosing) logger.error({ waiting: buffer.length }, 'the audit trail loses events: its buffer is full')
+      isLosing = true
+      return
+    }
+    buffer.push(one)
+    bytes += one.bytes
+    writing ??= write()
+  }
+
+  const noteOnce: Audit['noteOnce'] = (event, origin) => {
+    const key = JSON.stringify([event.type, { ...event.data, at: undefined }])
+    if (seen.has(key)) return
+    seen.set(key, true)
+    note(event, origin)
+  }
+
+  metrics.gauge('audit_events_waiting', 'Audit events that wait to be written.', () => [{ value: buffer.length }])
+  return {
+    note,
+    noteOnce,
+    refused: ({ actor: asking, traceparent, ...refused }) => {
+      const actor = auditedActor(asking)
+      const at = new Date().toISOString()
+      if (!actor) return
+      // Whoever is too fast is so again and again: that they are is worth knowing, each time is not.
+      if (refused.status === tooManyRequests)
+        noteOnce({ type: 'RequestRefused', data: { actor, at, ...refused, resource: null } }, { traceparent })
+      else note({ type: 'RequestRefused', data: { actor, at, ...refused } }, { traceparent })
+    },
+    record: async (event, origin) => {
+      const one = noted(event, origin)
+      const late = Promise.withResolvers<never>()
+      const timer = setTimeout(() => late.reject(new StoreUnavailable(new Error('too slow'))), recordTimeoutMs)
+      try {
+        await Promise.race([append(one.day, [one.event]), late.promise])
+      } finally {
+        clearTimeout(timer)
+      }
+    },
+    waiting: () => buffer.length,
+    stop: async () => {
+      stopping.abort()
+      const late = new AbortController()
+      await Promise.race([writing, sleep(stopTimeoutMs, undefined, { signal: late.signal }).catch(() => undefined)])
+      late.abort()
+      flushed.abort()
+      // Of what was sent and not answered nobody knows: it counts as lost, rather than as written.
+      for (const _ of buffer.splice(0)) lost({ reason: 'stopped' })
+    },
+  }
+}

@@ -1,0 +1,115 @@
+// What the server's owner is told of refusals: who was refused what and why, and nothing of nobody's or malformed requests.
+import { randomUUID } from 'node:crypto'
+import { Rejection } from '@headwater/deciders/decider'
+import { owner, people, role } from '@headwater/deciders/policy'
+import { expect, onTestFinished, test } from 'vitest'
+import { z } from 'zod'
+import { authSettings, bearerCredentials, createAuthenticator } from '../src/auth.ts'
+import { parseConfig } from '../src/config.ts'
+import { createHealth } from '../src/health.ts'
+import { createMetrics } from '../src/metrics.ts'
+import { Problem } from '../src/problem.ts'
+import type { Refusal } from '../src/refusals.ts'
+import { createServer } from '../src/server.ts'
+import { createLogger } from '../src/telemetry.ts'
+import { startIssuer } from './issuer.ts'
+
+const logger = createLogger({ service: 'test', level: 'silent' })
+
+const thrown: Record<string, () => Error> = {
+  rule: () => new Rejection('already_open', 'It is open already.'),
+  revision: () => new Rejection('revision_mismatch', 'It changed.'),
+  missing: () => new Problem(404, 'thing_not_found', 'There is no such thing.'),
+  notYet: () => new Problem(404, 'thing_not_found', 'There is no such thing yet.', { stale: true }),
+  throttled: () => new Problem(429, 'too_many_requests', 'Slower, please.'),
+  store: () => new Rejection('event_store_unavailable', 'Try again in a moment.'),
+  bug: () => new Error('a bug'),
+}
+
+const start = async () => {
+  const issuer = await startIssuer()
+  onTestFinished(issuer.stop)
+  const authenticator = createAuthenticator(parseConfig(z.object(authSettings), issuer.env), logger)
+  const refusals: Refusal[] = []
+  const metrics = createMetrics()
+  const server = await createServer({
+    title: 'Things',
+    description: 'A server to test.',
+    logger,
+    health: createHealth({}),
+    metrics,
+    credentialsOf: bearerCredentials(authenticator),
+    onRefused: (refusal) => refusals.push(refusal),
+  })
+  onTestFinished(() => server.close())
+  const body = z.strictObject({ why: z.string().optional() })
+  const answer = async ({ body }: { body: { why?: string | undefined } }) => {
+    const error = thrown[body.why ?? '']
+    if (error) throw error()
+    return 'done'
+  }
+  const params = z.object({ id: z.uuid() })
+  server.post('/things/:id', { config: { rules: [people] }, schema: { params, body } }, answer)
+  server.post('/own/:id', { config: { rules: [owner('loans:read')] }, schema: { params, body } }, answer)
+  server.post('/operators/:id', { config: { rules: [role('operator')] }, schema: { params, body } }, answer)
+  const ask = async (path: string, token?: string, payload: object = {}) => {
+    const authorization = token === undefined ? {} : { authorization: `Bearer ${token}` }
+    return (await server.inject({ method: 'POST', url: path, headers: authorization, payload })).statusCode
+  }
+  return { issuer, ask, refusals, metrics, server }
+}
+
+test('tells who was refused what, and why', async () => {
+  const { issuer, ask, refusals } = await start()
+  const [alice, id] = [await issuer.tokenOf({ roles: ['underwriter'] }), randomUUID()]
+  for (const [path, why, status] of [
+    ['operators', '', 403],
+    ['things', 'rule', 409],
+    ['things', 'revision', 412],
+    ['things', 'throttled', 429],
+    ['own', 'missing', 404],
+  ] as const)
+    expect(await ask(`/${path}/${id}`, alice, { why })).toBe(status)
+  expect(refusals.map(({ route, status, code }) => [route, status, code])).toEqual([
+    ['/operators/:id', 403, 'forbidden'],
+    ['/things/:id', 409, 'already_open'],
+    ['/things/:id', 412, 'revision_mismatch'],
+    ['/things/:id', 429, 'too_many_requests'],
+    ['/own/:id', 404, 'thing_not_found'],
+  ])
+  expect(refusals[0]).toEqual({
+    actor: { kind: 'person', sub: 'alice', roles: ['underwriter'], scopes: [] },
+    method: 'POST',
+    route: '/operators/:id',
+    resource: id,
+    status: 403,
+    code: 'forbidden',
+    traceparent: expect.stringMatching(/^00-[\da-f]{32}-[\da-f]{16}-01$/),
+  })
+})
+
+test('tells nothing of nobody, of the malformed, of what is not there for anybody, and of its own failures', async () => {
+  const { issuer, ask, refusals, metrics, server } = await start()
+  const [alice, id] = [await issuer.tokenOf(), randomUUID()]
+  expect(await ask(`/operators/${id}`)).toBe(401)
+  expect(await ask(`/things/${id}`, 'nonsense')).toBe(401)
+  expect(await ask(`/things/${id}`, await issuer.tokenOf({ claims: { exp: 1 } }))).toBe(401)
+  expect(await ask(`/things/${id}`, undefined, { why: 'rule' })).toBe(409)
+  expect(await ask(`/things/${id}`, alice, { odd: 1 })).toBe(422)
+  expect(await ask(`/own/not-an-id`, alice)).toBe(404)
+  expect(await ask(`/things/${id}`, alice, { why: 'missing' })).toBe(404)
+  expect(await ask(`/own/${id}`, alice, { why: 'notYet' })).toBe(404)
+  expect(await ask('/nowhere', alice)).toBe(404)
+  expect(await ask(`/things/${id}`, alice, { why: 'store' })).toBe(503)
+  expect(await ask(`/things/${id}`, alice, { why: 'bug' })).toBe(500)
+  const headers = { authorization: `Bearer ${alice}`, 'content-type': 'application/json' }
+  expect((await server.inject({ method: 'POST', url: `/things/${id}`, headers, payload: '{' })).statusCode).toBe(400)
+  expect(refusals).toEqual([])
+  expect(await metrics.text()).toContain('http_problems_total{route="/operators/:id",code="not_signed_in"} 1')
+})
+
+test('does not repeat what stands in the place of an id', async () => {
+  const { issuer, ask, refusals } = await start()
+  expect(await ask('/operators/555555AA', await issuer.tokenOf())).toBe(403)
+  expect(refusals).toMatchObject([{ route: '/operators/:id', resource: null }])
+})

@@ -1,0 +1,122 @@
+// Read model `audit`: who did what to which thing, was refused it, or looked at it. It holds no personal data: it outlives what it tells of.
+import { type AuditEvent, auditEvents } from '@headwater/deciders/audit/audit-events'
+import type { DomainEvent } from '@headwater/deciders/decider'
+import { createCodec, type RecordedEvent } from '@headwater/eventstore/codec'
+import { categoryOf, idOf } from '@headwater/eventstore/stream-name'
+import type { Projection } from './projection.ts'
+
+export const auditOutcomes = ['accepted', 'refused', 'viewed'] as const
+export type AuditOutcome = (typeof auditOutcomes)[number]
+
+/** One event: what followed from a command, a refusal, or a look. */
+export type AuditRow = {
+  /** The event's id: a repeat of the event is the same row. */
+  readonly eventId: string
+  readonly at: string
+  /** The `sub` of whoever asked, or the service that did it by itself. */
+  readonly actor: string
+  /** The event's type; of a refusal what was asked for, as `POST /api/loans/:id/approve`. */
+  readonly action: string
+  /** The id of what it was about. */
+  readonly resource: string | null
+  readonly outcome: AuditOutcome
+  /** Why it was refused. */
+  readonly code: string | null
+  /** Finds all that belongs to one request, here and in the logs. */
+  readonly correlationId: string | null
+  /** JSON: of a followed list its name and filter, of a loan the part that was shown. */
+  readonly details: string | null
+}
+
+type AuditRows = { readonly entries: AuditRow }
+
+const auditCodec = createCodec<AuditEvent>(auditEvents)
+
+/** Of events of other contexts only what is around them is looked at: an audit of what is new must not wait for this. */
+const codec: Projection<DomainEvent, AuditRows>['codec'] = {
+  knows: () => true,
+  decode: (stored) =>
+    categoryOf(stored.stream) === 'audit' ? auditCodec.decode(stored) : { ...stored, data: Object(stored.data) },
+}
+
+const textOr = <Otherwise>(value: unknown, otherwise: Otherwise): string | Otherwise =>
+  typeof value === 'string' ? value : otherwise
+
+const auditedPart = (event: AuditEvent): Pick<AuditRow, 'action' | 'resource' | 'outcome' | 'code' | 'details'> => {
+  switch (event.type) {
+    case 'RequestRefused': {
+      const { method, route, resource, code } = event.data
+      return { action: `${method} ${route}`, resource, outcome: 'refused', code, details: null }
+    }
+    case 'LoanViewed':
+    case 'NationalIdRevealed': {
+      const details = event.type === 'LoanViewed' ? JSON.stringify({ part: event.data.part }) : null
+      return { action: event.type, resource: event.data.loanId, outcome: 'viewed', code: null, details }
+    }
+    case 'ListFollowed': {
+      const { list, filter } = event.data
+      const details = JSON.stringify({ list, ...filter })
+      return { action: event.type, resource: null, outcome: 'viewed', code: null, details }
+    }
+  }
+}
+
+const isAuditEvent = (event: RecordedEvent<DomainEvent>): event is RecordedEvent<AuditEvent> =>
+  categoryOf(event.stream) === 'audit'
+
+/** A stream of an applicant is named after a person, if in a way that only the key's holder can read: the loan stands for it. */
+const resourceOf = ({ stream, data }: RecordedEvent<DomainEvent>): string | null =>
+  categoryOf(stream) === 'applicant' ? textOr('loanId' in data ? data.loanId : undefined, null) : idOf(stream)
+
+const rowOf = (event: RecordedEvent<DomainEvent>): AuditRow => {
+  const { id: eventId, metadata } = event
+  const correlationId = textOr(metadata.$correlationId, null)
+  if (isAuditEvent(event)) {
+    const { at, actor } = event.data
+    return { eventId, at, actor: actor.sub, correlationId, ...auditedPart(event) }
+  }
+  return {
+    eventId,
+    at: event.recordedAt.toISOString(),
+    actor: textOr(metadata.actor, 'unknown'),
+    action: event.type,
+    resource: resourceOf(event),
+    outcome: 'accepted',
+    code: null,
+    correlationId,
+    details: null,
+  }
+}
+
+export const audit: Projection<DomainEvent, AuditRows> = {
+  name: 'audit',
+  version: 1,
+  categories: ['loan', 'applicant', 'user', 'audit'],
+  codec,
+  tables: {
+    entries: {
+      key: 'eventId',
+      columns: {
+        eventId: 'text',
+        at: 'text',
+        actor: 'text',
+        action: 'text',
+        resource: 'text or null',
+        outcome: 'text',
+        code: 'text or null',
+        correlationId: 'text or null',
+        details: 'text or null',
+      },
+      indexes: [
+        ['at', 'eventId'],
+        ['actor', 'at', 'eventId'],
+        ['action', 'at', 'eventId'],
+        ['resource', 'at', 'eventId'],
+        ['outcome', 'at', 'eventId'],
+        ['correlationId'],
+      ],
+    },
+  },
+  keys: ({ id }) => ({ entries: [id] }),
+  project: (event, { entries }) => entries.set(event.id, rowOf(event)),
+}

@@ -1,0 +1,94 @@
+// The query of auditors: who did what to which thing, was refused it, or looked at it.
+import { auditQueryRules } from '@headwater/deciders/audit/audit-policy'
+import { validationProblem } from '@headwater/http-kit/problem'
+import type { HttpServer } from '@headwater/http-kit/server'
+import { type AuditRow, auditOutcomes } from '@headwater/read-models/audit'
+import { formatAuditCursor, listAudit, parseAuditCursor } from '@headwater/read-models/audit-queries'
+import type { PostgresReader } from '@headwater/read-models/postgres-reader'
+import { z } from 'zod'
+import { pageSize, problemAnswer } from './answers.ts'
+import { after, readAfter } from './read-after.ts'
+
+const filterLengthMax = 300
+
+/** A form that is sent with an empty field does not ask for it. */
+const text = z
+  .string()
+  .trim()
+  .max(filterLengthMax, `at most ${filterLengthMax} characters`)
+  .transform((given) => given || undefined)
+  .optional()
+const day = z.iso.date('a day such as 2026-11-21').optional()
+
+const filter = {
+  actor: text.meta({ description: 'Who asked: their id at the identity provider, or a client or link of ours.' }),
+  action: text.meta({
+    description: 'The type of an event, such as `ManuallyApproved`; of a refusal what was asked for.',
+    examples: ['POST /api/loans/:id/approve'],
+  }),
+  outcome: z.enum(auditOutcomes).optional(),
+  resource: text.meta({ description: 'The id of what it was about.' }),
+  correlationId: text.meta({ description: 'The id of the trace, as in `traceparent`.' }),
+  from: day.meta({ description: 'The first day (UTC).' }),
+  to: day.meta({ description: 'The last day (UTC).' }),
+}
+
+const entry = z
+  .object({
+    eventId: z.string(),
+    at: z.iso.datetime(),
+    actor: z.string(),
+    action: z.string(),
+    resource: z.string().nullable(),
+    outcome: z.enum(auditOutcomes),
+    code: z.string().nullable().meta({ description: 'Why it was refused.' }),
+    correlationId: z.string().nullable(),
+    details: z
+      .record(z.string(), z.unknown())
+      .nullable()
+      .meta({ description: 'Of a followed list its name and filter, of a loan the part that was shown.' }),
+  })
+  .meta({ id: 'AuditEntry' })
+
+const page = z.object({
+  entries: z.array(entry),
+  next: z.string().nullable().meta({ description: 'The `cursor` of the next page; null on the last.' }),
+})
+
+const asSeen = ({ details, ...row }: AuditRow): z.infer<typeof entry> => ({
+  ...row,
+  details: details === null ? null : JSON.parse(details),
+})
+
+export const registerAudit = (server: HttpServer, reader: PostgresReader): void => {
+  server.get(
+    '/api/audit',
+    {
+      config: { rules: auditQueryRules.audit, look: { list: 'audit' } },
+      schema: {
+        tags: ['audit'],
+        summary: 'The audit trail, the newest first',
+        description: 'What was done, refused and looked at. It names no applicant: only ids, codes and who asked.',
+        querystring: z.strictObject({ ...filter, cursor: z.string().optional(), limit: pageSize, after }),
+        response: {
+          200: page,
+          401: problemAnswer('Nobody is signed in.'),
+          403: problemAnswer('Whoever is signed in is no auditor.'),
+          422: problemAnswer('Something in the query is not right.'),
+          503: problemAnswer('The read model cannot be reached now.'),
+        },
+      },
+    },
+    async ({ query: { cursor, limit, after: position, ...wanted } }, reply) => {
+      const from = cursor === undefined ? undefined : parseAuditCursor(cursor)
+      if (cursor !== undefined && !from) throw validationProblem([{ field: 'cursor', message: 'a `next` of this API' }])
+      // One more than asked for tells whether there is a next page.
+      const query = listAudit(wanted, { after: from, limit: limit + 1 })
+      const { value, headers } = await readAfter(reader, position, () => reader.rows(query))
+      const shown = value.slice(0, limit)
+      const last = shown.at(-1)
+      reply.headers(headers)
+      return { entries: shown.map(asSeen), next: last && value.length > limit ? formatAuditCursor(last) : null }
+    },
+  )
+}

@@ -1,0 +1,45 @@
+// Shows an underwriter the national id that is masked everywhere else, after that has been written down.
+import { auditedActor } from '@headwater/deciders/audit/audit-events'
+import { loanQueryRules } from '@headwater/deciders/loan/loan-policy'
+import type { Audit } from '@headwater/eventstore/audit'
+import { Problem } from '@headwater/http-kit/problem'
+import type { HttpServer } from '@headwater/http-kit/server'
+import { loanById } from '@headwater/read-models/loans'
+import type { SqliteReader } from '@headwater/read-models/sqlite-reader'
+import { z } from 'zod'
+import { problemAnswer } from './answers.ts'
+
+export const registerRevealNationalId = (
+  server: HttpServer,
+  { reader, audit }: { readonly reader: SqliteReader; readonly audit: Pick<Audit, 'record'> },
+): void => {
+  server.post(
+    '/api/loans/:id/reveal-national-id',
+    {
+      config: { rules: loanQueryRules.nationalId },
+      schema: {
+        tags: ['loan'],
+        summary: 'The national id of the applicant, unmasked',
+        description: 'Written down in the audit trail first; while that cannot be done, nothing is revealed.',
+        params: z.object({ id: z.uuid() }),
+        response: {
+          200: z.object({ nationalId: z.string() }),
+          401: problemAnswer('Nobody is signed in.'),
+          403: problemAnswer('Whoever is signed in is no underwriter.'),
+          404: problemAnswer('There is no such loan.'),
+          503: problemAnswer('It cannot be written down now that you asked.'),
+        },
+      },
+    },
+    async ({ params, actor: asking, id: traceparent }, reply) => {
+      const actor = auditedActor(asking)
+      if (!actor) throw new Error('The rules let nobody come here who is not known.')
+      const [loan] = (await reader.rows(loanById(params.id))).value
+      if (!loan) throw new Problem(404, 'loan_not_found', 'There is no such loan.')
+      const data = { actor, at: new Date().toISOString(), loanId: loan.loanId }
+      await audit.record({ type: 'NationalIdRevealed', data }, { traceparent })
+      reply.header('cache-control', 'no-store')
+      return { nationalId: loan.nationalId }
+    },
+  )
+}
