@@ -1,35 +1,164 @@
-// Who is asking. Until sign-in exists, a development setting can name one underwriter; everybody else is anonymous.
+// Who is asking: checks the bearer token of a request and makes the actor of it.
+import { createPublicKey } from 'node:crypto'
+import { type Actor, anonymous } from '@headwater/deciders/policy'
+import type { FastifyRequest } from 'fastify'
+import { decodeJwt, errors, type JWTPayload, type JWTVerifyOptions, jwtVerify } from 'jose'
 import { z } from 'zod'
+import type { PartStatus } from './health.ts'
+import { connectIssuer, IssuerUnavailable } from './issuer-keys.ts'
 import { Problem } from './problem.ts'
+import type { Logger } from './telemetry.ts'
 
-export type Role = 'underwriter'
+/** Of the tokens that the gateway makes for who has no account: each is for one thing. */
+export const capabilityIssuer = 'headwater-gateway'
 
-/** Who sends a request: `sub` is their id at the identity provider. */
-export type Actor = { readonly sub: string; readonly roles: readonly Role[] }
+const algorithms = ['ES256', 'RS256']
+const capabilityAlgorithms = ['ES256']
+/** RFC 9068: an access token and nothing else that the issuer signs. */
+const tokenType = 'at+jwt'
+const clockToleranceSeconds = 30
+const tokenLengthMax = 8_192
+/** So that keys can be exchanged: the new and the one before. */
+const capabilityKeysMax = 4
 
-export const anonymous: Actor = { sub: 'anonymous', roles: [] }
+const pemBlock = /-----BEGIN PUBLIC KEY-----[\s\S]+?-----END PUBLIC KEY-----/g
 
-/** The settings that {@link developmentActor} reads. */
+const publicKeys = z
+  .string()
+  .default('')
+  .transform((text, { issues }) => {
+    // Files of variables hold no line breaks.
+    const blocks = text.replaceAll('\\n', '\n').match(pemBlock) ?? []
+    try {
+      if (blocks.length > capabilityKeysMax || (text.trim() !== '' && blocks.length === 0)) throw new Error()
+      return blocks.map((block) => {
+        const key = createPublicKey(block)
+        if (key.asymmetricKeyDetails?.namedCurve !== 'prime256v1') throw new Error()
+        return key
+      })
+    } catch {
+      issues.push({ code: 'custom', input: text, message: `up to ${capabilityKeysMax} public P-256 keys, each in PEM` })
+      return z.NEVER
+    }
+  })
+
+/** What a service has to be told to check tokens. */
 export const authSettings = {
-  NODE_ENV: z.string().optional(),
-  DEVELOPMENT_UNDERWRITER: z.string().optional(),
+  /** Exactly as the issuer calls itself in its tokens. */
+  OIDC_ISSUER: z.url({ protocol: /^https?$/ }).default('http://localhost:8086'),
+  OIDC_AUDIENCE: z.string().default('headwater'),
+  /** Where in a token the roles are: a claim, or a path such as `realm_access.roles`. */
+  OIDC_ROLES_CLAIM: z.string().default('roles'),
+  CAPABILITY_PUBLIC_KEYS: publicKeys,
 }
 
-/** A check for a service's whole configuration: the development switch would let everybody decide on loans. */
-export const refuseDevelopmentActorInProduction = z.refine<{
-  NODE_ENV?: string | undefined
-  DEVELOPMENT_UNDERWRITER?: string | undefined
-}>((config) => config.NODE_ENV !== 'production' || config.DEVELOPMENT_UNDERWRITER === undefined, {
-  path: ['DEVELOPMENT_UNDERWRITER'],
-  message: 'must not be set in production',
-})
+const settingsSchema = z.object(authSettings)
+export type AuthSettings = z.output<typeof settingsSchema>
 
-/** The actor of every request until sign-in exists: the named underwriter, or nobody. */
-export const developmentActor = (underwriter: string | undefined): Actor =>
-  underwriter === undefined ? anonymous : { sub: underwriter, roles: ['underwriter'] }
-
-/** @throws Problem 401 when nobody is signed in, 403 when somebody without the role is */
-export const requireRole = (actor: Actor, role: Role): void => {
-  if (actor.sub === anonymous.sub) throw new Problem(401, 'not_signed_in', `Sign in as ${role} to do this.`)
-  if (!actor.roles.includes(role)) throw new Problem(403, 'forbidden', `Only ${role}s may do this.`)
+export type Authenticator = {
+  /** @throws Problem 401 `invalid_token`, 503 `issuer_unavailable` while its keys are not known */
+  readonly actorOf: (token: string) => Promise<Actor>
+  /** Whether the issuer's keys can be had; looks for them when they are not known yet. */
+  readonly status: () => Promise<PartStatus>
 }
+
+const invalidToken = () => new Problem(401, 'invalid_token', 'The access token is not valid, or not any more.')
+
+/** The value at a claim's name, or at a path of names with dots between. */
+const claimAt = (payload: JWTPayload, path: string): unknown => {
+  if (path in payload) return payload[path]
+  let value: unknown = payload
+  for (const name of path.split('.'))
+    value = typeof value === 'object' && value !== null && Object.hasOwn(value, name) ? Reflect.get(value, name) : null
+  return value
+}
+
+const textsOf = (value: unknown): string[] => {
+  if (typeof value === 'string') return value.split(' ').filter((text) => text !== '')
+  return Array.isArray(value) ? value.filter((text) => typeof text === 'string') : []
+}
+
+const isFromTheFuture = ({ iat = Number.POSITIVE_INFINITY }: JWTPayload): boolean =>
+  iat > Date.now() / 1_000 + clockToleranceSeconds
+
+export const createAuthenticator = (settings: AuthSettings, logger: Logger): Authenticator => {
+  const issuer = connectIssuer(settings.OIDC_ISSUER, logger)
+  const checks: JWTVerifyOptions = {
+    audience: settings.OIDC_AUDIENCE,
+    typ: tokenType,
+    clockTolerance: clockToleranceSeconds,
+  }
+
+  const issuedActor = async (token: string): Promise<Actor> => {
+    const { payload } = await jwtVerify(token, issuer.keyOf, {
+      ...checks,
+      issuer: settings.OIDC_ISSUER,
+      algorithms,
+      requiredClaims: ['exp', 'iat', 'sub', 'client_id'],
+    })
+    const { sub, client_id: clientId, scope } = payload
+    if (!sub || isFromTheFuture(payload)) throw invalidToken()
+    const scopes = textsOf(scope)
+    if (sub === clientId) return { kind: 'partner', sub, roles: [], scopes }
+    return { kind: 'person', sub, roles: textsOf(claimAt(payload, settings.OIDC_ROLES_CLAIM)), scopes }
+  }
+
+  const capabilityActor = async (token: string): Promise<Actor> => {
+    for (const key of settings.CAPABILITY_PUBLIC_KEYS)
+      try {
+        const { payload } = await jwtVerify(token, key, {
+          ...checks,
+          issuer: capabilityIssuer,
+          algorithms: capabilityAlgorithms,
+          requiredClaims: ['exp', 'iat', 'sub'],
+        })
+        const { sub, scope } = payload
+        if (!sub || scope !== sub || isFromTheFuture(payload)) throw invalidToken()
+        return { kind: 'capability', sub, roles: [], scopes: [scope] }
+      } catch (error) {
+        if (!(error instanceof errors.JWSSignatureVerificationFailed)) throw error
+      }
+    throw invalidToken()
+  }
+
+  return {
+    actorOf: async (token) => {
+      if (token.length > tokenLengthMax) throw invalidToken()
+      try {
+        // Only says which keys to check it with; those then say whether it is true.
+        const { iss } = decodeJwt(token)
+        return await (iss === capabilityIssuer ? capabilityActor(token) : issuedActor(token))
+      } catch (error) {
+        if (error instanceof IssuerUnavailable)
+          throw new Problem(503, 'issuer_unavailable', 'Who you are cannot be checked at the moment.')
+        if (!(error instanceof errors.JOSEError)) throw error
+        logger.debug({ reason: error.code }, 'a token was refused')
+        throw invalidToken()
+      }
+    },
+    status: issuer.status,
+  }
+}
+
+const bearer = /^Bearer +([\w\-.~+/]+=*) *$/i
+
+/** The bearer token that the request carries, if any. @throws Problem 401 when it authorises itself otherwise */
+export const bearerToken = ({ headers }: Pick<FastifyRequest, 'headers'>): string | undefined => {
+  if (headers.authorization === undefined) return undefined
+  const [, token] = bearer.exec(headers.authorization) ?? []
+  if (token === undefined) throw invalidToken()
+  return token
+}
+
+/** Who sends a request, and the token that proves it to other services. */
+export type Credential = { readonly actor: Actor; readonly token?: string }
+
+export type CredentialsOf = (request: FastifyRequest) => Promise<readonly Credential[]>
+
+/** The credentials of a service that knows bearer tokens only: exactly one, which may be nobody's. */
+export const bearerCredentials =
+  ({ actorOf }: Authenticator): CredentialsOf =>
+  async (request) => {
+    const token = bearerToken(request)
+    return token === undefined ? [{ actor: anonymous }] : [{ actor: await actorOf(token), token }]
+  }

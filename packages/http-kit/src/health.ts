@@ -1,5 +1,6 @@
 // Answers whether the process lives and whether it may be sent requests.
 import type { FastifyPluginAsync } from 'fastify'
+import { publicRoute } from './access.ts'
 
 /**
  * How a part of the service is: `trouble` is a sentence when something is wrong, `ended` says that it will not go on
@@ -70,7 +71,7 @@ export const createHealth = (needed: Probes, useful: Probes = {}): Health => {
 export const healthRoutes =
   (health: Health): FastifyPluginAsync =>
   async (server) => {
-    const hidden = { schema: { hide: true }, logLevel: 'warn' } as const
+    const hidden = { config: publicRoute, schema: { hide: true }, logLevel: 'warn' } as const
     server.get('/health/live', hidden, async () => ({ status: 'live' }))
     server.get('/health/ready', hidden, async (_request, reply) => {
       const readiness = await health.readiness()

@@ -2,6 +2,7 @@
 import { monitorEventLoopDelay } from 'node:perf_hooks'
 import type { FastifyPluginAsync } from 'fastify'
 import fastifyPlugin from 'fastify-plugin'
+import { publicRoute } from './access.ts'
 import { type Metrics, metricsContentType } from './metrics.ts'
 
 const nanosecondsPerSecond = 1e9
@@ -27,7 +28,7 @@ const measureHttp =
       return samples
     })
 
-    server.get('/metrics', { schema: { hide: true }, logLevel: 'warn' }, async (_request, reply) =>
+    server.get('/metrics', { config: publicRoute, schema: { hide: true }, logLevel: 'warn' }, async (_request, reply) =>
       reply.type(metricsContentType).send(await metrics.text()),
     )
   }

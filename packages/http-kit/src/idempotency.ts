@@ -1,8 +1,8 @@
 // Makes a repeated request recognisable: the same Idempotency-Key from the same actor is the same command.
 import { createHmac, randomUUID } from 'node:crypto'
+import type { Actor } from '@headwater/deciders/policy'
 import type { FastifyRequest } from 'fastify'
 import { v5 as uuidV5 } from 'uuid'
-import type { Actor } from './auth.ts'
 import { validationProblem } from './problem.ts'
 
 /** What a request is called, so that every replica gives the same request the same ids. */

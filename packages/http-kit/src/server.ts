@@ -3,6 +3,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import { fastifyHelmet } from '@fastify/helmet'
 import { fastifySwagger } from '@fastify/swagger'
+import { anonymous, anyone, may, type Rules } from '@headwater/deciders/policy'
 import { type FastifyInstance, type FastifyReply, fastify, LogController, type RawServerDefault } from 'fastify'
 import {
   jsonSchemaTransform,
@@ -10,6 +11,8 @@ import {
   serializerCompiler,
   type ZodTypeProvider,
 } from 'fastify-type-provider-zod'
+import { access, publicRoute } from './access.ts'
+import type { CredentialsOf } from './auth.ts'
 import { type Health, healthRoutes } from './health.ts'
 import { httpMetrics } from './http-metrics.ts'
 import { createMetrics, type Metrics } from './metrics.ts'
@@ -41,11 +44,34 @@ export type ServerOptions = {
   readonly metrics?: Metrics
   /** HTTP statuses of the rejection codes of the service's contexts; 409 where it names none. */
   readonly statuses?: RejectionStatuses
+  /** Who sends a request. Every route then says in its `config` whom it serves. */
+  readonly credentialsOf?: CredentialsOf
   /** What pages may load; a server without pages allows nothing. */
   readonly contentSecurityPolicy?: Readonly<Record<string, string[]>>
 }
 
+const securitySchemes = {
+  bearer: {
+    type: 'http',
+    scheme: 'bearer',
+    bearerFormat: 'JWT',
+    description: 'An access token of the identity provider; partners get theirs by client credentials.',
+  },
+} as const
+
+/** What OpenAPI says about whom a route serves. */
+const withSecurity = <Transformed extends { readonly schema: object }>(
+  transformed: Transformed,
+  rules: Rules = [anyone],
+) => {
+  if (rules.includes(anyone)) return transformed
+  const security = [{ bearer: [] }, ...(may(anonymous, rules) === 'yes' ? [{}] : [])]
+  return { ...transformed, schema: { ...transformed.schema, security } }
+}
+
 const sendProblem = (reply: FastifyReply, body: ProblemBody): FastifyReply => {
+  if (body.status === 401)
+    reply.header('www-authenticate', body.code === 'invalid_token' ? 'Bearer error="invalid_token"' : 'Bearer')
   if (body.status === 503 || body.status === 429) reply.header('retry-after', retryAfterSeconds)
   return reply.status(body.status).type(problemJson).send(JSON.stringify(body))
 }
@@ -73,6 +99,7 @@ export const createServer = async (options: ServerOptions): Promise<HttpServer> 
     metrics = createMetrics(),
     statuses = {},
     contentSecurityPolicy = nothing,
+    credentialsOf,
   } = options
 
   const countProblem = metrics.counter('http_problems_total', 'Requests that were refused or failed, by code.')
@@ -115,11 +142,16 @@ export const createServer = async (options: ServerOptions): Promise<HttpServer> 
     contentSecurityPolicy: { useDefaults: false, directives: contentSecurityPolicy },
   })
   await server.register(fastifySwagger, {
-    openapi: { openapi: '3.1.0', info: { title, description, version: apiVersion } },
-    transform: jsonSchemaTransform,
+    openapi: {
+      openapi: '3.1.0',
+      info: { title, description, version: apiVersion },
+      ...(credentialsOf && { components: { securitySchemes } }),
+    },
+    transform: (route) => withSecurity(jsonSchemaTransform(route), route.route.config?.rules),
     transformObject: jsonSchemaTransformObject,
   })
-  server.get('/openapi.json', { schema: { hide: true } }, async () => server.swagger())
+  if (credentialsOf) await server.register(access(credentialsOf))
+  server.get('/openapi.json', { config: publicRoute, schema: { hide: true } }, async () => server.swagger())
   await server.register(healthRoutes(health))
   await server.register(httpMetrics(metrics))
   return server

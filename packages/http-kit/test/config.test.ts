@@ -1,11 +1,11 @@
 // A service starts with a whole configuration or says which variables are wrong.
 import { expect, test } from 'vitest'
 import { z } from 'zod'
-import { authSettings, refuseDevelopmentActorInProduction } from '../src/auth.ts'
 import { parseConfig, serverSettings } from '../src/config.ts'
+import { developmentSettings, refuseDevelopmentActorInProduction } from '../src/development-actor.ts'
 
 const schema = z
-  .object({ ...serverSettings(8081), ...authSettings, DATABASE_URL: z.url() })
+  .object({ ...serverSettings(8081), ...developmentSettings, DATABASE_URL: z.url() })
   .check(refuseDevelopmentActorInProduction)
 const DATABASE_URL = 'postgres://localhost/headwater'
 

@@ -1,7 +1,8 @@
 // What makes two requests the same command, and what does not.
+
+import type { Actor } from '@headwater/deciders/policy'
 import Fastify from 'fastify'
 import { expect, test } from 'vitest'
-import type { Actor } from '../src/auth.ts'
 import { identify, type RequestIdentity } from '../src/idempotency.ts'
 import type { Problem } from '../src/problem.ts'
 
@@ -11,7 +12,9 @@ const first: Sent = { key: 'k1', url: '/loans/1/approve', payload: { a: 1, b: { 
 
 const identityOf = async ({ key, url = '/loans/1/approve', payload = {}, sub = 'uma' }: Sent) => {
   const server = Fastify()
-  server.post('/loans/:id/:what', async (request) => identify(request, { sub, roles: [] } satisfies Actor))
+  server.post('/loans/:id/:what', async (request) =>
+    identify(request, { kind: 'person', sub, roles: [], scopes: [] } satisfies Actor),
+  )
   server.setErrorHandler((error) => error)
   const answer = await server.inject({
     method: 'POST',

@@ -1,12 +1,13 @@
 // The gateway's settings.
-import { authSettings, refuseDevelopmentActorInProduction } from '@headwater/http-kit/auth'
+
 import { serverSettings } from '@headwater/http-kit/config'
+import { developmentSettings, refuseDevelopmentActorInProduction } from '@headwater/http-kit/development-actor'
 import { z } from 'zod'
 
 export const config = z
   .object({
     ...serverSettings(8080),
-    ...authSettings,
+    ...developmentSettings,
     /** The folder the edge projector writes; both are on one machine. */
     EDGE_DIRECTORY: z.string().default('.data/edge'),
     EVENTSTORE_URL: z.string().default('esdb://localhost:2113?tls=false'),

@@ -1,6 +1,7 @@
 // The front door: forwards commands, answers queries, serves live queries, passes on everything else to the pages.
+
+import type { Actor } from '@headwater/deciders/policy'
 import type { EventStore } from '@headwater/eventstore/client'
-import type { Actor } from '@headwater/http-kit/auth'
 import { createHealth } from '@headwater/http-kit/health'
 import { createMetrics } from '@headwater/http-kit/metrics'
 import { createServer, type HttpServer } from '@headwater/http-kit/server'

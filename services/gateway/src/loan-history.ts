@@ -1,10 +1,11 @@
 // What has happened to one loan, from its events, for underwriters.
 import { type LoanEvent, loanEvents } from '@headwater/deciders/loan/loan-events'
+import type { Actor } from '@headwater/deciders/policy'
 import type { EventStore } from '@headwater/eventstore/client'
 import { createCodec, type RecordedEvent } from '@headwater/eventstore/codec'
 import { formatPosition } from '@headwater/eventstore/position'
 import { streamName } from '@headwater/eventstore/stream-name'
-import { type Actor, requireRole } from '@headwater/http-kit/auth'
+import { requireRole } from '@headwater/http-kit/development-actor'
 import { Problem } from '@headwater/http-kit/problem'
 import type { HttpServer } from '@headwater/http-kit/server'
 import { z } from 'zod'

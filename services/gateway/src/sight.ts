@@ -1,5 +1,5 @@
 // What each kind of viewer may see of a loan.
-import type { Actor } from '@headwater/http-kit/auth'
+import type { Actor } from '@headwater/deciders/policy'
 import { type LoanRow, loanStatuses, publicLoan } from '@headwater/read-models/loans'
 import { z } from 'zod'
 

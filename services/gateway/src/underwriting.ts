@@ -1,6 +1,7 @@
 // Queries for underwriters: who waits, what was decided, and the numbers.
 import { Readable } from 'node:stream'
-import { type Actor, requireRole } from '@headwater/http-kit/auth'
+import type { Actor } from '@headwater/deciders/policy'
+import { requireRole } from '@headwater/http-kit/development-actor'
 import { validationProblem } from '@headwater/http-kit/problem'
 import type { HttpServer } from '@headwater/http-kit/server'
 import type { PostgresReader } from '@headwater/read-models/postgres-reader'

@@ -30,7 +30,7 @@ describe('GET /api/loans/:id', () => {
   })
 
   it('shows an underwriter all but the whole national id', async () => {
-    const { edge, get } = await start({ actor: { sub: 'grace', roles: ['underwriter'] } })
+    const { edge, get } = await start({ actor: { kind: 'person', sub: 'grace', roles: ['underwriter'], scopes: [] } })
     const loan = newLoan()
     await edge.write(loan)
     expect(await (await get(`/api/loans/${loan.loanId}`)).json()).toEqual({ ...loan, nationalId: '••••••AA' })

@@ -3,7 +3,7 @@ import { expect, it, onTestFinished } from 'vitest'
 import { approved, type Loan, newLoan, requested, startDashboard } from './dashboard.ts'
 import { connectLive, newLoan as newEdgeLoan, startEdge, startGateway } from './support.ts'
 
-const una = { sub: 'una', roles: ['underwriter'] } as const
+const una = { kind: 'person', sub: 'una', roles: ['underwriter'], scopes: [] } as const
 
 const start = async (options: Parameters<typeof startGateway>[1] = {}) => {
   const edge = await startEdge()
@@ -44,7 +44,7 @@ it('shows who waits, as they come and go, and nothing that is only for searching
 })
 
 it('is for underwriters only, and takes no filters that it does not know', async () => {
-  const stranger = await start({ actor: { sub: 'anonymous', roles: [] } })
+  const stranger = await start({ actor: { kind: 'anonymous', sub: 'anonymous', roles: [], scopes: [] } })
   const refused = await stranger.connect()
   refused.subscribe('queue', {}, undefined, 'underwriting')
   await refused.until(() => refused.messages.length > 0)

@@ -50,7 +50,9 @@ describe('a live query', () => {
   it('shows an underwriter all but the whole national id', async () => {
     const edge = await startEdge()
     onTestFinished(edge.remove)
-    const gateway = await startGateway(edge.directory, { actor: { sub: 'grace', roles: ['underwriter'] } })
+    const gateway = await startGateway(edge.directory, {
+      actor: { kind: 'person', sub: 'grace', roles: ['underwriter'], scopes: [] },
+    })
     onTestFinished(gateway.close)
     await edge.write(newLoan())
     const client = await connect(gateway)

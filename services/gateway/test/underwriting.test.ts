@@ -11,7 +11,7 @@ import { approved, newLoan, requested, startDashboard } from './dashboard.ts'
 import { newLoan as newEdgeLoan, startEdge, startGateway } from './support.ts'
 
 const logger = createLogger({ service: 'test', level: 'silent' })
-const una = { sub: 'una', roles: ['underwriter'] } as const
+const una = { kind: 'person', sub: 'una', roles: ['underwriter'], scopes: [] } as const
 const paths = [
   '/api/underwriting/queue',
   '/api/underwriting/history',
@@ -38,8 +38,8 @@ const names = async (answer: Response) => ((await answer.json()) as Page).loans.
 
 describe.each(paths)('%s', (path) => {
   it.each([
-    ['nobody', { sub: 'anonymous', roles: [] }, 401, 'not_signed_in'],
-    ['somebody else', { sub: 'grace', roles: [] }, 403, 'forbidden'],
+    ['nobody', { kind: 'anonymous', sub: 'anonymous', roles: [], scopes: [] }, 401, 'not_signed_in'],
+    ['somebody else', { kind: 'person', sub: 'grace', roles: [], scopes: [] }, 403, 'forbidden'],
   ] as const)('is refused to %s, whatever else is wrong', async (_who, actor, status, code) => {
     const { get } = await start({ actor })
     const answer = await get(`${path}?unknown=1`)

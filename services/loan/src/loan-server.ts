@@ -1,9 +1,9 @@
 // The loan service without a process around it: commands in over HTTP, events out to the store.
 import { loan } from '@headwater/deciders/loan/loan'
 import { type LoanEvent, loanEvents } from '@headwater/deciders/loan/loan-events'
+import type { Actor } from '@headwater/deciders/policy'
 import { createCodec } from '@headwater/eventstore/codec'
 import { createCommandHandler } from '@headwater/eventstore/handle-command'
-import type { Actor } from '@headwater/http-kit/auth'
 import { createHealth } from '@headwater/http-kit/health'
 import { createServer, type HttpServer } from '@headwater/http-kit/server'
 import { type ApplyOptions, createApply } from './apply.ts'

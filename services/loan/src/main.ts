@@ -1,8 +1,8 @@
 // The loan service as a process: wiring only.
 import { connectEventStore } from '@headwater/eventstore/client'
 import { keyedId } from '@headwater/eventstore/keyed-id'
-import { developmentActor } from '@headwater/http-kit/auth'
 import { loadConfig } from '@headwater/http-kit/config'
+import { developmentActor } from '@headwater/http-kit/development-actor'
 import { runServer } from '@headwater/http-kit/run-server'
 import { createLogger } from '@headwater/http-kit/telemetry'
 import { connectCreditBureau } from '@headwater/third-parties/credit-bureau'

@@ -1,10 +1,11 @@
 // The loan's commands over HTTP: what was sent becomes a command with ids, time and actor added.
 import { decideLoanInput, type LoanCommand, requestLoanInput, withdrawLoanInput } from '@headwater/deciders/loan/loan'
 import type { RequestedBy } from '@headwater/deciders/loan/loan-events'
+import type { Actor } from '@headwater/deciders/policy'
 import type { CommandAnswer, CommandHandler } from '@headwater/eventstore/handle-command'
 import { formatPosition } from '@headwater/eventstore/position'
-import { type Actor, requireRole } from '@headwater/http-kit/auth'
 import { answerCommand, commandHeaders, commandResponses, expectedRevisionOf } from '@headwater/http-kit/command'
+import { requireRole } from '@headwater/http-kit/development-actor'
 import { identify } from '@headwater/http-kit/idempotency'
 import type { HttpServer } from '@headwater/http-kit/server'
 import { traceIdOf } from '@headwater/http-kit/telemetry'

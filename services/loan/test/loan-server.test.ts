@@ -1,6 +1,7 @@
 // The loan service as a server: what it says about itself, and how it is without its store.
+
+import { anonymous } from '@headwater/deciders/policy'
 import { connectEventStore } from '@headwater/eventstore/client'
-import { anonymous } from '@headwater/http-kit/auth'
 import { connectCreditBureau } from '@headwater/third-parties/credit-bureau'
 import { expect, onTestFinished, test } from 'vitest'
 import { createLoanServer } from '../src/loan-server.ts'

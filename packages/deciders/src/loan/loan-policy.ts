@@ -1,0 +1,91 @@
+// Who may do what with loans: one row a command, a query, a topic and a sight. What has no row nobody may do.
+import { type Actor, may, owner, partner, people, type Rules, role } from '../policy.ts'
+import type { LoanCommand } from './loan.ts'
+import type { RequestedBy } from './loan-events.ts'
+
+export const loanCommandRules: Readonly<Record<LoanCommand['type'], Rules>> = {
+  RequestLoan: [people, partner('loans:write')],
+  ApproveLoan: [role('underwriter')],
+  DenyLoan: [role('underwriter')],
+  WithdrawLoan: [owner('loans:write')],
+  RecordCreditScore: [],
+  AbandonLoan: [],
+}
+
+const someLoans: Rules = [role('underwriter'), role('operator'), owner('loans:read')]
+const underwriters: Rules = [role('underwriter')]
+
+export const loanQueryRules = {
+  loan: someLoans,
+  loans: someLoans,
+  history: underwriters,
+  queue: underwriters,
+  decided: underwriters,
+  statistics: underwriters,
+  nationalId: underwriters,
+} satisfies Readonly<Record<string, Rules>>
+
+export const loanTopicRules = {
+  loans: someLoans,
+  underwriting: underwriters,
+} satisfies Readonly<Record<string, Rules>>
+
+/** Of the ways to see a loan, the first whose rules allow it is the viewer's. */
+export const loanSights = [
+  {
+    name: 'underwriter',
+    rules: underwriters,
+    fields: [
+      'loanId',
+      'amount',
+      'status',
+      'requestedAt',
+      'decidedAt',
+      'name',
+      'address',
+      'nationalId',
+      'score',
+      'requestedByKind',
+      'requestedById',
+      'decidedBy',
+      'reason',
+      'revision',
+    ],
+  },
+  // No personal data: whose application it is shows in no field.
+  {
+    name: 'operator',
+    rules: [role('operator')],
+    fields: ['loanId', 'amount', 'status', 'requestedAt', 'decidedAt', 'requestedByKind', 'revision'],
+  },
+  // How one was scored, by whom decided and why is the lender's own.
+  {
+    name: 'owner',
+    rules: [owner('loans:read')],
+    fields: ['loanId', 'amount', 'status', 'requestedAt', 'decidedAt'],
+  },
+] as const satisfies readonly { readonly name: string; readonly rules: Rules; readonly fields: readonly string[] }[]
+
+export type LoanSight = (typeof loanSights)[number]
+
+/** How the actor sees loans, those that are theirs where the sight is an owner's; undefined for who sees none. */
+export const loanSightOf = (actor: Actor): LoanSight | undefined =>
+  loanSights.find(({ rules }) => may(actor, rules) !== 'no')
+
+/** What a capability for the loan has as its `sub` and scope. */
+export const loanCapability = (loanId: string): string => `loan:${loanId}`
+
+/** The loan that a capability is for. */
+export const loanOfCapability = ({ kind, sub }: Actor): string | undefined =>
+  kind === 'capability' && sub.startsWith(loanCapability('')) ? sub.slice(loanCapability('').length) : undefined
+
+/** A capability names its loan, so that one needs no reading. */
+export const ownsLoan = (actor: Actor, loanId: string, requestedBy: RequestedBy | undefined): boolean => {
+  if (actor.kind === 'capability') return loanOfCapability(actor) === loanId
+  if (actor.kind === 'anonymous') return false
+  return requestedBy?.kind === actor.kind && requestedBy.id === actor.sub
+}
+
+/** Who an application is from, for the record. */
+export const requestedByOf = ({ kind, sub }: Actor): RequestedBy =>
+  kind === 'person' || kind === 'partner' ? { kind, id: sub } : { kind: 'anonymous', id: 'anonymous' }
