@@ -45,6 +45,8 @@ const addresses = {
   EDGE_DIRECTORY: path.join(dataDirectory, 'edge'),
   // Development only: production has a secret of its own, which never changes.
   APPLICANT_KEY: env.APPLICANT_KEY ?? 'development-only-development-only',
+  WEBHOOK_KEY: env.WEBHOOK_KEY ?? 'development-only-development-only',
+  WEBHOOK_ALLOW_PRIVATE: '1',
 }
 
 const eventstore: Part = {

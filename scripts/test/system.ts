@@ -11,6 +11,7 @@ const readyMsMax = 20_000
 /** One person, whichever replica answers them. */
 export const underwriter = 'grace'
 const applicantKey = randomUUID()
+const webhookKey = randomUUID()
 const root = path.resolve(import.meta.dirname, '../..')
 
 const freePort = (): Promise<number> =>
@@ -183,6 +184,8 @@ export const startSystem = async ({ loanReplicas = 1 }: { loanReplicas?: number 
       DATABASE_URL: database.url,
       CREDIT_BUREAU_URL: sandbox.url,
       APPLICANT_KEY: applicantKey,
+      WEBHOOK_KEY: webhookKey,
+      WEBHOOK_ALLOW_PRIVATE: '1',
     },
     ready,
   )

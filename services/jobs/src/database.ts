@@ -5,8 +5,8 @@ import { openPool } from '@headwater/read-models/postgres-pool'
 import { runMigrations } from 'graphile-worker'
 import type { Pool } from 'pg'
 
-/** Follower, lease, heartbeat and listening, and some for the jobs, which need one for moments only. */
-const connectionsMax = 8
+/** Follower, lease, heartbeats and listening, and some for the jobs, which need one for moments only. */
+const connectionsMax = 12
 
 export type Database = {
   readonly pool: Pool

@@ -135,7 +135,7 @@ test('what fails for good is parked, seen by operators, and run again when they 
   await world.store.append(`loan-${loanId}`, events, 'no_stream')
   const parked = async () => {
     await world.pass(1)
-    return (await fetch(`${jobs.url}/parked-jobs`)).json()
+    return (await world.ask(`${jobs.url}/parked-jobs`)).body
   }
   await untilMatches(parked, {
     count: 1,
@@ -144,8 +144,12 @@ test('what fails for good is parked, seen by operators, and run again when they 
   expect(await jobs.health()).toMatchObject({ status: 'degraded', parts: { 'parked jobs': { count: 1 } } })
   expect(await (await fetch(`${jobs.url}/metrics`)).text()).toContain('jobs_parked 1')
 
-  const [job] = ((await parked()) as { jobs: { id: string }[] }).jobs
-  const runAgain = async () => (await fetch(`${jobs.url}/parked-jobs/${job?.id}/run-again`, { method: 'POST' })).status
+  const [job] = ((await parked()) as unknown as { jobs: { id: string }[] }).jobs
+  const address = `${jobs.url}/parked-jobs/${job?.id}/run-again`
+  const runAgain = async (role?: string) =>
+    (await world.ask(address, { method: 'POST', ...(role !== undefined && { role }) })).status
+  expect(await runAgain('')).toBe(401)
+  expect(await runAgain('underwriter')).toBe(403)
   expect(await runAgain()).toBe(204)
   expect(await runAgain()).toBe(404)
   await untilMatches(parked, { count: 1 })
@@ -192,6 +196,7 @@ describe('several processes', () => {
         'abandon application',
         'check credit',
         'release application',
+        'tell partner',
       ])
     },
   )

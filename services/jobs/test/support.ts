@@ -6,19 +6,22 @@ import path from 'node:path'
 import { createInterface } from 'node:readline'
 import { type ApplicantEvent, applicant, applicantEvents } from '@headwater/deciders/loan/applicant'
 import { type LoanCommand, loan } from '@headwater/deciders/loan/loan'
-import { type LoanEvent, loanEvents } from '@headwater/deciders/loan/loan-events'
+import { type LoanEvent, loanEvents, type RequestedBy } from '@headwater/deciders/loan/loan-events'
 import { start as startEventStore } from '@headwater/embedded-eventstore'
 import { connectEventStore } from '@headwater/eventstore/client'
 import { createCodec } from '@headwater/eventstore/codec'
 import { createCommandHandler } from '@headwater/eventstore/handle-command'
 import { keyedId } from '@headwater/eventstore/keyed-id'
 import { expect, onTestFinished } from 'vitest'
+import { startIssuer } from '../../../packages/http-kit/test/issuer.ts'
 import { logger, startBureau } from '../../../packages/third-parties/test/support.ts'
 import { testDatabase } from '../../../scripts/test/database.ts'
 
 const deadlineMs = 25_000
 const applicantKey = 'a key of the tests, long enough for a key'
 const at = () => new Date().toISOString()
+
+const anonymous: RequestedBy = { kind: 'anonymous', id: 'anonymous' }
 
 /** Waits for `read` to give what matches. The deadline is a limit, not a measurement. */
 export const untilMatches = (read: () => Promise<unknown>, expected: object, timeout = deadlineMs) =>
@@ -46,6 +49,14 @@ const startProcess = async (env: Record<string, string>) => {
   return { url, health, kill: () => end('SIGKILL'), stop: () => end('SIGTERM'), signal: child.kill.bind(child) }
 }
 
+type Asked = {
+  readonly method?: string
+  readonly body?: unknown
+  /** Empty for nobody. */
+  readonly role?: string
+  readonly headers?: Record<string, string>
+}
+
 /** Everything that jobs need, and what loans and applicants are made by. */
 export const startWorld = async () => {
   const node = await startEventStore({ port: 0, memory: true })
@@ -55,6 +66,8 @@ export const startWorld = async () => {
   const database = await testDatabase()
   onTestFinished(database.remove)
   const bureau = await startBureau()
+  const issuer = await startIssuer()
+  onTestFinished(issuer.stop)
 
   const loans = createCommandHandler({
     store,
@@ -84,14 +97,14 @@ export const startWorld = async () => {
     store,
     database,
     bureau,
+    issuer,
     send,
     reserve,
     /** A reserved and requested loan without a score, as the loan service leaves it when the bureau fails. */
-    requestLoan: async (nationalId: string, creditScore?: number) => {
+    requestLoan: async (nationalId: string, creditScore?: number, requestedBy: RequestedBy = anonymous) => {
       const loanId = randomUUID()
       await reserve(loanId, nationalId)
       const person = { name: 'Ada Lovelace', address: 'London', nationalId, amount: 1_000 }
-      const requestedBy = { kind: 'anonymous', id: 'anonymous' } as const
       const score = creditScore && { creditScore: { score: creditScore, nationalId, checkedAt: at() } }
       await send({ type: 'RequestLoan', data: { loanId, ...person, requestedBy, at: at(), ...score } })
       return loanId
@@ -122,12 +135,32 @@ export const startWorld = async () => {
         [minutes],
       )
     },
-    startJobs: () =>
+    /** Asks a jobs process as somebody with a role. */
+    ask: async (url: string, { method = 'GET', body, role = 'operator', headers = {} }: Asked = {}) => {
+      const token = role && (await issuer.tokenOf({ sub: `${role}-1`, roles: [role] }))
+      const response = await fetch(url, {
+        method,
+        headers: {
+          ...(token && { authorization: `Bearer ${token}` }),
+          ...(body !== undefined && { 'content-type': 'application/json' }),
+          ...headers,
+        },
+        ...(body !== undefined && { body: JSON.stringify(body) }),
+      })
+      const text = await response.text()
+      const answer: unknown = text === '' ? undefined : JSON.parse(text)
+      return { status: response.status, body: answer as Record<string, never>, headers: response.headers }
+    },
+    startJobs: (more: Record<string, string> = {}) =>
       startProcess({
+        WEBHOOK_KEY: 'a key of the tests, long enough for webhooks',
+        WEBHOOK_ALLOW_PRIVATE: '1',
+        ...issuer.env,
         EVENTSTORE_URL: node.connectionString,
         DATABASE_URL: database.url,
         CREDIT_BUREAU_URL: bureau.url,
         APPLICANT_KEY: applicantKey,
+        ...more,
       }),
   }
 }
