@@ -72,7 +72,8 @@ const withSecurity = <Transformed extends { readonly schema: object }>(
 const sendProblem = (reply: FastifyReply, body: ProblemBody): FastifyReply => {
   if (body.status === 401)
     reply.header('www-authenticate', body.code === 'invalid_token' ? 'Bearer error="invalid_token"' : 'Bearer')
-  if (body.status === 503 || body.status === 429) reply.header('retry-after', retryAfterSeconds)
+  const mayComeBack = body.status === 503 || body.status === 429
+  if (mayComeBack && !reply.hasHeader('retry-after')) reply.header('retry-after', retryAfterSeconds)
   return reply.status(body.status).type(problemJson).send(JSON.stringify(body))
 }
 
