@@ -50,6 +50,8 @@ export type ServerOptions = {
   readonly accepted?: Accepted
   /** What pages may load; a server without pages allows nothing. */
   readonly contentSecurityPolicy?: Readonly<Record<string, string[]>>
+  /** Addresses and networks, separated by commas, whose `X-Forwarded-For` is believed. */
+  readonly trustedProxies?: string | undefined
 }
 
 const sendProblem = (reply: FastifyReply, body: ProblemBody): FastifyReply => {
@@ -85,6 +87,7 @@ export const createServer = async (options: ServerOptions): Promise<HttpServer> 
     contentSecurityPolicy = nothing,
     credentialsOf,
     accepted = {},
+    trustedProxies = false,
   } = options
 
   const countProblem = metrics.counter('http_problems_total', 'Requests that were refused or failed, by code.')
@@ -94,6 +97,7 @@ export const createServer = async (options: ServerOptions): Promise<HttpServer> 
     logController: new LogController({ disableRequestLogging: true, requestIdLogLabel: 'traceparent' }),
     // The request's id is the `traceparent` to send on, so that logs, events and calls of one request share its trace.
     genReqId: (request) => nextTraceparent(request.headers.traceparent),
+    trustProxy: trustedProxies,
     bodyLimit: bodyBytesMax,
     requestTimeout: requestTimeoutMs,
     keepAliveTimeout: keepAliveTimeoutMs,
