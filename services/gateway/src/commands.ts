@@ -1,24 +1,20 @@
 // Forwards commands to the services that decide them, and their answers back, both untouched.
 import { decideLoanInput, requestLoanInput, withdrawLoanInput } from '@headwater/deciders/loan/loan'
+import { loanCommandRules } from '@headwater/deciders/loan/loan-policy'
+import type { Rules } from '@headwater/deciders/policy'
 import { commandHeaders, commandResponses } from '@headwater/http-kit/command'
-import { Problem } from '@headwater/http-kit/problem'
 import type { HttpServer } from '@headwater/http-kit/server'
-import { Pool } from 'undici'
 import { z } from 'zod'
+import { credentialForLoan } from './auth/loan-access.ts'
+import { connectService } from './forwarding.ts'
 
-/** To one service; further requests wait. */
-const connectionsMax = 64
-const connectTimeoutMs = 1_000
-/** Waiting for a connection included. Longer than the slowest command: a credit check and an append that is sent again. */
-const answerTimeoutMsDefault = 15_000
-const answerBytesMax = 64 * 1_024
-
-type Service = 'loan'
-export type ServiceUrls = Readonly<Record<Service, string>>
+type ServiceName = 'loan'
+export type ServiceUrls = Readonly<Record<ServiceName, string>>
 
 type Command = {
   readonly url: string
-  readonly service: Service
+  readonly service: ServiceName
+  readonly rules: Rules
   readonly summary: string
   readonly description: string
   readonly body: z.ZodType
@@ -28,6 +24,7 @@ const commands: readonly Command[] = [
   {
     url: '/api/loans',
     service: 'loan',
+    rules: loanCommandRules.RequestLoan,
     summary: 'Request a loan',
     description: 'The credit bureau is asked at once: the loan is approved, denied, or waits for an underwriter.',
     body: requestLoanInput,
@@ -35,6 +32,7 @@ const commands: readonly Command[] = [
   {
     url: '/api/loans/:id/approve',
     service: 'loan',
+    rules: loanCommandRules.ApproveLoan,
     summary: 'Approve a loan',
     description: 'For underwriters, while the loan awaits review.',
     body: decideLoanInput,
@@ -42,6 +40,7 @@ const commands: readonly Command[] = [
   {
     url: '/api/loans/:id/deny',
     service: 'loan',
+    rules: loanCommandRules.DenyLoan,
     summary: 'Deny a loan',
     description: 'For underwriters, while the loan awaits review.',
     body: decideLoanInput,
@@ -49,46 +48,23 @@ const commands: readonly Command[] = [
   {
     url: '/api/loans/:id/withdraw',
     service: 'loan',
+    rules: loanCommandRules.WithdrawLoan,
     summary: 'Withdraw a loan',
-    description: 'Possible until the loan is decided.',
+    description: 'For whoever requested it, until it is decided.',
     body: withdrawLoanInput,
   },
 ]
 
-const forwardedHeaders = ['content-type', 'idempotency-key', 'if-match'] as const
-const returnedHeaders = ['content-type', 'etag', 'headwater-position', 'location', 'retry-after'] as const
-
-type Headers = Readonly<Record<string, string | string[] | undefined>>
-
-const only = (names: readonly string[], headers: Headers): Record<string, string | string[]> =>
-  Object.fromEntries(names.flatMap((name) => (headers[name] === undefined ? [] : [[name, headers[name]]])))
-
-const connect = (url: string): Pool =>
-  new Pool(new URL(url).origin, {
-    connections: connectionsMax,
-    connect: { timeout: connectTimeoutMs },
-    maxResponseSize: answerBytesMax,
-  })
-
-type Sent = { readonly path: string; readonly headers: Record<string, string | string[]>; readonly body: Buffer | null }
-
-const forward = async (pool: Pool, { path, headers, body }: Sent, timeoutMs: number) => {
-  const answer = await pool.request({ method: 'POST', path, headers, body, signal: AbortSignal.timeout(timeoutMs) })
-  return {
-    status: answer.statusCode,
-    headers: only(returnedHeaders, answer.headers),
-    body: Buffer.from(await answer.body.arrayBuffer()),
-  }
-}
+const idParameter = z.object({ id: z.uuid() })
 
 export const registerCommands = async (
   server: HttpServer,
   serviceUrls: ServiceUrls,
-  answerTimeoutMs = answerTimeoutMsDefault,
+  answerTimeoutMs?: number,
 ): Promise<void> => {
-  const pools = { loan: connect(serviceUrls.loan) }
+  const connected = { loan: connectService('loan', serviceUrls.loan, answerTimeoutMs) }
   server.addHook('onClose', async () => {
-    await Promise.all(Object.values(pools).map((pool) => pool.close()))
+    await Promise.all(Object.values(connected).map((service) => service.close()))
   })
 
   await server.register(async (scope) => {
@@ -97,27 +73,18 @@ export const registerCommands = async (
     scope.removeAllContentTypeParsers()
     scope.addContentTypeParser('*', { parseAs: 'buffer' }, async (_request: unknown, body: Buffer) => body)
 
-    for (const { url, service, summary, description, body } of commands) {
-      const params = url.includes(':id') ? { params: z.object({ id: z.uuid() }) } : {}
+    for (const { url, service, rules, summary, description, body } of commands) {
+      const params = url.includes(':id') ? { params: idParameter } : {}
       const schema = { tags: [service], summary, description, headers: commandHeaders, body, ...params }
-      scope.post(url, { schema: { ...schema, response: commandResponses } }, async (request, reply) => {
-        const sent: Sent = {
-          path: request.url,
-          headers: { ...only(forwardedHeaders, request.headers), traceparent: request.id },
-          body: request.body instanceof Buffer ? request.body : null,
-        }
-        try {
-          const answer = await forward(pools[service], sent, answerTimeoutMs)
-          return reply.status(answer.status).headers(answer.headers).send(answer.body)
-        } catch (error) {
-          request.log.warn({ err: error, service }, 'a command could not be forwarded')
-          throw new Problem(
-            503,
-            'service_unavailable',
-            `The ${service} service does not answer. It is safe to repeat this with the same Idempotency-Key.`,
-          )
-        }
-      })
+      scope.post(
+        url,
+        { config: { rules }, schema: { ...schema, response: commandResponses } },
+        async (request, reply) => {
+          const loanId = idParameter.safeParse(request.params).data?.id
+          const { token } = credentialForLoan(request.allowed, loanId)
+          return connected[service].forward(request, reply, token)
+        },
+      )
     }
   })
 }

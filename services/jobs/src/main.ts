@@ -35,6 +35,7 @@ const settings = loadConfig(config)
 const logger = createLogger({ service: 'jobs', level: settings.LOG_LEVEL })
 const store = connectEventStore({ url: settings.EVENTSTORE_URL, logger })
 const bureau = connectCreditBureau({ url: settings.CREDIT_BUREAU_URL, logger })
+const authenticator = createAuthenticator(settings, logger)
 const database = openDatabase(settings.DATABASE_URL, logger)
 const ledger = openLedger(database.pool)
 const follower = startProjection({
@@ -59,7 +60,6 @@ const deliverer = startWorker({
   ...manyJobs,
   logger,
 })
-const authenticator = createAuthenticator(settings, logger)
 
 const parked = async () => {
   const count = await ledger.parkedCount()

@@ -1,5 +1,5 @@
 // For operators: the jobs that failed for good, and running one again.
-import { parkedJobsRules } from '@headwater/deciders/parked-jobs-policy'
+import { operationsRules } from '@headwater/deciders/operations-policy'
 import { Problem } from '@headwater/http-kit/problem'
 import type { HttpServer } from '@headwater/http-kit/server'
 import { z } from 'zod'
@@ -11,7 +11,7 @@ export const registerRoutes = (server: HttpServer, ledger: Ledger): void => {
   server.get(
     '/parked-jobs',
     {
-      config: { rules: parkedJobsRules },
+      config: { rules: operationsRules.parkedJobs },
       schema: { operationId: 'parkedJobs', summary: `The jobs that failed for good, the oldest ${listedMax}` },
     },
     async () => ({ jobs: await ledger.parked(listedMax), count: await ledger.parkedCount() }),
@@ -20,7 +20,7 @@ export const registerRoutes = (server: HttpServer, ledger: Ledger): void => {
   server.post(
     '/parked-jobs/:id/run-again',
     {
-      config: { rules: parkedJobsRules },
+      config: { rules: operationsRules.runParkedJobAgain },
       schema: {
         operationId: 'runParkedJobAgain',
         summary: 'Run a parked job again',

@@ -96,8 +96,8 @@ export const startWorld = async () => {
   return {
     store,
     database,
-    bureau,
     issuer,
+    bureau,
     send,
     reserve,
     /** A reserved and requested loan without a score, as the loan service leaves it when the bureau fails. */

@@ -1,4 +1,0 @@
-// Who may look at jobs that failed for good, and have them run again.
-import { type Rules, role } from './policy.ts'
-
-export const parkedJobsRules: Rules = [role('operator')]
