@@ -60,9 +60,9 @@ const idParameter = z.object({ id: z.uuid() })
 export const registerCommands = async (
   server: HttpServer,
   serviceUrls: ServiceUrls,
-  answerTimeoutMs?: number,
+  limits: { readonly answerTimeoutMs?: number } = {},
 ): Promise<void> => {
-  const connected = { loan: connectService('loan', serviceUrls.loan, answerTimeoutMs) }
+  const connected = { loan: connectService('loan', serviceUrls.loan, limits) }
   server.addHook('onClose', async () => {
     await Promise.all(Object.values(connected).map((service) => service.close()))
   })

@@ -8,7 +8,7 @@ const connectionsMax = 64
 const connectTimeoutMs = 1_000
 /** Waiting for a connection included. Longer than the slowest command: a credit check and an append that is sent again. */
 const answerTimeoutMsDefault = 15_000
-const answerBytesMax = 256 * 1_024
+const answerBytesMaxDefault = 64 * 1_024
 
 const forwardedHeaders = ['content-type', 'idempotency-key', 'if-match'] as const
 const returnedHeaders = [
@@ -32,7 +32,11 @@ export type Service = {
   readonly close: () => Promise<void>
 }
 
-export const connectService = (name: string, url: string, answerTimeoutMs = answerTimeoutMsDefault): Service => {
+export const connectService = (
+  name: string,
+  url: string,
+  { answerTimeoutMs = answerTimeoutMsDefault, answerBytesMax = answerBytesMaxDefault } = {},
+): Service => {
   const pool = new Pool(new URL(url).origin, {
     connections: connectionsMax,
     connect: { timeout: connectTimeoutMs },

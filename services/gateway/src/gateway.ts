@@ -89,7 +89,11 @@ export const createGateway = async (options: GatewayOptions): Promise<HttpServer
   registerQueries(server, readers.loans)
   registerUnderwriting(server, readers.underwriting)
   registerLoanHistory(server, store)
-  await registerCommands(server, serviceUrls, commandTimeoutMs)
+  await registerCommands(
+    server,
+    serviceUrls,
+    commandTimeoutMs === undefined ? {} : { answerTimeoutMs: commandTimeoutMs },
+  )
   await registerWebhooks(server, jobsUrl)
   await registerPages(server, webUrl)
   return server

@@ -13,6 +13,9 @@ import { z } from 'zod'
 import { problemAnswer } from './answers.ts'
 import { connectService } from './forwarding.ts'
 
+/** Of all webhooks, or of what one was told. */
+const answerBytesMax = 512 * 1_024
+
 type Operation = {
   readonly method: 'GET' | 'POST'
   readonly url: string
@@ -76,7 +79,7 @@ const operations: readonly Operation[] = [
 ]
 
 export const registerWebhooks = async (server: HttpServer, jobsUrl: string): Promise<void> => {
-  const jobs = connectService('jobs', jobsUrl)
+  const jobs = connectService('jobs', jobsUrl, { answerBytesMax })
   server.addHook('onClose', jobs.close)
 
   await server.register(async (scope) => {
