@@ -33,6 +33,7 @@ const variables = [
   'EDGE_PROJECTOR_PORT',
   'DASHBOARD_PROJECTOR_PORT',
   'JOBS_PORT',
+  'IDENTITY_PORT',
   'SANDBOX_PORT',
 ] as const
 
@@ -44,7 +45,7 @@ const freePorts = async (): Promise<Record<(typeof variables)[number], string>> 
 }
 
 const run = (env: Record<string, string>) => {
-  const { EVENTSTORE_URL: _, CREDIT_BUREAU_URL: __, DATABASE_URL: ___, ...inherited } = process.env
+  const { EVENTSTORE_URL: _, CREDIT_BUREAU_URL: __, DATABASE_URL: ___, OIDC_ISSUER: ____, ...inherited } = process.env
   const child = spawn(process.execPath, [path.join(import.meta.dirname, '..', 'start.ts')], {
     env: { ...inherited, ...env },
     stdio: ['ignore', 'pipe', 'pipe'],

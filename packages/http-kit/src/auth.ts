@@ -143,6 +143,9 @@ export const createAuthenticator = (settings: AuthSettings, logger: Logger): Aut
   }
 }
 
+/** When a token that was checked ends, in ms since 1970. */
+export const tokenEndMs = (token: string): number => (decodeJwt(token).exp ?? 0) * 1_000
+
 const bearer = /^Bearer +([\w\-.~+/]+=*) *$/i
 
 /** The bearer token that the request carries, if any. @throws Problem 401 when it authorises itself otherwise */

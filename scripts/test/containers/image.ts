@@ -66,6 +66,9 @@ export const runOnce = async (
       APPLICANT_KEY: 'x'.repeat(32),
       WEBHOOK_KEY: 'x'.repeat(32),
       DATABASE_URL: 'postgres://127.0.0.1:1/headwater',
+      IDENTITY_ISSUER: 'https://identity.example',
+      IDENTITY_KEY: 'x'.repeat(32),
+      IDENTITY_COOKIE_KEYS: 'x'.repeat(32),
     },
     stdio: ['ignore', 'pipe', 'pipe'],
   })

@@ -2,7 +2,7 @@
 import type { ClientMetadata } from 'oidc-provider'
 import { z } from 'zod'
 
-export const secretLengthMin = 24
+const secretLengthMin = 24
 
 /** What an operator says about a client. */
 const client = z.strictObject({

@@ -63,7 +63,7 @@ export const config = z
     /** The gateway's, where people come back to: for the demo's clients. */
     PUBLIC_URL: origin.default('http://localhost:8080'),
     /** Whose `X-Forwarded-For` is believed. */
-    TRUSTED_PROXIES: z.string().optional(),
+    TRUSTED_PROXIES: z.string().default('loopback'),
   })
   .check(
     z.refine((settings) => settings.NODE_ENV !== 'production' || !settings.IDENTITY_DEMO, {

@@ -38,7 +38,7 @@ const statuses = { user_not_found: 404, own_account: 403 }
 
 export type IdentityServerOptions = ReadyOptions & {
   /** Whose `X-Forwarded-For` is believed. */
-  readonly trustedProxies?: string | undefined
+  readonly trustedProxies: string
 }
 
 export const createIdentityServer = async (options: IdentityServerOptions): Promise<HttpServer> => {

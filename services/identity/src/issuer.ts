@@ -62,13 +62,19 @@ export const createIssuer = (options: IssuerOptions): Provider => {
     clientDefaults: { id_token_signed_response_alg: signingAlgorithm },
     enabledJWA: { idTokenSigningAlgValues: [signingAlgorithm] },
     responseTypes: ['code', 'none'],
+    clientAuthMethods: ['client_secret_basic', 'client_secret_post', 'none'],
     scopes: ['openid', 'profile', 'offline_access'],
     claims: { openid: ['sub', 'name'], profile: ['name'] },
     conformIdTokenClaims: false,
     pkce: { required: () => true },
     cookies: {
       keys: [...cookieKeys],
-      names: { session: 'identity_session', interaction: 'identity_interaction', resume: 'identity_resume' },
+      names: {
+        // Of this host alone, where browsers can hold it to that.
+        session: secure ? '__Host-identity_session' : 'identity_session',
+        interaction: 'identity_interaction',
+        resume: 'identity_resume',
+      },
       long: cookie,
       short: cookie,
     },
@@ -82,6 +88,8 @@ export const createIssuer = (options: IssuerOptions): Provider => {
     features: {
       devInteractions: { enabled: false },
       userinfo: { enabled: false },
+      pushedAuthorizationRequests: { enabled: false },
+      dPoP: { enabled: false },
       clientCredentials: { enabled: true },
       revocation: { enabled: true },
       resourceIndicators: {

@@ -1,4 +1,5 @@
 // What the service needs before it can sign anybody in, made as soon as Postgres and the event store answer.
+import { Rejection } from '@headwater/deciders/decider'
 import type { EventStore } from '@headwater/eventstore/client'
 import { Problem } from '@headwater/http-kit/problem'
 import type { Logger } from '@headwater/http-kit/telemetry'
@@ -13,7 +14,7 @@ import { openRecords, type Records } from './records.ts'
 import { createSeal } from './sealed.ts'
 import { readSigningKeys } from './signing-keys.ts'
 import { createThrottle, type Throttle } from './throttle.ts'
-import { createUsers, type Users } from './users.ts'
+import { createUsers, type Registration, type Users } from './users.ts'
 
 const retryDelayMs = 500
 
@@ -47,6 +48,21 @@ export type Preparation = {
 export const allClients = ({ clients, demo }: Pick<ReadyOptions, 'clients' | 'demo'>): readonly Client[] =>
   demo ? [...demoClients(demo.publicUrl), ...clients] : clients
 
+/** As anybody registers; whoever is there already gets the password that the page shows. */
+const addDemoPerson = async (
+  person: Registration,
+  { users, credentials, logger }: { readonly users: Users; readonly credentials: Credentials; readonly logger: Logger },
+) => {
+  try {
+    const userId = await users.register(person, demoKey(person))
+    if (!(await users.authenticate(person.userName, person.password))) await credentials.set(userId, person.password)
+  } catch (error) {
+    const isThere = error instanceof Rejection && ['identifier_taken', 'idempotency_key_reused'].includes(error.code)
+    if (!isThere) throw error
+    logger.warn({ userName: person.userName, code: error.code }, 'a demo person is there already, made otherwise')
+  }
+}
+
 const prepare = async (options: ReadyOptions): Promise<Ready> => {
   const { store, pool, issuer, audience, key, cookieKeys, demo, logger } = options
   await migrate(pool)
@@ -54,7 +70,7 @@ const prepare = async (options: ReadyOptions): Promise<Ready> => {
   const signingKeys = await readSigningKeys(pool, seal)
   const credentials: Credentials = await openCredentials(pool)
   const users = createUsers({ store, credentials, key, logger })
-  if (demo) for (const person of demoPeople) await users.register(person, demoKey(person))
+  if (demo) for (const person of demoPeople) await addDemoPerson(person, { users, credentials, logger })
   const records = openRecords(pool, seal, logger)
   const clients = allClients(options)
   const provider = createIssuer({ issuer, audience, clients, users, records, signingKeys, cookieKeys, logger })

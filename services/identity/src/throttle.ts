@@ -1,6 +1,7 @@
 // Slows down whoever tries passwords, or registers, again and again: counted by user name and by address, over all replicas.
 import { keyedId } from '@headwater/eventstore/keyed-id'
 import { Problem } from '@headwater/http-kit/problem'
+import ipaddr from 'ipaddr.js'
 import type { Pool } from 'pg'
 import { RateLimiterPostgres, RateLimiterRes } from 'rate-limiter-flexible'
 
@@ -11,6 +12,15 @@ const triesOfNameMax = 10
 const triesOfAddressMax = 100
 const registrationsOfAddressMax = 20
 const registrationWindowSeconds = 60 * 60
+/** Whoever has an IPv6 address has all those that begin like it. */
+const ipv6PrefixBytes = 8
+
+const networkOf = (address: string): string => {
+  if (!ipaddr.isValid(address)) return address
+  const parsed = ipaddr.process(address)
+  const bytes = parsed.toByteArray()
+  return (parsed.kind() === 'ipv6' ? bytes.slice(0, ipv6PrefixBytes) : bytes).join('.')
+}
 
 export type Throttle = {
   /**
@@ -52,13 +62,13 @@ export const createThrottle = (pool: Pool, key: string): Throttle => {
 
   return {
     beforeSignIn: async (userName, address) => {
-      await count(ofAddress, address)
+      await count(ofAddress, networkOf(address))
       await count(ofName, userName)
     },
     afterSignIn: async (userName, address) => {
       await ofName.delete(hidden(userName))
-      await ofAddress.reward(hidden(address))
+      await ofAddress.reward(hidden(networkOf(address)))
     },
-    beforeRegistration: (address) => count(registrations, address),
+    beforeRegistration: (address) => count(registrations, networkOf(address)),
   }
 }

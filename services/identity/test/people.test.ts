@@ -4,6 +4,7 @@ import { decodeJwt } from 'jose'
 import * as oidc from 'openid-client'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import {
+  anAddress,
   application,
   beginSignIn,
   createBrowser,
@@ -83,6 +84,20 @@ describe('signing in', () => {
     expect((await browser.post(action, who)).status).toBe(429)
     const { rows } = await world.database.client.query('select key from headwater.sign_in_tries')
     expect(JSON.stringify(rows)).not.toMatch(/zoe|127\.0|::1/)
+  })
+
+  test('registering is slowed down for an address, as the proxy tells it', async () => {
+    const address = anAddress()
+    const statuses: number[] = []
+    for (let time = 0; time < 21; time++) {
+      const browser = createBrowser(world.issuer, world.issuer, address)
+      const { action } = await openSignIn(browser, client)
+      const { hidden } = await formOf((await browser.go(`${action}/register`)).answer)
+      // Of a name that is taken: that counts as well.
+      statuses.push((await browser.post(`${action}/register`, { ...hidden, ...person(), userName: 'alice' })).status)
+    }
+    expect(statuses).toEqual([...Array<number>(20).fill(409), 429])
+    await register(createBrowser(world.issuer), client)
   })
 
   test('registering with a taken name or address says nothing about which', async () => {

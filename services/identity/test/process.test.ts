@@ -114,3 +114,26 @@ describe('settings', () => {
     expect(parse).not.toThrow(secret)
   })
 })
+
+test('behind TLS its cookies are for TLS and this host alone', { timeout: 2 * deadlineMs }, async () => {
+  const world = await start()
+  const { url } = await world.start({ IDENTITY_ISSUER: 'https://identity.example' })
+  const query = {
+    client_id: 'headwater-account',
+    response_type: 'none',
+    redirect_uri: 'https://identity.example/account',
+  }
+  const ask = async (target: string) => {
+    const { headers } = await fetch(url + target, { redirect: 'manual' })
+    return headers.getSetCookie()
+  }
+  const cookies = await ask(`/oidc/authorize?${new URLSearchParams({ ...query, scope: 'openid' })}`)
+  const ofSession = (await ask('/oidc/sign-out')).filter((cookie) => cookie.includes('identity_session'))
+  expect([cookies.length > 0, ofSession.length > 0]).toEqual([true, true])
+  for (const cookie of [...cookies, ...ofSession]) expect(cookie).toMatch(/; secure; httponly/i)
+  for (const cookie of ofSession) expect(cookie).toMatch(/^__Host-identity_session(\.sig)?=.*path=\/;(?!.*domain)/i)
+  expect(await (await fetch(`${url}/.well-known/openid-configuration`)).json()).toMatchObject({
+    issuer: 'https://identity.example',
+    jwks_uri: 'https://identity.example/oidc/keys',
+  })
+})

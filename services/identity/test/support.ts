@@ -1,6 +1,6 @@
 // What the tests of identity share: a store, a database, identity processes on them, and a browser without a screen.
 import { spawn } from 'node:child_process'
-import { randomUUID } from 'node:crypto'
+import { randomInt, randomUUID } from 'node:crypto'
 import { once } from 'node:events'
 import { createServer } from 'node:net'
 import path from 'node:path'
@@ -13,6 +13,7 @@ import { testDatabase } from '../../../scripts/test/database.ts'
 import { until } from '../../../scripts/test/system.ts'
 
 export const deadlineMs = 25_000
+const byteValues = 256
 export const identityKey = 'a key of the tests, long enough for a key'
 export const logger = pino({ level: process.env.LOG_LEVEL ?? 'silent' })
 
@@ -108,10 +109,13 @@ const startIdentity = (port: number, env: Record<string, string>) => {
   return { url, answers, output: () => output, stop: () => end('SIGTERM'), kill: () => end('SIGKILL') }
 }
 
+/** Of somebody behind the proxy that this machine is. */
+export const anAddress = () => `10.${Array.from({ length: 3 }, () => randomInt(byteValues)).join('.')}`
+
 type Cookie = { readonly value: string; readonly path: string }
 
 /** Keeps cookies as a browser does, follows redirections inside the issuer, and stops where they lead elsewhere. */
-export const createBrowser = (issuer: string, at = issuer) => {
+export const createBrowser = (issuer: string, at = issuer, address = anAddress()) => {
   const cookies = new Map<string, Cookie>()
   const keep = (line: string) => {
     const [pair = '', ...attributes] = line.split(';').map((part) => part.trim())
@@ -128,6 +132,7 @@ export const createBrowser = (issuer: string, at = issuer) => {
     if (url.origin !== issuer) throw new Error(`Outside of the issuer: ${url}`)
     const sent = [...cookies].filter(([, { path }]) => url.pathname.startsWith(path))
     const headers = new Headers(init.headers)
+    headers.set('x-forwarded-for', address)
     if (sent.length > 0)
       headers.set('cookie', sent.map(([key, { value }]) => `${key.split(' ')[0]}=${value}`).join('; '))
     const answer = await fetch(new URL(url.pathname + url.search, at), { ...init, headers, redirect: 'manual' })
@@ -185,8 +190,12 @@ export const beginSignIn = async (client: oidc.Configuration, more: Record<strin
     state,
     ...more,
   })
-  const redeem = (out: URL) =>
-    oidc.authorizationCodeGrant(client, out, { pkceCodeVerifier: verifier, expectedState: state })
+  const redeem = (out: URL, expectedNonce?: string) =>
+    oidc.authorizationCodeGrant(client, out, {
+      pkceCodeVerifier: verifier,
+      expectedState: state,
+      ...(expectedNonce !== undefined && { expectedNonce }),
+    })
   return { url: url.href, redeem }
 }
 
