@@ -9,7 +9,7 @@ import { startIssuer, type TestIssuer } from '../../packages/http-kit/test/issue
 import { testDatabase } from './database.ts'
 import { startSignedIn } from './signed-in.ts'
 
-const readyMsMax = 20_000
+const readyMsMax = 60_000
 /** One person, whichever replica answers them. */
 export const underwriter = 'grace'
 const tokenLifetimeSeconds = 24 * 60 * 60

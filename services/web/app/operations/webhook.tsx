@@ -107,9 +107,7 @@ export default function WebhookPage({ loaderData: { webhook, deliveries }, actio
                   <th scope="col">State</th>
                   <th scope="col">Last try</th>
                   <th scope="col">Since</th>
-                  <th scope="col">
-                    <span className="unseen">Tell it again</span>
-                  </th>
+                  <th scope="col">Once more</th>
                 </tr>
               </thead>
               <tbody>
@@ -129,8 +127,14 @@ export default function WebhookPage({ loaderData: { webhook, deliveries }, actio
                     <td>
                       <Form method="post">
                         <input type="hidden" name="delivery" value={one.id} />
-                        <button type="submit" name="do" value="again" className="button plain small">
-                          Tell again<span className="unseen"> {`${one.type} of ${referenceOf(one.loanId)}`}</span>
+                        <button
+                          type="submit"
+                          name="do"
+                          value="again"
+                          className="button plain small"
+                          aria-label={`Tell again: ${one.type} of ${referenceOf(one.loanId)}`}
+                        >
+                          Tell again
                         </button>
                       </Form>
                     </td>
