@@ -51,11 +51,21 @@ const addresses = {
   EDGE_DIRECTORY: path.join(dataDirectory, 'edge'),
   // Development only: production has a secret of its own, which never changes.
   APPLICANT_KEY: env.APPLICANT_KEY ?? 'development-only-development-only',
-  WEBHOOK_KEY: env.WEBHOOK_KEY ?? 'development-only-development-only',
-  WEBHOOK_ALLOW_PRIVATE: '1',
   OIDC_ISSUER: env.OIDC_ISSUER ?? `http://localhost:${ports.identity.port}`,
   PUBLIC_URL: home,
   CAPABILITY_PUBLIC_KEYS: env.CAPABILITY_PUBLIC_KEYS ?? keys.publicKey,
+}
+
+/** Development only: in production the key is a secret, and webhooks are on the open Internet. */
+const webhooks = {
+  WEBHOOK_KEY: env.WEBHOOK_KEY ?? 'development-only-development-only',
+  WEBHOOK_ALLOW_PRIVATE: '1',
+}
+
+/** Nobody else can make capabilities, or sign people in. */
+const gatewaySecrets = {
+  CAPABILITY_PRIVATE_KEY: env.CAPABILITY_PRIVATE_KEY ?? keys.privateKey,
+  OIDC_CLIENT_SECRET: env.OIDC_CLIENT_SECRET ?? 'development-only-headwater-gateway',
 }
 
 /** Development only: people and clients to try, and keys that everybody may know. */
@@ -91,13 +101,9 @@ const service = (name: Exclude<keyof typeof ports, 'eventstore' | 'postgres'>): 
   env: {
     PORT: String(ports[name].port),
     ...addresses,
+    ...(name === 'gateway' && gatewaySecrets),
     ...(name === 'identity' && identity),
-    ...(name === 'gateway' && {
-      // Who has it can make capabilities: nobody else is given it.
-      CAPABILITY_PRIVATE_KEY: env.CAPABILITY_PRIVATE_KEY ?? keys.privateKey,
-      // The demo's client.
-      OIDC_CLIENT_SECRET: env.OIDC_CLIENT_SECRET ?? 'development-only-headwater-gateway',
-    }),
+    ...(name === 'jobs' && webhooks),
   },
   readyUrl: `${localUrl(ports[name])}/health/ready`,
 })

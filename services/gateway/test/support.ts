@@ -5,8 +5,6 @@ import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { connectEventStore } from '@headwater/eventstore/client'
 import { formatPosition, type Position } from '@headwater/eventstore/position'
-import { authSettings, createAuthenticator } from '@headwater/http-kit/auth'
-import { parseConfig } from '@headwater/http-kit/config'
 import { createLogger } from '@headwater/http-kit/telemetry'
 import { type LoanRow, loans } from '@headwater/read-models/loans'
 import { openPool } from '@headwater/read-models/postgres-pool'
@@ -16,8 +14,7 @@ import { openSqliteSink } from '@headwater/read-models/sqlite'
 import { openSqliteReader } from '@headwater/read-models/sqlite-reader'
 import { underwriting } from '@headwater/read-models/underwriting'
 import { WebSocket } from 'ws'
-import { z } from 'zod'
-import { startIssuer, type TokenOptions } from '../../../packages/http-kit/test/issuer.ts'
+import { authenticatorOf, startIssuer, type TokenOptions } from '../../../packages/http-kit/test/issuer.ts'
 import { createGateway, type GatewayOptions } from '../src/gateway.ts'
 
 const logger = createLogger({ service: 'test', level: 'silent' })
@@ -112,7 +109,7 @@ export const startGateway = async (
     jobsUrl: 'http://127.0.0.1:1',
     partnerLimit: { pool: limitPool, perMinute: 1_000 },
     webUrl: 'http://127.0.0.1:1',
-    authenticator: createAuthenticator(parseConfig(z.object(authSettings), issuer.env), logger),
+    authenticator: authenticatorOf(issuer.env),
     logger,
     ...others,
   })
