@@ -7,8 +7,8 @@ import path from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest'
 import { formatSecret, signedHeaders } from '../../packages/third-parties/src/webhook-signature.ts'
-import { demoPassword } from '../../services/identity/src/demo.ts'
-import { createBrowser, discover, openSignIn, startWorld } from '../../services/identity/test/support.ts'
+import { startWorld } from '../../services/identity/test/support.ts'
+import { demoTokens } from '../demo-tokens.ts'
 import { application, nationalId, post, type System, startSystem, until } from './system.ts'
 
 const startMsMax = 90_000
@@ -33,18 +33,7 @@ afterAll(async () => {
 })
 
 /** A demo person's access token, as the gateway gets it when they sign in. */
-const tokenOfPerson = async (userName: string): Promise<string> => {
-  const client = await discover(identity.issuer, {
-    id: 'headwater-gateway',
-    secret: 'development-only-headwater-gateway',
-  })
-  const browser = createBrowser(identity.issuer)
-  const redirect = { redirect_uri: 'http://localhost:8080/auth/callback' }
-  const { action, redeem } = await openSignIn(browser, client, redirect)
-  const { out } = await browser.submit(action, { userName, password: demoPassword })
-  if (!out) throw new Error(`${userName} was not signed in`)
-  return (await redeem(out)).access_token
-}
+const tokenOfPerson = (userName: string) => demoTokens(identity.issuer, 'http://localhost:8080')(userName)
 
 const tokenOfPartner = async (scope: string): Promise<string> => {
   const answer = await fetch(`${identity.issuer}/oidc/token`, {

@@ -15,6 +15,8 @@ const failures: Readonly<Record<number, Omit<Failure, 'detail'>>> = {
     text: 'Signing in was begun too long ago, or in another browser. Go back to where you came from and try again.',
   },
   403: { title: 'This came from elsewhere', text: 'For your safety we take forms from our own pages only.' },
+  404: { title: 'There is nothing at this address', text: 'The link may be incomplete, or what it led to is gone.' },
+  413: { title: 'This is too long', text: 'No answer here needs so much text.' },
   503: { title: 'Back in a moment', text: 'A part of this service does not answer just now. Please try again.' },
 }
 const failed: Omit<Failure, 'detail'> = {

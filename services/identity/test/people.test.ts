@@ -170,6 +170,37 @@ describe('forms', () => {
   })
 })
 
+test('what makes no sense is refused, and is nobody’s mistake here', async () => {
+  const browser = createBrowser(world.issuer)
+  const { action } = await openSignIn(browser, client)
+  const { hidden } = await formOf((await browser.go(`${action}/register`)).answer)
+  const odd = ['', '\0', '%', '\ud800', '__proto__', '🜁'.repeat(500), '{"a":1}', "' or 1=1 --", 'x'.repeat(60_000)]
+  for (const text of odd) {
+    const fields = { userName: text, password: text, name: text, email: text, key: text, __proto__: text, [text]: text }
+    for (const target of [action, `${action}/register`, '/oidc/token'])
+      for (const more of [
+        {},
+        { ...hidden, ...person() },
+        { grant_type: text },
+        { grant_type: 'refresh_token', client_id: text },
+      ])
+        expect((await browser.post(target, { ...fields, ...more })).status).toBeLessThan(500)
+    const path = encodeURIComponent(text.slice(0, 1_000).toWellFormed())
+    for (const target of [
+      `/sign-in/${path}`,
+      `/account?done=${path}`,
+      `/oidc/authorize?client_id=${path}&prompt=${path}`,
+    ])
+      expect((await browser.visit(target)).status).toBeLessThan(500)
+  }
+  const json = await browser.visit(action, {
+    method: 'POST',
+    body: '{}',
+    headers: { 'content-type': 'application/json' },
+  })
+  expect(json.status).toBe(403)
+})
+
 describe('the account page', () => {
   test('asks a stranger to sign in, and then shows who they are', async () => {
     const browser = createBrowser(world.issuer)
