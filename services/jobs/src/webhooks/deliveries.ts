@@ -25,7 +25,7 @@ const enqueueEntered = `select graphile_worker.add_job(
   ) from entered`
 
 /** Where a delivery goes, and what. */
-export type DueDelivery = SecretOf & { readonly url: string; readonly body: string; readonly isDisabled: boolean }
+type DueDelivery = SecretOf & { readonly url: string; readonly body: string; readonly isDisabled: boolean }
 
 type DeliveryRow = Omit<Delivery, 'enteredAt' | 'triedAt'> & {
   readonly enteredAt: Date

@@ -23,7 +23,7 @@ const webhookOf = (row: WebhookRow): Webhook => ({
   disabledAt: row.disabledAt?.toISOString() ?? null,
 })
 
-export type Registration = {
+type Registration = {
   readonly id: string
   readonly partner: string
   readonly url: string
