@@ -44,6 +44,7 @@ const addresses = {
   EVENTSTORE_URL: env.EVENTSTORE_URL ?? `esdb://localhost:${ports.eventstore.port}?tls=false`,
   CREDIT_BUREAU_URL: env.CREDIT_BUREAU_URL ?? localUrl(ports.sandbox),
   LOAN_URL: localUrl(ports.loan),
+  JOBS_URL: localUrl(ports.jobs),
   WEB_URL: localUrl(ports.web),
   GATEWAY_URL: localUrl(ports.gateway),
   DATABASE_URL: env.DATABASE_URL ?? `postgres://postgres@127.0.0.1:${ports.postgres.port}/postgres`,
@@ -53,6 +54,12 @@ const addresses = {
   OIDC_ISSUER: env.OIDC_ISSUER ?? `http://localhost:${ports.identity.port}`,
   PUBLIC_URL: home,
   CAPABILITY_PUBLIC_KEYS: env.CAPABILITY_PUBLIC_KEYS ?? keys.publicKey,
+}
+
+/** Development only: in production the key is a secret, and webhooks are on the open Internet. */
+const webhooks = {
+  WEBHOOK_KEY: env.WEBHOOK_KEY ?? 'development-only-development-only',
+  WEBHOOK_ALLOW_PRIVATE: '1',
 }
 
 /** Nobody else can make capabilities, or sign people in. */
@@ -99,6 +106,7 @@ const service = (name: Exclude<keyof typeof ports, 'eventstore' | 'postgres'>): 
     ...addresses,
     ...(name === 'gateway' && gatewaySecrets),
     ...(name === 'identity' && identity),
+    ...(name === 'jobs' && webhooks),
   },
   readyUrl: `${localUrl(ports[name])}/health/ready`,
 })

@@ -60,6 +60,8 @@ const settingsSchema = z.object(authSettings)
 export type AuthSettings = z.output<typeof settingsSchema>
 
 export type Authenticator = {
+  /** Whose tokens it believes. */
+  readonly issuer: string
   /** @throws Problem 401 `invalid_token`, 503 `issuer_unavailable` while its keys are not known */
   readonly actorOf: (token: string) => Promise<Actor>
   /** Whether the issuer's keys can be had; looks for them when they are not known yet. */
@@ -131,6 +133,7 @@ export const createAuthenticator = (settings: AuthSettings, logger: Logger): Aut
   }
 
   return {
+    issuer: settings.OIDC_ISSUER,
     actorOf: async (token) => {
       if (token.length > tokenLengthMax) throw invalidToken()
       try {

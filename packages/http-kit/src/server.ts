@@ -3,7 +3,6 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import { fastifyHelmet } from '@fastify/helmet'
 import { fastifySwagger } from '@fastify/swagger'
-import { anonymous, anyone, may, type Rules } from '@headwater/deciders/policy'
 import { type FastifyInstance, type FastifyReply, fastify, LogController, type RawServerDefault } from 'fastify'
 import {
   jsonSchemaTransform,
@@ -16,6 +15,7 @@ import type { CredentialsOf } from './auth.ts'
 import { type Health, healthRoutes } from './health.ts'
 import { httpMetrics } from './http-metrics.ts'
 import { createMetrics, type Metrics } from './metrics.ts'
+import { type Accepted, securitySchemes, withSecurity } from './openapi-security.ts'
 import { Problem, type ProblemBody, problem, type RejectionStatuses } from './problem.ts'
 import { type Refusal, refusalOf } from './refusals.ts'
 import { type Logger, nextTraceparent } from './telemetry.ts'
@@ -49,29 +49,12 @@ export type ServerOptions = {
   readonly credentialsOf?: CredentialsOf
   /** Told of every refusal of somebody who is known; what is malformed, or from nobody, only counts in the metrics. */
   readonly onRefused?: ((refusal: Refusal) => void) | undefined
+  /** What those credentials can be, for the API's description. */
+  readonly accepted?: Accepted
   /** What pages may load; a server without pages allows nothing. */
   readonly contentSecurityPolicy?: Readonly<Record<string, string[]>>
   /** Addresses and networks, separated by commas, whose `X-Forwarded-For` is believed. */
   readonly trustedProxies?: string | undefined
-}
-
-const securitySchemes = {
-  bearer: {
-    type: 'http',
-    scheme: 'bearer',
-    bearerFormat: 'JWT',
-    description: 'An access token of the identity provider; partners get theirs by client credentials.',
-  },
-} as const
-
-/** What OpenAPI says about whom a route serves. */
-const withSecurity = <Transformed extends { readonly schema: object }>(
-  transformed: Transformed,
-  rules: Rules = [anyone],
-) => {
-  if (rules.includes(anyone)) return transformed
-  const security = [{ bearer: [] }, ...(may(anonymous, rules) === 'yes' ? [{}] : [])]
-  return { ...transformed, schema: { ...transformed.schema, security } }
 }
 
 const sendProblem = (reply: FastifyReply, body: ProblemBody): FastifyReply => {
@@ -107,6 +90,7 @@ export const createServer = async (options: ServerOptions): Promise<HttpServer> 
     contentSecurityPolicy = nothing,
     credentialsOf,
     onRefused,
+    accepted = {},
     trustedProxies = false,
   } = options
 
@@ -156,9 +140,15 @@ export const createServer = async (options: ServerOptions): Promise<HttpServer> 
     openapi: {
       openapi: '3.1.0',
       info: { title, description, version: apiVersion },
-      ...(credentialsOf && { components: { securitySchemes } }),
+      ...(credentialsOf && { components: { securitySchemes: securitySchemes(accepted) } }),
     },
-    transform: (route) => withSecurity(jsonSchemaTransform(route), route.route.config?.rules),
+    transform: (described) => {
+      const { schema, route } = described
+      const { rules } = route.config ?? {}
+      return jsonSchemaTransform(
+        rules && schema ? { ...described, schema: withSecurity(schema, rules, accepted) } : described,
+      )
+    },
     transformObject: jsonSchemaTransformObject,
   })
   if (credentialsOf) await server.register(access(credentialsOf))

@@ -90,5 +90,5 @@ test('OpenAPI says where a token is needed, and where it is only possible', asyn
   expect(components.securitySchemes).toMatchObject({ bearer: { type: 'http', scheme: 'bearer' } })
   expect(paths['/anyone'].get.security).toBeUndefined()
   expect(paths['/people'].post.security).toEqual([{ bearer: [] }, {}])
-  expect(paths['/operators'].post.security).toEqual([{ bearer: [] }])
+  expect(paths['/operators'].post.security).toEqual([{ bearer: ['operator'] }])
 })

@@ -3,26 +3,18 @@ import { decideLoanInput, requestLoanInput, withdrawLoanInput } from '@headwater
 import { loanCommandRules } from '@headwater/deciders/loan/loan-policy'
 import type { Rules } from '@headwater/deciders/policy'
 import { commandHeaders, commandResponses } from '@headwater/http-kit/command'
-import { Problem } from '@headwater/http-kit/problem'
 import type { HttpServer } from '@headwater/http-kit/server'
-import { Pool } from 'undici'
 import { z } from 'zod'
 import type { Applying } from './auth/applying.ts'
 import { credentialForLoan } from './auth/loan-access.ts'
+import { connectService } from './forwarding.ts'
 
-/** To one service; further requests wait. */
-const connectionsMax = 64
-const connectTimeoutMs = 1_000
-/** Waiting for a connection included. Longer than the slowest command: a credit check and an append that is sent again. */
-const answerTimeoutMsDefault = 15_000
-const answerBytesMax = 64 * 1_024
-
-type Service = 'loan'
-export type ServiceUrls = Readonly<Record<Service, string>>
+type ServiceName = 'loan'
+export type ServiceUrls = Readonly<Record<ServiceName, string>>
 
 type Command = {
   readonly url: string
-  readonly service: Service
+  readonly service: ServiceName
   readonly rules: Rules
   readonly summary: string
   readonly description: string
@@ -66,52 +58,16 @@ const commands: readonly Command[] = [
   },
 ]
 
-const forwardedHeaders = ['content-type', 'idempotency-key', 'if-match'] as const
-const returnedHeaders = [
-  'content-type',
-  'etag',
-  'headwater-position',
-  'location',
-  'retry-after',
-  'www-authenticate',
-] as const
-
 const idParameter = z.object({ id: z.uuid() })
-
-type Headers = Readonly<Record<string, string | string[] | undefined>>
-
-const only = (names: readonly string[], headers: Headers): Record<string, string | string[]> =>
-  Object.fromEntries(names.flatMap((name) => (headers[name] === undefined ? [] : [[name, headers[name]]])))
-
-const connect = (url: string): Pool =>
-  new Pool(new URL(url).origin, {
-    connections: connectionsMax,
-    connect: { timeout: connectTimeoutMs },
-    maxResponseSize: answerBytesMax,
-  })
-
-type Sent = { readonly path: string; readonly headers: Record<string, string | string[]>; readonly body: Buffer | null }
-
-const forward = async (pool: Pool, { path, headers, body }: Sent, timeoutMs: number) => {
-  const answer = await pool.request({ method: 'POST', path, headers, body, signal: AbortSignal.timeout(timeoutMs) })
-  return {
-    status: answer.statusCode,
-    headers: only(returnedHeaders, answer.headers),
-    body: Buffer.from(await answer.body.arrayBuffer()),
-  }
-}
 
 export const registerCommands = async (
   server: HttpServer,
   serviceUrls: ServiceUrls,
-  {
-    applying,
-    answerTimeoutMs = answerTimeoutMsDefault,
-  }: { readonly applying?: Applying | undefined; readonly answerTimeoutMs?: number | undefined },
+  { applying, ...limits }: { readonly applying?: Applying | undefined; readonly answerTimeoutMs?: number | undefined },
 ): Promise<void> => {
-  const pools = { loan: connect(serviceUrls.loan) }
+  const connected = { loan: connectService('loan', serviceUrls.loan, limits) }
   server.addHook('onClose', async () => {
-    await Promise.all(Object.values(pools).map((pool) => pool.close()))
+    await Promise.all(Object.values(connected).map((service) => service.close()))
   })
 
   await server.register(async (scope) => {
@@ -134,27 +90,9 @@ export const registerCommands = async (
         async (request, reply) => {
           const loanId = idParameter.safeParse(request.params).data?.id
           const { token } = credentialForLoan(request.allowed, loanId)
-          const sent: Sent = {
-            path: request.url,
-            headers: {
-              ...only(forwardedHeaders, request.headers),
-              traceparent: request.id,
-              ...(token !== undefined && { authorization: `Bearer ${token}` }),
-            },
-            body: request.body instanceof Buffer ? request.body : null,
-          }
-          try {
-            const answer = await forward(pools[service], sent, answerTimeoutMs)
-            if (applies && answer.status < 300) await applying?.accepted(request, reply, answer.body)
-            return reply.status(answer.status).headers(answer.headers).send(answer.body)
-          } catch (error) {
-            request.log.warn({ err: error, service }, 'a command could not be forwarded')
-            throw new Problem(
-              503,
-              'service_unavailable',
-              `The ${service} service does not answer. It is safe to repeat this with the same Idempotency-Key.`,
-            )
-          }
+          return connected[service].forward(request, reply, token, async (answer) => {
+            if (applies) await applying?.accepted(request, reply, answer)
+          })
         },
       )
     }

@@ -28,6 +28,9 @@ export const config = z.object({
   EVENTSTORE_URL: z.string().default('esdb://localhost:2113?tls=false'),
   DATABASE_URL: z.string().default('postgres://postgres@127.0.0.1:5432/postgres'),
   LOAN_URL: z.url().default('http://127.0.0.1:8081'),
+  JOBS_URL: z.url().default('http://127.0.0.1:8084'),
+  /** Of each partner, over all gateways. */
+  PARTNER_LIMIT_PER_MINUTE: z.coerce.number().int().min(1).default(600),
   WEB_URL: z.url().default('http://127.0.0.1:8085'),
   TRUSTED_PROXIES: networks.default('loopback'),
 })

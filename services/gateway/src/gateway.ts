@@ -19,9 +19,11 @@ import { startLiveQueries } from './live-queries.ts'
 import { registerLoanHistory } from './loan-history.ts'
 import { registerLooks } from './looks.ts'
 import { registerPages } from './pages.ts'
+import { limitPartners, type PartnerLimitOptions } from './partner-limit.ts'
 import { registerQueries } from './queries.ts'
 import { registerRevealNationalId } from './reveal-national-id.ts'
 import { registerUnderwriting } from './underwriting.ts'
+import { registerWebhooks } from './webhooks.ts'
 
 export type GatewayOptions = {
   readonly readers: {
@@ -31,6 +33,8 @@ export type GatewayOptions = {
   }
   readonly store: Pick<EventStore, 'readStream'>
   readonly serviceUrls: ServiceUrls
+  readonly jobsUrl: string
+  readonly partnerLimit: PartnerLimitOptions
   readonly webUrl: string
   readonly authenticator: Authenticator
   /** Sessions and capabilities; without it only bearer tokens say who asks. */
@@ -53,6 +57,8 @@ export const createGateway = async (options: GatewayOptions): Promise<HttpServer
     readers,
     store,
     serviceUrls,
+    jobsUrl,
+    partnerLimit,
     webUrl,
     authenticator,
     auth,
@@ -87,7 +93,9 @@ export const createGateway = async (options: GatewayOptions): Promise<HttpServer
     credentialsOf,
     trustedProxies,
     onRefused: audit.refused,
+    accepted: { issuer: authenticator.issuer, cookies: true, limitsPartners: true },
   })
+  limitPartners(server, partnerLimit)
   const queries = {
     loans: startLiveQueries(readers.loans, logger),
     underwriting: startLiveQueries(readers.underwriting, logger),
@@ -115,6 +123,7 @@ export const createGateway = async (options: GatewayOptions): Promise<HttpServer
   registerRevealNationalId(server, { reader: readers.loans, audit })
   registerAudit(server, readers.audit)
   await registerCommands(server, serviceUrls, { applying: auth?.applying, answerTimeoutMs: commandTimeoutMs })
+  await registerWebhooks(server, jobsUrl)
   await registerPages(server, webUrl)
   return server
 }

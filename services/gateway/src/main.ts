@@ -8,12 +8,16 @@ import { runServer } from '@headwater/http-kit/run-server'
 import { createLogger } from '@headwater/http-kit/telemetry'
 import { audit as auditModel } from '@headwater/read-models/audit'
 import { loans } from '@headwater/read-models/loans'
+import { openPool } from '@headwater/read-models/postgres-pool'
 import { openPostgresReader } from '@headwater/read-models/postgres-reader'
 import { openSqliteReader } from '@headwater/read-models/sqlite-reader'
 import { underwriting } from '@headwater/read-models/underwriting'
 import { createGatewayAuth } from './auth/auth.ts'
 import { config } from './config.ts'
 import { createGateway } from './gateway.ts'
+
+/** To count what partners ask. */
+const limitConnectionsMax = 4
 
 const settings = loadConfig(config)
 const logger = createLogger({ service: 'gateway', level: settings.LOG_LEVEL })
@@ -27,10 +31,13 @@ const authenticator = createAuthenticator(settings, logger)
 const auth = createGatewayAuth(settings, { authenticator, logger })
 const metrics = createMetrics()
 const audit = startAudit({ store, logger, days: settings.AUDIT_DAYS, metrics })
+const limitPool = openPool(settings.DATABASE_URL, limitConnectionsMax, logger)
 const gateway = await createGateway({
   readers,
   store,
   serviceUrls: { loan: settings.LOAN_URL },
+  jobsUrl: settings.JOBS_URL,
+  partnerLimit: { pool: limitPool, perMinute: settings.PARTNER_LIMIT_PER_MINUTE },
   webUrl: settings.WEB_URL,
   authenticator,
   auth,
@@ -42,5 +49,5 @@ const gateway = await createGateway({
 await runServer(gateway, { host: settings.HOST, port: settings.PORT }, async () => {
   readers.loans.close()
   await audit.stop()
-  await Promise.all([readers.underwriting.close(), readers.audit.close(), store.close(), auth.close()])
+  await Promise.all([readers.underwriting.close(), readers.audit.close(), store.close(), auth.close(), limitPool.end()])
 })

@@ -11,6 +11,7 @@ import { createMetrics } from '@headwater/http-kit/metrics'
 import { createLogger } from '@headwater/http-kit/telemetry'
 import { audit } from '@headwater/read-models/audit'
 import { type LoanRow, loans } from '@headwater/read-models/loans'
+import { openPool } from '@headwater/read-models/postgres-pool'
 import { openPostgresReader } from '@headwater/read-models/postgres-reader'
 import { openRows } from '@headwater/read-models/rows'
 import { openSqliteSink } from '@headwater/read-models/sqlite'
@@ -116,12 +117,15 @@ export const startGateway = async (
   const store = connectEventStore({ url: eventStoreUrl ?? 'esdb://127.0.0.1:1?tls=false', logger })
   const auditUrl = eventStoreUrl ?? (await sharedStore()).connectionString
   const auditStore = connectEventStore({ url: auditUrl, logger })
+  const limitPool = openPool(databaseUrl, 2, logger)
   const metrics = createMetrics()
   const trail = startAudit({ store: auditStore, logger, days: 1, metrics })
   const server = await createGateway({
     readers,
     store,
     serviceUrls: { loan: 'http://127.0.0.1:1' },
+    jobsUrl: 'http://127.0.0.1:1',
+    partnerLimit: { pool: limitPool, perMinute: 1_000 },
     webUrl: 'http://127.0.0.1:1',
     authenticator: authenticatorOf(issuer.env),
     audit: trail,
@@ -149,6 +153,7 @@ export const startGateway = async (
         store.close(),
         auditStore.close(),
         issuer.stop(),
+        limitPool.end(),
       ])
     },
   }

@@ -13,4 +13,6 @@ export default [
   route('underwriting/loans/:loanId', 'underwriting/loan.tsx'),
   route('underwriting/loans/:loanId/national-id', 'underwriting/national-id.tsx'),
   route('audit', 'audit/audit.tsx'),
+  route('operations/webhooks', 'operations/webhooks.tsx'),
+  route('operations/webhooks/:webhookId', 'operations/webhook.tsx'),
 ] satisfies RouteConfig
