@@ -8,7 +8,7 @@ import { z } from 'zod'
 import type { View } from './picture.ts'
 import { underwritingLoanAsSeen } from './seen-underwriting.ts'
 import { loanAsSeen, type Sight } from './sight.ts'
-import { queueFilter, queueOrder } from './underwriting-filters.ts'
+import { liveQueueFilter, queueOrder } from './underwriting-filters.ts'
 
 export type ReadModelName = 'loans' | 'underwriting'
 
@@ -67,7 +67,7 @@ const underwriting = defineTopic({
   readModel: 'underwriting',
   seenBy: ['underwriter'],
   table: 'loans',
-  filter: z.strictObject({ ...queueFilter, ...queueOrder }).prefault({}),
+  filter: z.strictObject({ ...liveQueueFilter, ...queueOrder }).prefault({}),
   view: (filter): View<UnderwritingLoan> => ({
     matches: matchesQueue(filter),
     key: (loan) => loan.loanId,

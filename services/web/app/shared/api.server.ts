@@ -18,22 +18,22 @@ export type Problem = z.infer<typeof problemBody>
 
 const unavailable: Problem = { status: 503, code: 'service_unavailable', detail: 'The service does not answer.' }
 
+const fetchFromApi = (context: Readonly<RouterContextProvider>, path: string, request: RequestInit) => {
+  const { gatewayUrl, traceparent } = context.get(pageContext)
+  return fetch(new URL(path, gatewayUrl), { ...request, headers: { ...request.headers, traceparent } })
+}
+
 const ask = async (
   context: Readonly<RouterContextProvider>,
   path: string,
   request: RequestInit = {},
 ): Promise<{ ok: true; body: unknown } | { ok: false; problem: Problem }> => {
-  const { gatewayUrl, traceparent, logger } = context.get(pageContext)
   try {
-    const response = await fetch(new URL(path, gatewayUrl), {
-      ...request,
-      headers: { ...request.headers, traceparent },
-      signal: AbortSignal.timeout(answerTimeoutMs),
-    })
+    const response = await fetchFromApi(context, path, { ...request, signal: AbortSignal.timeout(answerTimeoutMs) })
     const body: unknown = await response.json()
     return response.ok ? { ok: true, body } : { ok: false, problem: problemBody.parse(body) }
   } catch (error) {
-    logger.error({ err: error, path }, 'the API does not answer')
+    context.get(pageContext).logger.error({ err: error, path }, 'the API does not answer')
     return { ok: false, problem: unavailable }
   }
 }
@@ -43,10 +43,25 @@ export const get = async <T>(
   context: Readonly<RouterContextProvider>,
   path: string,
   schema: z.ZodType<T>,
+  headers: Readonly<Record<string, string>> = {},
 ): Promise<T> => {
-  const answer = await ask(context, path)
+  const answer = await ask(context, path, { headers })
   if (!answer.ok) throw data(answer.problem, { status: answer.problem.status })
   return schema.parse(answer.body)
+}
+
+const fileHeaders = ['content-type', 'content-disposition'] as const
+
+/** The file at `path`, handed on while it is still being made; given up when `signal` says that nobody wants it. */
+export const download = async (
+  context: Readonly<RouterContextProvider>,
+  path: string,
+  { headers, signal }: { readonly headers: Readonly<Record<string, string>>; readonly signal: AbortSignal },
+): Promise<Response> => {
+  const file = await fetchFromApi(context, path, { headers, signal })
+  if (!file.ok) throw data(problemBody.parse(await file.json()), { status: file.status })
+  const told = fileHeaders.flatMap((name) => [[name, file.headers.get(name) ?? ''] as [string, string]])
+  return new Response(file.body, { headers: told })
 }
 
 const commandAnswer = z.object({ id: z.string(), position: z.string() })
