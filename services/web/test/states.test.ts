@@ -7,6 +7,7 @@ import {
   sendApplication,
   somebody,
   testWorld,
+  untilHydrated,
   untilLive,
   untilReceived,
   ways,
@@ -91,11 +92,12 @@ describe('while the pages themselves are away', () => {
 
 it('goes on with "Try again" as soon as that is possible', async () => {
   await world.system.web.stop()
-  const page = await world.open('/underwriting', { standIn: true })
+  const page = await world.open('/underwriting', { standIn: true, outage: true })
   await world.system.web.start()
   await restartGateway({ DATABASE_URL: 'postgres://postgres@127.0.0.1:1/nobody' })
   await page.getByRole('link', { name: 'Try again' }).click()
   await page.getByRole('heading', { name: 'We cannot show this just now' }).waitFor()
+  await untilHydrated(page)
   await restartGateway()
   await page.getByRole('link', { name: 'Try again' }).click()
   await page.getByRole('heading', { name: 'Waiting for a decision' }).waitFor()

@@ -55,7 +55,8 @@ describe.each(ways)('scripts $scripts, $width px', (way) => {
 
   it('filters and sorts by the address of the page, and looks for a name outside of it', async () => {
     const small = await requestLoan({ amount: 100 })
-    const large = await requestLoan({ amount: 9_000_000 })
+    const longName = `Applicant Wolfeschlegelsteinhausenbergerdorff-Ångström ${way.width} ${way.scripts}`
+    const large = await requestLoan({ amount: 10_000_000, name: longName })
     const page = await world.open('/underwriting', way)
     await page.getByRole('link', { name: 'Amount' }).click()
     await page.waitForURL(/sort=amount/)
@@ -83,6 +84,9 @@ describe.each(ways)('scripts $scripts, $width px', (way) => {
     await searchFor(page, '')
     await page.waitForURL(/score=5/)
     await expect.poll(async () => (await namesShown(page)).length).toBeGreaterThan(1)
+    await page.goto(world.urlOf(`/underwriting/loans/${large.id}`))
+    await page.getByRole('heading', { name: longName }).waitFor()
+    await expectUsable(page, way)
     for (const loan of [small, large]) await decide(loan, 'deny')
   })
 
