@@ -110,6 +110,8 @@ export type System = {
   readonly jobs: Part
   readonly gateway: Part
   readonly eventstoreUrl: string
+  /** What names applicants' streams. */
+  readonly applicantKey: string
   readonly databaseUrl: string
   readonly stop: () => Promise<void>
 }
@@ -225,6 +227,7 @@ export const startSystem = async ({ loanReplicas = 1 }: { loanReplicas?: number 
     web,
     gateway,
     eventstoreUrl,
+    applicantKey,
     databaseUrl: database.url,
     stop,
   }
