@@ -1,12 +1,17 @@
-// `npm run screenshots`: pictures of every page into docs/screenshots, of the system that `npm start` runs and `npm run seed` filled.
-import { mkdirSync } from 'node:fs'
+// `npm run screenshots`: pictures of every page and state into docs/screenshots, of the system that `npm start` runs and `npm run seed` filled.
+import { mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import path from 'node:path'
 import { parseArgs } from 'node:util'
+import { createLogger } from '@headwater/http-kit/telemetry'
 import type { Page } from 'playwright-core'
+import { createWebServer } from '../services/web/src/web-server.ts'
 import { launchBrowser } from './test/browser.ts'
+import { post } from './test/system.ts'
 
 const { url } = parseArgs({ options: { url: { type: 'string', default: 'http://localhost:8080' } } }).values
-const folder = path.join(import.meta.dirname, '..', 'docs', 'screenshots')
+const root = path.join(import.meta.dirname, '..')
+const folder = path.join(root, 'docs', 'screenshots')
+const heightMax = { wide: 900, narrow: 1_400 }
 
 const looks = [
   { look: 'wide', width: 1280, colorScheme: 'light' },
@@ -14,26 +19,49 @@ const looks = [
   { look: 'dark', width: 1280, colorScheme: 'dark' },
 ] as const
 
-const waiting = async (): Promise<string> => {
-  const answer = await fetch(`${url}/api/loans?status=awaiting%20review&limit=1`)
-  const { loans } = (await answer.json()) as { loans: { loanId: string }[] }
-  const [loan] = loans
-  if (!loan) throw new Error(`No loan waits for an underwriter at ${url}: run \`npm run seed\` first.`)
-  return loan.loanId
+/** A loan as it is when the bureau gives such a score. */
+const loanWith = async (score: number, serial: number, more: object = {}) => {
+  const nationalId = `${score}${String(serial).padStart(5, '0')}XX`
+  const usual = { name: 'Ada Lovelace', address: '12 St James Square, London', nationalId, amount: 12_500 }
+  const applicant = { ...usual, ...more }
+  const { status, body } = await post(`${url}/api/loans`, applicant, { 'idempotency-key': `picture-${nationalId}` })
+  if (status !== 201) throw new Error(`${url} does not take applications: ${JSON.stringify(body)}`)
+  await fetch(`${url}/api/loans/${body.id}?after=${body.position}`)
+  await fetch(`${url}/api/underwriting/queue?after=${body.position}`)
+  return { id: String(body.id), nationalId }
 }
+const decide = (id: string, decision: string) => post(`${url}/api/loans/${id}/${decision}`, { reason: 'steady income' })
 
-const loanId = await waiting()
-const answer = async (page: Page, amount: string) => {
+const serial = Math.floor(Math.random() * 90_000)
+const waiting = await loanWith(5, serial)
+const approved = await loanWith(9, serial + 1)
+const declined = await loanWith(1, serial + 2)
+const withdrawn = await loanWith(6, serial + 3)
+await decide(withdrawn.id, 'withdraw')
+const longName = 'Hubert Blaine Wolfeschlegelsteinhausenbergerdorff van den Berg-Ångström y Fernández'
+const long = await loanWith(5, serial + 4, { name: longName, address: 'x'.repeat(90), amount: 10_000_000 })
+
+const hydrated = (page: Page) => page.locator('main[data-hydrated]').waitFor()
+const answer = async (page: Page, amount: string, nationalId = '555555 AA') => {
   for (const [label, text] of [
     ['Full name', 'Ada Lovelace'],
     ['Address', '12 St James Square, London'],
-    ['National id', '555555 AA'],
+    ['National id', nationalId],
     ['Amount in euros', amount],
   ] as const)
     await page.getByLabel(label).fill(text)
   await page.getByRole('button', { name: 'Check your answers' }).click()
-  await page.locator('main[data-hydrated]').waitFor()
+  await hydrated(page)
 }
+const send = async (page: Page, nationalId: string, amount = '12,500') => {
+  await answer(page, amount, nationalId)
+  await page.getByRole('button', { name: 'Send application' }).click()
+}
+const search = async (page: Page, name: string) => {
+  await page.getByLabel('Name or reference').fill(name)
+  await page.keyboard.press('Enter')
+}
+const click = (name: string) => (page: Page) => page.getByRole('button', { name }).click()
 
 type Shot = { readonly name: string; readonly at: string; readonly act?: (page: Page) => Promise<void> }
 const shots: readonly Shot[] = [
@@ -41,33 +69,130 @@ const shots: readonly Shot[] = [
   { name: 'apply', at: '/apply' },
   { name: 'apply-errors', at: '/apply', act: (page) => answer(page, 'ten') },
   { name: 'apply-check', at: '/apply', act: (page) => answer(page, '€ 12,500') },
-  { name: 'received', at: `/applications/${loanId}/received` },
-  { name: 'application', at: `/applications/${loanId}` },
-  { name: 'underwriting', at: '/underwriting' },
   {
-    name: 'underwriting-keyboard',
-    at: '/underwriting',
-    act: (page) => page.getByRole('button', { name: 'Keyboard' }).click(),
+    name: 'apply-refused',
+    at: '/apply',
+    act: async (page) => {
+      await send(page, waiting.nationalId)
+      await page.getByRole('heading', { name: 'You have an application that is still open' }).waitFor()
+    },
   },
+  { name: 'received', at: `/applications/${waiting.id}/received` },
+  { name: 'application', at: `/applications/${waiting.id}` },
+  {
+    name: 'application-withdraw',
+    at: `/applications/${waiting.id}`,
+    act: (page) => page.getByText('Withdraw this application').click(),
+  },
+  { name: 'application-approved', at: `/applications/${approved.id}` },
+  { name: 'application-declined', at: `/applications/${declined.id}` },
+  { name: 'application-withdrawn', at: `/applications/${withdrawn.id}` },
+  { name: 'underwriting', at: '/underwriting' },
+  { name: 'underwriting-keyboard', at: '/underwriting', act: click('Keyboard') },
+  {
+    name: 'underwriting-paused',
+    at: '/underwriting',
+    act: async (page) => {
+      await click('Pause')(page)
+      const { id } = await loanWith(5, Math.floor(Math.random() * 99_999))
+      await page.getByRole('button', { name: '1 new: show' }).waitFor()
+      await decide(id, 'deny')
+    },
+  },
+  {
+    name: 'underwriting-searched',
+    at: '/underwriting',
+    act: async (page) => {
+      await search(page, 'nobody of this name')
+      await page.getByText('Nobody who waits fits this filter.').waitFor()
+    },
+  },
+  {
+    name: 'underwriting-long',
+    at: '/underwriting',
+    act: async (page) => {
+      await search(page, 'wolfeschlegel')
+      await page.locator('tbody tr').nth(1).waitFor({ state: 'detached' })
+    },
+  },
+  { name: 'underwriting-loan-long', at: `/underwriting/loans/${long.id}` },
   { name: 'underwriting-decided', at: '/underwriting/decided' },
   { name: 'underwriting-numbers', at: '/underwriting/numbers' },
-  { name: 'underwriting-loan', at: `/underwriting/loans/${loanId}` },
+  {
+    name: 'underwriting-numbers-table',
+    at: '/underwriting/numbers',
+    act: (page) => page.getByText('As a table').first().click(),
+  },
+  { name: 'underwriting-loan', at: `/underwriting/loans/${waiting.id}` },
+  { name: 'underwriting-loan-decided', at: `/underwriting/loans/${approved.id}` },
+  {
+    name: 'underwriting-loan-overtaken',
+    at: '/underwriting',
+    act: async (page) => {
+      const { id } = await loanWith(5, Math.floor(Math.random() * 99_999))
+      await page.goto(`${url}/underwriting/loans/${id}`)
+      await page.getByText('Live', { exact: true }).waitFor()
+      await decide(id, 'approve')
+      await page.getByText('There is nothing left to decide').waitFor()
+      await page.getByText('Approved by').waitFor()
+    },
+  },
   { name: 'not-found', at: '/nowhere' },
+  { name: 'not-understood', at: '/underwriting?sort=nonsense' },
+  {
+    name: 'offline',
+    at: '/',
+    act: async (page) => {
+      await page.context().setOffline(true)
+      await page.getByText('You are offline.').waitFor()
+    },
+  },
 ]
 
+const take = async (page: Page, name: string) => {
+  const { width = 0 } = page.viewportSize() ?? {}
+  const full = Number(await page.evaluate('document.documentElement.scrollHeight'))
+  const clip = { x: 0, y: 0, width, height: Math.min(full, heightMax[width < 400 ? 'narrow' : 'wide']) }
+  // What lies over a page lies over the part of it that is on the screen.
+  const isCovered = (await page.locator('dialog[open]').count()) > 0
+  await page.screenshot({ path: path.join(folder, `${name}.png`), ...(isCovered ? {} : { fullPage: true, clip }) })
+}
+
+const logger = createLogger({ service: 'pictures', level: 'silent' })
+/** Pages whose questions nobody answers. */
+const starved = await createWebServer({ gatewayUrl: 'http://127.0.0.1:1', logger })
+const starvedUrl = await starved.listen({ port: 0, host: '127.0.0.1' })
+const standIn = (file: string) => readFileSync(path.join(root, 'services/gateway/assets', file))
+
+rmSync(folder, { recursive: true, force: true })
 mkdirSync(folder, { recursive: true })
 const browser = await launchBrowser()
 for (const { look, width, colorScheme } of looks) {
-  const context = await browser.newContext({ viewport: { width, height: 800 }, colorScheme, reducedMotion: 'reduce' })
-  const page = await context.newPage()
   for (const { name, at, act } of shots) {
+    const context = await browser.newContext({ viewport: { width, height: 800 }, colorScheme, reducedMotion: 'reduce' })
+    const page = await context.newPage()
     await page.goto(url + at)
-    await page.locator('main[data-hydrated]').waitFor()
+    await hydrated(page)
     const connection = page.locator('.connection')
     if ((await connection.count()) > 0) await connection.getByText('Live', { exact: true }).waitFor()
     await act?.(page)
-    await page.screenshot({ path: path.join(folder, `${name}-${look}.png`) })
+    await take(page, `${name}-${look}`)
+    await context.close()
   }
-  await context.close()
+  const page = await browser.newPage({ viewport: { width, height: 800 }, colorScheme })
+  await page.goto(`${starvedUrl}/underwriting`)
+  await hydrated(page)
+  await take(page, `unavailable-${look}`)
+  await page.route('**/*', (route) => {
+    const isStyle = route.request().url().endsWith('.css')
+    const [file, contentType] = isStyle ? ['unavailable.css', 'text/css'] : ['unavailable.html', 'text/html']
+    return route.fulfill({ body: standIn(file), contentType })
+  })
+  await page.goto(`${url}/`)
+  await take(page, `pages-away-${look}`)
+  await page.close()
 }
+await decide(long.id, 'withdraw')
 await browser.close()
+await starved.close()
+console.log(`${readdirSync(folder).length} pictures are in ${path.relative(process.cwd(), folder)}.`)

@@ -80,3 +80,7 @@ export const drive = async (
   await Promise.all(Array.from({ length: inFlight }, oneAfterTheOther))
   return { perSecond: done / ((performance.now() - startedAt) / 1_000), done, failed, failure }
 }
+
+/** The figure below which `share` of the others lie. */
+export const percentile = (sorted: readonly number[], share: number): number =>
+  sorted[Math.min(sorted.length - 1, Math.floor(share * sorted.length))] ?? Number.NaN

@@ -13,6 +13,7 @@ import { decisions } from './measures/decisions.ts'
 import { follow } from './measures/follow.ts'
 import { http } from './measures/http.ts'
 import { live } from './measures/live.ts'
+import { pixel } from './measures/pixel.ts'
 import { projections } from './measures/projections.ts'
 import { size } from './measures/size.ts'
 import { installPeers } from './peers.ts'
@@ -21,7 +22,7 @@ import { summariseProfiles } from './profile.ts'
 import { type Measured, markdown, notesOn, terminalTable } from './report.ts'
 
 const roundsDefault = 3
-const measures: readonly Measure[] = [decisions, commands, projections, follow, live, http, size]
+const measures: readonly Measure[] = [decisions, commands, projections, follow, live, pixel, http, size]
 
 const root = path.join(import.meta.dirname, '../..')
 const reportFile = path.join(root, 'docs/benchmarks.md')

@@ -32,7 +32,7 @@ export type Processes = {
   readonly worker: <T extends Tasks>(script: string) => Worker<T>
   /** The embedded event store on a file of its own. */
   readonly eventStore: (directory: string) => Promise<Service & { readonly url: string }>
-  /** A service on a free port of this machine, once it is ready. */
+  /** A service on the port that `env` names or on a free one of this machine, once it is ready. */
   readonly service: (
     name: string,
     env: Readonly<Record<string, string>>,
@@ -42,7 +42,8 @@ export type Processes = {
 
 type Child = { readonly process: ChildProcess; readonly lastLines: string[]; readonly ended: Promise<string> }
 
-const freePort = async (): Promise<number> => {
+/** For processes that have to know each other before they start. */
+export const freePort = async (): Promise<number> => {
   const probe = createServer().listen(0, '127.0.0.1')
   await once(probe, 'listening')
   const address = probe.address()
@@ -177,7 +178,7 @@ export const createProcesses = (profiles?: string): Processes => {
       return { url: String(JSON.parse(said).connectionString), stop: child.stop }
     },
     service: async (name, env) => {
-      const port = await freePort()
+      const port = Number(env.PORT ?? (await freePort()))
       const url = `http://127.0.0.1:${port}`
       const child = run(name, `services/${name}/src/main.ts`, [], { LOG_LEVEL: 'warn', ...env, PORT: String(port) })
       await patiently(name, child, async () => {

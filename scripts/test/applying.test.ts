@@ -1,6 +1,7 @@
 // Applying as it is interrupted: the real loan service ends or stops at each step, and there is one loan in the end, or none.
 import { randomUUID } from 'node:crypto'
 import { connectEventStore, type EventStore } from '@headwater/eventstore/client'
+import { keyedId } from '@headwater/eventstore/keyed-id'
 import pg from 'pg'
 import pino from 'pino'
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
@@ -37,6 +38,14 @@ const interruptAt = async (fault: string) => {
 }
 const apply = (replica: Part, body: object, key: string) =>
   post(`${replica.url}/api/loans`, body, { 'idempotency-key': key })
+/** Every loan that this person reserved for, with its events. */
+const loansOf = async (nationalId: string) => {
+  const reserved = await store.readStream(`applicant-${keyedId(system.applicantKey, nationalId)}`, 0n, 100)
+  const ids = reserved.flatMap(({ type, data }) =>
+    type === 'ApplicationReserved' ? [(data as { loanId: string }).loanId] : [],
+  )
+  return Promise.all(ids.map(typesOf))
+}
 const typesOf = async (loanId: unknown) => (await store.readStream(`loan-${loanId}`, 0n, 10)).map(({ type }) => type)
 const whole = ['LoanRequested', 'CreditChecked', 'ManualReviewRequired']
 
@@ -54,14 +63,59 @@ test.each(['reserved', 'scored', 'requested'])('killed when %s: the same request
   expect(await typesOf(created.id)).toEqual(whole)
   expect((await apply(healthy(), body, key)).body).toEqual(created)
   expect((await apply(healthy(), body, randomUUID())).status).toBe(409)
+  expect(await loansOf(body.nationalId)).toEqual([whole])
 })
 
-/** As if so many minutes had passed for the jobs that wait. */
+/** Reservations that the watchdog waits for and whose loan was never requested. */
+const waitingForNothing = async () => {
+  const { rowCount } = await database.query(
+    `select from headwater.jobs where kind = 'abandon application' and done_at is null
+     and loan_id not in (select loan_id from headwater.jobs where kind = 'check credit')`,
+  )
+  return rowCount
+}
+
+/**
+ * As if so many minutes had passed for the jobs that wait: due times are all that depends on the time, and Postgres
+ * keeps them. The paused process itself is really stopped; its own clock does not matter to the rules.
+ */
 const pass = (minutes: number) =>
   database.query(
     `select graphile_worker.reschedule_jobs(array[id], run_at => run_at - make_interval(mins => $1)) from graphile_worker.jobs`,
     [minutes],
   )
+
+test.each(['reserved', 'scored'])(
+  'killed when %s and never repeated: after a while the person may apply again',
+  async (step) => {
+    const body = application(nationalId(5, serial++))
+    await interruptAt(`${step}:SIGKILL`)
+    await expect(apply(faulty(), body, randomUUID())).rejects.toThrow()
+    const again = () => apply(healthy(), body, randomUUID())
+    await until('somebody watches over the reservation', async () => (await waitingForNothing()) === 1)
+    expect((await again()).body.code).toBe('application_already_open')
+    await pass(15)
+    await until('the reservation is given up', async () => (await again()).status === 201)
+    expect(await loansOf(body.nationalId)).toEqual([['LoanAbandoned'], whole])
+  },
+)
+
+test('killed when requested and never repeated: the loan stands, however long nobody asks', async () => {
+  const body = application(nationalId(5, serial++))
+  await interruptAt('requested:SIGKILL')
+  await expect(apply(faulty(), body, randomUUID())).rejects.toThrow()
+  await until('all that follows from it waits', async () => {
+    const { rowCount } = await database.query(`select from headwater.jobs where done_at is null and run_at < now()`)
+    return rowCount === 0
+  })
+  await pass(15)
+  await until('the watchdog has looked', async () => {
+    const { rowCount } = await database.query(`select from headwater.jobs where done_at is null`)
+    return rowCount === 0
+  })
+  expect((await apply(healthy(), body, randomUUID())).body.code).toBe('application_already_open')
+  expect(await loansOf(body.nationalId)).toEqual([whole])
+})
 
 test.each(['reserved', 'scored'])(
   'paused for 15 minutes when %s: somebody else may apply meanwhile, and the request that goes on then is refused',
@@ -70,13 +124,7 @@ test.each(['reserved', 'scored'])(
     await interruptAt(`${step}:SIGSTOP`)
     const paused = apply(faulty(), body, randomUUID())
     const second = () => apply(healthy(), body, randomUUID())
-    await until('the paused request holds the reservation', async () => {
-      const { rowCount } = await database.query(
-        `select from headwater.jobs where kind = 'abandon application' and done_at is null
-         and loan_id not in (select loan_id from headwater.jobs where kind = 'check credit')`,
-      )
-      return rowCount === 1
-    })
+    await until('the paused request holds the reservation', async () => (await waitingForNothing()) === 1)
     expect((await second()).status).toBe(409)
 
     await pass(15)
@@ -90,5 +138,7 @@ test.each(['reserved', 'scored'])(
     expect(await paused).toMatchObject({ status: 409, body: { code: 'loan_already_requested' } })
     expect(await typesOf(accepted)).toEqual(whole)
     expect((await second()).body.code).toBe('application_already_open')
+    // What came late left nothing behind: one loan is open, the other was closed before it began.
+    expect(await loansOf(body.nationalId)).toEqual([['LoanAbandoned'], whole])
   },
 )

@@ -1,6 +1,6 @@
 // The README's tour works, line by line, and says what it promises.
 import { spawnSync } from 'node:child_process'
-import { readFileSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import path from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { type System, startSystem } from './system.ts'
@@ -47,4 +47,12 @@ test('the tour', async () => {
   }
   const [first, repeated] = [...stdout.matchAll(/"id":"([^"]+)"/g)].map(([, id]) => id)
   expect(repeated).toBe(first)
+})
+
+test('the pictures of the tour are there', () => {
+  const pictures = [...readFileSync(readme, 'utf8').matchAll(/\((docs\/screenshots\/[^)]+\.png)\)/g)].map(
+    ([, file]) => file,
+  )
+  expect(pictures.length).toBeGreaterThan(3)
+  for (const file of pictures) expect(existsSync(path.resolve(readme, '..', file ?? '')), file).toBe(true)
 })

@@ -121,6 +121,8 @@ export type System = {
   /** The gateway as a browser finds it in which somebody is signed in. */
   readonly urlFor: { readonly applicant: string; readonly underwriter: string }
   readonly eventstoreUrl: string
+  /** What names applicants' streams. */
+  readonly applicantKey: string
   readonly databaseUrl: string
   readonly stop: () => Promise<void>
 }
@@ -262,6 +264,7 @@ export const startSystem = async ({ loanReplicas = 1 }: { loanReplicas?: number 
     asApplicantOf: async (loanId) => bearer(await issuer.capabilityOf(loanId)),
     urlFor,
     eventstoreUrl,
+    applicantKey,
     databaseUrl: database.url,
     stop,
   }

@@ -156,3 +156,13 @@ test('§2.5 one client, hundreds of appends in flight', async () => {
   const results = await Promise.all(many(500).map((event) => used.client.appendToStream(stream, event)))
   expect(results.map(({ nextExpectedRevision }) => nextExpectedRevision)).toEqual(results.map((_, at) => BigInt(at)))
 })
+
+test('what cannot be read ends the call: what was whole before is written all the same', async () => {
+  const stream = newStream()
+  const ended = await rawBatch(used.raw, [chunk({ correlation: randomUUID(), stream }), Buffer.from([0xff])])
+  expect(ended.status.code).toBe(status.INVALID_ARGUMENT)
+  // Its answer came before the end or not at all; it was whole when it came, so it is written.
+  expect(replies(ended).length).toBeLessThanOrEqual(1)
+  const events = async () => collect(used.client.readStream(stream)).catch(() => [])
+  await expect.poll(events).toHaveLength(1)
+})

@@ -6,9 +6,13 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { EventStoreDBClient, NO_STREAM } from '@eventstore/db-client'
+import streamsPb from '@eventstore/db-client/generated/streams_pb.js'
+import { Client, credentials } from '@grpc/grpc-js'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { start } from '../src/start.ts'
-import { added, collect, many } from './helpers.ts'
+import { added, batchAppend, collect, many, openBatch } from './helpers.ts'
+
+const { BatchAppendResp } = streamsPb
 
 const main = fileURLToPath(new URL('../src/main.ts', import.meta.url))
 
@@ -39,6 +43,36 @@ const listening = async (child: ChildProcess): Promise<{ connectionString: strin
   const [line] = await once(child.stdout as NodeJS.ReadableStream, 'data')
   return JSON.parse(String(line))
 }
+
+test('stopping answers what has arrived: whatever is written was acknowledged, in many calls at once', async () => {
+  const before = await start({ directory })
+  const raw = new Client(`127.0.0.1:${before.port}`, credentials.createInsecure())
+  const [calls, appends] = [5, 1_000]
+  let answered = 0
+  let stopped: Promise<void> | undefined
+  const ended = Array.from({ length: calls }, async (_, number) => {
+    const call = openBatch(raw)
+    call.on('data', (message: Buffer) => {
+      if (BatchAppendResp.deserializeBinary(message).hasSuccess()) answered++
+      // Here, in the midst of what the network brings, appends wait that came in the same turn.
+      if (answered === appends) stopped ??= before.stop()
+    })
+    call.on('error', () => {})
+    const over = new Promise((resolve) => call.on('status', resolve))
+    for (let n = 0; n < appends; n++) call.write(Buffer.from(batchAppend(`stopping-${number}`)))
+    await over
+  })
+  await Promise.all(ended)
+  await stopped
+  raw.close()
+
+  const after = await start({ directory })
+  const client = EventStoreDBClient.connectionString(after.connectionString)
+  expect(answered).toBeGreaterThan(0)
+  expect(await collect(client.readAll())).toHaveLength(answered)
+  await client.dispose()
+  await after.stop()
+})
 
 test('a restart keeps every event, its position, and the rules for repeats', async () => {
   const before = await start({ directory })

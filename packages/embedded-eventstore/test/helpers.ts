@@ -84,10 +84,30 @@ export const rawAppend = (raw: Client, requests: Uint8Array[]): Promise<Ended> =
     call.end()
   })
 
+// One event for a stream, whatever its revision, as one message of a batch.
+export const batchAppend = (stream: string): Uint8Array => {
+  const request = new streamsPb.BatchAppendReq()
+  request.setCorrelationId(uuid())
+  request.setIsFinal(true)
+  const options = new streamsPb.BatchAppendReq.Options()
+  options.setStreamIdentifier(identifier(stream))
+  options.setAny(new (shared.Empty as unknown as new () => never)())
+  request.setOptions(options)
+  const message = new streamsPb.BatchAppendReq.ProposedMessage()
+  message.setId(uuid())
+  message.getMetadataMap().set('type', 'Added').set('content-type', 'application/json')
+  message.setData(Buffer.from('{}'))
+  request.addProposedMessages(message)
+  return request.serializeBinary()
+}
+
+export const openBatch = (raw: Client) =>
+  raw.makeBidiStreamRequest<Buffer, Buffer>(service('BatchAppend'), asTheyAre, asTheyAre)
+
 export const rawBatch = (raw: Client, requests: Uint8Array[]): Promise<Ended> =>
   new Promise((resolve) => {
     const messages: Buffer[] = []
-    const call = raw.makeBidiStreamRequest<Buffer, Buffer>(service('BatchAppend'), asTheyAre, asTheyAre)
+    const call = openBatch(raw)
     call.on('data', (message: Buffer) => messages.push(message))
     call.on('error', () => {})
     call.on('status', (status) => resolve({ messages, status }))

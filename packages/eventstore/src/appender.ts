@@ -10,6 +10,7 @@ import type { Logger } from 'pino'
 import { type Backoff, waitAfter } from './backoff.ts'
 import { hangUp, isOutage, newConnection } from './connection.ts'
 import { limitTo } from './limited.ts'
+import { within } from './within.ts'
 
 const appendsInFlightMax = 15
 const appendTimeoutMs = 4_000
@@ -43,28 +44,18 @@ export type Appender = {
    * Appends atomically. After an outcome that nobody knows the identical bytes are sent again at the identical
    * revision, at most `appendTriesMax` times; the store recognises what it has by the ids.
    * `clean` says that the first send was answered.
+   * @param giveUpAtMs by `performance.now()`: from then on nothing is sent any more, not even for the first time
    */
   readonly append: (
     stream: string,
     events: readonly EventToAppend[],
     expectedRevision: ExpectedRevision,
+    giveUpAtMs?: number,
   ) => Promise<AppendReply>
   readonly close: () => Promise<void>
 }
 
 class AppendTimeout extends Error {}
-
-const within = async <Result>(timeoutMs: number, work: Promise<Result>, late: () => Error): Promise<Result> => {
-  let timer: NodeJS.Timeout | undefined
-  const timeout = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(late()), timeoutMs)
-  })
-  try {
-    return await Promise.race([work, timeout])
-  } finally {
-    clearTimeout(timer)
-  }
-}
 
 const createAppender = (url: string, logger: Logger): Appender => {
   const inPlace = limitTo(appendsInFlightMax)
@@ -100,7 +91,14 @@ const createAppender = (url: string, logger: Logger): Appender => {
     }
   }
 
-  const append: Appender['append'] = async (stream, events, expectedRevision) => {
+  const append = async (
+    stream: string,
+    events: readonly EventToAppend[],
+    expectedRevision: ExpectedRevision,
+    giveUpAtMs: number,
+  ): Promise<AppendReply> => {
+    const isTooLate = () => performance.now() >= giveUpAtMs
+    if (isTooLate()) return { outcome: 'unknown', error: new Error('It had to wait too long and was not sent.') }
     const bytes = events.map((event) =>
       jsonEvent({ ...event, data: event.data as JSONType, metadata: event.metadata as Record<string, JSONType> }),
     )
@@ -112,14 +110,15 @@ const createAppender = (url: string, logger: Logger): Appender => {
       } catch (error) {
         if (error instanceof WrongExpectedVersionError) return { outcome: 'conflict', clean }
         if (!isOutage(error) && !(error instanceof AppendTimeout)) throw error
-        if (tries === appendTriesMax) return { outcome: 'unknown', error }
+        if (tries === appendTriesMax || isTooLate()) return { outcome: 'unknown', error }
         await waitAfter(tries, resendBackoff)
       }
     }
   }
 
   return {
-    append: (stream, events, expectedRevision) => inPlace(() => append(stream, events, expectedRevision)),
+    append: (stream, events, expectedRevision, giveUpAtMs = Number.POSITIVE_INFINITY) =>
+      inPlace(() => append(stream, events, expectedRevision, giveUpAtMs)),
     close: async () => disposed(await client).catch(() => undefined),
   }
 }

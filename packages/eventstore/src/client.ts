@@ -1,26 +1,18 @@
 // What Headwater needs of EventStoreDB, on the official client: appends, bounded reads, subscriptions, and who the store is.
 import { randomUUID } from 'node:crypto'
-import {
-  type AllStreamRecordedEvent,
-  type AllStreamSubscription,
-  BACKWARDS,
-  type RecordedEvent as ClientEvent,
-  END,
-  type EventStoreDBClient,
-  FORWARDS,
-  START,
-  StreamNotFoundError,
-  streamNameFilter,
-} from '@eventstore/db-client'
+import { BACKWARDS, END, type EventStoreDBClient, FORWARDS, StreamNotFoundError } from '@eventstore/db-client'
 import { Rejection } from '@headwater/deciders/decider'
 import type { Logger } from 'pino'
 import { type EventToAppend, type ExpectedRevision, shareAppender } from './appender.ts'
 import { type Backoff, waitAfter } from './backoff.ts'
+import { type AllStreamRecordedEvent, type ClientEvent, isKnown, isObject, toStoredEvent } from './client-events.ts'
 import type { StoredEvent } from './codec.ts'
 import { hangUp, isOutage, newConnection } from './connection.ts'
+import { type OpenSubscription, openSubscription, type SubscriptionHandlers } from './open-subscription.ts'
 import { beginning, comparePosition, type Position } from './position.ts'
 
 export type { EventToAppend, ExpectedRevision } from './appender.ts'
+export type { OpenSubscription, SubscriptionHandlers } from './open-subscription.ts'
 
 /** For a page of a stream, one event or the head: what takes longer is on a connection that does not work. */
 const readTimeoutMs = 4_000
@@ -28,9 +20,9 @@ const readTimeoutMs = 4_000
 const searchTimeoutMs = 10_000
 const readTriesMax = 5
 const readBackoff: Backoff = { delayMsMin: 50, delayMsMax: 1_000 }
-/** How many events the server looks at, matching or not, before it tells a filtered subscription where it is. */
-const searchWindowEvents = 500
 const storeStream = 'headwater-store'
+/** A follower of a cluster may lag behind: what it does not have yet would be taken for something that never was. */
+const ofLeader = { requiresLeader: true }
 
 /** The event store does not answer. Whether an append happened is not known; the same commandId may be sent again. */
 export class StoreUnavailable extends Rejection {
@@ -51,27 +43,17 @@ export type AppendOutcome =
     }
   | { readonly outcome: 'conflict'; readonly clean: boolean }
 
-/** What a subscription tells; calls come in the order of `$all`. */
-export type SubscriptionHandlers = {
-  readonly onEvent: (event: StoredEvent) => void
-  /** Everything up to here has been seen; nothing up to here will follow. */
-  readonly onCheckpoint: (position: Position) => void
-  readonly onCaughtUp: () => void
-  /** Called once, unless closed before. The subscription is over. */
-  readonly onEnd: (error: unknown) => void
-}
-
-export type OpenSubscription = { readonly pause: () => void; readonly resume: () => void; readonly close: () => void }
-
 export type EventStore = {
   /**
    * Appends all events or none.
+   * @param giveUpAtMs by `performance.now()`: from then on nothing is sent any more
    * @throws StoreUnavailable when no send was answered: the events may be there or not
    */
   readonly append: (
     stream: string,
     events: readonly EventToAppend[],
     expectedRevision: ExpectedRevision,
+    giveUpAtMs?: number,
   ) => Promise<AppendOutcome>
   /** At most `maxCount` events of a stream from revision `from` on; none when there is no such stream. */
   readonly readStream: (stream: string, from: bigint, maxCount: number) => Promise<readonly StoredEvent[]>
@@ -92,26 +74,6 @@ export type EventStore = {
   readonly close: () => Promise<void>
 }
 
-/** The client writes the largest 64-bit number where the server did not say. */
-const unknownPlace = 0xffff_ffff_ffff_ffffn
-
-const isKnown = (position: Position | undefined): position is Position =>
-  position !== undefined && position.commit !== unknownPlace && position.prepare !== unknownPlace
-
-const isObject = (value: unknown): value is Readonly<Record<string, unknown>> =>
-  typeof value === 'object' && value !== null && !(value instanceof Uint8Array)
-
-const toStoredEvent = (event: ClientEvent | AllStreamRecordedEvent, position: Position): StoredEvent => ({
-  id: event.id,
-  stream: event.streamId,
-  revision: event.revision,
-  position,
-  type: event.type,
-  data: event.data,
-  metadata: isObject(event.metadata) ? event.metadata : {},
-  recordedAt: event.created,
-})
-
 /** Refuses the one setting whose answers the client gets wrong. */
 const checked = (url: string): string => {
   if (/throwOnAppendFailure=false/i.test(url))
@@ -128,10 +90,6 @@ export const connectEventStore = ({ url, logger }: { url: string; logger: Logger
   let client = newConnection(checked(url))
   let closed = false
   const appender = shareAppender(url, logger)
-  const filterOf = (categories: readonly string[]) =>
-    streamNameFilter({ prefixes: categories.map((category) => `${category}-`), maxSearchWindow: searchWindowEvents })
-  const fromPosition = (after: Position) => (comparePosition(after, beginning) === 0 ? START : after)
-
   type ClientRead = AsyncIterable<{ event?: ClientEvent | AllStreamRecordedEvent }> & { cancel(): Promise<void> }
 
   const readOnce = async (open: (from: EventStoreDBClient) => ClientRead) => {
@@ -172,87 +130,34 @@ export const connectEventStore = ({ url, logger }: { url: string; logger: Logger
   }
 
   const head = async (): Promise<Position> => {
-    const [last] = await read((from) => from.readAll({ direction: BACKWARDS, fromPosition: END, maxCount: 1 }))
+    const [last] = await read((from) =>
+      from.readAll({ ...ofLeader, direction: BACKWARDS, fromPosition: END, maxCount: 1 }),
+    )
     return isKnown(last?.position) ? last.position : beginning
   }
 
   const readStream: EventStore['readStream'] = async (stream, from, maxCount) => {
     const events = await read((client) =>
-      client.readStream(stream, { direction: FORWARDS, fromRevision: from, maxCount }),
+      client.readStream(stream, { ...ofLeader, direction: FORWARDS, fromRevision: from, maxCount }),
     )
     const standIn = events.every((event) => isKnown(event.position)) ? beginning : await head()
     return events.map((event) => toStoredEvent(event, isKnown(event.position) ? event.position : standIn))
   }
 
-  const append: EventStore['append'] = async (stream, events, expectedRevision) => {
-    const reply = await appender.append(stream, events, expectedRevision)
+  const append: EventStore['append'] = async (stream, events, expectedRevision, giveUpAtMs) => {
+    const reply = await appender.append(stream, events, expectedRevision, giveUpAtMs)
     if (reply.outcome === 'unknown') throw new StoreUnavailable(reply.error)
     if (reply.outcome === 'conflict') return reply
     return { ...reply, position: isKnown(reply.position) ? reply.position : await head() }
   }
 
   const eventAt: EventStore['eventAt'] = async (position) => {
-    const [event] = await read((from) => from.readAll({ direction: FORWARDS, fromPosition: position, maxCount: 1 }))
+    const [event] = await read((from) =>
+      from.readAll({ ...ofLeader, direction: FORWARDS, fromPosition: position, maxCount: 1 }),
+    )
     return event && isKnown(event.position) && comparePosition(event.position, position) === 0
       ? toStoredEvent(event, event.position)
       : undefined
-  }
-
-  const subscribe: EventStore['subscribe'] = (categories, after, { onEvent, onCheckpoint, onCaughtUp, onEnd }) => {
-    // A connection of its own: a call that fails makes the client drop the connection with all that runs on it.
-    const own = newConnection(url)
-    let over = false
-    let seen = after
-    /** The client reports checkpoints and catching up ahead of events that still wait in its buffer. */
-    const delivered = (subscription: AllStreamSubscription, report: () => void) => {
-      if (subscription.readableLength === 0) report()
-      else reports.push(report)
-    }
-    const reports: (() => void)[] = []
-    const subscription = own.subscribeToAll({
-      fromPosition: fromPosition(after),
-      filter: {
-        ...filterOf(categories),
-        checkpointReached: (reached, position) => {
-          delivered(reached, () => {
-            if (!over && isKnown(position) && comparePosition(position, seen) > 0) {
-              seen = position
-              onCheckpoint(position)
-            }
-          })
-        },
-      },
-    })
-    const letGo = async () => {
-      await subscription.unsubscribe().catch(() => undefined)
-      await hangUp(own)
-    }
-    const end = (error: unknown) => {
-      if (over) return
-      over = true
-      void letGo()
-      onEnd(error)
-    }
-    subscription.on('data', ({ event }: { event?: AllStreamRecordedEvent }) => {
-      if (over) return
-      if (event) {
-        seen = event.position
-        onEvent(toStoredEvent(event, event.position))
-      }
-      if (subscription.readableLength === 0) for (const report of reports.splice(0)) report()
-    })
-    subscription.on('caughtUp', () => delivered(subscription, () => over || onCaughtUp()))
-    subscription.on('error', end)
-    subscription.on('end', () => end(new Error('The server ended the subscription.')))
-    subscription.on('close', () => end(new Error('The subscription was closed.')))
-    return {
-      pause: () => subscription.pause(),
-      resume: () => subscription.resume(),
-      close: () => {
-        over = true
-        void letGo()
-      },
-    }
   }
 
   const eventAfter: EventStore['eventAfter'] = (categories, position) =>
@@ -266,20 +171,32 @@ export const connectEventStore = ({ url, logger }: { url: string; logger: Logger
         () => settle(() => reject(new StoreUnavailable(new Error(`No answer within ${searchTimeoutMs} ms.`)))),
         searchTimeoutMs,
       )
-      const probe = subscribe(categories, position, {
+      const handlers: SubscriptionHandlers = {
         onEvent: (event) => settle(() => resolve(event)),
         onCheckpoint: () => undefined,
         onCaughtUp: () => settle(() => resolve(undefined)),
         onEnd: (error) => settle(() => reject(new StoreUnavailable(error))),
-      })
+      }
+      const probe = openSubscription(url, categories, position, handlers, ofLeader)
     })
 
-  const storeId: EventStore['storeId'] = async () => {
+  /** Undefined when the store has no name yet. */
+  const readStoreId = async (): Promise<string | undefined> => {
     const [named] = await readStream(storeStream, 0n, 1)
-    if (isObject(named?.data) && typeof named.data.storeId === 'string') return named.data.storeId
+    if (!named) return undefined
+    if (isObject(named.data) && typeof named.data.storeId === 'string') return named.data.storeId
+    throw new Error(`The stream ${storeStream} begins with ${named.type} and not with the name of the store.`)
+  }
+
+  const storeId: EventStore['storeId'] = async () => {
+    const known = await readStoreId()
+    if (known !== undefined) return known
     const event = { id: randomUUID(), type: 'StoreNamed', data: { storeId: randomUUID() }, metadata: {} }
+    // Somebody else may have named it meanwhile.
     await append(storeStream, [event], 'no_stream')
-    return storeId()
+    const named = await readStoreId()
+    if (named === undefined) throw new Error(`The stream ${storeStream} was written and cannot be read.`)
+    return named
   }
 
   return {
@@ -289,7 +206,7 @@ export const connectEventStore = ({ url, logger }: { url: string; logger: Logger
     eventAt,
     eventAfter,
     storeId,
-    subscribe,
+    subscribe: (categories, after, handlers) => openSubscription(url, categories, after, handlers),
     close: async () => {
       closed = true
       await Promise.all([appender.close(), client.dispose()])

@@ -9,11 +9,14 @@ import { decideAll, idempotencyKeyReused, type Outcome } from './decide-all.ts'
 import { type CommandRecord, type KnownStream, nothingKnown, readNewer } from './known-stream.ts'
 import type { Position } from './position.ts'
 import { streamName } from './stream-name.ts'
+import { within } from './within.ts'
 
+/** Of a caller, however the store behaves: below what a gateway waits for a service. */
+const answerMsMaxDefault = 10_000
 const conflictsMax = 10
 const commandsWaitingMax = 10_000
 /** A stream weighs one, and one for every command it remembers. */
-const cacheWeightMax = 200_000
+const cacheWeightMaxDefault = 200_000
 const conflictBackoff: Backoff = { delayMsMin: 2, delayMsMax: 100 }
 
 export type CommandRequest<Command, State = unknown> = {
@@ -49,7 +52,8 @@ export type CommandAnswer = {
 
 export type CommandHandler<Command, State = unknown> = {
   /**
-   * Decides and appends, or answers from what is recorded when this commandId was here before.
+   * Decides and appends, or answers from what is recorded when this commandId was here before. Within `answerMsMax`
+   * there is an answer, if only that there is none.
    * @throws Rejection the decider's own, or `conflict`, `revision_mismatch`, `idempotency_key_reused`, `overloaded`,
    *   `unknown_event_type`, `event_store_unavailable` (nobody knows the outcome: send the same command again)
    */
@@ -66,6 +70,8 @@ export type CommandHandler<Command, State = unknown> = {
 
 type Waiting<Command, State> = {
   readonly request: CommandRequest<Command, State>
+  /** By `performance.now()`: nobody waits for it any more. */
+  readonly giveUpAtMs: number
   readonly resolve: (answer: CommandAnswer) => void
   readonly reject: (error: unknown) => void
 }
@@ -76,6 +82,8 @@ export type CommandHandlerOptions<Command, Event extends DomainEvent, State> = {
   readonly codec: Codec<Event>
   readonly category: string
   readonly logger: Logger
+  readonly answerMsMax?: number
+  readonly cacheWeightMax?: number
 }
 
 const answerOf = (id: string, record: CommandRecord): CommandAnswer => ({
@@ -94,6 +102,8 @@ export const createCommandHandler = <Command, Event extends DomainEvent, State>(
   codec,
   category,
   logger,
+  answerMsMax = answerMsMaxDefault,
+  cacheWeightMax = cacheWeightMaxDefault,
 }: CommandHandlerOptions<Command, Event, State>): CommandHandler<Command, State> => {
   const cache = new LRUCache<string, KnownStream<State>>({
     maxSize: cacheWeightMax,
@@ -128,6 +138,7 @@ export const createCommandHandler = <Command, Event extends DomainEvent, State>(
   /** Decides as many of the waiting commands as one append holds; returns how many were settled. */
   const round = async (stream: string, queue: readonly Waiting<Command, State>[]): Promise<number> => {
     const requests = queue.map(({ request }) => request)
+    const giveUpAtMs = Math.max(...queue.map((waiting) => waiting.giveUpAtMs))
     let current = known(stream)
     let confirmed = false
     for (let conflicts = 0; ; ) {
@@ -148,7 +159,7 @@ export const createCommandHandler = <Command, Event extends DomainEvent, State>(
       }
 
       const believed = current.revision < 0n ? 'no_stream' : current.revision
-      const reply = await store.append(stream, decided.toAppend, believed)
+      const reply = await store.append(stream, decided.toAppend, believed, giveUpAtMs)
       if (reply.outcome === 'appended') {
         const after = decided.after(reply.position)
         // Only a clean first success proves that exactly these events follow the state that was decided on.
@@ -173,9 +184,17 @@ export const createCommandHandler = <Command, Event extends DomainEvent, State>(
     }
   }
 
+  /** Those who wait longest come first; what nobody waits for is not begun. */
+  const dropGivenUp = (queue: Waiting<Command, State>[]) => {
+    const waited = queue.findIndex(({ giveUpAtMs }) => giveUpAtMs > performance.now())
+    waitingCount -= queue.splice(0, waited < 0 ? queue.length : waited).length
+  }
+
   const work = async (stream: string, queue: Waiting<Command, State>[]) => {
     let alone = 0
-    while (queue.length > 0) {
+    for (;;) {
+      dropGivenUp(queue)
+      if (queue.length === 0) break
       const together = alone > 0 ? queue.slice(0, 1) : queue.slice()
       let settled = together.length
       try {
@@ -197,31 +216,35 @@ export const createCommandHandler = <Command, Event extends DomainEvent, State>(
     queues.delete(stream)
   }
 
-  return {
-    handle: (request) =>
-      new Promise((resolve, reject) => {
-        if (waitingCount >= commandsWaitingMax)
-          return reject(new Rejection('overloaded', 'Too many commands are waiting. Try again in a moment.'))
-        waitingCount++
-        const waiting = { request, resolve, reject }
-        const stream = streamName(category, request.id)
-        const queue = queues.get(stream)
-        if (queue) {
-          queue.push(waiting)
-          return
-        }
-        const started = [waiting]
-        queues.set(stream, started)
-        void work(stream, started)
-      }),
-    recorded: async ({ id, commandId, requestHash }) => {
-      const stream = streamName(category, id)
-      const cached = known(stream)
-      const { commands } = cached.commands.has(commandId) ? cached : await readAndKeep(stream, cached)
-      const record = commands.get(commandId)
-      if (!record) return undefined
-      if (record.requestHash !== requestHash) throw idempotencyKeyReused()
-      return answerOf(id, record)
-    },
+  const inTime = <Result>(work: Promise<Result>): Promise<Result> =>
+    within(answerMsMax, work, () => new StoreUnavailable(new Error(`There was no answer within ${answerMsMax} ms.`)))
+
+  const enqueue = (request: CommandRequest<Command, State>): Promise<CommandAnswer> =>
+    new Promise((resolve, reject) => {
+      if (waitingCount >= commandsWaitingMax)
+        return reject(new Rejection('overloaded', 'Too many commands are waiting. Try again in a moment.'))
+      waitingCount++
+      const waiting = { request, giveUpAtMs: performance.now() + answerMsMax, resolve, reject }
+      const stream = streamName(category, request.id)
+      const queue = queues.get(stream)
+      if (queue) {
+        queue.push(waiting)
+        return
+      }
+      const started = [waiting]
+      queues.set(stream, started)
+      void work(stream, started)
+    })
+
+  const recorded: CommandHandler<Command>['recorded'] = async ({ id, commandId, requestHash }) => {
+    const stream = streamName(category, id)
+    const cached = known(stream)
+    const { commands } = cached.commands.has(commandId) ? cached : await readAndKeep(stream, cached)
+    const record = commands.get(commandId)
+    if (!record) return undefined
+    if (record.requestHash !== requestHash) throw idempotencyKeyReused()
+    return answerOf(id, record)
   }
+
+  return { handle: (request) => inTime(enqueue(request)), recorded: (request) => inTime(recorded(request)) }
 }

@@ -58,6 +58,8 @@ export const readNewer = async <Event extends DomainEvent, State>(
 ): Promise<KnownStream<State>> => {
   let { state, revision, position } = known
   const { commands } = known
+  // Kept apart until all is read: a command may straddle two pages, and the second may never come.
+  const read = new Map<string, CommandRecord>()
   for (;;) {
     const page = await store.readStream(stream, revision + 1n, readPageEvents)
     for (const stored of page) {
@@ -65,10 +67,13 @@ export const readNewer = async <Event extends DomainEvent, State>(
       revision = stored.revision
       position = stored.position
       const commandId = text(stored.metadata.commandId)
-      if (commandId !== undefined) commands.set(commandId, recordOf(stored, commands.get(commandId)))
+      if (commandId === undefined) continue
+      read.set(commandId, recordOf(stored, read.get(commandId) ?? commands.get(commandId)))
     }
-    if (page.length < readPageEvents) return { state, revision, position, commands }
+    if (page.length < readPageEvents) break
   }
+  for (const [commandId, record] of read) commands.set(commandId, record)
+  return { state, revision, position, commands }
 }
 
 /** The state of a stream as the store has it now; for who has to look at another stream than the one it changes. */

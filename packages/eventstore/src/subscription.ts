@@ -4,10 +4,12 @@ import type { Logger } from 'pino'
 import { type Backoff, waitAfter } from './backoff.ts'
 import type { EventStore, OpenSubscription } from './client.ts'
 import type { StoredEvent } from './codec.ts'
-import { comparePosition, type Position } from './position.ts'
+import { comparePosition, laterPosition, type Position } from './position.ts'
 
 const batchSizeMaxDefault = 500
 const silenceMsMaxDefault = 10_000
+/** The server tells where it is after hundreds of events; whoever waits for a position does not wait for that. */
+const quietMsMaxDefault = 500
 const reconnectBackoff: Backoff = { delayMsMin: 50, delayMsMax: 5_000 }
 
 /** What has arrived since the last batch; at least an event or a step forward. */
@@ -53,6 +55,8 @@ export type SubscriptionOptions = {
   readonly batchSizeMax?: number
   /** After so long without a word the store is asked whether something lies ahead. */
   readonly silenceMsMax?: number
+  /** After so long without a word the store is asked whether all that is new is of other categories. */
+  readonly quietMsMax?: number
 }
 
 export const startSubscription = ({
@@ -65,6 +69,7 @@ export const startSubscription = ({
   logger,
   batchSizeMax = batchSizeMaxDefault,
   silenceMsMax = silenceMsMaxDefault,
+  quietMsMax = quietMsMaxDefault,
 }: SubscriptionOptions): Subscription => {
   const bufferedMax = batchSizeMax * 2
   const ending = new AbortController()
@@ -107,7 +112,7 @@ export const startSubscription = ({
         }
       },
       onCheckpoint: (position) => {
-        if (open === subscription) heard(position)
+        if (open === subscription) heard(laterPosition(position, received))
       },
       onCaughtUp: () => {
         if (open !== subscription) return
@@ -131,15 +136,38 @@ export const startSubscription = ({
     connect()
   }
 
+  /** Asks the store what lies ahead: nothing of these categories, or something that the connection does not bring. */
+  const lookAhead = async (watched: OpenSubscription) => {
+    const from = received
+    const head = await store.head()
+    // The head comes first: what is appended after it is not covered by it.
+    const next = comparePosition(head, from) > 0 ? await store.eventAfter(categories, from) : undefined
+    if (open !== watched || received !== from) return
+    const silentMs = Date.now() - heardAt
+    if (next && comparePosition(next.position, head) <= 0) {
+      if (silentMs < silenceMsMax) return
+      logger.warn({ subscription: name, missed: next.id }, 'subscription is silent though events lie ahead; reopening')
+      await reconnect(new Error('silent subscription'))
+      return
+    }
+    heardAt = Date.now()
+    // Until a new connection has spoken, there may be another store behind it.
+    if (heardOn !== opened || comparePosition(head, from) <= 0) return
+    received = head
+    wake()
+  }
+
   // A connection can look alive while nothing comes through it any more.
-  const watchdog = setInterval(async () => {
-    const watched = open
-    if (!watched || paused || Date.now() - heardAt < silenceMsMax) return
-    const missed = await store.eventAfter(categories, received).catch(() => undefined)
-    if (!missed || open !== watched || comparePosition(missed.position, received) <= 0) return
-    logger.warn({ subscription: name, missed: missed.id }, 'subscription is silent though events lie ahead; reopening')
-    await reconnect(new Error('silent subscription'))
-  }, silenceMsMax)
+  let looking = false
+  const watchdog = setInterval(
+    async () => {
+      if (!open || looking || paused || Date.now() - heardAt < quietMsMax) return
+      looking = true
+      await lookAhead(open).catch(() => undefined) // the store's trouble is told by the connection itself
+      looking = false
+    },
+    Math.min(quietMsMax, silenceMsMax),
+  )
 
   const take = (): Batch | undefined => {
     if (buffered.length === 0 && comparePosition(received, handled) <= 0) return undefined

@@ -1,5 +1,8 @@
 // Talking to the store: outcomes of appends when the line fails, and the official client's defects held off.
 import { randomUUID } from 'node:crypto'
+import { once } from 'node:events'
+import { createServer } from 'node:http2'
+import type { AddressInfo } from 'node:net'
 import { Rejection } from '@headwater/deciders/decider'
 import { afterEach, describe, expect, test } from 'vitest'
 import { connectEventStore, type EventStore } from '../src/client.ts'
@@ -234,6 +237,37 @@ describe('reading', () => {
     await until('they are closed', () => line.open() <= before)
     await store.close()
     await until('all are closed', () => line.open() === 0)
+  })
+
+  test('a store whose name cannot be read says so', async () => {
+    if (process.env.EVENTSTORE_URL) return
+    const store = connect(await newStore())
+    await store.append('headwater-store', [event()], 'no_stream')
+    await expect(store.storeId()).rejects.toThrow('begins with Happened')
+  })
+
+  test('the leader of a cluster is asked, never a follower that may lag behind', async () => {
+    const asked: Record<string, unknown>[] = []
+    const server = createServer().listen(0, '127.0.0.1')
+    server.on('stream', (stream, headers) => {
+      asked.push({ path: headers[':path'], leader: headers['requires-leader'] })
+      stream.respond({ ':status': 200, 'content-type': 'application/grpc', 'grpc-status': '14' }, { endStream: true })
+    })
+    await once(server, 'listening')
+    endings.push(async () => server.close())
+    const { port } = server.address() as AddressInfo
+    const store = connect(`esdb://127.0.0.1:${port}?tls=false`)
+    const questions = [
+      store.head(),
+      store.eventAt({ commit: 1n, prepare: 1n }),
+      store.readStream('thing-1', 0n, 1),
+      store.storeId(),
+      store.eventAfter(['thing'], beginning),
+    ]
+    for (const answer of await Promise.allSettled(questions))
+      expect(answer).toMatchObject({ status: 'rejected', reason: { code: 'event_store_unavailable' } })
+    expect(asked.length).toBeGreaterThanOrEqual(questions.length)
+    for (const { path, leader } of asked) expect({ path, leader }).toEqual({ path, leader: 'true' })
   })
 
   test('the store has one name for everybody', async () => {

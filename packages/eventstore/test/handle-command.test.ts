@@ -355,6 +355,34 @@ describe('what is known of a stream', () => {
     expect(await eventsOf(id)).toHaveLength(3)
   })
 
+  test('holds of a command all or nothing, also when its events straddle two pages and the second cannot be read', async () => {
+    const id = randomUUID()
+    const stream = `${category}-${id}`
+    let broken = false
+    const handler = replica({
+      ...store,
+      readStream: async (name, from, maxCount) => {
+        if (broken && from > 1n) throw new StoreUnavailable(new Error('no answer'))
+        return store.readStream(name, from, maxCount)
+      },
+    })
+    await handler.handle(request(id, { type: 'PutIn', amount: 1 }))
+    const straddling = request(id, { type: 'PutIn', amount: 1 })
+    const written = (count: number, { commandId, requestHash }: typeof straddling) =>
+      Array.from({ length: count }, () => ({
+        id: randomUUID(),
+        type: 'MoneyPutIn',
+        data: { amount: 1 },
+        metadata: { commandId, requestHash },
+      }))
+    await store.append(stream, written(499, request(id, { type: 'PutIn', amount: 1 })), 0n)
+    await store.append(stream, written(3, straddling), 499n)
+    broken = true
+    expect(await refusal(handler.recorded(straddling))).toBe('event_store_unavailable')
+    broken = false
+    expect(await handler.recorded(straddling)).toMatchObject({ revision: 502n })
+  })
+
   test('is dropped when the store has never heard of it: decided anew on what is there', async () => {
     const other = await testStore()
     const empty = connectEventStore({ url: other.url, logger })

@@ -59,6 +59,7 @@ const scripted = () => {
       opened.push({ after, handlers })
       return { pause: () => calls.paused++, resume: () => calls.resumed++, close: () => undefined }
     },
+    head: async () => beginning,
     eventAfter: async () => undefined,
   } as unknown as EventStore
   const recorded = (place: number): StoredEvent => ({
@@ -223,6 +224,59 @@ describe('order and batches', () => {
     })
   })
 
+  test('a few events of others, then quiet: the checkpoint comes to the head all the same', async () => {
+    const store = connect(await newStore())
+    const [category, other] = [newCategory(), newCategory()]
+    await write(store, category, 1)
+    const { subscription, batches, ids } = follow(store, category)
+    await subscription.whenCaughtUp()
+    for (let round = 0; round < 3; round++) {
+      await write(store, other, 1)
+      const head = await store.head()
+      await until('it is there', () => comparePosition(subscription.stats().position, head) >= 0)
+    }
+    const own = await write(store, category, 2)
+    await until('its own are there', () => ids().length === 3)
+    expect(ids().slice(1)).toEqual(own)
+    const positions = batches.map(({ position }) => position)
+    expect(positions).toEqual(positions.toSorted(comparePosition))
+    expect(subscription.stats().reconnects).toBe(0)
+  })
+
+  test('what is new is asked for again only when it is not of others', async () => {
+    const { store, bring, opened } = scripted()
+    let head = at(1)
+    const { subscription, batches } = follow({ ...store, head: async () => head }, 'thing', { quietMsMax: 5 })
+    bring(1, 1)
+    await until('the first is handled', () => batches.length === 1)
+    head = at(7)
+    await until('it has moved', () => subscription.stats().position.commit === 7n)
+    expect(batches.at(-1)).toEqual({ events: [], position: at(7) })
+    // What the server says late does not take it back.
+    opened[0]?.handlers.onCheckpoint(at(5))
+    bring(9, 9)
+    await until('the next is handled', () => batches.length === 3)
+    expect(batches.at(-1)?.position).toEqual(at(9))
+    expect(opened).toHaveLength(1)
+  })
+
+  test('a new connection that has not spoken yet takes nobody forward: there may be another store behind it', async () => {
+    const { store, bring, opened } = scripted()
+    let asked = 0
+    const head = async () => {
+      asked++
+      return at(opened.length > 1 ? 20 : 9)
+    }
+    const { subscription, batches } = follow({ ...store, head }, 'thing', { quietMsMax: 5 })
+    bring(9, 9)
+    await until('it is handled', () => batches.length === 1)
+    opened[0]?.handlers.onEnd(new Error('the line is cut'))
+    await until('it is opened again', () => opened.length === 2)
+    const before = asked
+    await until('the store was asked', () => asked > before + 2)
+    expect(subscription.stats().position).toEqual(at(9))
+  })
+
   test('16 writers: the ids that were acknowledged are the ids that were handed over, each once', async () => {
     const store = connect(await newStore())
     const category = newCategory()
@@ -330,6 +384,21 @@ describe('interruptions', () => {
     }
     await until('all were handed over', () => ids().length >= written.length)
     expect(ids()).toEqual(written)
+  })
+
+  test('a store that ends every subscription is not stormed: the time between tries grows', async () => {
+    const { store, opened } = scripted()
+    const openedAt: number[] = []
+    const subscribe: EventStore['subscribe'] = (categories, after, handlers) => {
+      openedAt.push(performance.now())
+      setImmediate(() => handlers.onEnd(new Error('not now')))
+      return store.subscribe(categories, after, handlers)
+    }
+    follow({ ...store, subscribe }, 'thing')
+    await until('it was tried a few times', () => opened.length === 5)
+    const [first = 0, , , , last = 0] = openedAt
+    // Half of 50, 100, 200 and 400 ms is the least.
+    expect(last - first).toBeGreaterThan(370)
   })
 
   test('stopping waits for the batch in hand and hands over nothing more', async () => {

@@ -170,3 +170,16 @@ test('a request in flight is answered although the server is closing', async () 
   expect(await (await answer).json()).toEqual({ done: true })
   await closed
 })
+
+test('a request that does not come whole in time loses its connection, before a gateway has given up', async () => {
+  const server = await createServer({
+    title: 'Things',
+    description: 'A server to test.',
+    logger: createLogger({ service: 'things', level: 'silent' }),
+    health: createHealth({}),
+  })
+  onTestFinished(() => server.close())
+  // Node enforces it, once in 30 s, by these two.
+  expect(server.server.requestTimeout).toBe(10_000)
+  expect(server.server.headersTimeout).toBeGreaterThan(0)
+})

@@ -1,5 +1,6 @@
 // The schema in Postgres that holds one version of a read model, and the rows about itself that all share.
 import type { Pool, PoolClient } from 'pg'
+import { type CheckpointRow, checkpointOf } from './checkpoint-row.ts'
 import { bigints } from './postgres-pool.ts'
 import { type ReadModel, shapeOf, type Table } from './read-model.ts'
 import type { Checkpoint } from './sink.ts'
@@ -52,36 +53,18 @@ const ownSchema = (schema: string): readonly string[] => [
   `alter table ${schema}.feed alter column changes set storage external`,
 ]
 
-type CheckpointRow = {
-  readonly commit_position: bigint
-  readonly prepare_position: bigint
-  readonly event_id: string | null
-  readonly event_commit: bigint
-  readonly event_prepare: bigint
-  readonly store_id: string
-  readonly epoch: bigint
-  readonly shape: string
-}
-
 /** The checkpoint, once a writer has made it. */
 export const readCheckpoint = async (
   db: Pool | PoolClient,
   model: ReadModel,
 ): Promise<{ readonly checkpoint: Checkpoint; readonly shape: string } | undefined> => {
   const schema = schemaName(model)
-  const { rows } = await db.query<CheckpointRow>({ text: `select * from ${schema}.checkpoint`, types: bigints })
+  const { rows } = await db.query<CheckpointRow & { readonly shape: string }>({
+    text: `select * from ${schema}.checkpoint`,
+    types: bigints,
+  })
   const [row] = rows
-  if (!row) return undefined
-  const { event_id: id, event_commit: commit, event_prepare: prepare } = row
-  return {
-    checkpoint: {
-      position: { commit: row.commit_position, prepare: row.prepare_position },
-      lastEvent: id === null ? undefined : { id, position: { commit, prepare } },
-      storeId: row.store_id,
-      epoch: row.epoch,
-    },
-    shape: row.shape,
-  }
+  return row && { checkpoint: checkpointOf(row), shape: row.shape }
 }
 
 /** Makes the schema where there is none yet, in one transaction with its checkpoint before the first event. */

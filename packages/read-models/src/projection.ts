@@ -87,6 +87,9 @@ export const startProjection = <Event extends DomainEvent, Tables extends Readon
   let outage: string | undefined
   let failure: Error | undefined
 
+  const rebuildNeeded = (why: string) =>
+    new RebuildNeeded(`${why} The read model ${name} has to be built again: ${sink.rebuildAdvice}.`)
+
   /** Tries for ever while a store is in trouble; other errors, and the end, get out. */
   const persistently = async <T>(work: () => Promise<T>): Promise<T> => {
     for (let failures = 1; ; failures++) {
@@ -96,7 +99,9 @@ export const startProjection = <Event extends DomainEvent, Tables extends Readon
         return result
       } catch (error) {
         if (error instanceof Halt || ending.signal.aborted) throw error
-        if (!(error instanceof StoreUnavailable) && sink.blame(error) !== 'unavailable') throw error
+        const blame = error instanceof StoreUnavailable ? 'unavailable' : sink.blame(error)
+        if (blame === 'broken') throw rebuildNeeded(`${error}.`)
+        if (blame !== 'unavailable') throw error
         outage = String(error)
         logger.warn({ projection: name, err: error, failures }, 'a store is unavailable; trying again')
         await waitAfter(failures, outageBackoff, ending.signal)
@@ -132,9 +137,6 @@ export const startProjection = <Event extends DomainEvent, Tables extends Readon
     for (const event of unseen) reached = await takeIn(reached, { events: [event], position: event.position })
     return takeIn(reached, { events: [], position })
   }
-
-  const rebuildNeeded = (why: string) =>
-    new RebuildNeeded(`${why} The read model ${name} has to be built again: ${sink.rebuildAdvice}.`)
 
   /** A checkpoint is only good for the history that it was reached in: not after a restore or with a foreign store. */
   const verify = async ({ storeId, position, lastEvent }: Checkpoint): Promise<void> => {

@@ -44,10 +44,10 @@ export type Sink = {
    */
   readonly commit: (step: Step) => Promise<'committed' | 'superseded'>
   /**
-   * 'refused' when the store cannot hold what an event led to, 'unavailable' when the store itself is in trouble,
-   * undefined when the error is not the store's.
+   * 'refused' when the store cannot hold what an event led to, 'unavailable' when the store itself is in trouble that
+   * passes, 'broken' when what it holds cannot be used any more, undefined when the error is not the store's.
    */
-  readonly blame: (error: unknown) => 'refused' | 'unavailable' | undefined
+  readonly blame: (error: unknown) => 'refused' | 'unavailable' | 'broken' | undefined
   /** True when a claim runs out by itself; otherwise a claim ends only when another writer claims. */
   readonly claimsExpire: boolean
   /** What an operator does to have the read model built again. */

@@ -12,6 +12,19 @@ const pageCacheKib = 64 * 1024
 /** Pages of 4 KiB. Rows that are written again and again move into the file once, not once a thousand pages. */
 const walPagesBeforeCheckpoint = 16_000
 
+/** Trouble of the machine, or with others at the file: it passes, with or without an operator. */
+const passingTrouble = /^SQLITE_(BUSY|LOCKED|IOERR|FULL|CANTOPEN|NOMEM|READONLY|PERM|AUTH|PROTOCOL|INTERRUPT|NOLFS)/
+const valuesRefused = /^SQLITE_(CONSTRAINT|MISMATCH|TOOBIG|RANGE)/
+
+const blameSqlite: Sink['blame'] = (error) => {
+  if (error instanceof Database.SqliteError) {
+    if (valuesRefused.test(error.code)) return 'refused'
+    // A file that is damaged, or not what this version made of it, will be so at the next try too.
+    return passingTrouble.test(error.code) ? 'unavailable' : 'broken'
+  }
+  return error instanceof TypeError || error instanceof RangeError ? 'refused' : undefined // values no column can hold
+}
+
 const quoted = (name: string) => `"${name}"`
 const list = (names: readonly string[]) => names.map(quoted).join(', ')
 
@@ -124,11 +137,16 @@ export const openSqliteSink = ({
   const open = (): Database.Database => {
     mkdirSync(directory, { recursive: true })
     const opened = new Database(file, { timeout: busyTimeoutMs })
-    opened.pragma('journal_mode = wal')
-    opened.pragma('synchronous = normal') // the file can be built again from the events
-    opened.pragma(`cache_size = -${pageCacheKib}`)
-    opened.pragma(`wal_autocheckpoint = ${walPagesBeforeCheckpoint}`)
-    return opened
+    try {
+      opened.pragma('journal_mode = wal')
+      opened.pragma('synchronous = normal') // the file can be built again from the events
+      opened.pragma(`cache_size = -${pageCacheKib}`)
+      opened.pragma(`wal_autocheckpoint = ${walPagesBeforeCheckpoint}`)
+      return opened
+    } catch (error) {
+      opened.close()
+      throw error
+    }
   }
 
   return {
@@ -150,11 +168,7 @@ export const openSqliteSink = ({
       if (outcome === 'committed') waker?.wake()
       return outcome
     },
-    blame: (error) => {
-      if (error instanceof Database.SqliteError)
-        return /^SQLITE_(CONSTRAINT|MISMATCH|TOOBIG)/.test(error.code) ? 'refused' : 'unavailable'
-      return error instanceof TypeError || error instanceof RangeError ? 'refused' : undefined // values no column can hold
-    },
+    blame: blameSqlite,
     claimsExpire: false,
     rebuildAdvice: `stop the projector, delete ${file} with its -wal and -shm, and start it again`,
     close: async () => {

@@ -108,3 +108,10 @@ test('what is read at once belongs together, also when the writer commits in bet
   await reader.close()
   await sink.close()
 })
+
+test('whoever waits for a lock is told soon, and not held up until the other is done', async () => {
+  await pool.query('create table locked (one int); insert into locked values (1)')
+  await database.client.query('begin; update locked set one = 2')
+  await expect(pool.query('update locked set one = 3')).rejects.toMatchObject({ code: '55P03' })
+  await database.client.query('rollback')
+})

@@ -14,8 +14,11 @@ export type Breaker = {
   readonly isOpen: () => boolean
 }
 
-/** @param nowMs a clock that never goes back */
-export const createBreaker = (nowMs: () => number): Breaker => {
+/**
+ * @param nowMs a clock that never goes back
+ * @param isFailure false for errors that the other side means as an answer: whoever refuses is well
+ */
+export const createBreaker = (nowMs: () => number, isFailure: (error: unknown) => boolean = () => true): Breaker => {
   let failures = 0
   let openUntilMs = 0
   const isOpen = () => failures >= failuresMax
@@ -32,7 +35,7 @@ export const createBreaker = (nowMs: () => number): Breaker => {
         failures = 0
         return result
       } catch (error) {
-        failures++
+        failures = isFailure(error) ? failures + 1 : 0
         if (isOpen()) openUntilMs = nowMs() + openMs
         throw error
       }

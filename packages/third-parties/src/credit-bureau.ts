@@ -19,6 +19,15 @@ export class CreditBureauUnavailable extends Rejection {
   }
 }
 
+/** The bureau is well and does not take this question. */
+class QuestionRefused extends Error {
+  override readonly name = 'QuestionRefused'
+}
+
+/** These two are about the bureau's own state, not about the question: too slow to read it, too many questions. */
+const overloadStatuses = [408, 429]
+const isRefusal = (status: number) => status >= 400 && status < 500 && !overloadStatuses.includes(status)
+
 type ScoreRequest = { readonly loanId: string; readonly nationalId: string; readonly traceparent: string }
 
 export type CreditBureau = {
@@ -43,7 +52,7 @@ export const connectCreditBureau = ({
 }: CreditBureauOptions): CreditBureau => {
   const scores = new URL('v1/scores', url.endsWith('/') ? url : `${url}/`)
   const dispatcher = new Agent({ connections: connectionsMax, maxResponseSize: answerBytesMax })
-  const breaker = createBreaker(nowMs)
+  const breaker = createBreaker(nowMs, (error) => !(error instanceof QuestionRefused))
 
   const ask = async ({ loanId, nationalId, traceparent }: ScoreRequest): Promise<CreditScore> => {
     const { statusCode, body } = await request(scores, {
@@ -55,7 +64,8 @@ export const connectCreditBureau = ({
     })
     if (statusCode !== 200) {
       await body.dump()
-      throw new Error(`The credit bureau answered ${statusCode}.`)
+      const text = `The credit bureau answered ${statusCode}.`
+      throw isRefusal(statusCode) ? new QuestionRefused(text) : new Error(text)
     }
     return { ...creditBureauAnswer.parse(await body.json()), nationalId }
   }

@@ -49,3 +49,16 @@ test('its failure keeps the breaker open for another while', async () => {
   clock.nowMs = 2 * openMs
   expect(await breaker.call(works)).toBe('yes')
 })
+
+test('errors that are answers are none of its business, and show that the other side is well', async () => {
+  const refusal = new Error('not like this')
+  const breaker = createBreaker(
+    () => 0,
+    (error) => error !== refusal,
+  )
+  const refuses = () => Promise.reject(refusal)
+  for (let failure = 1; failure < failuresMax; failure++) await expect(breaker.call(fails)).rejects.toThrow('no')
+  for (let time = 0; time <= failuresMax; time++) await expect(breaker.call(refuses)).rejects.toThrow(refusal)
+  await expect(breaker.call(fails)).rejects.toThrow('no')
+  expect(breaker.isOpen()).toBe(false)
+})

@@ -82,3 +82,18 @@ test('a bureau that fails is left alone for a while, then asked again', async ()
   expect(await bureau.ask()).toMatchObject({ score: 5 })
   expect(bureau.isGivenUp()).toBe(false)
 })
+
+test.each([
+  [400, false],
+  [401, false],
+  [404, false],
+  [422, false],
+  [408, true],
+  [429, true],
+  [500, true],
+  [503, true],
+])('a bureau that answers %i again and again is given up: %s', async (status, isGivenUp) => {
+  const bureau = connectTo(await startThatAnswers(says(status, '{}')))
+  for (let time = 0; time < failuresMax; time++) await expect(bureau.ask()).rejects.toThrow(CreditBureauUnavailable)
+  expect(bureau.isGivenUp()).toBe(isGivenUp)
+})

@@ -6,7 +6,7 @@ import { loan } from '@headwater/deciders/loan/loan'
 import { connectEventStore } from '@headwater/eventstore/client'
 import { createLogger } from '@headwater/http-kit/telemetry'
 import { WebSocket } from 'ws'
-import { requestLoan } from '../load.ts'
+import { percentile, requestLoan } from '../load.ts'
 import { serveTasks } from '../worker.ts'
 
 const logger = createLogger({ service: 'bench', level: 'silent' })
@@ -38,9 +38,6 @@ const watchLoans = async (url: string, token: string, onLoan: (loanId: string) =
   await snapshot.promise
   return socket
 }
-
-const percentile = (sorted: readonly number[], share: number): number =>
-  sorted[Math.min(sorted.length - 1, Math.floor(share * sorted.length))] ?? Number.NaN
 
 type Watch = {
   readonly eventStoreUrl: string

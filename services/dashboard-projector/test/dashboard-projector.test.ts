@@ -105,6 +105,44 @@ it('is ready once it has caught up; a second one stands by, which is ready too, 
   expect(active.child.exitCode).toBe(0)
 })
 
+/** Appends loans of 1 euro until it is told to stop; answers how many there were. */
+const startLoad = (stores: Stores) => {
+  let going = true
+  const load = async () => {
+    let count = 0
+    let last = await stores.appendLoan(1)
+    for (count++; going; count++) last = await stores.appendLoan(1)
+    return { count, last }
+  }
+  const loaded = load()
+  return () => {
+    going = false
+    return loaded
+  }
+}
+
+it.each(['SIGKILL', 'SIGSTOP'] as const)(
+  'under load: after %s the other goes on, and each loan counts once',
+  async (signal) => {
+    const stores = await startStores()
+    const { active, standby } = await startPair(stores)
+    const stopLoad = startLoad(stores)
+    await expect.poll(async () => (await stores.waiting()).count, { timeout: deadlineMs }).toBeGreaterThan(20)
+    active.child.kill(signal)
+    // Under load it may not be seen to have caught up.
+    await expect
+      .poll(async () => (await standby.readiness()).state, { timeout: takeOverMsMax })
+      .toMatch(/^(catching up|live)$/)
+    active.child.kill('SIGCONT')
+    const { count, last } = await stopLoad()
+    expect(await stores.reader.waitFor(last, deadlineMs)).toBe(true)
+    expect(await stores.waiting()).toEqual({ count, amount: count })
+    if (signal === 'SIGSTOP')
+      await expect.poll(async () => (await active.readiness()).state, { timeout: deadlineMs }).toBe('standing by')
+    expect(await stores.waiting()).toEqual({ count, amount: count })
+  },
+)
+
 it('a killed one is followed by the other within 5 s, which goes on where it ended', async () => {
   const stores = await startStores()
   const { active, standby } = await startPair(stores)

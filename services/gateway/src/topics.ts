@@ -12,7 +12,7 @@ import { loanViewerOf } from './auth/loan-access.ts'
 import type { View } from './picture.ts'
 import { underwritingLoanAsSeen } from './seen-underwriting.ts'
 import { loanAsSeen } from './sight.ts'
-import { queueFilter, queueOrder } from './underwriting-filters.ts'
+import { liveQueueFilter, queueOrder } from './underwriting-filters.ts'
 
 export type ReadModelName = 'loans' | 'underwriting'
 
@@ -85,7 +85,7 @@ const underwriting = defineTopic({
   rules: loanTopicRules.underwriting,
   viewer: () => 'underwriter',
   table: 'loans',
-  filter: z.strictObject({ ...queueFilter, ...queueOrder }).prefault({}),
+  filter: z.strictObject({ ...liveQueueFilter, ...queueOrder }).prefault({}),
   view: (filter): View<UnderwritingLoan> => ({
     matches: matchesQueue(filter),
     key: (loan) => loan.loanId,

@@ -13,13 +13,29 @@ const search = z
   .max(searchLengthMax, `at most ${searchLengthMax} characters`)
   // A search form that is sent empty searches for nothing.
   .transform((text) => text || undefined)
-  .optional()
-  .meta({ description: "Part of the applicant's name, or the beginning of the loan's id." })
+
+const percentDecoded = z.string().transform((text, context) => {
+  try {
+    return decodeURIComponent(text)
+  } catch {
+    context.issues.push({ code: 'custom', input: text, message: 'percent-encoded UTF-8' })
+    return z.NEVER
+  }
+})
+
+/** A name is looked for in a header: addresses are kept in histories and logs. */
+export const searchHeaders = z.object({
+  'headwater-search': percentDecoded.pipe(search).optional().meta({
+    description: "Part of the applicant's name, or the beginning of the loan's id; percent-encoded UTF-8.",
+  }),
+})
 
 export const queueFilter = {
-  search,
   score: z.coerce.number().int().min(scoreMin).max(scoreMax).optional(),
 }
+
+/** Live, where nothing is part of an address. */
+export const liveQueueFilter = { search: search.optional(), ...queueFilter }
 
 export const queueOrder = {
   sort: z.enum(queueSorts).default('requestedAt'),
@@ -29,7 +45,6 @@ export const queueOrder = {
 const day = z.iso.date('a day such as 2026-11-21').optional()
 
 export const historyFilter = {
-  search,
   outcome: z.enum(outcomes).optional(),
   from: day.meta({ description: 'The first day (UTC) of the decisions.' }),
   to: day.meta({ description: 'The last day (UTC) of the decisions.' }),

@@ -20,7 +20,7 @@ import { pageSize, problemAnswer } from './answers.ts'
 import { byteOrderMark, csvLine } from './csv.ts'
 import { after, readAfter } from './read-after.ts'
 import { underwritingLoanAsSeen, underwritingPage, underwritingStatistics } from './seen-underwriting.ts'
-import { historyFilter, historyOrder, queueFilter, queueOrder } from './underwriting-filters.ts'
+import { historyFilter, historyOrder, queueFilter, queueOrder, searchHeaders } from './underwriting-filters.ts'
 
 const exportPageSize = 1_000
 const daysMax = 366
@@ -46,6 +46,9 @@ const csvColumns = [
   'decidedBy',
   'reason',
 ] as const satisfies readonly (keyof UnderwritingLoan)[]
+
+type Searched<Query> = { readonly query: Query; readonly headers: z.infer<typeof searchHeaders> }
+const filterOf = <Query>({ query, headers }: Searched<Query>) => ({ ...query, search: headers['headwater-search'] })
 
 const firstDayOf = (days: number): string => new Date(Date.now() - (days - 1) * dayMs).toISOString().slice(0, 10)
 
@@ -77,12 +80,13 @@ export const registerUnderwriting = (server: HttpServer, reader: PostgresReader)
       schema: {
         tags: ['underwriting'],
         summary: 'Loans that wait for an underwriter, the longest waiting first',
+        headers: searchHeaders,
         querystring: z.strictObject({ ...queueFilter, ...queueOrder, ...paging }),
         response: { 200: underwritingPage, ...refusals },
       },
     },
-    async ({ query }, reply) => {
-      const { headers, body } = await readPage(query, (page) => listQueue(query, page))
+    async (request, reply) => {
+      const { headers, body } = await readPage(request.query, (page) => listQueue(filterOf(request), page))
       return reply.headers(headers).send(body)
     },
   )
@@ -94,12 +98,13 @@ export const registerUnderwriting = (server: HttpServer, reader: PostgresReader)
       schema: {
         tags: ['underwriting'],
         summary: 'Loans that are decided or withdrawn, the newest decisions first',
+        headers: searchHeaders,
         querystring: z.strictObject({ ...historyFilter, ...historyOrder, ...paging }),
         response: { 200: underwritingPage, ...refusals },
       },
     },
-    async ({ query }, reply) => {
-      const { headers, body } = await readPage(query, (page) => listHistory(query, page))
+    async (request, reply) => {
+      const { headers, body } = await readPage(request.query, (page) => listHistory(filterOf(request), page))
       return reply.headers(headers).send(body)
     },
   )
@@ -113,15 +118,17 @@ export const registerUnderwriting = (server: HttpServer, reader: PostgresReader)
         summary: 'The whole history as a file',
         description:
           'As the history is filtered and ordered. Rows that change while the file is written may be as they were or as they are.',
+        headers: searchHeaders,
         querystring: z.strictObject({ ...historyFilter, ...historyOrder, after }),
         response: { 200: { content: { 'text/csv': { schema: z.unknown().meta({ type: 'string' }) } } }, ...refusals },
       },
     },
-    async ({ query }, reply) => {
+    async (request, reply) => {
+      const { query } = request
       const { sort, direction } = query
       const pageAfter = (last: UnderwritingLoan | undefined) => {
         const after = last && parseLoansCursor(formatLoansCursor(last, query), query)
-        return reader.rows(listHistory(query, { sort, direction, after, limit: exportPageSize }))
+        return reader.rows(listHistory(filterOf(request), { sort, direction, after, limit: exportPageSize }))
       }
       // Before the first line is sent, the answer can still be a problem.
       const { value: first, headers } = await readAfter(reader, query.after, () => pageAfter(undefined))

@@ -140,7 +140,8 @@ export const startGateway = async (
     issuer,
     /** To be sent with requests, and with those that open sockets. */
     headers,
-    get: (path: string, init: RequestInit = {}) => fetch(`${url}${path}`, { headers, ...init }),
+    get: (path: string, init: RequestInit = {}) =>
+      fetch(`${url}${path}`, { ...init, headers: { ...headers, ...init.headers } }),
     port: Number(new URL(url).port),
     liveUrl: `${url.replace('http', 'ws')}/live`,
     close: async () => {

@@ -24,7 +24,9 @@ const start = async (options: Parameters<typeof startGateway>[1] = {}) => {
   onTestFinished(edge.remove)
   const gateway = await startGateway(edge.directory, { as: underwriter, ...options })
   onTestFinished(gateway.close)
-  return { edge, get: gateway.get }
+  const get = (path: string, search?: string) =>
+    gateway.get(path, search === undefined ? {} : { headers: { 'headwater-search': search } })
+  return { edge, get }
 }
 const startWithDashboard = async () => {
   const dashboard = await startDashboard()
@@ -95,10 +97,11 @@ describe('the queue', () => {
       newLoan({ name: 'Bea', amount: 2 }),
     ]
     await dashboard.project(...loans.flatMap(requested))
-    const queue = async (query: string) => names(await get(`/api/underwriting/queue?${query}`))
-    expect(await queue('search=ZOE')).toEqual(['Zoë'])
-    expect(await queue('search=')).toEqual(['Zoë', 'Ada', 'Bea'])
-    expect(await queue(`search=${loans[1]?.loanId.slice(0, 8)}`)).toEqual(['Ada'])
+    const queue = async (query: string, search?: string) => names(await get(`/api/underwriting/queue?${query}`, search))
+    expect(await queue('', 'ZOE')).toEqual(['Zoë'])
+    expect(await queue('', encodeURIComponent('zoë'))).toEqual(['Zoë'])
+    expect(await queue('', '')).toEqual(['Zoë', 'Ada', 'Bea'])
+    expect(await queue('', loans[1]?.loanId.slice(0, 8))).toEqual(['Ada'])
     expect(await queue('score=5')).toEqual(['Ada', 'Bea'])
     expect(await queue('sort=amount&direction=desc')).toEqual(['Ada', 'Bea', 'Zoë'])
     expect(await queue('sort=score&direction=desc&limit=1')).toEqual(['Zoë'])
@@ -137,6 +140,13 @@ it.each(['score=11', 'sort=name', 'direction=up', 'limit=0', 'cursor=x', 'after=
   },
 )
 
+it.each(['queue', 'history', 'history.csv'])('nobody is looked for in the address of the %s', async (list) => {
+  const { get } = await startWithDashboard()
+  expect((await get(`/api/underwriting/${list}?search=Ada`)).status).toBe(422)
+  expect((await get(`/api/underwriting/${list}`, '%')).status).toBe(422)
+  expect((await get(`/api/underwriting/${list}`, 'a'.repeat(121))).status).toBe(422)
+})
+
 describe('the history', () => {
   it('holds who was decided, the newest first, with who decided and how long it took', async () => {
     const { dashboard, get } = await startWithDashboard()
@@ -148,9 +158,10 @@ describe('the history', () => {
       { ...second, ...decided },
       { ...first, ...decided },
     ])
-    const history = async (query: string) => names(await get(`/api/underwriting/history?${query}`))
+    const history = async (query: string, search?: string) =>
+      names(await get(`/api/underwriting/history?${query}`, search))
     expect(await history('outcome=denied')).toEqual([])
-    expect(await history('search=be')).toEqual(['Bea'])
+    expect(await history('', 'be')).toEqual(['Bea'])
     expect(await history('to=2025-12-31')).toEqual([])
     expect((await get('/api/underwriting/history?from=yesterday')).status).toBe(422)
   })

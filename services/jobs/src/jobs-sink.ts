@@ -1,6 +1,7 @@
 // Where the reactions' jobs go: ledger, queue and checkpoint move in one transaction, by whoever holds the lease.
 import { randomUUID } from 'node:crypto'
 import type { EventStore } from '@headwater/eventstore/client'
+import { type CheckpointRow, checkpointOf } from '@headwater/read-models/checkpoint-row'
 import { type Lease, takeLease } from '@headwater/read-models/lease'
 import { bigints, blamePostgres, inTransaction } from '@headwater/read-models/postgres-pool'
 import type { Checkpoint, Sink, Step } from '@headwater/read-models/sink'
@@ -10,28 +11,12 @@ import type { JobRow } from './reactions.ts'
 
 const name = 'jobs'
 
-type FollowerRow = {
-  readonly commit_position: bigint
-  readonly prepare_position: bigint
-  readonly event_id: string | null
-  readonly event_commit: bigint
-  readonly event_prepare: bigint
-  readonly store_id: string
-  readonly epoch: bigint
-}
-
 const readCheckpoint = async (db: Pool | PoolClient): Promise<Checkpoint> => {
   const text = 'select * from headwater.followers where name = $1'
-  const { rows } = await db.query<FollowerRow>({ text, values: [name], types: bigints })
+  const { rows } = await db.query<CheckpointRow>({ text, values: [name], types: bigints })
   const [row] = rows
   if (!row) throw new Error('No follower has started yet.')
-  const { event_id: id, event_commit: commit, event_prepare: prepare } = row
-  return {
-    position: { commit: row.commit_position, prepare: row.prepare_position },
-    lastEvent: id === null ? undefined : { id, position: { commit, prepare } },
-    storeId: row.store_id,
-    epoch: row.epoch,
-  }
+  return checkpointOf(row)
 }
 
 const move = `update headwater.followers

@@ -62,8 +62,17 @@ test('100 people apply twice at once over 3 replicas: 100 loans, and each second
   )
   const statuses = people.map((_, person) => [answers[person]?.status, answers[person + people.length]?.status].sort())
   expect(statuses).toEqual(people.map(() => [201, 409]))
-  const created = answers.flatMap((answer) => (answer?.status === 201 ? [answer.body.id] : []))
-  expect(new Set(created).size).toBe(100)
-  for (const { nationalId } of people)
-    expect(await replicas[0]?.reservationsOf(nationalId)).toMatchObject([{ data: { loanId: expect.any(String) } }])
+  const created = people.map((_, person) =>
+    [answers[person], answers[person + people.length]].flatMap((answer) =>
+      answer?.status === 201 ? [answer.body.id] : [],
+    ),
+  )
+  expect(new Set(created.flat()).size).toBe(100)
+  for (const [person, { nationalId }] of people.entries()) {
+    const [loanId] = created[person] ?? []
+    expect(await replicas[0]?.reservationsOf(nationalId)).toMatchObject([
+      { type: 'ApplicationReserved', data: { loanId } },
+    ])
+    expect(await replicas[0]?.typesOf(loanId)).toEqual(['LoanRequested', 'CreditChecked', 'ManualReviewRequired'])
+  }
 })

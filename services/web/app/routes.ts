@@ -9,6 +9,7 @@ export default [
   route('applications/:loanId', 'application/application.tsx'),
   route('underwriting', 'underwriting/queue.tsx'),
   route('underwriting/decided', 'underwriting/decided.tsx'),
+  route('underwriting/decided.csv', 'underwriting/decided-file.ts'),
   route('underwriting/numbers', 'underwriting/numbers.tsx'),
   route('underwriting/loans/:loanId', 'underwriting/loan.tsx'),
   route('underwriting/loans/:loanId/national-id', 'underwriting/national-id.tsx'),

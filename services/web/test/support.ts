@@ -1,7 +1,9 @@
-// Pages as people use them: a browser with and without scripts, and everything it complains about.
+// Pages as people use them: a whole system, a browser with and without scripts, and everything it complains about.
 import { AxeBuilder } from '@axe-core/playwright'
-import type { Browser, BrowserContextOptions, Page } from 'playwright-core'
-import { expect, onTestFinished } from 'vitest'
+import type { Browser, Page } from 'playwright-core'
+import { afterAll, beforeAll, expect, onTestFinished } from 'vitest'
+import { launchBrowser, launchTimeoutMs } from '../../../scripts/test/browser.ts'
+import { nationalId, type System, startSystem } from '../../../scripts/test/system.ts'
 
 /** The ways a page is looked at. */
 export const ways = [
@@ -11,44 +13,123 @@ export const ways = [
   { scripts: false, width: 320 },
 ] as const
 
-type Way = { readonly scripts?: boolean; readonly width?: number; readonly dark?: boolean }
+type Way = {
+  readonly scripts?: boolean
+  readonly width?: number
+  /** The test takes the connection away, which a browser may mention. */
+  readonly outage?: boolean
+  /** What comes is no page of the web service, and has no scripts. */
+  readonly standIn?: boolean
+}
 
-/** A page, and what the browser found wrong: script errors, hydration, content security policy. */
-export const openPage = async (
-  browser: Browser,
-  url: string,
-  { scripts = true, width = 1280, dark = false }: Way = {},
-) => {
-  const options: BrowserContextOptions = {
-    javaScriptEnabled: scripts,
-    viewport: { width, height: 800 },
-    colorScheme: dark ? 'dark' : 'light',
+/** A system and a browser for all tests of a file. */
+export const testWorld = () => {
+  let browser: Browser
+  let system: System
+  beforeAll(async () => {
+    ;[browser, system] = await Promise.all([launchBrowser(), startSystem()])
+  }, launchTimeoutMs)
+  afterAll(async () => {
+    await browser?.close()
+    await system?.stop()
+  })
+  return {
+    get system() {
+      return system
+    },
+    urlOf: (path: string) => system.gateway.url + path,
+    open: (path: string, way?: Way) => openPage(browser, system.gateway.url + path, way),
   }
-  const context = await browser.newContext(options)
-  onTestFinished(() => context.close())
+}
+
+/** What every browser says by itself about an answer that is no success, and about a connection that is gone. */
+const mentionsStatus = /^Failed to load resource: the server responded/
+const mentionsOutage = /^(WebSocket connection to|Failed to load resource: net::)/
+
+/** A page whose test fails when the browser finds fault with it: script errors, hydration, content security policy. */
+const openPage = async (browser: Browser, url: string, way: Way = {}): Promise<Page> => {
+  const { scripts = true, width = 1280, outage = false, standIn = false } = way
+  const context = await browser.newContext({ javaScriptEnabled: scripts, viewport: { width, height: 800 } })
   const page = await context.newPage()
   const complaints: string[] = []
   page.on('console', (message) => {
-    // A refused form is an answer with a status of its own, which browsers always mention.
-    const mentionsStatus = message.text().startsWith('Failed to load resource')
-    if (['error', 'warning'].includes(message.type()) && !mentionsStatus) complaints.push(message.text())
+    const text = message.text()
+    const isExpected = mentionsStatus.test(text) || (outage && mentionsOutage.test(text))
+    if (['error', 'warning'].includes(message.type()) && !isExpected) complaints.push(text)
   })
   page.on('pageerror', (error) => complaints.push(error.message))
+  onTestFinished(async () => {
+    await context.close()
+    expect(complaints).toEqual([])
+  })
   await page.goto(url)
-  if (scripts) await untilHydrated(page)
-  return { page, complaints }
+  if (scripts && !standIn) await untilHydrated(page)
+  return page
 }
 
 /** React has taken the page over: from here on, what is typed and clicked is its business. */
 export const untilHydrated = (page: Page) => page.locator('main[data-hydrated]').waitFor()
 
-/** Nothing is wider than the screen, and axe, which is a script itself, finds nothing against WCAG 2.2 AA. */
+/** The page follows what happens. */
+export const untilLive = (page: Page) => page.getByText('Live', { exact: true }).waitFor()
+
+/** axe is a script: what came without any is read by it as a copy that still may run none of its own. */
+const copyForAxe = async (page: Page): Promise<Page> => {
+  const context = await page.context().browser()?.newContext({ viewport: page.viewportSize() })
+  if (!context) throw new Error('the page has no browser')
+  onTestFinished(() => context.close())
+  const copy = await context.newPage()
+  const body = await page.content()
+  const headers = { 'content-security-policy': "script-src 'none'" }
+  await copy.route('**/*', (route) =>
+    route.request().resourceType() === 'document'
+      ? route.fulfill({ body, headers, contentType: 'text/html; charset=utf-8' })
+      : route.continue(),
+  )
+  await copy.goto(page.url())
+  return copy
+}
+
+/** Nothing is wider than the screen, and axe finds nothing against WCAG 2.2 AA. */
 export const expectUsable = async (page: Page, { scripts = true }: Way = {}) => {
   const overflow = await page.evaluate('document.documentElement.scrollWidth - document.documentElement.clientWidth')
   expect(overflow, `wider than the screen: ${page.url()}`).toBe(0)
-  if (!scripts) return
-  const { violations } = await new AxeBuilder({ page })
+  const { violations } = await new AxeBuilder({ page: scripts ? page : await copyForAxe(page) })
     .withTags(['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'])
     .analyze()
   expect(violations.map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html).join(' ')}`)).toEqual([])
+}
+
+/** The text of what has the focus: never the page as a whole, which is where a focus goes that was lost. */
+export const focused = (page: Page) =>
+  page.evaluate("document.activeElement === document.body ? 'nothing' : document.activeElement.textContent.trim()")
+
+let serial = 0
+/** Somebody new whom the credit bureau gives this score. */
+export const somebody = (score: number) => nationalId(score, serial++)
+
+const fill = async (page: Page, answers: Record<string, string>) => {
+  for (const [label, answer] of Object.entries(answers)) await page.getByLabel(label).fill(answer)
+}
+
+/** Typed as people type. */
+export const answersOf = (id: string) => ({
+  'Full name': '  Zoë   Quinn ',
+  Address: '1 Mill Lane, Bath',
+  'National id': `${id.slice(0, 6)} ${id.slice(6).toLowerCase()}`,
+  'Amount in euros': '€ 12.500,00',
+})
+
+/** Fills the form in, up to the last look at it. */
+export const answer = async (page: Page, answers: Record<string, string>) => {
+  await fill(page, answers)
+  await page.getByRole('button', { name: 'Check your answers' }).click()
+}
+
+export const sendApplication = (page: Page) => page.getByRole('button', { name: 'Send application' }).click()
+
+/** @returns the reference number that the applicant is given */
+export const untilReceived = async (page: Page): Promise<string | null> => {
+  await page.getByRole('heading', { name: 'We have your application' }).waitFor()
+  return page.locator('.reference').textContent()
 }

@@ -1,11 +1,13 @@
 // An applicant's own page: how the application stands, changing by itself, and the way to withdraw it.
+import { useRef } from 'react'
 import { data, Form, redirect, useNavigation } from 'react-router'
 import { Connection } from '../live/connection.tsx'
-import { useLiveRows } from '../live/use-live-rows.ts'
+import { useLiveLoan } from '../live/use-live-loan.ts'
 import { get, newKey, send } from '../shared/api.server.ts'
-import { eurosText, isOver, type PublicLoan, referenceOf } from '../shared/loan.ts'
+import { eurosText, isOver, referenceOf } from '../shared/loan.ts'
 import { publicLoan } from '../shared/loans.server.ts'
 import { Status } from '../shared/status.tsx'
+import { useKeptFocus } from '../shared/use-kept-focus.ts'
 import type { Route } from './+types/application'
 import { applicationQuery } from './application-query.server.ts'
 import { Timeline } from './timeline.tsx'
@@ -31,8 +33,6 @@ const refusedText = {
   'not sent': 'We could not do that just now. Please try again in a moment.',
 }
 
-const keyOf = (loan: PublicLoan) => loan.loanId
-
 const Withdraw = ({ withdrawKey }: { withdrawKey: string }) => {
   const sending = useNavigation().state !== 'idle'
   return (
@@ -51,16 +51,17 @@ const Withdraw = ({ withdrawKey }: { withdrawKey: string }) => {
 
 export default function Application({ loaderData, actionData }: Route.ComponentProps) {
   const { loan: loaded, withdrawKey, openedAt } = loaderData
-  const live = useLiveRows({ topic: 'loans', filter: { loanId: loaded.loanId }, keyOf }, [loaded])
-  // What was just loaded may be newer than what the socket has told, and the other way round: what is over stays over.
-  const [told = loaded] = live.rows
-  const loan = isOver(loaded.status) ? loaded : told
+  const { live, loan } = useLiveLoan(loaded)
+  const heading = useRef<HTMLHeadingElement>(null)
+  useKeptFocus(heading, loan.status)
   return (
     <article className="narrow">
       <title>{`${referenceOf(loan.loanId)}: your application · Headwater`}</title>
       <p className="kicker">Application {referenceOf(loan.loanId)}</p>
       <div className="title">
-        <h1>{eurosText(loan.amount)}</h1>
+        <h1 ref={heading} tabIndex={-1}>
+          {eurosText(loan.amount)}
+        </h1>
         <p role="status" className="standing">
           <Status status={loan.status} />
         </p>

@@ -1,7 +1,7 @@
 // An application that cannot be taken, said kindly and without details of any other.
 import { Link } from 'react-router'
 
-export const refusalCodes = ['application_already_open', 'idempotency_key_reused'] as const
+export const refusalCodes = ['application_already_open', 'loan_already_requested', 'idempotency_key_reused'] as const
 export type RefusalCode = (typeof refusalCodes)[number]
 
 const texts: Readonly<Record<RefusalCode, { readonly title: string; readonly text: string; readonly next: string }>> = {
@@ -9,6 +9,11 @@ const texts: Readonly<Record<RefusalCode, { readonly title: string; readonly tex
     title: 'You have an application that is still open',
     text: 'We look at one application a person at a time. As soon as the open one is decided, or you withdraw it, you are welcome to apply again. Its page, whose address you were given when you applied, shows how it stands.',
     next: 'If you have not applied, please tell us: somebody may have used your national id.',
+  },
+  loan_already_requested: {
+    title: 'This form can no longer be sent',
+    text: 'Sending it took so long that we closed it, so that nothing could be counted twice. No application was made of it.',
+    next: 'Please fill in a new form. It takes about two minutes.',
   },
   idempotency_key_reused: {
     title: 'This form was sent already',

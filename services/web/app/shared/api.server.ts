@@ -51,8 +51,9 @@ export const get = async <T>(
   context: Readonly<RouterContextProvider>,
   path: string,
   schema: z.ZodType<T>,
+  headers: Readonly<Record<string, string>> = {},
 ): Promise<T> => {
-  const answer = await ask(context, path)
+  const answer = await ask(context, path, { headers })
   if (!answer.ok && answer.problem.status === 401) throw signIn(context)
   if (!answer.ok) throw data(answer.problem, { status: answer.problem.status })
   return schema.parse(answer.body)
@@ -71,6 +72,21 @@ type Visitor = z.infer<typeof visitor>
 export const getVisitor = async (context: Readonly<RouterContextProvider>): Promise<Visitor | undefined> => {
   const answer = await ask(context, '/auth/me')
   return answer.ok ? visitor.parse(answer.body) : undefined
+}
+
+const fileHeaders = ['content-type', 'content-disposition'] as const
+
+/** The file at `path`, handed on while it is still being made; given up when `signal` says that nobody wants it. */
+export const download = async (
+  context: Readonly<RouterContextProvider>,
+  path: string,
+  { headers, signal }: { readonly headers: Readonly<Record<string, string>>; readonly signal: AbortSignal },
+): Promise<Response> => {
+  const file = await fetchFromApi(context, path, { headers, signal })
+  if (file.status === 401) throw signIn(context)
+  if (!file.ok) throw data(problemBody.parse(await file.json()), { status: file.status })
+  const told = fileHeaders.flatMap((name) => [[name, file.headers.get(name) ?? ''] as [string, string]])
+  return new Response(file.body, { headers: told })
 }
 
 const commandAnswer = z.object({ id: z.string(), position: z.string() })

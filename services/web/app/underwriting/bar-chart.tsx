@@ -11,6 +11,7 @@ type Props = {
 const width = 560
 const height = 220
 const bottom = 28
+const top = 28
 const gap = 0.3
 
 const sum = (values: readonly number[]) => values.reduce((total, value) => total + value, 0)
@@ -18,7 +19,7 @@ const sum = (values: readonly number[]) => values.reduce((total, value) => total
 export const BarChart = ({ title, what, series, bars }: Props) => {
   const highest = Math.max(1, ...bars.map(({ values }) => sum(values)))
   const step = width / bars.length
-  const scale = (height - bottom - 18) / highest
+  const scale = (height - bottom - top) / highest
   const ground = height - bottom
   return (
     <figure className="chart">
@@ -45,7 +46,7 @@ export const BarChart = ({ title, what, series, bars }: Props) => {
               const name = series[index]?.name
               return <rect key={name} data-series={name} x={x} y={y} width={step * (1 - gap)} height={value * scale} />
             })}
-            <text x={(place + 0.5) * step} y={height - 8}>
+            <text x={(place + 0.5) * step} y={height - 8} className={place % 2 === 0 ? 'minor' : undefined}>
               {label}
             </text>
             {sum(values) > 0 && (

@@ -1,28 +1,34 @@
 // The loans that are decided or withdrawn: to look up, page by page, and to take along as a file.
-import { Form, Link, useSearchParams } from 'react-router'
+import { Link, type RouterContextProvider, redirect } from 'react-router'
 import { get } from '../shared/api.server.ts'
 import { eurosText } from '../shared/loan.ts'
 import { Status } from '../shared/status.tsx'
 import { Time } from '../shared/time.tsx'
 import type { Route } from './+types/decided'
+import { ListForm, ListLink } from './list-form.tsx'
 import { SortedHeader } from './sorted-header.tsx'
 import { Tabs } from './tabs.tsx'
-import { listQuery, underwritingPage } from './underwriting.server.ts'
+import { type Asked, apiRequest, askedInAddress, askedInForm, underwritingPage } from './underwriting.server.ts'
 
 const rowsAPage = '50'
 
-export const loader = async ({ request, context }: Route.LoaderArgs) => {
-  const filter = listQuery(request, ['search', 'outcome', 'from', 'to', 'sort', 'direction'])
-  const page = listQuery(request, ['cursor'])
-  const query = new URLSearchParams({ ...filter, ...page, limit: rowsAPage })
-  return { ...(await get(context, `/api/underwriting/history?${query}`, underwritingPage)), filter }
+const readDecided = async (context: Readonly<RouterContextProvider>, asked: Asked) => {
+  const { query, headers } = apiRequest(asked, { limit: rowsAPage })
+  const page = await get(context, `/api/underwriting/history?${query}`, underwritingPage, headers)
+  return { ...page, filter: asked.filter, search: asked.search }
 }
 
-export default function Decided({ loaderData: { loans, next, filter } }: Route.ComponentProps) {
-  const { sort = 'decidedAt', direction = 'desc', search = '', outcome = '', from = '', to = '' } = filter
-  const [address] = useSearchParams()
-  const nextPage = new URLSearchParams(address)
-  if (next !== null) nextPage.set('cursor', next)
+export const loader = ({ request, context }: Route.LoaderArgs) => readDecided(context, askedInAddress(request))
+
+export const action = async ({ request, context }: Route.ActionArgs) => {
+  const asked = await askedInForm(request)
+  if (asked.search) return readDecided(context, asked)
+  return redirect(`/underwriting/decided?${new URLSearchParams(asked.filter)}`, 303)
+}
+
+export default function Decided({ loaderData, actionData }: Route.ComponentProps) {
+  const { loans, next, filter, search } = actionData ?? loaderData
+  const { sort = 'decidedAt', direction = 'desc', outcome = '', from = '', to = '' } = filter
   return (
     <>
       <title>Decided loans · Headwater</title>
@@ -30,28 +36,34 @@ export default function Decided({ loaderData: { loans, next, filter } }: Route.C
       <section aria-labelledby="decided">
         <div className="title">
           <h2 id="decided">Decided</h2>
-          <a href={`/api/underwriting/history.csv?${new URLSearchParams(filter)}`} download>
-            Download as CSV
-          </a>
+          <form method="post" action="/underwriting/decided.csv">
+            {Object.entries({ ...filter, search }).map(([name, value]) => (
+              <input key={name} type="hidden" name={name} value={value} />
+            ))}
+            <button type="submit" className="link">
+              Download as CSV
+            </button>
+          </form>
         </div>
-        <Form method="get" role="search" className="filter" key={JSON.stringify(filter)}>
-          <label htmlFor="search">Name or reference</label>
-          <input id="search" name="search" type="search" defaultValue={search} />
-          <label htmlFor="outcome">Outcome</label>
-          <select id="outcome" name="outcome" defaultValue={outcome}>
-            <option value="">Any</option>
-            <option value="approved">Approved</option>
-            <option value="denied">Declined</option>
-            <option value="withdrawn">Withdrawn</option>
-          </select>
-          <label htmlFor="from">From</label>
-          <input id="from" name="from" type="date" defaultValue={from} />
-          <label htmlFor="to">To</label>
-          <input id="to" name="to" type="date" defaultValue={to} />
-          <button type="submit" className="button plain small">
-            Filter
-          </button>
-        </Form>
+        <ListForm search={search} order={{ sort, direction }}>
+          <span className="pair">
+            <label htmlFor="outcome">Outcome</label>
+            <select key={outcome} id="outcome" name="outcome" defaultValue={outcome}>
+              <option value="">Any</option>
+              <option value="approved">Approved</option>
+              <option value="denied">Declined</option>
+              <option value="withdrawn">Withdrawn</option>
+            </select>
+          </span>
+          <span className="pair">
+            <label htmlFor="from">From</label>
+            <input key={`from ${from}`} id="from" name="from" type="date" defaultValue={from} />
+          </span>
+          <span className="pair">
+            <label htmlFor="to">To</label>
+            <input key={`to ${to}`} id="to" name="to" type="date" defaultValue={to} />
+          </span>
+        </ListForm>
         {loans.length === 0 ? (
           <p className="empty">Nothing decided fits this filter.</p>
         ) : (
@@ -60,12 +72,24 @@ export default function Decided({ loaderData: { loans, next, filter } }: Route.C
               <thead>
                 <tr>
                   <th scope="col">Applicant</th>
-                  <SortedHeader by="amount" label="Amount" order={{ sort, direction }} number />
+                  <SortedHeader
+                    by="amount"
+                    label="Amount"
+                    order={{ sort, direction }}
+                    search={search}
+                    className="number"
+                  />
                   <th scope="col">Outcome</th>
                   <th scope="col" className="wide">
                     By
                   </th>
-                  <SortedHeader by="decidedAt" label="When" order={{ sort, direction }} />
+                  <SortedHeader
+                    by="decidedAt"
+                    label="When"
+                    order={{ sort, direction }}
+                    search={search}
+                    className="wide"
+                  />
                 </tr>
               </thead>
               <tbody>
@@ -79,7 +103,7 @@ export default function Decided({ loaderData: { loans, next, filter } }: Route.C
                       <Status status={status} />
                     </td>
                     <td className="wide">{decidedBy ?? (status === 'withdrawn' ? 'the applicant' : 'the score')}</td>
-                    <td>{decidedAt && <Time at={decidedAt} />}</td>
+                    <td className="wide">{decidedAt && <Time at={decidedAt} />}</td>
                   </tr>
                 ))}
               </tbody>
@@ -88,7 +112,9 @@ export default function Decided({ loaderData: { loans, next, filter } }: Route.C
         )}
         {next !== null && (
           <p>
-            <Link to={`?${nextPage}`}>Next {rowsAPage}</Link>
+            <ListLink name="cursor" value={next} address={{ cursor: next }} search={search}>
+              Next {rowsAPage}
+            </ListLink>
           </p>
         )}
       </section>

@@ -1,12 +1,18 @@
 // One loan as an underwriter sees it: what is known, what has happened, and the decision.
-import { data, Form, Link, redirect, useNavigation } from 'react-router'
+import { useRef } from 'react'
+import { data, Link, redirect, useNavigation } from 'react-router'
 import { z } from 'zod'
+import { Connection } from '../live/connection.tsx'
+import { useFresh } from '../live/use-fresh.ts'
+import { useLiveLoan } from '../live/use-live-loan.ts'
 import { get, newKey, send } from '../shared/api.server.ts'
-import { eurosText, referenceOf } from '../shared/loan.ts'
+import { eurosText, isOver, referenceOf } from '../shared/loan.ts'
 import { publicLoan } from '../shared/loans.server.ts'
 import { Status } from '../shared/status.tsx'
 import { Time } from '../shared/time.tsx'
+import { useKeptFocus } from '../shared/use-kept-focus.ts'
 import type { Route } from './+types/loan'
+import { DecidedMeanwhile, Decision, decisions } from './decision.tsx'
 import { eventText } from './event-text.ts'
 import { RevealNationalId } from './national-id.tsx'
 
@@ -15,6 +21,7 @@ const knownLoan = publicLoan.extend({
   address: z.string().optional(),
   nationalId: z.string().optional(),
   score: z.number().nullable().optional(),
+  decidedBy: z.string().nullable().optional(),
 })
 const history = z.object({
   events: z.array(
@@ -32,12 +39,10 @@ export const loader = async ({ params, request, context }: Route.LoaderArgs) => 
   const after = new URL(request.url).searchParams.get('after')
   const address = `/api/loans/${encodeURIComponent(params.loanId)}`
   // The history is for underwriters only: whoever is refused there is shown nothing of the rest.
-  const { events } = await get(context, `${address}/history`, history)
+  const loadedHistory = await get(context, `${address}/history`, history)
   const loan = await get(context, `${address}${after === null ? '' : `?after=${encodeURIComponent(after)}`}`, knownLoan)
-  return { loan, events, decisionKey: newKey() }
+  return { loaded: loan, loadedHistory, decisionKey: newKey(), openedAt: new Date().toISOString() }
 }
-
-const decisions = { approve: 'approve', deny: 'deny' } as const
 
 export const action = async ({ params, request, context }: Route.ActionArgs) => {
   const form = await request.formData()
@@ -54,40 +59,14 @@ export const action = async ({ params, request, context }: Route.ActionArgs) => 
   return data({ refused: `${detail}${by}`, reason }, { status })
 }
 
-const Decision = ({ decisionKey, reason }: { decisionKey: string; reason: string }) => {
-  const sending = useNavigation().state !== 'idle'
-  return (
-    <Form method="post" className="decision" replace>
-      <h2>Your decision</h2>
-      <input type="hidden" name="key" value={decisionKey} />
-      <div className="field">
-        <label htmlFor="reason">Reason</label>
-        <p id="reason-hint" className="hint">
-          Optional. In a sentence, for whoever reads this later.
-        </p>
-        <textarea
-          id="reason"
-          name="reason"
-          rows={2}
-          maxLength={500}
-          defaultValue={reason}
-          aria-describedby="reason-hint"
-        />
-      </div>
-      <p className="actions">
-        <button type="submit" name="decision" value={decisions.approve} className="button" aria-disabled={sending}>
-          Approve
-        </button>
-        <button type="submit" name="decision" value={decisions.deny} className="button danger" aria-disabled={sending}>
-          Decline
-        </button>
-      </p>
-    </Form>
-  )
-}
-
 export default function UnderwritingLoanPage({ loaderData, actionData }: Route.ComponentProps) {
-  const { loan, events, decisionKey } = loaderData
+  const { loaded, loadedHistory, decisionKey, openedAt } = loaderData
+  const isSending = useNavigation().state !== 'idle'
+  const { live, loan } = useLiveLoan(loaded)
+  const { value } = useFresh(`/api/loans/${loaded.loanId}/history`, loadedHistory, { changed: loan.status })
+  const decidedMeanwhile = !isOver(loaded.status) && isOver(loan.status) && !isSending
+  const heading = useRef<HTMLHeadingElement>(null)
+  useKeptFocus(heading, loan.status)
   const facts = [
     ['Address', loan.address],
     ['National id', loan.nationalId],
@@ -101,7 +80,7 @@ export default function UnderwritingLoanPage({ loaderData, actionData }: Route.C
         <Link to="/underwriting">All that wait</Link>
       </p>
       <div className="title">
-        <h1>
+        <h1 ref={heading} tabIndex={-1}>
           {loan.name}, {eurosText(loan.amount)}
         </h1>
         <p role="status" className="standing">
@@ -128,11 +107,15 @@ export default function UnderwritingLoanPage({ loaderData, actionData }: Route.C
           {loan.status === 'awaiting review' && (
             <Decision decisionKey={decisionKey} reason={actionData?.reason ?? ''} />
           )}
+          {decidedMeanwhile && !actionData && (
+            <DecidedMeanwhile status={loan.status} decidedBy={loan.decidedBy ?? null} />
+          )}
+          <Connection live={live} openedAt={openedAt} />
         </div>
         <section aria-labelledby="history">
           <h2 id="history">What has happened</h2>
           <ol className="timeline">
-            {events.map((event) => (
+            {value.events.map((event) => (
               <li key={event.revision} data-place="done">
                 <h3>{eventText(event)}</h3>
                 {typeof event.data.reason === 'string' && <p>“{event.data.reason}”</p>}

@@ -1,4 +1,6 @@
 // How deciding goes, in charts that are drawn on the server and read as tables by those who do not see them.
+import { Connection } from '../live/connection.tsx'
+import { useFresh } from '../live/use-fresh.ts'
 import { get } from '../shared/api.server.ts'
 import { statusText } from '../shared/loan.ts'
 import type { Route } from './+types/numbers'
@@ -9,16 +11,20 @@ import { statistics } from './underwriting.server.ts'
 
 const daysShown = 14
 const dayMs = 86_400_000
+const renewEveryMs = 5_000
+const path = `/api/underwriting/statistics?days=${daysShown}`
 
 export const loader = async ({ context }: Route.LoaderArgs) => ({
-  ...(await get(context, `/api/underwriting/statistics?days=${daysShown}`, statistics)),
-  today: new Date().toISOString().slice(0, 10),
+  loaded: await get(context, path, statistics),
+  openedAt: new Date().toISOString(),
 })
 
 const outcomes = ['approved', 'denied', 'withdrawn'] as const
 
-export default function Numbers({ loaderData }: Route.ComponentProps) {
-  const { byDay, scores, decisionTimes, medianMs, today } = loaderData
+export default function Numbers({ loaderData: { loaded, openedAt } }: Route.ComponentProps) {
+  const numbers = useFresh(path, loaded, { everyMs: renewEveryMs })
+  const { byDay, scores, decisionTimes, medianMs } = numbers.value
+  const today = (numbers.heardAt ?? openedAt).slice(0, 10)
   const days = Array.from({ length: daysShown }, (_, place) =>
     new Date(Date.parse(today) - (daysShown - 1 - place) * dayMs).toISOString().slice(0, 10),
   )
@@ -27,7 +33,10 @@ export default function Numbers({ loaderData }: Route.ComponentProps) {
   return (
     <>
       <title>Numbers · Headwater</title>
-      <Tabs />
+      <section>
+        <Tabs />
+        <Connection live={numbers} openedAt={openedAt} />
+      </section>
       <div className="charts">
         <BarChart
           title="Outcomes by day"

@@ -1,30 +1,51 @@
 // The loans that wait for an underwriter: they come and go by themselves, but never under the pointer.
 import { useCallback, useState } from 'react'
-import { data, Form, Link } from 'react-router'
+import { type RouterContextProvider, redirect } from 'react-router'
 import { Connection } from '../live/connection.tsx'
+import { useFresh } from '../live/use-fresh.ts'
 import { useLiveRows } from '../live/use-live-rows.ts'
 import { get } from '../shared/api.server.ts'
 import { eurosText } from '../shared/loan.ts'
-import { Time } from '../shared/time.tsx'
 import { useHydrated } from '../shared/use-hydrated.ts'
 import type { Route } from './+types/queue'
+import { ListForm, ListLink } from './list-form.tsx'
+import { QueueTable } from './queue-table.tsx'
 import { Shortcuts } from './shortcuts.tsx'
-import { SortedHeader } from './sorted-header.tsx'
 import { durationText, StatCard } from './stat-card.tsx'
 import { Tabs } from './tabs.tsx'
-import { listQuery, statistics, type UnderwritingLoan, underwritingPage } from './underwriting.server.ts'
+import {
+  type Asked,
+  apiRequest,
+  askedInAddress,
+  askedInForm,
+  statistics,
+  type UnderwritingLoan,
+  underwritingPage,
+} from './underwriting.server.ts'
 import { useHeldRows } from './use-held-rows.ts'
 
-const rowsShownMax = 100
+/** Without scripts; with them, all that a live query shows. */
+const rowsAPage = '100'
+const liveRowsMax = 1_000
+const statisticsPath = '/api/underwriting/statistics?days=1'
+const statisticsEveryMs = 10_000
 
-export const loader = async ({ request, context }: Route.LoaderArgs) => {
-  const filter = listQuery(request, ['search', 'score', 'sort', 'direction'])
-  const query = new URLSearchParams({ ...filter, limit: String(rowsShownMax) })
+const readQueue = async (context: Readonly<RouterContextProvider>, asked: Asked) => {
+  const { query, headers } = apiRequest(asked, { limit: rowsAPage })
   const [queue, numbers] = await Promise.all([
-    get(context, `/api/underwriting/queue?${query}`, underwritingPage),
-    get(context, '/api/underwriting/statistics?days=1', statistics),
+    get(context, `/api/underwriting/queue?${query}`, underwritingPage, headers),
+    get(context, statisticsPath, statistics),
   ])
-  return data({ loans: queue.loans, numbers, filter, openedAt: new Date().toISOString() })
+  const { filter, search } = asked
+  return { ...queue, numbers, filter, search, openedAt: new Date().toISOString() }
+}
+
+export const loader = ({ request, context }: Route.LoaderArgs) => readQueue(context, askedInAddress(request))
+
+export const action = async ({ request, context }: Route.ActionArgs) => {
+  const asked = await askedInForm(request)
+  if (asked.search) return readQueue(context, asked)
+  return redirect(`/underwriting?${new URLSearchParams(asked.filter)}`, 303)
 }
 
 const keyOf = (loan: UnderwritingLoan) => loan.loanId
@@ -39,20 +60,31 @@ const compareBy = (sort: string, direction: string) => {
   }
 }
 
-export default function Queue({ loaderData: { loans, numbers, filter, openedAt } }: Route.ComponentProps) {
-  const { sort = 'requestedAt', direction = 'asc', search = '', score = '' } = filter
+export default function Queue({ loaderData, actionData }: Route.ComponentProps) {
+  const { loans, next, numbers: loadedNumbers, filter, search, openedAt } = actionData ?? loaderData
+  const { sort = 'requestedAt', direction = 'asc', score = '' } = filter
   const scripts = useHydrated()
   const [paused, setPaused] = useState(false)
   const [pointed, setPointed] = useState(false)
-  const live = useLiveRows({ topic: 'underwriting', filter, keyOf }, loans)
-  const sorted = live.rows.toSorted(compareBy(sort, direction)).slice(0, rowsShownMax)
-  const { rows, arrived, left, release } = useHeldRows(sorted, {
+  const [focused, setFocused] = useState(false)
+  const liveFilter = { sort, direction, ...(score && { score }), ...(search && { search }) }
+  const live = useLiveRows({ topic: 'underwriting', filter: liveFilter, keyOf }, loans)
+  const { value: numbers } = useFresh(statisticsPath, loadedNumbers, {
+    everyMs: statisticsEveryMs,
+    changed: live.rows,
+  })
+  const { rows, arrived, left, release } = useHeldRows(live.rows.toSorted(compareBy(sort, direction)), {
     keyOf,
-    isHeld: paused || pointed,
-    query: JSON.stringify(filter),
+    isHeld: paused || pointed || focused,
+    query: JSON.stringify(liveFilter),
   })
 
   const pause = useCallback(() => setPaused((now) => !now), [])
+  const show = () => {
+    release()
+    // The button goes, and what it showed is where one wants to be.
+    document.getElementById('queue')?.focus()
+  }
   const news = [arrived > 0 && `${arrived} new`, left.size > 0 && `${left.size} gone`].filter(Boolean).join(', ')
   return (
     <>
@@ -60,32 +92,29 @@ export default function Queue({ loaderData: { loans, numbers, filter, openedAt }
       <section>
         <Tabs />
         <dl className="cards">
-          <StatCard label="Waiting" value={String(search || score ? numbers.waiting.count : live.rows.length)} />
+          <StatCard label="Waiting" value={numbers.waiting.count.toLocaleString('en')} />
           <StatCard label="Asked for in all" value={eurosText(numbers.waiting.amount)} />
           <StatCard label="Median time to a decision" value={durationText(numbers.medianMs)} />
         </dl>
       </section>
       <section aria-labelledby="queue">
         <div className="title">
-          <h2 id="queue">Waiting for a decision</h2>
+          <h2 id="queue" tabIndex={-1}>
+            Waiting for a decision
+          </h2>
           <Connection live={live} openedAt={openedAt} />
         </div>
         <div className="toolbar">
-          <Form method="get" role="search" className="filter" key={`${search} ${score}`}>
-            <label htmlFor="search">Name or reference</label>
-            <input id="search" name="search" type="search" defaultValue={search} />
-            <label htmlFor="score">Score</label>
-            <select id="score" name="score" defaultValue={score}>
-              <option value="">Any</option>
-              <option value="5">5</option>
-              <option value="6">6</option>
-            </select>
-            <input type="hidden" name="sort" value={sort} />
-            <input type="hidden" name="direction" value={direction} />
-            <button type="submit" className="button plain small">
-              Filter
-            </button>
-          </Form>
+          <ListForm search={search} order={{ sort, direction }}>
+            <span className="pair">
+              <label htmlFor="score">Score</label>
+              <select key={score} id="score" name="score" defaultValue={score}>
+                <option value="">Any</option>
+                <option value="5">5</option>
+                <option value="6">6</option>
+              </select>
+            </span>
+          </ListForm>
           {scripts && (
             <p className="actions">
               <button type="button" className="button plain small" aria-pressed={paused} onClick={pause}>
@@ -97,7 +126,7 @@ export default function Queue({ loaderData: { loans, numbers, filter, openedAt }
         </div>
         <p role="status" className="news">
           {news && (
-            <button type="button" className="button small" onClick={release}>
+            <button type="button" className="button small" onClick={show}>
               {news}: show
             </button>
           )}
@@ -109,47 +138,25 @@ export default function Queue({ loaderData: { loans, numbers, filter, openedAt }
               : 'Nobody waits. The next one appears here by itself.'}
           </p>
         ) : (
-          <div className="scroll">
-            <table>
-              <thead>
-                <tr>
-                  <th scope="col">Applicant</th>
-                  <SortedHeader by="amount" label="Amount" order={{ sort, direction }} number />
-                  <SortedHeader by="score" label="Score" order={{ sort, direction }} number />
-                  <SortedHeader by="requestedAt" label="Waiting since" order={{ sort, direction }} />
-                </tr>
-              </thead>
-              <tbody
-                onPointerEnter={() => setPointed(true)}
-                onPointerLeave={() => setPointed(false)}
-                onFocus={() => setPointed(true)}
-                onBlur={() => setPointed(false)}
-              >
-                {rows.map(({ loanId, name, amount, score, requestedAt }) => (
-                  <tr
-                    key={loanId}
-                    className={live.changed.has(loanId) ? 'fresh' : undefined}
-                    data-left={left.has(loanId) || undefined}
-                  >
-                    <th scope="row">
-                      <Link to={`/underwriting/loans/${loanId}`} data-row>
-                        {name}
-                      </Link>
-                      {left.has(loanId) && <span className="quiet"> no longer waits</span>}
-                    </th>
-                    <td className="number">{eurosText(amount)}</td>
-                    <td className="number">{score}</td>
-                    <td>
-                      <Time at={requestedAt} />
-                    </td>
-                  </tr>
-                ))}
-              </tbody>
-            </table>
-          </div>
+          <QueueTable
+            rows={rows}
+            left={left}
+            changed={live.changed}
+            order={{ sort, direction }}
+            search={search}
+            onPointed={setPointed}
+            onFocused={setFocused}
+          />
         )}
-        {live.rows.length > rowsShownMax && (
-          <p className="quiet">The first {rowsShownMax} are shown. Filter to see others.</p>
+        {!scripts && next !== null && (
+          <p>
+            <ListLink name="cursor" value={next} address={{ cursor: next }} search={search}>
+              Next {rowsAPage}
+            </ListLink>
+          </p>
+        )}
+        {live.rows.length >= liveRowsMax && (
+          <p className="quiet">The first {liveRowsMax.toLocaleString('en')} are shown. Filter to see others.</p>
         )}
       </section>
     </>

@@ -1,0 +1,14 @@
+// A limit on how long somebody waits; the work itself goes on, or ends by limits of its own.
+
+/** @throws what `late` makes, when the work has not settled within `timeoutMs` */
+export const within = async <Result>(timeoutMs: number, work: Promise<Result>, late: () => Error): Promise<Result> => {
+  let timer: NodeJS.Timeout | undefined
+  const timeout = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(late()), timeoutMs)
+  })
+  try {
+    return await Promise.race([work, timeout])
+  } finally {
+    clearTimeout(timer)
+  }
+}

@@ -1,0 +1,130 @@
+// A command has an answer in bounded time, whatever the store does, and its key keeps the outcome safe.
+import { randomUUID } from 'node:crypto'
+import { createServer, type Socket } from 'node:net'
+import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest'
+import { connectEventStore, type EventStore } from '../src/client.ts'
+import { type CommandHandlerOptions, createCommandHandler } from '../src/handle-command.ts'
+import { logger, runPrefix, testStore } from './support.ts'
+import { type Till, type TillCommand, type TillEvent, till, tillCodec } from './till.ts'
+
+const category = `${runPrefix}till`
+const answerMsMax = 300
+
+let store: EventStore
+let close: () => Promise<void>
+beforeAll(async () => {
+  const { url, stop } = await testStore()
+  store = connectEventStore({ url, logger })
+  close = async () => {
+    await store.close()
+    await stop()
+  }
+})
+afterAll(() => close())
+
+const handlerOver = (over: EventStore, limits: Partial<CommandHandlerOptions<TillCommand, TillEvent, Till>> = {}) =>
+  createCommandHandler({ store: over, decider: till, codec: tillCodec, category, logger, answerMsMax, ...limits })
+const putIn = (id: string = randomUUID()) => ({
+  id,
+  command: { type: 'PutIn', amount: 1 } as const,
+  commandId: randomUUID(),
+  requestHash: '',
+  actor: 'tester',
+})
+const eventsOf = (id: string) => store.readStream(`${category}-${id}`, 0n, 10)
+const unavailable = { code: 'event_store_unavailable' }
+
+/** A store that takes connections and says nothing, neither on these nor on later ones. */
+const frozenStore = async () => {
+  const sockets = new Set<Socket>()
+  const server = createServer((socket) => {
+    sockets.add(socket)
+    socket.on('error', () => undefined).resume()
+  })
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  const address = server.address()
+  if (!address || typeof address === 'string') throw new Error('The server has no port.')
+  const frozen = connectEventStore({ url: `esdb://127.0.0.1:${address.port}?tls=false`, logger })
+  onTestFinished(async () => {
+    await frozen.close()
+    for (const socket of sockets) socket.destroy()
+    server.close()
+  })
+  return frozen
+}
+
+/** Appends through it are made at once, and answered only when the test says so. */
+const heldStore = () => {
+  const gate = Promise.withResolvers<void>()
+  const sent: Promise<unknown>[] = []
+  const held: EventStore = {
+    ...store,
+    append: (...args) => {
+      const reply = store.append(...args)
+      sent.push(reply)
+      return gate.promise.then(() => reply)
+    },
+  }
+  return { held, sent, release: gate.resolve }
+}
+
+test('a frozen store: more commands than can be sent at once all have their answer, and so have questions for a record', async () => {
+  const handler = handlerOver(await frozenStore())
+  const answers = [...Array.from({ length: 40 }, () => handler.handle(putIn())), handler.recorded(putIn())]
+  for (const answer of answers) await expect(answer).rejects.toMatchObject(unavailable)
+})
+
+test('after the answer "unknown" the same key finds what was written; what had not begun never is', async () => {
+  const { held, sent, release } = heldStore()
+  const handler = handlerOver(held)
+  const id = randomUUID()
+  const [begun, waiting] = [putIn(id), putIn(id)]
+  const answers = [handler.handle(begun), handler.handle(waiting)]
+  // The first is alone in its append; the second came while that was under way.
+  for (const answer of answers) await expect(answer).rejects.toMatchObject(unavailable)
+  release()
+  await Promise.all(sent)
+  const recorded = await eventsOf(id)
+  expect(sent).toHaveLength(1)
+  expect(recorded.map(({ metadata }) => metadata.commandId)).toEqual([begun.commandId])
+  const patient = handlerOver(store, { answerMsMax: 10_000 })
+  expect(await patient.handle(begun)).toMatchObject({ revision: 0n, created: true })
+  expect(await patient.handle(waiting)).toMatchObject({ revision: 1n })
+  expect(await eventsOf(id)).toHaveLength(2)
+})
+
+test('a stream whose commands were given up takes new ones again', async () => {
+  const { held, sent, release } = heldStore()
+  const handler = handlerOver(held)
+  const id = randomUUID()
+  await expect(handler.handle(putIn(id))).rejects.toMatchObject(unavailable)
+  release()
+  await Promise.all(sent)
+  expect(await handler.handle(putIn(id))).toMatchObject({ revision: 1n })
+})
+
+test('an append whose time is over is not sent', async () => {
+  const stream = `${category}-${randomUUID()}`
+  const event = { id: randomUUID(), type: 'MoneyPutIn', data: { amount: 1 }, metadata: {} }
+  await expect(store.append(stream, [event], 'no_stream', performance.now())).rejects.toMatchObject(unavailable)
+  expect(await store.readStream(stream, 0n, 1)).toEqual([])
+})
+
+test('memory is bounded by what streams remember: the one not used for longest is forgotten, and read again', async () => {
+  const reads: string[] = []
+  const counting: EventStore = {
+    ...store,
+    readStream: (stream, from, maxCount) => {
+      reads.push(stream)
+      return store.readStream(stream, from, maxCount)
+    },
+  }
+  const handler = handlerOver(counting, { answerMsMax: 10_000, cacheWeightMax: 6 })
+  const [one, other] = [randomUUID(), randomUUID()]
+  // Each weighs one, and one a command.
+  for (const id of [one, one, other, other]) await handler.handle(putIn(id))
+  await handler.handle(putIn(one))
+  expect(reads).toEqual([])
+  await handler.handle(putIn(other))
+  expect(reads).toEqual([`${category}-${other}`])
+})
