@@ -1,12 +1,13 @@
 // What an applicant without an account holds: a token of the gateway's own for one loan, in a cookie of its own.
 import type { KeyObject } from 'node:crypto'
 import { loanCapability, loanOfCapability } from '@headwater/deciders/loan/loan-policy'
-import { type Authenticator, type Credential, capabilityIssuer } from '@headwater/http-kit/auth'
+import { type Authenticator, capabilityIssuer, tokenEndMs } from '@headwater/http-kit/auth'
 import { Problem } from '@headwater/http-kit/problem'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { decodeJwt, SignJWT } from 'jose'
 import { z } from 'zod'
 import type { Cookies } from './cookies.ts'
+import type { Credential } from './credentials.ts'
 
 const cookieStart = 'headwater_loan_'
 const capabilityDaysMax = 90
@@ -54,7 +55,7 @@ export const createCapabilities = ({
   const credentialOf = async (loanId: string, token: string): Promise<readonly Credential[]> => {
     try {
       const actor = await actorOf(token)
-      return loanOfCapability(actor) === loanId ? [{ actor, token }] : []
+      return loanOfCapability(actor) === loanId ? [{ actor, token, endsAtMs: tokenEndMs(token) }] : []
     } catch (error) {
       // Run out, or signed with a key that is no longer used: as if it were not there.
       if (error instanceof Problem && error.status === 401) return []

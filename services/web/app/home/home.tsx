@@ -2,7 +2,7 @@
 import { Link } from 'react-router'
 import { Connection } from '../live/connection.tsx'
 import { useLiveRows } from '../live/use-live-rows.ts'
-import { get } from '../shared/api.server.ts'
+import { getIfSignedIn } from '../shared/api.server.ts'
 import { eurosText, type PublicLoan, referenceOf } from '../shared/loan.ts'
 import { loanList } from '../shared/loans.server.ts'
 import { Status } from '../shared/status.tsx'
@@ -12,7 +12,8 @@ import type { Route } from './+types/home'
 const loansShownMax = 10
 
 export const loader = async ({ context }: Route.LoaderArgs) => ({
-  loans: (await get(context, `/api/loans?limit=${loansShownMax}`, loanList)).loans,
+  // Whoever may see none is shown the page all the same.
+  loans: (await getIfSignedIn(context, `/api/loans?limit=${loansShownMax}`, loanList))?.loans,
   openedAt: new Date().toISOString(),
 })
 
@@ -23,9 +24,57 @@ const newestFirst = (a: PublicLoan, b: PublicLoan): number => {
 }
 const keyOf = (loan: PublicLoan) => loan.loanId
 
-export default function Home({ loaderData: { loans, openedAt } }: Route.ComponentProps) {
+const Latest = ({ loans, openedAt }: { loans: readonly PublicLoan[]; openedAt: string }) => {
   const live = useLiveRows<PublicLoan>({ topic: 'loans', keyOf }, loans)
   const newest = live.rows.toSorted(newestFirst).slice(0, loansShownMax)
+  return (
+    <section aria-labelledby="loans">
+      <div className="title">
+        <h2 id="loans" tabIndex={-1}>
+          Latest applications
+        </h2>
+        <Connection live={live} openedAt={openedAt} />
+      </div>
+      {newest.length === 0 ? (
+        <p className="empty">No applications yet. The first one appears here by itself.</p>
+      ) : (
+        <table aria-describedby="nobody">
+          <thead>
+            <tr>
+              <th scope="col">Received</th>
+              <th scope="col" className="number">
+                Amount
+              </th>
+              <th scope="col">Status</th>
+              <th scope="col" className="wide">
+                Reference
+              </th>
+            </tr>
+          </thead>
+          <tbody>
+            {newest.map((loan) => (
+              <tr key={loan.loanId} className={live.changed.has(loan.loanId) ? 'fresh' : undefined}>
+                <td>
+                  <Time at={loan.requestedAt} />
+                </td>
+                <td className="number">{eurosText(loan.amount)}</td>
+                <td>
+                  <Status status={loan.status} />
+                </td>
+                <td className="wide reference">{referenceOf(loan.loanId)}</td>
+              </tr>
+            ))}
+          </tbody>
+        </table>
+      )}
+      <p id="nobody" className="quiet">
+        Nothing here tells who applied.
+      </p>
+    </section>
+  )
+}
+
+export default function Home({ loaderData: { loans, openedAt } }: Route.ComponentProps) {
   return (
     <>
       <title>Headwater · loans, decided in the open</title>
@@ -40,7 +89,7 @@ export default function Home({ loaderData: { loans, openedAt } }: Route.Componen
           <Link className="button" to="/apply">
             Apply for a loan
           </Link>
-          <a href="#loans">See the latest decisions</a>
+          {loans && <a href="#loans">See the latest decisions</a>}
         </p>
       </section>
 
@@ -64,49 +113,7 @@ export default function Home({ loaderData: { loans, openedAt } }: Route.Componen
         </ol>
       </section>
 
-      <section aria-labelledby="loans">
-        <div className="title">
-          <h2 id="loans" tabIndex={-1}>
-            Latest applications
-          </h2>
-          <Connection live={live} openedAt={openedAt} />
-        </div>
-        {newest.length === 0 ? (
-          <p className="empty">No applications yet. The first one appears here by itself.</p>
-        ) : (
-          <table aria-describedby="nobody">
-            <thead>
-              <tr>
-                <th scope="col">Received</th>
-                <th scope="col" className="number">
-                  Amount
-                </th>
-                <th scope="col">Status</th>
-                <th scope="col" className="wide">
-                  Reference
-                </th>
-              </tr>
-            </thead>
-            <tbody>
-              {newest.map((loan) => (
-                <tr key={loan.loanId} className={live.changed.has(loan.loanId) ? 'fresh' : undefined}>
-                  <td>
-                    <Time at={loan.requestedAt} />
-                  </td>
-                  <td className="number">{eurosText(loan.amount)}</td>
-                  <td>
-                    <Status status={loan.status} />
-                  </td>
-                  <td className="wide reference">{referenceOf(loan.loanId)}</td>
-                </tr>
-              ))}
-            </tbody>
-          </table>
-        )}
-        <p id="nobody" className="quiet">
-          Nothing here tells who applied.
-        </p>
-      </section>
+      {loans && <Latest loans={loans} openedAt={openedAt} />}
     </>
   )
 }

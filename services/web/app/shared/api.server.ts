@@ -59,6 +59,18 @@ export const get = async <T>(
   return schema.parse(answer.body)
 }
 
+/** The same for a page that is for all: undefined for whom nobody knows. @throws the error page */
+export const getIfSignedIn = async <T>(
+  context: Readonly<RouterContextProvider>,
+  path: string,
+  schema: z.ZodType<T>,
+): Promise<T | undefined> => {
+  const answer = await ask(context, path)
+  if (answer.ok) return schema.parse(answer.body)
+  if (answer.problem.status === 401) return undefined
+  throw data(answer.problem, { status: answer.problem.status })
+}
+
 const visitor = z.object({
   signedIn: z.boolean(),
   name: z.string().optional(),
