@@ -12,7 +12,7 @@ import { authenticatorOf, startIssuer } from '../../../packages/http-kit/test/is
 import { startBureau } from '../../../packages/third-parties/test/support.ts'
 import { createLoanServer } from '../src/loan-server.ts'
 
-const logger = createLogger({ service: 'loan', level: process.env.LOG_LEVEL ?? 'silent' })
+export const logger = createLogger({ service: 'loan', level: process.env.LOG_LEVEL ?? 'silent' })
 
 export const ada = {
   name: 'Ada Lovelace',
