@@ -6,7 +6,7 @@ import { commandHeaders, commandResponses } from '@headwater/http-kit/command'
 import type { HttpServer } from '@headwater/http-kit/server'
 import { z } from 'zod'
 import { credentialForLoan } from './auth/loan-access.ts'
-import { connectService } from './forwarding.ts'
+import { answerWith, connectService } from './forwarding.ts'
 
 type ServiceName = 'loan'
 export type ServiceUrls = Readonly<Record<ServiceName, string>>
@@ -82,7 +82,7 @@ export const registerCommands = async (
         async (request, reply) => {
           const loanId = idParameter.safeParse(request.params).data?.id
           const { token } = credentialForLoan(request.allowed, loanId)
-          return connected[service].forward(request, reply, token)
+          return answerWith(reply, await connected[service].forward(request, token))
         },
       )
     }
