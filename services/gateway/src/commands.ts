@@ -7,7 +7,7 @@ import type { HttpServer } from '@headwater/http-kit/server'
 import { z } from 'zod'
 import type { Applying } from './auth/applying.ts'
 import { credentialForLoan } from './auth/loan-access.ts'
-import { connectService } from './forwarding.ts'
+import { answerWith, connectService } from './forwarding.ts'
 
 type ServiceName = 'loan'
 export type ServiceUrls = Readonly<Record<ServiceName, string>>
@@ -90,9 +90,9 @@ export const registerCommands = async (
         async (request, reply) => {
           const loanId = idParameter.safeParse(request.params).data?.id
           const { token } = credentialForLoan(request.allowed, loanId)
-          return connected[service].forward(request, reply, token, async (answer) => {
-            if (applies) await applying?.accepted(request, reply, answer)
-          })
+          const answer = await connected[service].forward(request, token)
+          if (applies && answer.status < 300) await applying?.accepted(request, reply, answer.body)
+          return answerWith(reply, answer)
         },
       )
     }

@@ -26,27 +26,28 @@ type Headers = Readonly<Record<string, string | string[] | undefined>>
 const only = (names: readonly string[], headers: Headers): Record<string, string | string[]> =>
   Object.fromEntries(names.flatMap((name) => (headers[name] === undefined ? [] : [[name, headers[name]]])))
 
-export type Service = {
+type Answer = {
+  readonly status: number
+  readonly headers: Readonly<Record<string, string | string[]>>
+  readonly body: Buffer
+}
+
+type Service = {
   /**
    * @param token who asks, as the service is told: it checks that itself
-   * @param accepted called with an answer that is no refusal, before that is sent on
+   * @throws Problem 503 when the service does not answer
    */
-  readonly forward: (
-    request: FastifyRequest,
-    reply: FastifyReply,
-    token: string | undefined,
-    accepted?: (body: Buffer) => Promise<void>,
-  ) => Promise<FastifyReply>
+  readonly forward: (request: FastifyRequest, token: string | undefined) => Promise<Answer>
   readonly close: () => Promise<void>
 }
+
+export const answerWith = (reply: FastifyReply, { status, headers, body }: Answer): FastifyReply =>
+  reply.status(status).headers(headers).send(body)
 
 export const connectService = (
   name: string,
   url: string,
-  {
-    answerTimeoutMs = answerTimeoutMsDefault,
-    answerBytesMax = answerBytesMaxDefault,
-  }: { readonly answerTimeoutMs?: number | undefined; readonly answerBytesMax?: number | undefined } = {},
+  { answerTimeoutMs = answerTimeoutMsDefault, answerBytesMax = answerBytesMaxDefault } = {},
 ): Service => {
   const pool = new Pool(new URL(url).origin, {
     connections: connectionsMax,
@@ -65,20 +66,24 @@ export const connectService = (
       body: body instanceof Buffer ? body : null,
       signal: AbortSignal.timeout(answerTimeoutMs),
     })
-    return { ...answer, bytes: Buffer.from(await answer.body.arrayBuffer()) }
+    return {
+      status: answer.statusCode,
+      headers: only(returnedHeaders, answer.headers),
+      body: Buffer.from(await answer.body.arrayBuffer()),
+    }
   }
   return {
-    forward: async (request, reply, token, accepted) => {
-      const { statusCode, headers, bytes } = await ask(request, token).catch((error: unknown) => {
+    forward: async (request, token) => {
+      try {
+        return await ask(request, token)
+      } catch (error) {
         request.log.warn({ err: error, service: name }, 'a request could not be forwarded')
         throw new Problem(
           503,
           'service_unavailable',
           `The ${name} service does not answer. It is safe to repeat this with the same Idempotency-Key.`,
         )
-      })
-      if (statusCode < 300) await accepted?.(bytes)
-      return reply.status(statusCode).headers(only(returnedHeaders, headers)).send(bytes)
+      }
     },
     close: () => pool.close(),
   }
