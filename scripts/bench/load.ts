@@ -56,6 +56,17 @@ export const requestLoan = (loanId: string, requestedAt = at): LoanCommand => ({
   },
 })
 
+/** Persons a pair of letters. */
+const serialsMax = 100_000
+const letters = 26
+
+/** Another person's for every number. */
+export const nationalIdOf = (person: number): string => {
+  const pair = Math.floor(person / serialsMax)
+  const pairText = String.fromCharCode(65 + (Math.floor(pair / letters) % letters), 65 + (pair % letters))
+  return `5${String(person % serialsMax).padStart(5, '0')}${pairText}`
+}
+
 /** Keeps so many commands in flight until the time is up, and counts those that were answered. */
 export const drive = async (
   { inFlight, durationMs, commandsMax = Number.POSITIVE_INFINITY }: Load,

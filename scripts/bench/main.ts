@@ -16,19 +16,22 @@ import { live } from './measures/live.ts'
 import { pixel } from './measures/pixel.ts'
 import { projections } from './measures/projections.ts'
 import { size } from './measures/size.ts'
+import { tokens } from './measures/tokens.ts'
 import { installPeers } from './peers.ts'
 import { createProcesses } from './processes.ts'
 import { summariseProfiles } from './profile.ts'
 import { type Measured, markdown, notesOn, terminalTable } from './report.ts'
 
 const roundsDefault = 3
-const measures: readonly Measure[] = [decisions, commands, projections, follow, live, pixel, http, size]
+const measures: readonly Measure[] = [decisions, commands, projections, follow, live, pixel, http, tokens, size]
 
 const root = path.join(import.meta.dirname, '../..')
 const reportFile = path.join(root, 'docs/benchmarks.md')
 const directory = path.join(root, '.data/bench', String(process.pid))
 
 const { values: options } = parseArgs({
+  // npm takes `--` away, others hand it on.
+  args: process.argv.slice(2).filter((argument) => argument !== '--'),
   options: {
     quick: { type: 'boolean', default: false },
     profile: { type: 'boolean', default: false },

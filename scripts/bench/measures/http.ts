@@ -3,13 +3,11 @@ import { execFile } from 'node:child_process'
 import { randomUUID } from 'node:crypto'
 import path from 'node:path'
 import { promisify } from 'node:util'
-import { startIssuer } from '../../../packages/http-kit/test/issuer.ts'
+import { startBenchIssuer } from '../issuer.ts'
 import type { Measure } from '../measure.ts'
 
 const connections = 50
 const roundS = 5
-/** Longer than all rounds. */
-const tokenLifetimeSeconds = 60 * 60
 const outputBytesMax = 16 * 1024 * 1024
 
 const applicants = path.join(import.meta.dirname, '../workers/applicants.ts')
@@ -40,7 +38,7 @@ export const http: Measure = {
   how: `\`POST /api/loans\` by autocannon with ${connections} connections, for ${roundS} s a round, each for another person, as a
 partner whose token gateway and loan service both check: gateway, loan service, credit bureau (the sandbox's, told to answer at once) and embedded event store are processes of their own, and
 all five share the machine.`,
-  run: async ({ processes, rounds, quick, directory, peersMissing, say }) => {
+  run: async ({ processes, rounds, quick, directory, newDatabase, peersMissing, say }) => {
     const missing = peersMissing()
     if (missing !== undefined) throw new Error(missing)
     const eventStore = await processes.eventStore(path.join(directory, 'store'))
@@ -50,7 +48,7 @@ all five share the machine.`,
       headers: { 'content-type': 'application/json' },
       body: JSON.stringify({ mode: 'normal', delayMs: 0 }),
     })
-    const issuer = await startIssuer({ lifetimeSeconds: tokenLifetimeSeconds })
+    const issuer = await startBenchIssuer()
     const token = await issuer.partnerTokenOf('bench', ['loans:write'])
     const env = {
       EVENTSTORE_URL: eventStore.url,
@@ -61,7 +59,11 @@ all five share the machine.`,
     }
     await processes.service('edge-projector', env)
     const loan = await processes.service('loan', env)
-    const gateway = await processes.service('gateway', { ...env, LOAN_URL: loan.url })
+    const gateway = await processes.service('gateway', {
+      ...env,
+      ...issuer.gatewayEnv(await newDatabase()),
+      LOAN_URL: loan.url,
+    })
     say('warming up')
     await shoot(gateway.url, token, 1, rounds)
     const loads: Load[] = []

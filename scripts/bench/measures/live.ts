@@ -1,14 +1,12 @@
 // From an append to the screens: through event store, projector and gateway, each a process of its own.
 import path from 'node:path'
-import { startIssuer } from '../../../packages/http-kit/test/issuer.ts'
+import { startBenchIssuer } from '../issuer.ts'
 import type { Measure } from '../measure.ts'
 import type { ViewersTasks } from '../workers/viewers.ts'
 
 const sockets = 200
 const perSecond = 100
 const roundMs = 8_000
-/** Longer than all rounds. */
-const tokenLifetimeSeconds = 60 * 60
 const warmUpMs = 2_000
 
 export const live: Measure = {
@@ -18,12 +16,12 @@ export const live: Measure = {
 sockets that all watch the live loans, and appends ${perSecond} loans a second (three events each) for ${roundMs / 1_000} s
 a round. Every loan's arrival at every socket counts, from the call of append. The process that measures also receives
 ${sockets * perSecond} messages a second: its own delay is in the figures.`,
-  run: async ({ processes, rounds, quick, directory, say }) => {
+  run: async ({ processes, rounds, quick, directory, newDatabase, say }) => {
     const eventStore = await processes.eventStore(path.join(directory, 'store'))
-    const issuer = await startIssuer({ lifetimeSeconds: tokenLifetimeSeconds })
+    const issuer = await startBenchIssuer()
     const env = { EVENTSTORE_URL: eventStore.url, EDGE_DIRECTORY: path.join(directory, 'edge') }
     await processes.service('edge-projector', env)
-    const gateway = await processes.service('gateway', { ...env, ...issuer.env })
+    const gateway = await processes.service('gateway', { ...env, ...issuer.gatewayEnv(await newDatabase()) })
     const viewers = processes.worker<ViewersTasks>('workers/viewers.ts')
     const watch = {
       eventStoreUrl: eventStore.url,

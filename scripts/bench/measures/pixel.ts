@@ -1,6 +1,8 @@
 // From an append to the screen of an underwriter: through event store, dashboard projector, Postgres, gateway and a real browser.
 import path from 'node:path'
 import { buildWeb } from '../../build-web.ts'
+import { startSignedIn } from '../../test/signed-in.ts'
+import { startBenchIssuer } from '../issuer.ts'
 import type { Measure } from '../measure.ts'
 import { freePort } from '../processes.ts'
 import type { WatcherTasks } from '../workers/watcher.ts'
@@ -14,7 +16,8 @@ const warmUpMs = 2_000
 export const pixel: Measure = {
   name: 'pixel',
   title: 'From append to pixel',
-  how: `A headless Chromium shows the underwriters' live queue, the newest first. Embedded event store, dashboard
+  how: `A headless Chromium shows the underwriters' live queue, the newest first; all it asks for passes a relay that adds an
+underwriter's token. Embedded event store, dashboard
 projector (durable PostgreSQL), gateway and pages are processes of their own; a further one appends loans that need
 review, ${eventsPerSecond} events a second (${eventsPerLoan} a loan), for ${roundMs / 1_000} s a round. Of every loan: from the call of append
 until its row is painted. A MutationObserver in the page sees the row, the callback of the next animation frame takes
@@ -23,11 +26,12 @@ the time, when the frame with the row is out: never too early, by up to a frame 
   run: async ({ processes, rounds, quick, directory, newDatabase, say }) => {
     buildWeb()
     const eventStore = await processes.eventStore(path.join(directory, 'store'))
+    const issuer = await startBenchIssuer()
+    const databaseUrl = await newDatabase()
     const env = {
       EVENTSTORE_URL: eventStore.url,
-      DATABASE_URL: await newDatabase(),
+      DATABASE_URL: databaseUrl,
       EDGE_DIRECTORY: path.join(directory, 'edge'),
-      DEVELOPMENT_UNDERWRITER: 'grace',
     }
     await Promise.all([processes.service('edge-projector', env), processes.service('dashboard-projector', env)])
     // These two are ready when they have found each other.
@@ -35,12 +39,19 @@ the time, when the frame with the row is out: never too early, by up to a frame 
     const gatewayUrl = `http://127.0.0.1:${ports.gateway}`
     await Promise.all([
       processes.service('web', { GATEWAY_URL: gatewayUrl, PORT: ports.web }),
-      processes.service('gateway', { ...env, WEB_URL: `http://127.0.0.1:${ports.web}`, PORT: ports.gateway }),
+      processes.service('gateway', {
+        ...env,
+        ...issuer.gatewayEnv(databaseUrl),
+        WEB_URL: `http://127.0.0.1:${ports.web}`,
+        PORT: ports.gateway,
+      }),
     ])
+    const token = await issuer.tokenOf({ roles: ['underwriter'] })
+    const underwriter = await startSignedIn(gatewayUrl, { authorization: `Bearer ${token}` })
     const watcher = processes.worker<WatcherTasks>('workers/watcher.ts')
     const watch = {
       eventStoreUrl: eventStore.url,
-      pageUrl: `${gatewayUrl}/underwriting?sort=requestedAt&direction=desc`,
+      pageUrl: `${underwriter.url}/underwriting?sort=requestedAt&direction=desc`,
       loansPerSecond: eventsPerSecond / eventsPerLoan,
     }
     say('warming up')
@@ -55,6 +66,8 @@ the time, when the frame with the row is out: never too early, by up to a frame 
       p95.push(figures.p95)
       missing += figures.missing
     }
+    await underwriter.stop()
+    await issuer.stop()
     const note = missing > 0 ? `${missing} rows were never painted.` : undefined
     return [
       { what: 'append to pixel, p50', unit: 'ms', ours: p50, note },

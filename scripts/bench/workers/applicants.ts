@@ -1,12 +1,11 @@
 // Sends loan requests as fast as they are answered, each for a person of its own, and prints autocannon's result as JSON.
 import { randomUUID } from 'node:crypto'
 import { parseArgs } from 'node:util'
+import { nationalIdOf } from '../load.ts'
 import { peerFile } from '../peers.ts'
 
-/** Persons a pair of letters, and pairs a round: nobody applies twice. */
-const serialsMax = 100_000
-const pairsPerRound = 20
-const letters = 26
+/** More than are sent in one: nobody applies twice. */
+const peopleARound = 2_000_000
 
 const { values } = parseArgs({
   options: {
@@ -18,20 +17,13 @@ const { values } = parseArgs({
   },
 })
 
-let people = 0
-
-const nationalId = (): string => {
-  const serial = people++
-  const pair = Number(values.round) * pairsPerRound + Math.floor(serial / serialsMax)
-  const pairText = String.fromCharCode(65 + (Math.floor(pair / letters) % letters), 65 + (pair % letters))
-  return `5${String(serial % serialsMax).padStart(5, '0')}${pairText}`
-}
+let people = Number(values.round) * peopleARound
 
 const body = () =>
   JSON.stringify({
     name: 'Ada Lovelace',
     address: '12 St James Square, London',
-    nationalId: nationalId(),
+    nationalId: nationalIdOf(people++),
     amount: 10_000,
   })
 
