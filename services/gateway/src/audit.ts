@@ -7,6 +7,7 @@ import { formatAuditCursor, listAudit, parseAuditCursor } from '@headwater/read-
 import type { PostgresReader } from '@headwater/read-models/postgres-reader'
 import { z } from 'zod'
 import { pageSize, problemAnswer } from './answers.ts'
+import { type Names, named, type People } from './people.ts'
 import { after, readAfter } from './read-after.ts'
 
 const filterLengthMax = 300
@@ -38,6 +39,7 @@ const entry = z
     eventId: z.string(),
     at: z.iso.datetime(),
     actor: z.string(),
+    actorName: z.string().optional().meta({ description: 'What they are called, where that is known.' }),
     action: z.string(),
     resource: z.string().nullable(),
     outcome: z.enum(auditOutcomes),
@@ -55,12 +57,16 @@ const page = z.object({
   next: z.string().nullable().meta({ description: 'The `cursor` of the next page; null on the last.' }),
 })
 
-const asSeen = ({ details, ...row }: AuditRow): z.infer<typeof entry> => ({
+const asSeen = ({ details, ...row }: AuditRow, names: Names): z.infer<typeof entry> => ({
   ...row,
+  ...named(names, 'actorName', row.actor),
   details: details === null ? null : JSON.parse(details),
 })
 
-export const registerAudit = (server: HttpServer, reader: PostgresReader): void => {
+export const registerAudit = (
+  server: HttpServer,
+  { reader, people }: { readonly reader: PostgresReader; readonly people: Pick<People, 'namesOf'> },
+): void => {
   server.get(
     '/api/audit',
     {
@@ -87,8 +93,12 @@ export const registerAudit = (server: HttpServer, reader: PostgresReader): void 
       const { value, headers } = await readAfter(reader, position, () => reader.rows(query))
       const shown = value.slice(0, limit)
       const last = shown.at(-1)
+      const names = await people.namesOf(shown.map(({ actor }) => actor))
       reply.headers(headers)
-      return { entries: shown.map(asSeen), next: last && value.length > limit ? formatAuditCursor(last) : null }
+      return {
+        entries: shown.map((row) => asSeen(row, names)),
+        next: last && value.length > limit ? formatAuditCursor(last) : null,
+      }
     },
   )
 }

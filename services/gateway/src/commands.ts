@@ -1,4 +1,4 @@
-// Forwards commands to the services that decide them, and their answers back, both untouched.
+// Forwards commands to the services that decide them, and their answers back, untouched but for the name of who was first.
 import { decideLoanInput, requestLoanInput, withdrawLoanInput } from '@headwater/deciders/loan/loan'
 import { loanCommandRules } from '@headwater/deciders/loan/loan-policy'
 import type { Rules } from '@headwater/deciders/policy'
@@ -7,7 +7,8 @@ import type { HttpServer } from '@headwater/http-kit/server'
 import { z } from 'zod'
 import type { Applying } from './auth/applying.ts'
 import { credentialForLoan } from './auth/loan-access.ts'
-import { answerWith, connectService } from './forwarding.ts'
+import { type Answer, answerWith, connectService } from './forwarding.ts'
+import { named, type People } from './people.ts'
 
 type ServiceName = 'loan'
 export type ServiceUrls = Readonly<Record<ServiceName, string>>
@@ -60,10 +61,30 @@ const commands: readonly Command[] = [
 
 const idParameter = z.object({ id: z.uuid() })
 
+const decidedMeanwhile = z.looseObject({ code: z.literal('loan_not_awaiting_review'), decidedBy: z.string() })
+
+/** Whoever comes too late to decide is told who was first, by name where that is known. */
+const withDeciderName = async (answer: Answer, people: Pick<People, 'namesOf'>): Promise<Answer> => {
+  if (answer.status !== 409 || !String(answer.headers['content-type']).includes('json')) return answer
+  const problem = decidedMeanwhile.safeParse(JSON.parse(answer.body.toString())).data
+  if (!problem) return answer
+  const names = await people.namesOf([problem.decidedBy])
+  const body = { ...problem, ...named(names, 'decidedByName', problem.decidedBy) }
+  return { ...answer, body: Buffer.from(JSON.stringify(body)) }
+}
+
 export const registerCommands = async (
   server: HttpServer,
   serviceUrls: ServiceUrls,
-  { applying, ...limits }: { readonly applying?: Applying | undefined; readonly answerTimeoutMs?: number | undefined },
+  {
+    applying,
+    people,
+    ...limits
+  }: {
+    readonly applying?: Applying | undefined
+    readonly people: Pick<People, 'namesOf'>
+    readonly answerTimeoutMs?: number | undefined
+  },
 ): Promise<void> => {
   const connected = { loan: connectService('loan', serviceUrls.loan, limits) }
   server.addHook('onClose', async () => {
@@ -92,7 +113,7 @@ export const registerCommands = async (
           const { token } = credentialForLoan(request.allowed, loanId)
           const answer = await connected[service].forward(request, token)
           if (applies && answer.status < 300) await applying?.accepted(request, reply, answer.body)
-          return answerWith(reply, answer)
+          return answerWith(reply, await withDeciderName(answer, people))
         },
       )
     }

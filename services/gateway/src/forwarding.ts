@@ -26,7 +26,7 @@ type Headers = Readonly<Record<string, string | string[] | undefined>>
 const only = (names: readonly string[], headers: Headers): Record<string, string | string[]> =>
   Object.fromEntries(names.flatMap((name) => (headers[name] === undefined ? [] : [[name, headers[name]]])))
 
-type Answer = {
+export type Answer = {
   readonly status: number
   readonly headers: Readonly<Record<string, string | string[]>>
   readonly body: Buffer

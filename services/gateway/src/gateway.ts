@@ -12,14 +12,15 @@ import type { SqliteReader } from '@headwater/read-models/sqlite-reader'
 import { contentSecurityPolicy, registerApiDocs } from './api-docs.ts'
 import { registerAudit } from './audit.ts'
 import type { GatewayAuth } from './auth/auth.ts'
-import { type CredentialSource, createCredentials } from './auth/credentials.ts'
+import { createCredentials } from './auth/credentials.ts'
 import { registerCommands, type ServiceUrls } from './commands.ts'
-import { type FollowSession, type LiveLimits, registerLive } from './live.ts'
+import { type LiveLimits, registerLive } from './live.ts'
 import { startLiveQueries } from './live-queries.ts'
 import { registerLoanHistory } from './loan-history.ts'
 import { registerLooks } from './looks.ts'
 import { registerPages } from './pages.ts'
 import { limitPartners, type PartnerLimitOptions } from './partner-limit.ts'
+import type { People } from './people.ts'
 import { registerQueries } from './queries.ts'
 import { registerRevealNationalId } from './reveal-national-id.ts'
 import { registerUnderwriting } from './underwriting.ts'
@@ -37,12 +38,9 @@ export type GatewayOptions = {
   readonly partnerLimit: PartnerLimitOptions
   readonly webUrl: string
   readonly authenticator: Authenticator
-  /** Sessions and capabilities; without it only bearer tokens say who asks. */
-  readonly auth?: GatewayAuth
-  /** What requests may carry beside bearer tokens. */
-  readonly credentialSources?: readonly CredentialSource[]
-  /** Calls `ended` when the session is over; returns what ends that. */
-  readonly followSession?: FollowSession | undefined
+  /** Sessions and capabilities; what is left out of it is not there, and without it only bearer tokens say who asks. */
+  readonly auth?: Partial<GatewayAuth>
+  readonly people: Pick<People, 'namesOf'>
   readonly trustedProxies?: string | undefined
   /** Where it is written down what people are refused and look at. */
   readonly audit: Audit
@@ -61,9 +59,8 @@ export const createGateway = async (options: GatewayOptions): Promise<HttpServer
     partnerLimit,
     webUrl,
     authenticator,
-    auth,
-    credentialSources = auth?.credentialSources ?? [],
-    followSession = auth?.followSession,
+    auth = {},
+    people,
     trustedProxies,
     audit,
     metrics,
@@ -81,7 +78,7 @@ export const createGateway = async (options: GatewayOptions): Promise<HttpServer
       issuer: authenticator.status,
     },
   )
-  const credentialsOf = createCredentials(authenticator, credentialSources)
+  const credentialsOf = createCredentials(authenticator, auth.credentialSources ?? [])
   const server = await createServer({
     title: 'Headwater',
     description: 'Commands are answered with a position; send it as `after` to a query to read your own write.',
@@ -105,24 +102,24 @@ export const createGateway = async (options: GatewayOptions): Promise<HttpServer
   })
 
   const looks = registerLooks(server, audit)
-  await auth?.register(server)
+  await auth.register?.(server)
   await registerApiDocs(server)
   await registerLive(server, {
     queries,
     credentialsOf,
-    followSession,
-    isOwnOrigin: auth?.isOwnOrigin,
+    followSession: auth.followSession,
+    isOwnOrigin: auth.isOwnOrigin,
     audit,
     looks,
     limits: liveLimits,
     metrics,
   })
   registerQueries(server, readers.loans)
-  registerUnderwriting(server, readers.underwriting)
-  registerLoanHistory(server, store)
+  registerUnderwriting(server, { reader: readers.underwriting, people })
+  registerLoanHistory(server, { store, people })
   registerRevealNationalId(server, { reader: readers.loans, audit })
-  registerAudit(server, readers.audit)
-  await registerCommands(server, serviceUrls, { applying: auth?.applying, answerTimeoutMs: commandTimeoutMs })
+  registerAudit(server, { reader: readers.audit, people })
+  await registerCommands(server, serviceUrls, { people, applying: auth.applying, answerTimeoutMs: commandTimeoutMs })
   await registerWebhooks(server, jobsUrl)
   await registerPages(server, webUrl)
   return server

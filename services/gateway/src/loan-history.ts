@@ -9,6 +9,7 @@ import { streamName } from '@headwater/eventstore/stream-name'
 import type { HttpServer } from '@headwater/http-kit/server'
 import { z } from 'zod'
 import { problemAnswer } from './answers.ts'
+import { type Names, named, type People } from './people.ts'
 import { masked } from './sight.ts'
 
 /** Many times what the rules of a loan allow. */
@@ -24,6 +25,7 @@ const loanHistory = z.object({
         revision: z.int(),
         recordedAt: z.iso.datetime(),
         actor: z.string().nullable().meta({ description: 'Who caused it.' }),
+        actorName: z.string().optional().meta({ description: 'What they are called, where that is known.' }),
         data: z.record(z.string(), z.unknown()).meta({ description: 'The event, the national id masked.' }),
       })
       .meta({ id: 'LoanHistoryEvent' }),
@@ -32,15 +34,25 @@ const loanHistory = z.object({
 
 const codec = createCodec<LoanEvent>(loanEvents)
 
-const asSeen = ({ type, revision, recordedAt, metadata, data }: RecordedEvent<LoanEvent>) => ({
-  type,
-  revision: Number(revision),
-  recordedAt: recordedAt.toISOString(),
-  actor: typeof metadata.actor === 'string' ? metadata.actor : null,
-  data: { ...data, ...('nationalId' in data ? { nationalId: masked(data.nationalId) } : {}) },
-})
+const actorOf = ({ metadata }: RecordedEvent<LoanEvent>): string | null =>
+  typeof metadata.actor === 'string' ? metadata.actor : null
 
-export const registerLoanHistory = (server: HttpServer, store: Pick<EventStore, 'readStream'>): void => {
+const asSeen = (event: RecordedEvent<LoanEvent>, names: Names) => {
+  const { type, revision, recordedAt, data } = event
+  return {
+    type,
+    revision: Number(revision),
+    recordedAt: recordedAt.toISOString(),
+    actor: actorOf(event),
+    ...named(names, 'actorName', actorOf(event)),
+    data: { ...data, ...('nationalId' in data ? { nationalId: masked(data.nationalId) } : {}) },
+  }
+}
+
+export const registerLoanHistory = (
+  server: HttpServer,
+  { store, people }: { readonly store: Pick<EventStore, 'readStream'>; readonly people: Pick<People, 'namesOf'> },
+): void => {
   server.get(
     '/api/loans/:id/history',
     {
@@ -68,7 +80,8 @@ export const registerLoanHistory = (server: HttpServer, store: Pick<EventStore, 
         'headwater-position': formatPosition(last.position),
         etag: `"${last.revision}"`,
       })
-      return { events: events.map(asSeen) }
+      const names = await people.namesOf(events.map(actorOf))
+      return { events: events.map((event) => asSeen(event, names)) }
     },
   )
 }

@@ -41,6 +41,7 @@ const gateway = await createGateway({
   webUrl: settings.WEB_URL,
   authenticator,
   auth,
+  people: auth.people,
   trustedProxies: settings.TRUSTED_PROXIES,
   audit,
   metrics,

@@ -12,6 +12,7 @@ const underwritingLoan = z
     requestedAt: z.string().meta({ examples: ['2026-11-21T09:30:00.000Z'] }),
     decidedAt: z.string().nullable(),
     decidedBy: z.string().nullable().meta({ description: 'The underwriter; null when the score decided.' }),
+    decidedByName: z.string().optional().meta({ description: 'What the underwriter is called, where that is known.' }),
     reason: z.string().nullable(),
     decidedAfterMs: z
       .int()

@@ -18,6 +18,7 @@ import {
 import { z } from 'zod'
 import { pageSize, problemAnswer } from './answers.ts'
 import { byteOrderMark, csvLine } from './csv.ts'
+import { named, type People } from './people.ts'
 import { after, readAfter } from './read-after.ts'
 import { underwritingLoanAsSeen, underwritingPage, underwritingStatistics } from './seen-underwriting.ts'
 import { historyFilter, historyOrder, queueFilter, queueOrder, searchHeaders } from './underwriting-filters.ts'
@@ -46,13 +47,17 @@ const csvColumns = [
   'decidedBy',
   'reason',
 ] as const satisfies readonly (keyof UnderwritingLoan)[]
+const nameColumn = 'decidedByName'
 
 type Searched<Query> = { readonly query: Query; readonly headers: z.infer<typeof searchHeaders> }
 const filterOf = <Query>({ query, headers }: Searched<Query>) => ({ ...query, search: headers['headwater-search'] })
 
 const firstDayOf = (days: number): string => new Date(Date.now() - (days - 1) * dayMs).toISOString().slice(0, 10)
 
-export const registerUnderwriting = (server: HttpServer, reader: PostgresReader): void => {
+export const registerUnderwriting = (
+  server: HttpServer,
+  { reader, people }: { readonly reader: PostgresReader; readonly people: Pick<People, 'namesOf'> },
+): void => {
   type PageRequest = Order & {
     readonly cursor?: string | undefined
     readonly limit: number
@@ -70,7 +75,12 @@ export const registerUnderwriting = (server: HttpServer, reader: PostgresReader)
     const shown = value.slice(0, limit)
     const last = shown.at(-1)
     const next = last && value.length > limit ? formatLoansCursor(last, request) : null
-    return { headers, body: { loans: shown.map(underwritingLoanAsSeen), next } }
+    const names = await people.namesOf(shown.map(({ decidedBy }) => decidedBy))
+    const loans = shown.map((loan) => ({
+      ...underwritingLoanAsSeen(loan),
+      ...named(names, 'decidedByName', loan.decidedBy),
+    }))
+    return { headers, body: { loans, next } }
   }
 
   server.get(
@@ -133,10 +143,13 @@ export const registerUnderwriting = (server: HttpServer, reader: PostgresReader)
       // Before the first line is sent, the answer can still be a problem.
       const { value: first, headers } = await readAfter(reader, query.after, () => pageAfter(undefined))
       const lines = async function* () {
-        yield byteOrderMark + csvLine(csvColumns)
+        yield byteOrderMark + csvLine([...csvColumns, nameColumn])
         let page = first
         for (;;) {
-          yield page.map((loan) => csvLine(csvColumns.map((column) => loan[column]))).join('')
+          const names = await people.namesOf(page.map(({ decidedBy }) => decidedBy))
+          const lineOf = (loan: UnderwritingLoan) =>
+            csvLine([...csvColumns.map((column) => loan[column]), names.get(loan.decidedBy ?? '') ?? null])
+          yield page.map(lineOf).join('')
           if (page.length < exportPageSize) return
           page = (await pageAfter(page.at(-1))).value
         }

@@ -24,6 +24,7 @@ const start = async () => {
   const sink = openPostgresSink({ url: database.url, projection: auditModel, logger })
   const projection = startProjection({ store, sink, projection: auditModel, logger })
   const gateway = await startGateway(edge.directory, {
+    as: null,
     eventStoreUrl: node.connectionString,
     databaseUrl: database.url,
   })
@@ -77,7 +78,7 @@ const start = async () => {
     client.subscribe('one', filter, undefined, topic)
     await client.until(() => client.messages.length > 0)
   }
-  return { loan, ask, search, found, follow, stopStore }
+  return { loan, ask, search, found, follow, stopStore, people: gateway.people }
 }
 
 it('reveals a national id to an underwriter, and tells auditors', async () => {
@@ -122,10 +123,13 @@ it('reveals nothing to others, and tells auditors of those it knows', async () =
 })
 
 it('is for auditors: others are refused, which auditors find', async () => {
-  const { ask, found } = await start()
+  const { ask, found, people } = await start()
+  await people.keep({ sub: 'uma', name: 'Uma Underhill' })
   expect((await ask('nobody', '/api/audit')).status).toBe(401)
   expect((await ask('uma', '/api/audit?odd=1')).status).toBe(403)
-  expect(await found(1)).toMatchObject([{ actor: 'uma', action: 'GET /api/audit', resource: null, code: 'forbidden' }])
+  expect(await found(1)).toMatchObject([
+    { actor: 'uma', actorName: 'Uma Underhill', action: 'GET /api/audit', resource: null, code: 'forbidden' },
+  ])
 })
 
 it('tells who opened the loan of somebody else, and who tried', async () => {

@@ -36,7 +36,7 @@ const start = async (...credentials: Credential[]) => {
   const source: CredentialSource = async () => credentials
   const gateway = await startGateway(edge.directory, {
     as: null,
-    credentialSources: [source],
+    auth: { credentialSources: [source] },
     serviceUrls: { loan: `http://127.0.0.1:${(service.address() as AddressInfo).port}` },
   })
   onTestFinished(gateway.close)
@@ -118,10 +118,12 @@ it('closes the sockets of a session that is over, and no others', async () => {
   const ends: { readonly session: string; readonly ended: () => void }[] = []
   const gateway = await startGateway(edge.directory, {
     as: null,
-    credentialSources: [async () => [...credentials]],
-    followSession: (session, ended) => {
-      ends.push({ session, ended })
-      return () => undefined
+    auth: {
+      credentialSources: [async () => [...credentials]],
+      followSession: (session, ended) => {
+        ends.push({ session, ended })
+        return () => undefined
+      },
     },
   })
   onTestFinished(gateway.close)
@@ -151,7 +153,7 @@ it('is asked again by nobody: what is public needs no credentials at all', async
     asked += 1
     throw new Error('sessions cannot be read')
   }
-  const gateway = await startGateway(edge.directory, { as: null, credentialSources: [source] })
+  const gateway = await startGateway(edge.directory, { as: null, auth: { credentialSources: [source] } })
   onTestFinished(gateway.close)
   for (const path of [
     '/health/live',

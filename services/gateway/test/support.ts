@@ -20,7 +20,9 @@ import { underwriting } from '@headwater/read-models/underwriting'
 import { afterAll } from 'vitest'
 import { WebSocket } from 'ws'
 import { authenticatorOf, startIssuer, type TokenOptions } from '../../../packages/http-kit/test/issuer.ts'
+import { openSessionDatabase } from '../src/auth/sessions.ts'
 import { createGateway, type GatewayOptions } from '../src/gateway.ts'
+import { createPeople } from '../src/people.ts'
 
 const logger = createLogger({ service: 'test', level: 'silent' })
 
@@ -118,6 +120,8 @@ export const startGateway = async (
   const auditUrl = eventStoreUrl ?? (await sharedStore()).connectionString
   const auditStore = connectEventStore({ url: auditUrl, logger })
   const limitPool = openPool(databaseUrl, 2, logger)
+  const peopleDatabase = openSessionDatabase(databaseUrl, logger)
+  const people = createPeople(peopleDatabase, logger)
   const metrics = createMetrics()
   const trail = startAudit({ store: auditStore, logger, days: 1, metrics })
   const server = await createGateway({
@@ -128,6 +132,7 @@ export const startGateway = async (
     partnerLimit: { pool: limitPool, perMinute: 1_000 },
     webUrl: 'http://127.0.0.1:1',
     authenticator: authenticatorOf(issuer.env),
+    people,
     audit: trail,
     metrics,
     logger,
@@ -138,6 +143,7 @@ export const startGateway = async (
   return {
     url,
     issuer,
+    people,
     /** To be sent with requests, and with those that open sockets. */
     headers,
     get: (path: string, init: RequestInit = {}) =>
@@ -155,6 +161,7 @@ export const startGateway = async (
         auditStore.close(),
         issuer.stop(),
         limitPool.end(),
+        peopleDatabase.close(),
       ])
     },
   }

@@ -8,6 +8,7 @@ import { sessions } from './003-sessions.ts'
 import { identity } from './004-identity.ts'
 import { webhooks } from './005-webhooks.ts'
 import { partnerRequests } from './006-partner-requests.ts'
+import { people } from './007-people.ts'
 
 /** In this order, for ever: a migration that has been released is never changed or removed. */
 const migrations = {
@@ -17,6 +18,7 @@ const migrations = {
   '004-identity': identity,
   '005-webhooks': webhooks,
   '006-partner-requests': partnerRequests,
+  '007-people': people,
 }
 
 /** Safe to call from several processes at once; the others wait. */

@@ -5,6 +5,7 @@ import type { HttpServer } from '@headwater/http-kit/server'
 import type { Logger } from '@headwater/http-kit/telemetry'
 import type { FastifyRequest } from 'fastify'
 import { z } from 'zod'
+import { createPeople, type People } from '../people.ts'
 import { type Applying, createApplying } from './applying.ts'
 import { createCapabilities } from './capabilities.ts'
 import { createCookies } from './cookies.ts'
@@ -58,6 +59,7 @@ export type GatewayAuth = {
   /** What the browser's cookies stand for: a session first, as a person is more than the holder of a link. */
   readonly credentialSources: readonly CredentialSource[]
   readonly applying: Applying
+  readonly people: People
   readonly followSession: SessionEnds['follow']
   /** Whether a page of ours sent this, for what only pages send. */
   readonly isOwnOrigin: (request: FastifyRequest) => boolean
@@ -84,6 +86,7 @@ export const createGatewayAuth = (
   )
   const database = openSessionDatabase(databaseUrl, logger)
   const sessions = createSessions({ database, secret, refresh: issuer.refresh, logger })
+  const people = createPeople(database, logger)
   const sessionEnds = watchSessionEnds({ sessions, databaseUrl, logger })
   const capabilities = createCapabilities({
     authenticator,
@@ -95,6 +98,7 @@ export const createGatewayAuth = (
 
   return {
     applying: createApplying(createApplyLimit(settings.APPLY_LIMIT_PER_HOUR), capabilities),
+    people,
     followSession: sessionEnds.follow,
     credentialSources: [
       async (request) => {
@@ -113,6 +117,7 @@ export const createGatewayAuth = (
         issuer,
         authenticator,
         sessions,
+        people,
         capabilities,
         cookies,
         signedInOf,

@@ -6,6 +6,7 @@ import { Problem } from '@headwater/http-kit/problem'
 import type { HttpServer } from '@headwater/http-kit/server'
 import type { FastifyRequest } from 'fastify'
 import { z } from 'zod'
+import type { People } from '../people.ts'
 import { type Capabilities, loansHeld } from './capabilities.ts'
 import type { Cookies } from './cookies.ts'
 import { orUnavailable, withForms } from './forms.ts'
@@ -88,6 +89,7 @@ export const registerSignIn = async (
     readonly issuer: SignInIssuer
     readonly authenticator: Pick<Authenticator, 'actorOf'>
     readonly sessions: Sessions
+    readonly people: Pick<People, 'keep'>
     readonly capabilities: Capabilities
     readonly cookies: Cookies
     readonly signedInOf: SignedInOf
@@ -95,7 +97,7 @@ export const registerSignIn = async (
     readonly publicUrl: URL
   },
 ): Promise<void> => {
-  const { issuer, authenticator, sessions, capabilities, cookies, signedInOf, publicUrl } = options
+  const { issuer, authenticator, sessions, people, capabilities, cookies, signedInOf, publicUrl } = options
   const sealing = createSealing(options.secret)
   const open = { config: publicRoute, schema: { hide: true } }
 
@@ -154,6 +156,7 @@ export const registerSignIn = async (
       const { person, tokens } = signedIn
       if (!(await actorOfNew(tokens.accessToken, person.sub, request))) return sendNotice(reply, 502, misconfigured)
       const before = cookies.read(request, sessionCookie)
+      await people.keep(person)
       const secret = await sessions.create(person, tokens)
       if (before !== undefined) await sessions.endOf(before)
       cookies.set(reply, sessionCookie, secret, sessionHoursMax * 3_600)

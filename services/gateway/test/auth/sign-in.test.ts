@@ -16,6 +16,7 @@ describe('signing in', () => {
     expect(back.headers.get('location')).toBe('/underwriting?sort=amount#row')
     expect(await browser.me()).toMatchObject({ signedIn: true, name: 'Uma Underwriter', roles: ['underwriter'] })
     expect(await (await browser.get('/api/secret')).json()).toMatchObject({ kind: 'person', sub: 'uma' })
+    expect(await site.people.namesOf(['uma', 'vera', null])).toEqual(new Map([['uma', 'Uma Underwriter']]))
   })
 
   it('asks the issuer with a challenge, a state and a nonce, new each time', async () => {

@@ -14,6 +14,7 @@ import { testDatabase } from '../../../../scripts/test/database.ts'
 import { createGatewayAuth, gatewayAuthSettings } from '../../src/auth/auth.ts'
 import { createCredentials } from '../../src/auth/credentials.ts'
 import { withForms } from '../../src/auth/forms.ts'
+import type { People } from '../../src/people.ts'
 import { startSignInIssuer } from './sign-in-issuer.ts'
 
 export const freePort = (): Promise<number> =>
@@ -30,6 +31,7 @@ const silent = createLogger({ service: 'test', level: 'silent' })
 const settingsSchema = z.object({ ...authSettings, ...gatewayAuthSettings, DATABASE_URL: z.string() })
 
 export type Site = {
+  readonly people: People
   readonly url: string
   readonly settings: z.output<typeof settingsSchema>
   readonly close: () => Promise<void>
@@ -60,6 +62,7 @@ export const startSite = async (env: Record<string, string>, logger: Logger = si
   return {
     url,
     settings,
+    people: auth.people,
     close: async () => {
       await server.close()
       await auth.close()
