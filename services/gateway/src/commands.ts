@@ -5,6 +5,7 @@ import type { Rules } from '@headwater/deciders/policy'
 import { commandHeaders, commandResponses } from '@headwater/http-kit/command'
 import type { HttpServer } from '@headwater/http-kit/server'
 import { z } from 'zod'
+import type { Applying } from './auth/applying.ts'
 import { credentialForLoan } from './auth/loan-access.ts'
 import { answerWith, connectService } from './forwarding.ts'
 
@@ -20,9 +21,11 @@ type Command = {
   readonly body: z.ZodType
 }
 
+const applyUrl = '/api/loans'
+
 const commands: readonly Command[] = [
   {
-    url: '/api/loans',
+    url: applyUrl,
     service: 'loan',
     rules: loanCommandRules.RequestLoan,
     summary: 'Request a loan',
@@ -60,9 +63,12 @@ const idParameter = z.object({ id: z.uuid() })
 export const registerCommands = async (
   server: HttpServer,
   serviceUrls: ServiceUrls,
-  limits: { readonly answerTimeoutMs?: number } = {},
+  {
+    applying,
+    answerTimeoutMs,
+  }: { readonly applying?: Applying | undefined; readonly answerTimeoutMs?: number | undefined },
 ): Promise<void> => {
-  const connected = { loan: connectService('loan', serviceUrls.loan, limits) }
+  const connected = { loan: connectService('loan', serviceUrls.loan, { answerTimeoutMs }) }
   server.addHook('onClose', async () => {
     await Promise.all(Object.values(connected).map((service) => service.close()))
   })
@@ -74,15 +80,22 @@ export const registerCommands = async (
     scope.addContentTypeParser('*', { parseAs: 'buffer' }, async (_request: unknown, body: Buffer) => body)
 
     for (const { url, service, rules, summary, description, body } of commands) {
+      const applies = url === applyUrl
       const params = url.includes(':id') ? { params: idParameter } : {}
       const schema = { tags: [service], summary, description, headers: commandHeaders, body, ...params }
       scope.post(
         url,
-        { config: { rules }, schema: { ...schema, response: commandResponses } },
+        {
+          config: { rules },
+          onRequest: applies && applying ? applying.begin : [],
+          schema: { ...schema, response: commandResponses },
+        },
         async (request, reply) => {
           const loanId = idParameter.safeParse(request.params).data?.id
           const { token } = credentialForLoan(request.allowed, loanId)
-          return answerWith(reply, await connected[service].forward(request, token))
+          const answer = await connected[service].forward(request, token)
+          if (applies && answer.status < 300) await applying?.accepted(request, reply, answer.body)
+          return answerWith(reply, answer)
         },
       )
     }
