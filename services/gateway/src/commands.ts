@@ -63,9 +63,12 @@ const idParameter = z.object({ id: z.uuid() })
 export const registerCommands = async (
   server: HttpServer,
   serviceUrls: ServiceUrls,
-  { applying, ...limits }: { readonly applying?: Applying | undefined; readonly answerTimeoutMs?: number | undefined },
+  {
+    applying,
+    answerTimeoutMs,
+  }: { readonly applying?: Applying | undefined; readonly answerTimeoutMs?: number | undefined },
 ): Promise<void> => {
-  const connected = { loan: connectService('loan', serviceUrls.loan, limits) }
+  const connected = { loan: connectService('loan', serviceUrls.loan, { answerTimeoutMs }) }
   server.addHook('onClose', async () => {
     await Promise.all(Object.values(connected).map((service) => service.close()))
   })
