@@ -3,7 +3,6 @@ import { Form, Link, useSearchParams } from 'react-router'
 import { z } from 'zod'
 import { get } from '../shared/api.server.ts'
 import { Time } from '../shared/time.tsx'
-import { listQuery } from '../underwriting/underwriting.server.ts'
 import type { Route } from './+types/audit'
 
 const rowsAPage = '50'
@@ -27,6 +26,11 @@ const page = z.object({
   next: z.string().nullable(),
 })
 type Entry = z.infer<typeof page>['entries'][number]
+
+const listQuery = ({ url }: Request, names: readonly string[]): Record<string, string> => {
+  const given = new URL(url).searchParams
+  return Object.fromEntries(names.flatMap((name) => (given.get(name) ? [[name, String(given.get(name))]] : [])))
+}
 
 export const loader = async ({ request, context }: Route.LoaderArgs) => {
   const filter = listQuery(request, filters)
