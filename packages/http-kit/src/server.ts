@@ -18,6 +18,7 @@ import { createMetrics, type Metrics } from './metrics.ts'
 import { type Accepted, securitySchemes, withSecurity } from './openapi-security.ts'
 import { Problem, type ProblemBody, problem, type RejectionStatuses } from './problem.ts'
 import { type Refusal, refusalOf } from './refusals.ts'
+import { endSlowBodies } from './slow-bodies.ts'
 import { type Logger, nextTraceparent } from './telemetry.ts'
 import { closeUnusedConnections } from './unused-connections.ts'
 import { validatorCompiler } from './validation.ts'
@@ -26,6 +27,8 @@ const bodyBytesMax = 64 * 1024
 const headerBytesMax = 16 * 1024
 /** For a request to arrive whole: a client that sends a byte now and then holds no connection for ever. */
 const requestTimeoutMs = 10_000
+/** How often slow clients are looked for; Node would take half a minute. */
+const slowClientsEveryMs = 1_000
 /** Longer than proxies keep idle connections, so that none reuses one that is being closed here. */
 const keepAliveTimeoutMs = 72_000
 const retryAfterSeconds = 1
@@ -105,7 +108,7 @@ export const createServer = async (options: ServerOptions): Promise<HttpServer> 
     bodyLimit: bodyBytesMax,
     requestTimeout: requestTimeoutMs,
     keepAliveTimeout: keepAliveTimeoutMs,
-    http: { maxHeaderSize: headerBytesMax },
+    http: { maxHeaderSize: headerBytesMax, connectionsCheckingInterval: slowClientsEveryMs },
     // While closing, requests on open connections are still served; new connections are not accepted.
     return503OnClosing: false,
     clientErrorHandler: refuseConnection,
@@ -113,6 +116,7 @@ export const createServer = async (options: ServerOptions): Promise<HttpServer> 
   }).withTypeProvider<ZodTypeProvider>()
 
   closeUnusedConnections(server)
+  endSlowBodies(server, requestTimeoutMs)
   server.setValidatorCompiler(validatorCompiler)
   server.setSerializerCompiler(serializerCompiler)
   server.removeContentTypeParser('text/plain')

@@ -121,6 +121,31 @@ test.each([
   expect(JSON.parse(body)).toMatchObject({ status })
 })
 
+test.each([
+  ['never ends its headers', 'GET /things HTTP/1.1\r\nhost: things\r\nx-a: '],
+  [
+    'never ends its body',
+    'POST /things HTTP/1.1\r\nhost: things\r\ncontent-type: application/json\r\ncontent-length: 99\r\n\r\n{',
+  ],
+])('a client that %s holds no connection for ever', async (_what, sent) => {
+  const { server } = await start()
+  onTestFinished(() => server.close())
+  const { port } = new URL(await server.listen({ host: '127.0.0.1', port: 0 }))
+  const socket = connect(Number(port), '127.0.0.1')
+  onTestFinished(() => void socket.destroy())
+  let received = ''
+  socket.on('data', (some) => {
+    received += some
+  })
+  const closed = once(socket, 'close')
+  // A byte now and then does not help it.
+  socket.write(sent)
+  socket.write('x')
+  await closed
+  // Where nothing was asked yet there is an answer; what was asked is not answered.
+  expect(received).toMatch(/^(HTTP\/1\.1 408 |$)/)
+})
+
 test('answers carry the headers that browsers need to be careful', async () => {
   const { server } = await start()
   const { headers } = await server.inject('/health/live')

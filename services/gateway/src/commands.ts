@@ -79,14 +79,14 @@ export const registerCommands = async (
   {
     applying,
     people,
-    ...limits
+    answerTimeoutMs,
   }: {
     readonly applying?: Applying | undefined
     readonly people: Pick<People, 'namesOf'>
     readonly answerTimeoutMs?: number | undefined
   },
 ): Promise<void> => {
-  const connected = { loan: connectService('loan', serviceUrls.loan, limits) }
+  const connected = { loan: connectService('loan', serviceUrls.loan, { answerTimeoutMs }) }
   server.addHook('onClose', async () => {
     await Promise.all(Object.values(connected).map((service) => service.close()))
   })

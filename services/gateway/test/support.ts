@@ -146,8 +146,7 @@ export const startGateway = async (
     people,
     /** To be sent with requests, and with those that open sockets. */
     headers,
-    get: (path: string, init: RequestInit = {}) =>
-      fetch(`${url}${path}`, { ...init, headers: { ...headers, ...init.headers } }),
+    get: (path: string, init: RequestInit = {}) => fetch(`${url}${path}`, { headers, ...init }),
     port: Number(new URL(url).port),
     liveUrl: `${url.replace('http', 'ws')}/live`,
     close: async () => {

@@ -25,7 +25,7 @@ const start = async (options: Parameters<typeof startGateway>[1] = {}) => {
   const gateway = await startGateway(edge.directory, { as: underwriter, ...options })
   onTestFinished(gateway.close)
   const get = (path: string, search?: string) =>
-    gateway.get(path, search === undefined ? {} : { headers: { 'headwater-search': search } })
+    gateway.get(path, search === undefined ? {} : { headers: { ...gateway.headers, 'headwater-search': search } })
   return { edge, get }
 }
 const startWithDashboard = async () => {

@@ -20,7 +20,7 @@ test('OpenAPI names every command with its input, its answer and its headers', a
     'amount',
   ])
   expect(parameters).toMatchObject([{ in: 'header', name: 'idempotency-key' }])
-  expect(Object.keys(responses)).toEqual(['2XX', '4XX', '5XX'])
+  expect(Object.keys(responses)).toEqual(['401', '403', '2XX', '4XX', '5XX'])
   expect(components.schemas).toHaveProperty('Problem')
 })
 

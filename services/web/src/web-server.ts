@@ -30,14 +30,24 @@ const contentSecurityPolicy = (nonce: string): string =>
     "frame-ancestors 'none'",
   ].join('; ')
 
+/**
+ * Where a request is for. Put together, not resolved: an address that begins with two slashes is a path here.
+ * @throws Problem 400
+ */
+const urlOf = ({ url = '/', headers }: IncomingMessage): URL => {
+  const found = URL.parse(url.startsWith('/') ? `http://${headers.host || 'localhost'}${url}` : url)
+  if (!found) throw new Problem(400, 'bad_request', 'This address cannot be read.')
+  return found
+}
+
 /** The request as pages know it; `gone` tells them that nobody waits for the answer any more. */
 const toRequest = (incoming: IncomingMessage, gone: AbortSignal): Request => {
-  const { method = 'GET', url = '/', headersDistinct } = incoming
+  const { method = 'GET', headersDistinct } = incoming
   const headers = new Headers()
   for (const [name, values = []] of Object.entries(headersDistinct))
     for (const value of values) headers.append(name, value)
   const hasBody = method !== 'GET' && method !== 'HEAD'
-  return new Request(new URL(url, `http://${headers.get('host') ?? 'localhost'}`), {
+  return new Request(urlOf(incoming), {
     method,
     headers,
     signal: gone,
@@ -57,8 +67,8 @@ const formType = 'application/x-www-form-urlencoded'
 const sendsForm = (method: string): boolean => !['GET', 'HEAD', 'OPTIONS'].includes(method)
 
 /** The address of the page that a request is for; scripts fetch a page's data at an address beside it. */
-const pageAddress = (url: string): string => {
-  const { pathname, searchParams } = new URL(url, 'http://localhost')
+const pageAddress = ({ pathname, search }: URL): string => {
+  const searchParams = new URLSearchParams(search)
   searchParams.delete('_routes')
   searchParams.delete('index')
   const page = pathname.replace(/\/_(root)?\.data$/, '/').replace(/\.data$/, '')
@@ -104,7 +114,7 @@ export const createWebServer = async (options: {
         gatewayUrl,
         browser: browserHeaders(request.headers),
         setCookie: (cookie) => void reply.header('set-cookie', cookie),
-        address: pageAddress(request.url),
+        address: pageAddress(urlOf(request.raw)),
         traceparent: request.id,
         logger: request.log,
       })
