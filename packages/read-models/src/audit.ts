@@ -48,6 +48,12 @@ const auditedPart = (event: AuditEvent): Pick<AuditRow, 'action' | 'resource' | 
       const { method, route, resource, code } = event.data
       return { action: `${method} ${route}`, resource, outcome: 'refused', code, details: null }
     }
+    case 'SignedIn':
+      return { action: event.type, resource: event.data.actor.sub, outcome: 'accepted', code: null, details: null }
+    case 'SignInFailed': {
+      const { sub } = event.data.actor
+      return { action: event.type, resource: sub, outcome: 'refused', code: 'wrong_password', details: null }
+    }
     case 'LoanViewed':
     case 'NationalIdRevealed': {
       const details = event.type === 'LoanViewed' ? JSON.stringify({ part: event.data.part }) : null

@@ -11,6 +11,7 @@ import { atIssuer } from './mount.ts'
 import { type AccountPage, accountPage } from './pages/account.ts'
 import type { Ready } from './ready.ts'
 import { tooManyTries } from './sign-in.ts'
+import type { SignInAudit } from './sign-in-audit.ts'
 import type { ActiveUser } from './users.ts'
 
 const passwordNotRight = 'This is not your password'
@@ -25,11 +26,12 @@ export type AccountRoutes = {
   /** @throws Problem 503 until the issuer is ready */
   readonly ready: () => Ready
   readonly issuer: string
+  readonly audit: SignInAudit
 }
 
 type Shown = Partial<Pick<AccountPage, 'done' | 'errors' | 'error' | 'email'>>
 
-export const registerAccount = (server: HttpServer, { ready, issuer }: AccountRoutes): void => {
+export const registerAccount = (server: HttpServer, { ready, issuer, audit }: AccountRoutes): void => {
   const signInUrl = new URL('/oidc/authorize', issuer)
   signInUrl.search = new URLSearchParams({
     client_id: accountClientId,
@@ -54,10 +56,10 @@ export const registerAccount = (server: HttpServer, { ready, issuer }: AccountRo
   })
 
   /** Whether the password is theirs; counted like signing in. @throws Problem 429 */
-  const isTheirs = async ({ userName }: ActiveUser, password: string, address: string) => {
+  const isTheirs = async ({ userName }: ActiveUser, password: string, { ip: address, id }: FastifyRequest) => {
     const { throttle, users } = ready()
     await throttle.beforeSignIn(userName, address)
-    const isRight = (await users.authenticate(userName, password)) !== undefined
+    const isRight = (await users.authenticate(userName, password, (found) => audit.failed(found, id))) !== undefined
     if (isRight) await throttle.afterSignIn(userName, address)
     return isRight
   }
@@ -77,7 +79,7 @@ export const registerAccount = (server: HttpServer, { ready, issuer }: AccountRo
     const { user, session } = found
     const answers = answersOf(request.body)
     try {
-      if (!(await isTheirs(user, answers[passwordField] ?? '', request.ip)))
+      if (!(await isTheirs(user, answers[passwordField] ?? '', request)))
         return show(reply, user, { errors: { [passwordField]: passwordNotRight }, ...emailTyped(answers) }, 422)
     } catch (error) {
       return show(reply, user, { error: tooManyTries(error, reply) }, 429)

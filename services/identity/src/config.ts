@@ -1,7 +1,7 @@
 // The identity service's settings.
 import { readFileSync } from 'node:fs'
 import { keyLengthMin } from '@headwater/eventstore/keyed-id'
-import { serverSettings } from '@headwater/http-kit/config'
+import { auditSettings, serverSettings } from '@headwater/http-kit/config'
 import { z } from 'zod'
 import { clients } from './clients.ts'
 
@@ -41,6 +41,7 @@ const isHttps = (url: string) => url.startsWith('https://')
 export const config = z
   .object({
     ...serverSettings(8086),
+    ...auditSettings,
     NODE_ENV: z.string().optional(),
     /** Where browsers and services find this service; also the `iss` of its tokens. */
     IDENTITY_ISSUER: origin.default('http://localhost:8086'),

@@ -2,10 +2,11 @@
 import { readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import path from 'node:path'
+import type { Audit } from '@headwater/eventstore/audit'
 import { publicRoute } from '@headwater/http-kit/access'
 import { bearerCredentials, createAuthenticator } from '@headwater/http-kit/auth'
 import { createHealth } from '@headwater/http-kit/health'
-import { createMetrics } from '@headwater/http-kit/metrics'
+import type { Metrics } from '@headwater/http-kit/metrics'
 import { createServer, type HttpServer } from '@headwater/http-kit/server'
 import { registerAccount } from './account.ts'
 import { originsOf } from './clients.ts'
@@ -13,6 +14,7 @@ import { registerForms } from './forms.ts'
 import { mountIssuer } from './mount.ts'
 import { allClients, type ReadyOptions, startPreparation } from './ready.ts'
 import { registerSignIn } from './sign-in.ts'
+import { createSignInAudit } from './sign-in-audit.ts'
 import { registerUserRoutes } from './user-routes.ts'
 
 const { resolve } = createRequire(import.meta.url)
@@ -39,10 +41,12 @@ const statuses = { user_not_found: 404, own_account: 403 }
 export type IdentityServerOptions = ReadyOptions & {
   /** Whose `X-Forwarded-For` is believed. */
   readonly trustedProxies: string
+  readonly audit: Pick<Audit, 'note' | 'refused'>
+  readonly metrics: Metrics
 }
 
 export const createIdentityServer = async (options: IdentityServerOptions): Promise<HttpServer> => {
-  const { store, pool, issuer, audience, demo, logger, trustedProxies } = options
+  const { store, pool, issuer, audience, demo, logger, trustedProxies, audit, metrics } = options
   const preparation = startPreparation(options)
   const { ready } = preparation
   // Its own tokens are checked as everywhere else.
@@ -50,7 +54,6 @@ export const createIdentityServer = async (options: IdentityServerOptions): Prom
     { OIDC_ISSUER: issuer, OIDC_AUDIENCE: audience, OIDC_ROLES_CLAIM: 'roles', CAPABILITY_PUBLIC_KEYS: [] },
     logger,
   )
-  const metrics = createMetrics()
   const contentSecurityPolicy = {
     'default-src': ["'none'"],
     'style-src': ["'self'"],
@@ -82,6 +85,7 @@ export const createIdentityServer = async (options: IdentityServerOptions): Prom
     trustedProxies,
     statuses,
     credentialsOf: bearerCredentials(authenticator),
+    onRefused: audit.refused,
   })
   server.addHook('onClose', () => preparation.stop())
 
@@ -99,9 +103,10 @@ export const createIdentityServer = async (options: IdentityServerOptions): Prom
     issuer,
     contentSecurityPolicy: ofLibrary.map(([name, sources]) => [name, ...sources].join(' ')).join(';'),
   })
+  const signInAudit = createSignInAudit(audit)
   await registerForms(server, issuer, (scope) => {
-    registerSignIn(scope, { ready, issuer, showsDemo: demo !== undefined, metrics })
-    registerAccount(scope, { ready, issuer })
+    registerSignIn(scope, { ready, issuer, showsDemo: demo !== undefined, metrics, audit: signInAudit })
+    registerAccount(scope, { ready, issuer, audit: signInAudit })
   })
   return server
 }

@@ -1,6 +1,8 @@
 // The identity service as a process: wiring only.
+import { startAudit } from '@headwater/eventstore/audit'
 import { connectEventStore } from '@headwater/eventstore/client'
 import { loadConfig } from '@headwater/http-kit/config'
+import { createMetrics } from '@headwater/http-kit/metrics'
 import { runServer } from '@headwater/http-kit/run-server'
 import { createLogger } from '@headwater/http-kit/telemetry'
 import { openPool } from '@headwater/read-models/postgres-pool'
@@ -13,6 +15,8 @@ const settings = loadConfig(config)
 const logger = createLogger({ service: 'identity', level: settings.LOG_LEVEL })
 const store = connectEventStore({ url: settings.EVENTSTORE_URL, logger })
 const pool = openPool(settings.DATABASE_URL, connectionsMax, logger)
+const metrics = createMetrics()
+const audit = startAudit({ store, logger, days: settings.AUDIT_DAYS, metrics })
 const server = await createIdentityServer({
   store,
   pool,
@@ -23,8 +27,11 @@ const server = await createIdentityServer({
   clients: settings.IDENTITY_CLIENTS ?? settings.IDENTITY_CLIENTS_FILE ?? [],
   demo: settings.IDENTITY_DEMO ? { publicUrl: settings.PUBLIC_URL } : undefined,
   trustedProxies: settings.TRUSTED_PROXIES,
+  audit,
+  metrics,
   logger,
 })
 await runServer(server, { host: settings.HOST, port: settings.PORT }, async () => {
+  await audit.stop()
   await Promise.all([store.close(), pool.end()])
 })

@@ -45,8 +45,12 @@ export type Preparation = {
   readonly stop: () => Promise<void>
 }
 
-export const allClients = ({ clients, demo }: Pick<ReadyOptions, 'clients' | 'demo'>): readonly Client[] =>
-  demo ? [...demoClients(demo.publicUrl), ...clients] : clients
+export const allClients = ({ clients, demo }: Pick<ReadyOptions, 'clients' | 'demo'>): readonly Client[] => {
+  const isThere = new Set(clients.map(({ id }) => id))
+  // What an operator says about a client counts, also beside the demo.
+  const ofDemo = demo ? demoClients(demo.publicUrl).filter(({ id }) => !isThere.has(id)) : []
+  return [...ofDemo, ...clients]
+}
 
 /** As anybody registers; whoever is there already gets the password that the page shows. */
 const addDemoPerson = async (

@@ -13,6 +13,8 @@ import { atIssuer } from './mount.ts'
 import { registerPage } from './pages/register.ts'
 import { signInPage } from './pages/sign-in.ts'
 import type { Ready } from './ready.ts'
+import type { SignInAudit } from './sign-in-audit.ts'
+import type { ActiveUser } from './users.ts'
 
 const minuteSeconds = 60
 const params = z.object({ uid: z.string().regex(/^[\w-]{1,64}$/) })
@@ -28,6 +30,7 @@ export type SignInRoutes = {
   readonly issuer: string
   readonly showsDemo: boolean
   readonly metrics: Metrics
+  readonly audit: SignInAudit
 }
 
 /** Says how long to wait where there were too many tries; what else went wrong goes on being thrown. */
@@ -39,7 +42,10 @@ export const tooManyTries = (error: unknown, reply: FastifyReply): string => {
   return `There were too many tries. Please try again in ${minutes === 1 ? 'a minute' : `${minutes} minutes`}.`
 }
 
-export const registerSignIn = (server: HttpServer, { ready, issuer, showsDemo, metrics }: SignInRoutes): void => {
+export const registerSignIn = (
+  server: HttpServer,
+  { ready, issuer, showsDemo, metrics, audit }: SignInRoutes,
+): void => {
   const countSignIn = metrics.counter('sign_ins_total', 'Tries to sign in, by outcome.')
   const countRegistration = metrics.counter('registrations_total', 'Tries to register, by outcome.')
 
@@ -51,10 +57,11 @@ export const registerSignIn = (server: HttpServer, { ready, issuer, showsDemo, m
     return uid
   }
 
-  const finish = async (request: FastifyRequest, reply: FastifyReply, accountId: string) => {
-    const login = { accountId, amr: ['pwd'], remember: false }
+  const finish = async (request: FastifyRequest, reply: FastifyReply, user: ActiveUser) => {
+    const login = { accountId: user.userId, amr: ['pwd'], remember: false }
     const raw = atIssuer(request.raw, issuer)
     const returnTo = await ready().provider.interactionResult(raw, reply.raw, { login })
+    audit.signedIn(user, request.id)
     return reply.redirect(returnTo, 303)
   }
 
@@ -76,11 +83,11 @@ export const registerSignIn = (server: HttpServer, { ready, issuer, showsDemo, m
       countSignIn({ outcome: 'throttled' })
       return again(tooManyTries(error, reply), 429)
     }
-    const user = await users.authenticate(userName, password)
+    const user = await users.authenticate(userName, password, (found) => audit.failed(found, request.id))
     countSignIn({ outcome: user ? 'signed in' : 'refused' })
     if (!user) return again(notRight, 422)
     await throttle.afterSignIn(userName, request.ip)
-    return finish(request, reply, user.userId)
+    return finish(request, reply, user)
   })
 
   server.get('/sign-in/:uid/register', hidden, async (request, reply) => {
@@ -125,6 +132,6 @@ export const registerSignIn = (server: HttpServer, { ready, issuer, showsDemo, m
     countRegistration({ outcome: 'registered' })
     // Knowing a registration's key is not enough: it is the password that signs in.
     const user = await users.authenticate(userName, password)
-    return user ? finish(request, reply, user.userId) : reply.redirect(`/sign-in/${uid}`, 303)
+    return user ? finish(request, reply, user) : reply.redirect(`/sign-in/${uid}`, 303)
   })
 }

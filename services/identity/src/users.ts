@@ -30,8 +30,15 @@ export type Users = {
   readonly register: (registration: Registration, key: string, origin?: Omit<Origin, 'actor'>) => Promise<string>
   /** Undefined for whoever is not registered or is disabled. */
   readonly find: (userId: string) => Promise<ActiveUser | undefined>
-  /** Undefined when name and password are not an active user's; never says which of it is wrong, nor by how long it takes. */
-  readonly authenticate: (userName: string, password: string) => Promise<ActiveUser | undefined>
+  /**
+   * Undefined when name and password are not an active user's; never says which of it is wrong, nor by how long it takes.
+   * @param wrong is called where the name is a user's and only the password is not
+   */
+  readonly authenticate: (
+    userName: string,
+    password: string,
+    wrong?: (user: ActiveUser) => void,
+  ) => Promise<ActiveUser | undefined>
   /** @throws Rejection `identifier_taken`, `user_disabled`, `revision_mismatch` when the user is being changed elsewhere */
   readonly changeEmail: (userId: string, email: string, origin: Origin) => Promise<void>
   readonly changePassword: (userId: string, password: string, origin: Origin) => Promise<void>
@@ -116,11 +123,13 @@ export const createUsers = (options: UsersOptions): Users => {
       return userId
     },
 
-    authenticate: async (userName, password) => {
+    authenticate: async (userName, password, wrong) => {
       const holder = await reservations.holderOf({ userName })
       const found = await find(holder?.userId ?? nobodysId)
       const theirs = found?.userName === userName ? found : undefined
-      return (await credentials.isRight(theirs?.userId, password)) ? theirs : undefined
+      if (await credentials.isRight(theirs?.userId, password)) return theirs
+      if (theirs) wrong?.(theirs)
+      return undefined
     },
 
     changeEmail: async (userId, email, origin) => {

@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs'
 import { decodeJwt } from 'jose'
 import * as oidc from 'openid-client'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { until } from '../../../scripts/test/system.ts'
 import {
   anAddress,
   application,
@@ -41,6 +42,8 @@ const signIn = async (userName: string, password = demoPassword) => {
   if (!out) throw new Error(`not signed in: ${answer.status}`)
   return { browser, tokens: await redeem(out) }
 }
+/** More than these tests write. */
+const eventsMax = 1_000
 const refused = { error: 'invalid_grant' }
 
 describe('signing in', () => {
@@ -61,6 +64,32 @@ describe('signing in', () => {
     )
     expect(answers[0]).toEqual(answers[1])
     expect(answers[0]).toMatchObject({ status: 422, text: expect.stringContaining('is not right') })
+  })
+
+  test('is in the audit trail, and so is a wrong password, by ids only', async () => {
+    const { who } = await register(createBrowser(world.issuer), client)
+    const { tokens } = await signIn(who.userName, who.password)
+    const sub = tokens.claims()?.sub
+    for (const userName of [who.userName, 'zoe-nobody-at-all']) {
+      const browser = createBrowser(world.issuer)
+      const { action } = await openSignIn(browser, client)
+      await browser.post(action, { userName, password: 'not the right password' })
+    }
+    const stream = `audit-${new Date().toISOString().slice(0, 10)}`
+    const written = async () =>
+      (await world.store.readStream(stream, 0n, eventsMax)).filter(({ data }) =>
+        JSON.stringify(data).includes(`"${sub}"`),
+      )
+    await until('the trail is written', async () => (await written()).length === 3, deadlineMs)
+    const by = { actor: { kind: 'person', sub, roles: [] }, at: expect.any(String) }
+    // Whoever registers is signed in.
+    expect((await written()).map(({ type, data }) => ({ type, data }))).toEqual([
+      { type: 'SignedIn', data: by },
+      { type: 'SignedIn', data: by },
+      { type: 'SignInFailed', data: by },
+    ])
+    const all = JSON.stringify((await world.store.readStream(stream, 0n, eventsMax)).map(({ data }) => data))
+    expect(all).not.toMatch(/zoe|right password/)
   })
 
   test('is slowed down for a name after 10 wrong passwords, over all replicas, whether or not there is such a user', async () => {

@@ -1,4 +1,4 @@
-// What people did without changing anything: what they were refused, and what they looked at. Names and fields are the storage format.
+// What people did without changing anything: that they signed in, what they were refused, and what they looked at. Names and fields are the storage format.
 import { z } from 'zod'
 import type { Actor } from '../policy.ts'
 
@@ -26,6 +26,9 @@ export const auditEvents = {
     status: z.int(),
     code: z.string(),
   }),
+  SignedIn: z.strictObject(by),
+  /** The actor is whom somebody tried to sign in as, with a wrong password. */
+  SignInFailed: z.strictObject(by),
   LoanViewed: z.strictObject({ ...by, loanId: z.uuid(), part: z.enum(['detail', 'history']) }),
   NationalIdRevealed: z.strictObject({ ...by, loanId: z.uuid() }),
   ListFollowed: z.strictObject({ ...by, list: z.string(), filter }),
