@@ -3,6 +3,7 @@ import { execFile } from 'node:child_process'
 import { randomUUID } from 'node:crypto'
 import path from 'node:path'
 import { promisify } from 'node:util'
+import { startQuickBureau } from '../bureau.ts'
 import { startBenchIssuer } from '../issuer.ts'
 import type { Measure } from '../measure.ts'
 
@@ -42,18 +43,13 @@ all five share the machine.`,
     const missing = peersMissing()
     if (missing !== undefined) throw new Error(missing)
     const eventStore = await processes.eventStore(path.join(directory, 'store'))
-    const sandbox = await processes.service('sandbox', {})
-    await fetch(`${sandbox.url}/v1/behaviour`, {
-      method: 'PUT',
-      headers: { 'content-type': 'application/json' },
-      body: JSON.stringify({ mode: 'normal', delayMs: 0 }),
-    })
+    const bureauUrl = await startQuickBureau(processes)
     const issuer = await startBenchIssuer()
     const token = await issuer.partnerTokenOf('bench', ['loans:write'])
     const env = {
       EVENTSTORE_URL: eventStore.url,
       EDGE_DIRECTORY: path.join(directory, 'edge'),
-      CREDIT_BUREAU_URL: sandbox.url,
+      CREDIT_BUREAU_URL: bureauUrl,
       APPLICANT_KEY: randomUUID(),
       ...issuer.env,
     }

@@ -1,6 +1,7 @@
 // What it costs a command that its sender's token is checked: the same service, asked with a token and without, in turns.
 import { randomUUID } from 'node:crypto'
 import path from 'node:path'
+import { startQuickBureau } from '../bureau.ts'
 import { startBenchIssuer } from '../issuer.ts'
 import { nationalIdOf, percentile } from '../load.ts'
 import type { Goal, Measure } from '../measure.ts'
@@ -22,16 +23,11 @@ The three take turns command by command, ${commandsARound} of each a round. Loan
 to answer at once) and embedded event store are processes of their own.`,
   run: async ({ processes, rounds, quick, directory, say }) => {
     const eventStore = await processes.eventStore(path.join(directory, 'store'))
-    const sandbox = await processes.service('sandbox', {})
-    await fetch(`${sandbox.url}/v1/behaviour`, {
-      method: 'PUT',
-      headers: { 'content-type': 'application/json' },
-      body: JSON.stringify({ mode: 'normal', delayMs: 0 }),
-    })
+    const bureauUrl = await startQuickBureau(processes)
     const issuer = await startBenchIssuer()
     const loan = await processes.service('loan', {
       EVENTSTORE_URL: eventStore.url,
-      CREDIT_BUREAU_URL: sandbox.url,
+      CREDIT_BUREAU_URL: bureauUrl,
       APPLICANT_KEY: randomUUID(),
       ...issuer.env,
     })

@@ -20,7 +20,15 @@ export type Compose = { services: Record<string, ComposeService>; volumes: Recor
 /** Ports of what is not ours. */
 const infrastructure: Readonly<Record<string, string>> = { eventstore: '2113', postgres: '5432' }
 
-export const parseCompose = (source: string): Compose => parse(source, { merge: true })
+/** A variable that whoever starts compose may set. */
+const variable = /\$\{\w+:-([^}]*)\}/g
+
+/** As compose reads it where nothing is set outside. */
+export const parseCompose = (source: string): Compose =>
+  parse(
+    source.replaceAll(variable, (_, otherwise: string) => otherwise),
+    { merge: true },
+  )
 
 const ourFindings = (name: string, service: ComposeService): string[] => {
   const rules: [boolean, string][] = [

@@ -3,12 +3,13 @@ import { fastifyWebsocket } from '@fastify/websocket'
 import type { Actor } from '@headwater/deciders/policy'
 import type { Audit, Refused } from '@headwater/eventstore/audit'
 import { publicRoute } from '@headwater/http-kit/access'
+import { addressKey } from '@headwater/http-kit/address-key'
 import type { Metrics } from '@headwater/http-kit/metrics'
 import { Problem } from '@headwater/http-kit/problem'
 import type { HttpServer } from '@headwater/http-kit/server'
 import type { FastifyRequest } from 'fastify'
 import type { Credential, GatewayCredentials } from './auth/credentials.ts'
-import { addressKey, createPlaces } from './auth/limits.ts'
+import { createPlaces } from './auth/limits.ts'
 import { type ConnectionLimits, type LiveConnection, serveConnection } from './live-connection.ts'
 import type { LiveQueries } from './live-queries.ts'
 import type { Looks } from './looks.ts'
@@ -50,7 +51,7 @@ export type LiveOptions = {
 }
 
 /** Calls `ended` when the session is over. Returns what ends that. */
-export type FollowSession = (session: string, ended: () => void) => () => void
+type FollowSession = (session: string, ended: () => void) => () => void
 
 const isFromOwnHost = ({ headers }: FastifyRequest): boolean => URL.parse(headers.origin ?? '')?.host === headers.host
 

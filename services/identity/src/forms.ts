@@ -1,5 +1,6 @@
 // What every page of a form needs: bodies of forms, protection against other sites, headers, and errors as pages.
 import { Rejection } from '@headwater/deciders/decider'
+import { isUnsafe, refuseForeignOrigin } from '@headwater/http-kit/own-origin'
 import { Problem, problem } from '@headwater/http-kit/problem'
 import type { HttpServer } from '@headwater/http-kit/server'
 import { fieldErrors } from '@headwater/http-kit/validation'
@@ -7,7 +8,6 @@ import type { FastifyReply } from 'fastify'
 import { errors } from 'oidc-provider'
 import type { z } from 'zod'
 import { type Failure, failedPage } from './pages/failed.ts'
-import { refuseForeignOrigins } from './same-site.ts'
 
 const failures: Readonly<Record<number, Omit<Failure, 'detail'>>> = {
   400: {
@@ -52,7 +52,9 @@ export const registerForms = async (
       { parseAs: 'string' },
       async (_request: unknown, body: string) => new URLSearchParams(body),
     )
-    scope.addHook('onRequest', refuseForeignOrigins(origin))
+    scope.addHook('onRequest', async (request) => {
+      if (isUnsafe(request)) refuseForeignOrigin(request, ({ headers }) => headers.origin === origin)
+    })
     scope.addHook('onRequest', async (_request, reply) => {
       reply.headers({
         'cache-control': 'no-store',

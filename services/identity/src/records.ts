@@ -1,8 +1,10 @@
 // What the issuer remembers, such as sessions, grants, codes and refresh tokens: rows of Postgres, the same for every replica.
+
+import { hashOf } from '@headwater/http-kit/sealing'
 import type { Logger } from '@headwater/http-kit/telemetry'
 import { type AdapterFactory, type AdapterPayload, errors } from 'oidc-provider'
 import type { Pool } from 'pg'
-import { hashOf, type Seal } from './sealed.ts'
+import type { Seal } from './sealed.ts'
 
 const forgetEveryMs = 10 * 60_000
 const msPerSecond = 1_000
@@ -29,7 +31,7 @@ export const openRecords = (pool: Pool, { seal, open }: Seal, logger: Logger): R
     )
     const [row] = rows
     if (!row) return undefined
-    const payload = (await open(row.payload)) as AdapterPayload
+    const payload = open(row.payload) as AdapterPayload
     return row.consumed_at ? { ...payload, consumed: Math.floor(row.consumed_at.getTime() / msPerSecond) } : payload
   }
 
@@ -43,7 +45,7 @@ export const openRecords = (pool: Pool, { seal, open }: Seal, logger: Logger): R
         [
           model,
           hashOf(id),
-          await seal(payload),
+          seal(payload),
           payload.uid ?? null,
           payload.grantId ?? null,
           payload.accountId ?? null,

@@ -1,27 +1,24 @@
 // Seals what Postgres keeps for the issuer: a copy of the database alone opens no session and signs no token.
-import { createHash, hkdfSync } from 'node:crypto'
-import { CompactEncrypt, compactDecrypt } from 'jose'
+import { createSealing } from '@headwater/http-kit/sealing'
 
-const keyBytes = 32
-const text = { encode: new TextEncoder(), decode: new TextDecoder() }
+const use = 'headwater identity: sealed rows'
+const purpose = 'row'
 
 export type Seal = {
-  readonly seal: (value: object) => Promise<string>
+  readonly seal: (value: object) => string
   /** @throws when it was sealed under another key */
-  readonly open: (sealed: string) => Promise<unknown>
+  readonly open: (sealed: string) => unknown
 }
 
 /** @param secret the service's own, of which the key is made */
 export const createSeal = (secret: string): Seal => {
-  const key = new Uint8Array(hkdfSync('sha256', secret, '', 'headwater identity: sealed rows', keyBytes))
+  const sealing = createSealing(secret, use)
   return {
-    seal: (value) =>
-      new CompactEncrypt(text.encode.encode(JSON.stringify(value)))
-        .setProtectedHeader({ alg: 'dir', enc: 'A256GCM' })
-        .encrypt(key),
-    open: async (sealed) => JSON.parse(text.decode.decode((await compactDecrypt(sealed, key)).plaintext)),
+    seal: (value) => sealing.seal(JSON.stringify(value), purpose).toString('base64url'),
+    open: (sealed) => {
+      const text = sealing.open(Buffer.from(sealed, 'base64url'), purpose)
+      if (text === undefined) throw new Error('What Postgres keeps for the issuer was sealed under another key.')
+      return JSON.parse(text)
+    },
   }
 }
-
-/** What stands in the database for an id that opens a door. */
-export const hashOf = (id: string): string => createHash('sha256').update(id).digest('base64url')

@@ -21,8 +21,8 @@ export const readSigningKeys = async (pool: Pool, { seal, open }: Seal): Promise
     const found = await read()
     if (found.rows.length > 0) return found.rows
     const key = await makeKey()
-    await client.query('insert into headwater.issuer_keys (kid, jwk) values ($1, $2)', [key.kid, await seal(key)])
+    await client.query('insert into headwater.issuer_keys (kid, jwk) values ($1, $2)', [key.kid, seal(key)])
     return (await read()).rows
   })
-  return Promise.all(rows.map(async ({ jwk }) => (await open(jwk)) as JWK))
+  return rows.map(({ jwk }) => open(jwk) as JWK)
 }

@@ -1,7 +1,7 @@
 // Slows down whoever tries passwords, or registers, again and again: counted by user name and by address, over all replicas.
 import { keyedId } from '@headwater/eventstore/keyed-id'
+import { addressKey } from '@headwater/http-kit/address-key'
 import { Problem } from '@headwater/http-kit/problem'
-import ipaddr from 'ipaddr.js'
 import type { Pool } from 'pg'
 import { RateLimiterPostgres, RateLimiterRes } from 'rate-limiter-flexible'
 
@@ -12,16 +12,6 @@ const triesOfNameMax = 10
 const triesOfAddressMax = 100
 const registrationsOfAddressMax = 20
 const registrationWindowSeconds = 60 * 60
-/** Whoever has an IPv6 address has all those that begin like it. */
-const ipv6PrefixBytes = 8
-
-const networkOf = (address: string): string => {
-  if (!ipaddr.isValid(address)) return address
-  const parsed = ipaddr.process(address)
-  const bytes = parsed.toByteArray()
-  return (parsed.kind() === 'ipv6' ? bytes.slice(0, ipv6PrefixBytes) : bytes).join('.')
-}
-
 export type Throttle = {
   /**
    * Counts a try before it is looked at, so that none of many at once is free.
@@ -62,13 +52,13 @@ export const createThrottle = (pool: Pool, key: string): Throttle => {
 
   return {
     beforeSignIn: async (userName, address) => {
-      await count(ofAddress, networkOf(address))
+      await count(ofAddress, addressKey(address))
       await count(ofName, userName)
     },
     afterSignIn: async (userName, address) => {
       await ofName.delete(hidden(userName))
-      await ofAddress.reward(hidden(networkOf(address)))
+      await ofAddress.reward(hidden(addressKey(address)))
     },
-    beforeRegistration: (address) => count(registrations, networkOf(address)),
+    beforeRegistration: (address) => count(registrations, addressKey(address)),
   }
 }

@@ -1,11 +1,7 @@
 // Refuses what another site makes a browser send: forms to our pages, and requests that cookies would make somebody's.
-import { Problem } from '@headwater/http-kit/problem'
+import { isUnsafe, refuseForeignOrigin } from '@headwater/http-kit/own-origin'
 import type { HttpServer } from '@headwater/http-kit/server'
 import type { FastifyRequest } from 'fastify'
-
-const safeMethods: readonly string[] = ['GET', 'HEAD', 'OPTIONS', 'TRACE']
-/** `none` is the person's own doing, such as sending a form again after a reload. */
-const ownFetchSites: readonly unknown[] = ['same-origin', 'none']
 
 /**
  * Whether `Origin` is a page of this site. Where the site is https that is its public address and nothing else; a
@@ -17,15 +13,6 @@ export const isOwnOrigin = (publicUrl: URL, { headers }: Pick<FastifyRequest, 'h
   if (origin.origin === publicUrl.origin) return true
   return publicUrl.protocol === 'http:' && origin.protocol === 'http:' && origin.host === headers.host
 }
-
-/** Browsers say where a request is from and pages cannot change what they say; whatever says nothing is refused. */
-const isFromOwnPage = (publicUrl: URL, request: Pick<FastifyRequest, 'headers'>): boolean => {
-  const site = request.headers['sec-fetch-site']
-  return site === undefined ? isOwnOrigin(publicUrl, request) : ownFetchSites.includes(site)
-}
-
-const foreignOrigin = (): Problem =>
-  new Problem(403, 'foreign_origin', 'This came from a page of another site, or does not say from which.')
 
 /**
  * Every unsafe request is checked, except one to the API that no cookie can make somebody's: it brings a bearer token,
@@ -43,7 +30,6 @@ export const registerCsrfProtection = (
     return url.startsWith('/auth/link/') && headers['sec-fetch-site'] === undefined
   }
   server.addHook('onRequest', async (request) => {
-    if (safeMethods.includes(request.method) || needsNone(request)) return
-    if (!isFromOwnPage(publicUrl, request)) throw foreignOrigin()
+    if (isUnsafe(request) && !needsNone(request)) refuseForeignOrigin(request, (asked) => isOwnOrigin(publicUrl, asked))
   })
 }

@@ -1,22 +1,12 @@
 // How often an address may apply for a loan, and how many sockets an address and a person may hold.
 import { createHmac, randomBytes } from 'node:crypto'
-import ipaddr from 'ipaddr.js'
+import { addressKey } from '@headwater/http-kit/address-key'
 import { RateLimiterMemory, RateLimiterRes } from 'rate-limiter-flexible'
 
 const hourSeconds = 3_600
 /** Addresses share this many counters, so that no number of addresses takes more memory. */
 const countersMax = 65_536
-/** Whoever has an IPv6 address has all those that begin like it. */
-const ipv6PrefixBytes = 8
 const secretBytes = 32
-
-/** What is counted as one address. */
-export const addressKey = (address: string): string => {
-  if (!ipaddr.isValid(address)) return address
-  const parsed = ipaddr.process(address) // an IPv4 address in IPv6 clothes is an IPv4 address
-  const bytes = parsed.toByteArray()
-  return (parsed.kind() === 'ipv6' ? bytes.slice(0, ipv6PrefixBytes) : bytes).join('.')
-}
 
 export type ApplyLimit = {
   /** Counts one application; more than 0: so many seconds until the address may send another. */

@@ -9,7 +9,7 @@ import { problemAnswer } from '../answers.ts'
 import type { Capabilities } from './capabilities.ts'
 import { orUnavailable, withForms } from './forms.ts'
 import { sendNotice } from './notice.ts'
-import { keyOfSecret, newSecret } from './sealing.ts'
+import { keyOfSecret, newSecret } from './secrets.ts'
 import type { SessionDatabase } from './sessions.ts'
 
 const linkDaysMax = 30

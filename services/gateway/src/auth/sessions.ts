@@ -4,7 +4,7 @@ import type { Logger } from '@headwater/http-kit/telemetry'
 import { migrate } from '@headwater/read-models/migrations/migrate'
 import { inTransaction, openPool } from '@headwater/read-models/postgres-pool'
 import { z } from 'zod'
-import { createSealing, keyOfSecret, newSecret } from './sealing.ts'
+import { keyOfSecret, newSecret, sealingOfSessions } from './secrets.ts'
 
 const connectionsMax = 10
 /** Of a person who asks nothing, by Postgres' clock. */
@@ -105,7 +105,7 @@ export const createSessions = ({
   readonly refresh: Refresh
   readonly logger: Logger
 }): Sessions => {
-  const sealing = createSealing(sessionKey)
+  const sealing = sealingOfSessions(sessionKey)
   const seal = (key: string, value: Contents) => sealing.seal(JSON.stringify(value), `session ${key}`)
   const unseal = (key: string, sealed: Buffer): Contents | undefined => {
     const text = sealing.open(sealed, `session ${key}`)

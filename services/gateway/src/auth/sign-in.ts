@@ -12,7 +12,7 @@ import type { Cookies } from './cookies.ts'
 import { orUnavailable, withForms } from './forms.ts'
 import { localPath } from './local-path.ts'
 import { sendNotice } from './notice.ts'
-import { createSealing } from './sealing.ts'
+import { sealingOfSessions } from './secrets.ts'
 import { type Session, type Sessions, sessionHoursMax } from './sessions.ts'
 import type { SignInIssuer } from './sign-in-issuer.ts'
 
@@ -98,7 +98,7 @@ export const registerSignIn = async (
   },
 ): Promise<void> => {
   const { issuer, authenticator, sessions, people, capabilities, cookies, signedInOf, publicUrl } = options
-  const sealing = createSealing(options.secret)
+  const sealing = sealingOfSessions(options.secret)
   const open = { config: publicRoute, schema: { hide: true } }
 
   server.get('/auth/sign-in', open, (request, reply) => {

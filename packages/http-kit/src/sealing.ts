@@ -1,4 +1,4 @@
-// Encrypts what is kept outside the process, so that only a gateway with the same key can read it or make it.
+// Encrypts what is kept outside the process, so that only a service with the same key can read it or make it.
 import { createCipheriv, createDecipheriv, createHash, hkdfSync, randomBytes } from 'node:crypto'
 
 const algorithm = 'aes-256-gcm'
@@ -13,8 +13,9 @@ export type Sealing = {
   readonly open: (sealed: Buffer, purpose: string) => string | undefined
 }
 
-export const createSealing = (secret: string): Sealing => {
-  const key = Buffer.from(hkdfSync('sha256', secret, '', 'headwater-sessions', keyBytes))
+/** @param use what else is sealed under the same secret has another key */
+export const createSealing = (secret: string, use: string): Sealing => {
+  const key = Buffer.from(hkdfSync('sha256', secret, '', use, keyBytes))
   return {
     seal: (text, purpose) => {
       const iv = randomBytes(ivBytes)
@@ -36,12 +37,5 @@ export const createSealing = (secret: string): Sealing => {
   }
 }
 
-const secretBytes = 32
-const secretText = /^[\w-]{43}$/
-
-/** What a cookie or a link holds: nobody guesses it. */
-export const newSecret = (): string => randomBytes(secretBytes).toString('base64url')
-
-/** What is kept of a secret; undefined for what is none of ours. */
-export const keyOfSecret = (secret: string | undefined): string | undefined =>
-  secret !== undefined && secretText.test(secret) ? createHash('sha256').update(secret).digest('base64url') : undefined
+/** What is kept of what opens a door: it does not open it. */
+export const hashOf = (secret: string): string => createHash('sha256').update(secret).digest('base64url')
