@@ -198,12 +198,14 @@ export const registerSignIn = async (
       },
     },
     async (request, reply) => {
-      const signedIn = await signedInOf(request)
+      const { actor } = request
+      const isPerson = actor.kind === 'person'
+      const session = (await signedInOf(request))?.session
       reply.header('cache-control', 'no-store')
       return {
-        signedIn: signedIn !== undefined,
-        name: signedIn?.session.name ?? signedIn?.credential.actor.sub,
-        roles: signedIn?.credential.actor.roles ?? [],
+        signedIn: isPerson,
+        name: isPerson ? (session?.name ?? actor.sub) : undefined,
+        roles: actor.roles,
         loans: loansHeld(await capabilities.credentials(request)),
       }
     },
