@@ -64,7 +64,9 @@ const Latest = ({ loans, areOwn, openedAt }: LatestProps) => {
         <table aria-describedby="seen-by">
           <thead>
             <tr>
-              <th scope="col">Received</th>
+              <th scope="col" className={areOwn ? 'wide' : undefined}>
+                Received
+              </th>
               <th scope="col" className="number">
                 Amount
               </th>
@@ -77,7 +79,7 @@ const Latest = ({ loans, areOwn, openedAt }: LatestProps) => {
           <tbody>
             {newest.map((loan) => (
               <tr key={loan.loanId} className={live.changed.has(loan.loanId) ? 'fresh' : undefined}>
-                <td>
+                <td className={areOwn ? 'wide' : undefined}>
                   <Time at={loan.requestedAt} />
                 </td>
                 <td className="number">{eurosText(loan.amount)}</td>
