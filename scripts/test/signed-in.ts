@@ -3,7 +3,8 @@ import { once } from 'node:events'
 import { createServer, type IncomingMessage, request } from 'node:http'
 import type { AddressInfo, Socket } from 'node:net'
 
-export const startSignedIn = async (target: string, headers: Readonly<Record<string, string>>) => {
+export const startSignedIn = async (target: string, token: Readonly<Record<string, string>>) => {
+  let headers = token
   const sockets = new Set<Socket>()
   /** The browser's own `host` goes along: pages refuse forms and sockets that come from elsewhere. */
   const ask = (incoming: IncomingMessage) =>
@@ -43,6 +44,13 @@ export const startSignedIn = async (target: string, headers: Readonly<Record<str
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')
   return {
+    /** Until they sign in again, nobody is there; what is connected already stays so. */
+    signOut: () => {
+      headers = {}
+    },
+    signIn: () => {
+      headers = token
+    },
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
     stop: async () => {
       const closed = once(server.close(), 'close')

@@ -1,19 +1,35 @@
 // The page that stands in for one that cannot be shown: says why in plain words, and where to go from there.
-import type { ReactNode } from 'react'
 import { isRouteErrorResponse, Link, useLocation } from 'react-router'
+import { SessionEnded, sentForm } from './session-ended.tsx'
+import type { Visitor } from './shared/api.server.ts'
+import { SignInLink } from './shared/sign-in-link.tsx'
+import { Stream } from './shared/stream.tsx'
+import { useVisitor } from './shared/visitor.ts'
 
-type Explanation = { readonly title: string; readonly text: string; readonly next: 'again' | 'home' }
+type Explanation = { readonly title: string; readonly text: string; readonly next: 'again' | 'home' | 'sign in' }
+
+/** Whose pages these are. */
+const areas = [
+  { start: '/underwriting', people: 'underwriters' },
+  { start: '/operations', people: 'operators' },
+  { start: '/audit', people: 'auditors' },
+] as const
+
+const forbidden = (pathname: string, visitor: Visitor | undefined): Explanation => {
+  const area = areas.find(({ start }) => pathname.startsWith(start))
+  const who = visitor?.signedIn ? `You are signed in as ${visitor.name}, and that account may not see it. ` : ''
+  return {
+    title: area ? `This page is for ${area.people}` : 'This page is not for you',
+    text: `${who}If you think it should, ask whoever looks after your team’s accounts.`,
+    next: 'home',
+  }
+}
 
 const explanations: Readonly<Record<number, Explanation>> = {
   401: {
-    title: 'This page is for underwriters',
-    text: 'You are not signed in as one. If you applied for a loan, the page of your application shows how it stands.',
-    next: 'home',
-  },
-  403: {
-    title: 'This page is for underwriters',
-    text: 'Your account may not see it. If you think it should, ask whoever looks after your team’s accounts.',
-    next: 'home',
+    title: 'This browser does not know whose application this is',
+    text: 'Open it in the browser in which you applied, or with a link to come back that you made there. If you were signed in when you applied, sign in.',
+    next: 'sign in',
   },
   404: {
     title: 'There is nothing at this address',
@@ -47,42 +63,55 @@ const notThereYet: Explanation = {
   next: 'again',
 }
 
-const explain = (error: unknown): Explanation => {
+const explain = (error: unknown, pathname: string, visitor: Visitor | undefined): Explanation => {
   // Only the browser fails to fetch: the server's own calls end as an answer with a status.
   if (error instanceof TypeError && /fetch/i.test(error.message)) return unreachable
   if (!isRouteErrorResponse(error)) return failed
   if (error.status === 404 && error.data?.stale === true) return notThereYet
+  if (error.status === 403) return forbidden(pathname, visitor)
   return explanations[error.status] ?? (error.status >= 500 ? unavailable : failed)
 }
 
-const Picture = (): ReactNode => (
-  <svg className="stream" viewBox="0 0 240 64" aria-hidden="true">
-    <path d="M0 20c30-22 60-22 90 0" />
-    <path d="M150 20c30-22 60-22 90 0" />
-    <path d="M0 46c20-15 40-15 60 0s40 15 60 0 40-15 60 0 40 15 60 0" />
-  </svg>
-)
+const steps = {
+  again: ({ address }: { address: string }) => (
+    <>
+      <a className="button" href={address}>
+        Try again
+      </a>
+      <Link to="/">To the start</Link>
+    </>
+  ),
+  home: () => (
+    <>
+      <Link className="button" to="/">
+        To the start
+      </Link>
+      <Link to="/apply">Apply for a loan</Link>
+    </>
+  ),
+  'sign in': () => (
+    <>
+      <SignInLink className="button">Sign in</SignInLink>
+      <Link to="/">To the start</Link>
+    </>
+  ),
+}
 
 export const ErrorPage = ({ error }: { error: unknown }) => {
-  const { title, text, next } = explain(error)
   const { pathname, search } = useLocation()
+  const visitor = useVisitor()
+  const sent = sentForm(error)
+  if (sent) return <SessionEnded sent={sent} />
+  const { title, text, next } = explain(error, pathname, visitor)
+  const Steps = steps[next]
   return (
     <article className="notice">
       <title>{`${title} · Headwater`}</title>
-      <Picture />
+      <Stream />
       <h1>{title}</h1>
       <p className="lead">{text}</p>
       <p className="actions">
-        {next === 'again' ? (
-          <a className="button" href={pathname + search}>
-            Try again
-          </a>
-        ) : (
-          <Link className="button" to="/">
-            To the start
-          </Link>
-        )}
-        {next === 'again' ? <Link to="/">To the start</Link> : <Link to="/apply">Apply for a loan</Link>}
+        <Steps address={pathname + search} />
       </p>
     </article>
   )

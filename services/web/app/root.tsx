@@ -1,12 +1,14 @@
 // The frame of every page, and the page that stands in when one cannot be shown.
 import { type ReactNode, useEffect, useRef } from 'react'
-import { Link, Links, NavLink, Outlet, Scripts, ScrollRestoration, useLocation, useRouteLoaderData } from 'react-router'
+import { Link, Links, NavLink, Outlet, Scripts, ScrollRestoration, useLocation } from 'react-router'
 import type { Route } from './+types/root'
 import { ErrorPage } from './error-page.tsx'
 import { getVisitor } from './shared/api.server.ts'
 import icon from './shared/icon.svg?url'
 import { OfflineNotice } from './shared/offline-notice.tsx'
+import { SignInLink } from './shared/sign-in-link.tsx'
 import { useHydrated } from './shared/use-hydrated.ts'
+import { hasOwnLoans, useVisitor } from './shared/visitor.ts'
 import styles from './styles/main.css?url'
 
 export const links: Route.LinksFunction = () => [
@@ -29,24 +31,39 @@ const useFocusOnNavigation = () => {
 
 export const loader = async ({ context }: Route.LoaderArgs) => ({ visitor: (await getVisitor(context)) ?? null })
 
-/** An ordinary link and an ordinary form: both leave for documents of the gateway. */
+/** An ordinary form: it leaves for a document of the gateway. */
 const SignIn = () => {
-  const visitor = useRouteLoaderData<typeof loader>('root')?.visitor
-  const { pathname, search } = useLocation()
+  const visitor = useVisitor()
   if (!visitor) return null
   if (!visitor.signedIn)
     return (
       <p className="visitor">
-        <a href={`/auth/sign-in?${new URLSearchParams({ returnTo: pathname + search })}`}>Sign in</a>
+        <SignInLink>Sign in</SignInLink>
       </p>
     )
   return (
     <form className="visitor" method="post" action="/auth/sign-out">
-      <span>{visitor.name}</span>
+      <span title={visitor.name}>{visitor.name}</span>
       <button type="submit" className="link">
         Sign out
       </button>
     </form>
+  )
+}
+
+/** To the pages of whoever looks, and no others. */
+const Navigation = () => {
+  const visitor = useVisitor()
+  const { roles = [] } = visitor ?? {}
+  return (
+    <nav aria-label="Main">
+      <NavLink to="/apply">Apply</NavLink>
+      {hasOwnLoans(visitor) && <Link to="/#loans">Your applications</Link>}
+      {roles.includes('underwriter') && <NavLink to="/underwriting">Underwriting</NavLink>}
+      {roles.includes('operator') && <NavLink to="/operations/webhooks">Webhooks</NavLink>}
+      {roles.includes('auditor') && <NavLink to="/audit">Audit</NavLink>}
+      <a href="/api/docs">API</a>
+    </nav>
   )
 }
 
@@ -72,11 +89,7 @@ export const Layout = ({ children }: { children: ReactNode }) => {
             <img src={icon} alt="" width="26" height="26" />
             Headwater
           </Link>
-          <nav aria-label="Main">
-            <NavLink to="/apply">Apply</NavLink>
-            <NavLink to="/underwriting">Underwriting</NavLink>
-            <a href="/api/docs">API</a>
-          </nav>
+          <Navigation />
           <SignIn />
         </header>
         <OfflineNotice />

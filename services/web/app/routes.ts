@@ -6,6 +6,7 @@ export default [
   route('apply', 'apply/start.ts'),
   route('apply/:key', 'apply/apply.tsx'),
   route('applications/:loanId/received', 'application/received.tsx'),
+  route('applications/:loanId/link', 'application/link.tsx'),
   route('applications/:loanId', 'application/application.tsx'),
   route('underwriting', 'underwriting/queue.tsx'),
   route('underwriting/decided', 'underwriting/decided.tsx'),

@@ -4,11 +4,11 @@ import { underwriter } from '../../../scripts/test/system.ts'
 import { expectUsable, focused, untilHydrated, untilLive } from './support.ts'
 import { card, namesShown, rowOf, searchFor, underwritingWorld } from './underwriting-world.ts'
 
-const { world, apply, requestLoan, decide } = underwritingWorld()
+const { world, open, urlOf, apply, requestLoan, decide } = underwritingWorld()
 const outage = { outage: true }
 
 it('lets rows come and go by themselves; while the gateway is killed and restarted none is missed and none doubled', async () => {
-  const page = await world.open('/underwriting', outage)
+  const page = await open('/underwriting', outage)
   await untilLive(page)
   const [stays, goes] = [await apply(), await apply()]
   for (const { name } of [stays, goes]) await rowOf(page, name).waitFor()
@@ -30,7 +30,7 @@ it('lets rows come and go by themselves; while the gateway is killed and restart
 })
 
 it('shows new applications on the first page by itself, also those that came while the gateway was killed', async () => {
-  const page = await world.open('/', outage)
+  const page = await open('/', outage)
   await untilLive(page)
   const [first] = [await apply({ amount: 701 })]
   await page.getByRole('row', { name: '€701' }).waitFor()
@@ -46,7 +46,7 @@ it('shows new applications on the first page by itself, also those that came whi
 
 it('holds the list still under the pointer, under the focus and while paused, and says what has come and gone', async () => {
   const stays = await requestLoan()
-  const page = await world.open('/underwriting')
+  const page = await open('/underwriting')
   await untilLive(page)
   await rowOf(page, stays.name).hover()
   const later = await requestLoan()
@@ -73,7 +73,7 @@ it('holds the list still under the pointer, under the focus and while paused, an
 
 it('lets the decision form give way when a colleague is faster, or the applicant withdraws', async () => {
   const loan = await requestLoan()
-  const page = await world.open(`/underwriting/loans/${loan.id}`)
+  const page = await open(`/underwriting/loans/${loan.id}`)
   await untilLive(page)
   await page.getByLabel('Reason').fill('Too much debt')
   await decide(loan, 'approve')
@@ -84,7 +84,7 @@ it('lets the decision form give way when a colleague is faster, or the applicant
   await expectUsable(page)
 
   const withdrawn = await requestLoan()
-  await page.goto(world.urlOf(`/underwriting/loans/${withdrawn.id}`))
+  await page.goto(urlOf(`/underwriting/loans/${withdrawn.id}`))
   await untilLive(page)
   await decide(withdrawn, 'withdraw')
   await page.getByText('The applicant has withdrawn it while this page was open.').waitFor()
@@ -92,7 +92,7 @@ it('lets the decision form give way when a colleague is faster, or the applicant
 })
 
 it('renews the numbers by itself, and goes on after an outage', async () => {
-  const page = await world.open('/underwriting/numbers', outage)
+  const page = await open('/underwriting/numbers', outage)
   const withdrawn = () => page.locator('.chart').first().locator('tbody tr').last().locator('td').last().textContent()
   await page.getByText('As a table').first().click()
   const before = Number(await withdrawn())
@@ -116,7 +116,7 @@ it('stays usable with a thousand rows', { timeout: 120_000 }, async () => {
   }
   await Promise.all(Array.from({ length: 24 }, worker))
   const last = await requestLoan({ name: 'Zoë', amount: 10_000_000 })
-  const page = await world.open('/underwriting?sort=amount&direction=desc')
+  const page = await open('/underwriting?sort=amount&direction=desc')
   await untilLive(page)
   const rows = page.locator('tbody tr')
   await expect.poll(() => rows.count()).toBe(count)
@@ -150,7 +150,7 @@ it('stays usable with a thousand rows', { timeout: 120_000 }, async () => {
   await page.getByRole('heading', { name: 'Row 0777' }).waitFor()
 
   // Without scripts, page by page.
-  const plain = await world.open('/underwriting', { scripts: false })
+  const plain = await open('/underwriting', { scripts: false })
   const seen = new Set<string>()
   for (;;) {
     for (const name of await namesShown(plain)) seen.add(name)

@@ -18,7 +18,7 @@ import {
 const world = testWorld()
 
 const loanCount = async (): Promise<number> => {
-  const answered = await fetch(world.urlOf('/api/loans?limit=100'))
+  const answered = await fetch(world.urlOf('/api/loans?limit=100', 'underwriter'))
   return ((await answered.json()) as { loans: unknown[] }).loans.length
 }
 const sendOnceMore = async (page: Page) => {

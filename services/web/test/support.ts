@@ -3,7 +3,8 @@ import { AxeBuilder } from '@axe-core/playwright'
 import type { Browser, Page } from 'playwright-core'
 import { afterAll, beforeAll, expect, onTestFinished } from 'vitest'
 import { launchBrowser, launchTimeoutMs } from '../../../scripts/test/browser.ts'
-import { nationalId, type System, startSystem } from '../../../scripts/test/system.ts'
+import { startSignedIn } from '../../../scripts/test/signed-in.ts'
+import { nationalId, type System, startSystem, underwriter } from '../../../scripts/test/system.ts'
 
 /** The ways a page is looked at. */
 export const ways = [
@@ -22,23 +23,40 @@ type Way = {
   readonly standIn?: boolean
 }
 
-/** A system and a browser for all tests of a file. */
+const people = {
+  underwriter: { sub: underwriter, roles: ['underwriter'] },
+  auditor: { sub: 'ada', roles: ['auditor'] },
+  operator: { sub: 'otto', roles: ['operator'] },
+  applicant: { sub: 'zoe', roles: [] },
+} as const
+export type Who = keyof typeof people
+
+/** A system, a browser and people who are signed in, for all tests of a file. */
 export const testWorld = () => {
   let browser: Browser
   let system: System
+  const doors = new Map<Who, Awaited<ReturnType<typeof startSignedIn>>>()
+  const bearer = async (who: Who) => ({ authorization: `Bearer ${await system.issuer.tokenOf(people[who])}` })
   beforeAll(async () => {
     ;[browser, system] = await Promise.all([launchBrowser(), startSystem()])
+    for (const who of Object.keys(people) as Who[])
+      doors.set(who, await startSignedIn(system.gateway.url, await bearer(who)))
   }, launchTimeoutMs)
   afterAll(async () => {
     await browser?.close()
+    for (const door of doors.values()) await door.stop()
     await system?.stop()
   })
+  const urlOf = (path: string, as?: Who) => (as ? doors.get(as)?.url : system.gateway.url) + path
   return {
     get system() {
       return system
     },
-    urlOf: (path: string) => system.gateway.url + path,
-    open: (path: string, way?: Way) => openPage(browser, system.gateway.url + path, way),
+    signOut: (who: Who) => doors.get(who)?.signOut(),
+    signIn: (who: Who) => doors.get(who)?.signIn(),
+    urlOf,
+    /** @param as who is signed in there; nobody, when it is not said */
+    open: (path: string, way?: Way, as?: Who) => openPage(browser, urlOf(path, as), way),
   }
 }
 

@@ -18,15 +18,20 @@ export const underwritingWorld = () => {
   /** Somebody new whom every page that is opened from here on shows. */
   const requestLoan = async (fields?: Parameters<typeof apply>[0]) => {
     const loan = await apply(fields)
-    await fetch(world.urlOf(`/api/underwriting/queue?after=${loan.position}`))
-    await fetch(world.urlOf(`/api/loans/${loan.id}?after=${loan.position}`))
+    await fetch(world.urlOf(`/api/underwriting/queue?after=${loan.position}`, 'underwriter'))
+    await fetch(world.urlOf(`/api/loans/${loan.id}?after=${loan.position}`, 'underwriter'))
     return loan
   }
   const decide = async ({ id }: { readonly id: string }, decision: 'approve' | 'deny' | 'withdraw') => {
-    const { status } = await post(`${world.system.loans[0]?.url}/api/loans/${id}/${decision}`)
+    const { asUnderwriter, asApplicantOf } = world.system
+    const headers = decision === 'withdraw' ? await asApplicantOf(id) : asUnderwriter
+    const { status } = await post(`${world.system.loans[0]?.url}/api/loans/${id}/${decision}`, {}, headers)
     expect(status).toBe(200)
   }
-  return { world, apply, requestLoan, decide }
+  /** A page as the underwriter sees it. */
+  const open = (path: string, way?: Parameters<typeof world.open>[1]) => world.open(path, way, 'underwriter')
+  const urlOf = (path: string) => world.urlOf(path, 'underwriter')
+  return { world, open, urlOf, apply, requestLoan, decide }
 }
 
 export const rowOf = (page: Page, name: string) => page.getByRole('row', { name })

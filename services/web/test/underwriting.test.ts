@@ -4,12 +4,12 @@ import { underwriter } from '../../../scripts/test/system.ts'
 import { expectUsable, focused, untilHydrated, untilLive, ways } from './support.ts'
 import { namesShown, rowOf, searchFor, underwritingWorld } from './underwriting-world.ts'
 
-const { world, requestLoan, decide } = underwritingWorld()
+const { open, urlOf, requestLoan, decide } = underwritingWorld()
 
 describe.each(ways)('scripts $scripts, $width px', (way) => {
   it('leads from the queue to a decision, and the decision into the books', async () => {
     const { name } = await requestLoan()
-    const page = await world.open('/underwriting', way)
+    const page = await open('/underwriting', way)
     await rowOf(page, name).waitFor()
     await expectUsable(page, way)
 
@@ -26,7 +26,7 @@ describe.each(ways)('scripts $scripts, $width px', (way) => {
     expect(await page.getByRole('button', { name: 'Approve' }).count()).toBe(0)
     await expectUsable(page, way)
 
-    await page.goto(world.urlOf('/underwriting/decided?outcome=approved'))
+    await page.goto(urlOf('/underwriting/decided?outcome=approved'))
     if (way.scripts) await untilHydrated(page)
     await searchFor(page, name)
     await expect.poll(() => namesShown(page)).toEqual([name])
@@ -57,7 +57,7 @@ describe.each(ways)('scripts $scripts, $width px', (way) => {
     const small = await requestLoan({ amount: 100 })
     const longName = `Applicant Wolfeschlegelsteinhausenbergerdorff-Ångström ${way.width} ${way.scripts}`
     const large = await requestLoan({ amount: 10_000_000, name: longName })
-    const page = await world.open('/underwriting', way)
+    const page = await open('/underwriting', way)
     await page.getByRole('link', { name: 'Amount' }).click()
     await page.waitForURL(/sort=amount/)
     await expect.poll(async () => (await namesShown(page))[0]).toBe(small.name)
@@ -84,7 +84,7 @@ describe.each(ways)('scripts $scripts, $width px', (way) => {
     await searchFor(page, '')
     await page.waitForURL(/score=5/)
     await expect.poll(async () => (await namesShown(page)).length).toBeGreaterThan(1)
-    await page.goto(world.urlOf(`/underwriting/loans/${large.id}`))
+    await page.goto(urlOf(`/underwriting/loans/${large.id}`))
     await page.getByRole('heading', { name: longName }).waitFor()
     await expectUsable(page, way)
     for (const loan of [small, large]) await decide(loan, 'deny')
@@ -92,7 +92,7 @@ describe.each(ways)('scripts $scripts, $width px', (way) => {
 
   it('tells the second underwriter who decided and what', async () => {
     const loan = await requestLoan()
-    const page = await world.open(`/underwriting/loans/${loan.id}`, way)
+    const page = await open(`/underwriting/loans/${loan.id}`, way)
     if (way.scripts) {
       // A page that has not heard of the first decision yet.
       await page.routeWebSocket('**/live', () => undefined)
@@ -109,7 +109,7 @@ describe.each(ways)('scripts $scripts, $width px', (way) => {
 
 it('is worked with by keyboard alone, and the keys can be turned off', async () => {
   const { name } = await requestLoan()
-  const page = await world.open('/underwriting')
+  const page = await open('/underwriting')
   await untilLive(page)
   const { keyboard } = page
   await keyboard.press('?')

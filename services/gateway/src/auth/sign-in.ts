@@ -1,7 +1,7 @@
 // Signing in and out: to the issuer and back to where one was, without a script, and a session for it in between.
 import { anyone } from '@headwater/deciders/policy'
 import { publicRoute } from '@headwater/http-kit/access'
-import type { Authenticator, Credential } from '@headwater/http-kit/auth'
+import { type Authenticator, bearerToken, type Credential } from '@headwater/http-kit/auth'
 import { Problem } from '@headwater/http-kit/problem'
 import type { HttpServer } from '@headwater/http-kit/server'
 import type { FastifyRequest } from 'fastify'
@@ -201,13 +201,17 @@ export const registerSignIn = async (
       },
     },
     async (request, reply) => {
-      const signedIn = await signedInOf(request)
+      const token = bearerToken(request)
+      // As everywhere: whoever sends a token means it, and its cookies are not looked at.
+      const signedIn = token === undefined ? await signedInOf(request) : undefined
+      const actor = token === undefined ? signedIn?.credential.actor : await authenticator.actorOf(token)
+      const person = actor?.kind === 'person' ? actor : undefined
       reply.header('cache-control', 'no-store')
       return {
-        signedIn: signedIn !== undefined,
-        name: signedIn?.session.name ?? signedIn?.credential.actor.sub,
-        roles: signedIn?.credential.actor.roles ?? [],
-        loans: loansHeld(await capabilities.credentials(request)),
+        signedIn: person !== undefined,
+        name: signedIn?.session.name ?? person?.sub,
+        roles: person?.roles ?? [],
+        loans: token === undefined ? loansHeld(await capabilities.credentials(request)) : [],
       }
     },
   )

@@ -3,23 +3,23 @@ import { useRef } from 'react'
 import { data, Form, redirect, useNavigation } from 'react-router'
 import { Connection } from '../live/connection.tsx'
 import { useLiveLoan } from '../live/use-live-loan.ts'
-import { get, newKey, send } from '../shared/api.server.ts'
+import { newKey, readForm, send } from '../shared/api.server.ts'
 import { eurosText, isOver, referenceOf } from '../shared/loan.ts'
-import { publicLoan } from '../shared/loans.server.ts'
 import { Status } from '../shared/status.tsx'
 import { useKeptFocus } from '../shared/use-kept-focus.ts'
 import type { Route } from './+types/application'
-import { applicationQuery } from './application-query.server.ts'
+import { readApplication } from './application.server.ts'
+import { LinkOffer } from './link-offer.tsx'
 import { Timeline } from './timeline.tsx'
 
 export const loader = async ({ params, request, context }: Route.LoaderArgs) => ({
-  loan: await get(context, applicationQuery(params.loanId, request), publicLoan),
+  loan: await readApplication(context, params.loanId, request),
   withdrawKey: newKey(),
   openedAt: new Date().toISOString(),
 })
 
 export const action = async ({ params, request, context }: Route.ActionArgs) => {
-  const key = String((await request.formData()).get('key'))
+  const key = String((await readForm(context, request)).get('key'))
   const sent = await send(context, `/api/loans/${params.loanId}/withdraw`, { key, body: {} })
   if (sent.ok) return redirect(`/applications/${params.loanId}?after=${sent.position}`, 303)
   if (sent.problem.status === 404) throw data(sent.problem, { status: 404 })
@@ -73,6 +73,7 @@ export default function Application({ loaderData, actionData }: Route.ComponentP
       )}
       <Timeline loan={loan} />
       {!isOver(loan.status) && <Withdraw withdrawKey={withdrawKey} />}
+      <LinkOffer loanId={loan.loanId} />
       <Connection live={live} openedAt={openedAt} />
     </article>
   )

@@ -1,13 +1,12 @@
 // Said once, right after sending: we have it, this is its number, this is what happens next.
 import { Link } from 'react-router'
-import { get } from '../shared/api.server.ts'
 import { eurosText, referenceOf } from '../shared/loan.ts'
-import { publicLoan } from '../shared/loans.server.ts'
 import type { Route } from './+types/received'
-import { applicationQuery } from './application-query.server.ts'
+import { readApplication } from './application.server.ts'
+import { LinkOffer } from './link-offer.tsx'
 
 export const loader = ({ params, request, context }: Route.LoaderArgs) =>
-  get(context, applicationQuery(params.loanId, request), publicLoan)
+  readApplication(context, params.loanId, request)
 
 export default function Received({ loaderData: { loanId, amount } }: Route.ComponentProps) {
   return (
@@ -26,13 +25,14 @@ export default function Received({ loaderData: { loanId, amount } }: Route.Compo
         <ol className="plain">
           <li>We ask the credit bureau. That takes seconds, and often decides at once.</li>
           <li>If its answer is not clear, an underwriter reads your application.</li>
-          <li>Your page shows each step. Keep its address: it is how you look in, and how you can withdraw.</li>
+          <li>Your page shows each step. It is how you look in, and how you can withdraw.</li>
         </ol>
         <p className="actions">
           <Link className="button" to={`/applications/${loanId}`}>
             See how it stands
           </Link>
         </p>
+        <LinkOffer loanId={loanId} />
       </section>
     </article>
   )

@@ -1,7 +1,7 @@
 // Applying: answer, check the answers, send. Each step is an ordinary form, so it works the same without scripts.
 import { data, redirect } from 'react-router'
 import { z } from 'zod'
-import { type Problem, send } from '../shared/api.server.ts'
+import { type Problem, readForm, send } from '../shared/api.server.ts'
 import type { Route } from './+types/apply'
 import {
   type AnswerErrors,
@@ -37,7 +37,7 @@ const afterProblem = ({ status, code, errors }: Problem, answers: Answers, input
 }
 
 export const action = async ({ request, params, context }: Route.ActionArgs) => {
-  const form = await request.formData()
+  const form = await readForm(context, request)
   const answers = readAnswers(form)
   const checked = checkAnswers(answers)
   const next = (step: Step, status = 200) => data(step, { status })

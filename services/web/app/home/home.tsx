@@ -1,21 +1,28 @@
-// The first page: what this is, how to apply, and the newest loans as they come and change.
+// The first page: what this is, how to apply, and the loans that its reader may see as they come and change.
 import { Link } from 'react-router'
 import { Connection } from '../live/connection.tsx'
 import { useLiveRows } from '../live/use-live-rows.ts'
-import { getIfSignedIn } from '../shared/api.server.ts'
+import { getIfSignedIn, getVisitor } from '../shared/api.server.ts'
 import { eurosText, type PublicLoan, referenceOf } from '../shared/loan.ts'
 import { loanList } from '../shared/loans.server.ts'
 import { Status } from '../shared/status.tsx'
 import { Time } from '../shared/time.tsx'
+import { hasOwnLoans, seesAllLoans } from '../shared/visitor.ts'
 import type { Route } from './+types/home'
 
 const loansShownMax = 10
 
-export const loader = async ({ context }: Route.LoaderArgs) => ({
-  // Whoever may see none is shown the page all the same.
-  loans: (await getIfSignedIn(context, `/api/loans?limit=${loansShownMax}`, loanList))?.loans,
-  openedAt: new Date().toISOString(),
-})
+export const loader = async ({ context }: Route.LoaderArgs) => {
+  const visitor = await getVisitor(context)
+  const isShownLoans = seesAllLoans(visitor) || hasOwnLoans(visitor)
+  const list = isShownLoans && (await getIfSignedIn(context, `/api/loans?limit=${loansShownMax}`, loanList))
+  return {
+    loans: list ? list.loans : undefined,
+    areOwn: !seesAllLoans(visitor),
+    isUnderwriter: visitor?.roles.includes('underwriter') ?? false,
+    openedAt: new Date().toISOString(),
+  }
+}
 
 /** As the API orders them: the newest first. */
 const newestFirst = (a: PublicLoan, b: PublicLoan): number => {
@@ -24,29 +31,47 @@ const newestFirst = (a: PublicLoan, b: PublicLoan): number => {
 }
 const keyOf = (loan: PublicLoan) => loan.loanId
 
-const Latest = ({ loans, openedAt }: { loans: readonly PublicLoan[]; openedAt: string }) => {
+const texts = {
+  own: {
+    title: 'Your applications',
+    none: 'You have not applied for anything yet.',
+    note: 'Only you see this. Each application has a page of its own.',
+  },
+  all: {
+    title: 'Latest applications',
+    none: 'No applications yet. The first one appears here by itself.',
+    note: 'Nothing here tells who applied.',
+  },
+} as const
+
+type LatestProps = { readonly loans: readonly PublicLoan[]; readonly areOwn: boolean; readonly openedAt: string }
+
+const Latest = ({ loans, areOwn, openedAt }: LatestProps) => {
+  const text = texts[areOwn ? 'own' : 'all']
   const live = useLiveRows<PublicLoan>({ topic: 'loans', keyOf }, loans)
   const newest = live.rows.toSorted(newestFirst).slice(0, loansShownMax)
   return (
     <section aria-labelledby="loans">
       <div className="title">
         <h2 id="loans" tabIndex={-1}>
-          Latest applications
+          {text.title}
         </h2>
         <Connection live={live} openedAt={openedAt} />
       </div>
       {newest.length === 0 ? (
-        <p className="empty">No applications yet. The first one appears here by itself.</p>
+        <p className="empty">{text.none}</p>
       ) : (
-        <table aria-describedby="nobody">
+        <table aria-describedby="seen-by">
           <thead>
             <tr>
-              <th scope="col">Received</th>
+              <th scope="col" className={areOwn ? 'wide' : undefined}>
+                Received
+              </th>
               <th scope="col" className="number">
                 Amount
               </th>
               <th scope="col">Status</th>
-              <th scope="col" className="wide">
+              <th scope="col" className={areOwn ? undefined : 'wide'}>
                 Reference
               </th>
             </tr>
@@ -54,27 +79,34 @@ const Latest = ({ loans, openedAt }: { loans: readonly PublicLoan[]; openedAt: s
           <tbody>
             {newest.map((loan) => (
               <tr key={loan.loanId} className={live.changed.has(loan.loanId) ? 'fresh' : undefined}>
-                <td>
+                <td className={areOwn ? 'wide' : undefined}>
                   <Time at={loan.requestedAt} />
                 </td>
                 <td className="number">{eurosText(loan.amount)}</td>
                 <td>
                   <Status status={loan.status} />
                 </td>
-                <td className="wide reference">{referenceOf(loan.loanId)}</td>
+                {areOwn ? (
+                  <td className="reference">
+                    <Link to={`/applications/${loan.loanId}`}>{referenceOf(loan.loanId)}</Link>
+                  </td>
+                ) : (
+                  <td className="wide reference">{referenceOf(loan.loanId)}</td>
+                )}
               </tr>
             ))}
           </tbody>
         </table>
       )}
-      <p id="nobody" className="quiet">
-        Nothing here tells who applied.
+      <p id="seen-by" className="quiet">
+        {text.note}
       </p>
     </section>
   )
 }
 
-export default function Home({ loaderData: { loans, openedAt } }: Route.ComponentProps) {
+export default function Home({ loaderData: { loans, areOwn, isUnderwriter, openedAt } }: Route.ComponentProps) {
+  const list = loans && <Latest loans={loans} areOwn={areOwn} openedAt={openedAt} />
   return (
     <>
       <title>Headwater · loans, decided in the open</title>
@@ -89,10 +121,12 @@ export default function Home({ loaderData: { loans, openedAt } }: Route.Componen
           <Link className="button" to="/apply">
             Apply for a loan
           </Link>
-          {loans && <a href="#loans">See the latest decisions</a>}
+          {isUnderwriter && <Link to="/underwriting">See who waits for a decision</Link>}
+          {loans && areOwn && <a href="#loans">Your applications</a>}
         </p>
       </section>
 
+      {areOwn && list}
       <section aria-labelledby="how">
         <h2 id="how">How it works</h2>
         <ol className="steps">
@@ -113,7 +147,7 @@ export default function Home({ loaderData: { loans, openedAt } }: Route.Componen
         </ol>
       </section>
 
-      {loans && <Latest loans={loans} openedAt={openedAt} />}
+      {!areOwn && list}
     </>
   )
 }

@@ -1,13 +1,18 @@
-// Follows a live query of /live: keeps its rows, reconnects for ever, and goes on where it stopped.
+// Follows a live query of /live: keeps its rows, reconnects until the session ends, and goes on where it stopped.
 
 const retryDelayMsMin = 250
 const retryDelayMsMax = 10_000
 // The server speaks at least every 15 s; silence for this long is a dead connection, whatever the socket says.
 const silenceMsMax = 40_000
 
+/** Of the server's own range: to go on, sign in again. */
+const sessionEnded = 4401
+const refusals: readonly string[] = ['not_signed_in', 'forbidden']
+
 const subscription = 'rows'
 
-export type LiveState = 'connecting' | 'live' | 'reconnecting'
+/** After `ended` nothing comes any more: whoever looks is not, or not any more, somebody who may see it. */
+export type LiveState = 'connecting' | 'live' | 'reconnecting' | 'ended'
 
 export type LiveQuery<Row> = {
   readonly topic: string
@@ -34,7 +39,7 @@ type ServerMessage<Row> =
       readonly token: string
     }
   | { readonly type: 'heartbeat' }
-  | { readonly type: 'error' }
+  | { readonly type: 'error'; readonly code: string }
 
 /** @returns what ends it */
 export const followLive = <Row>(
@@ -71,8 +76,9 @@ export const followLive = <Row>(
         message.changes.map(({ key }) => key),
       )
     }
-    if (message.type === 'error') socket?.close()
-    else onHeard()
+    if (message.type !== 'error') onHeard()
+    else if (refusals.includes(message.code)) end()
+    else socket?.close()
   }
 
   const listen = () => {
@@ -90,8 +96,10 @@ export const followLive = <Row>(
       listen()
       receive(JSON.parse(data))
     }
-    opened.onclose = () => {
-      if (opened === socket) reconnect()
+    opened.onclose = ({ code }) => {
+      if (opened !== socket) return
+      if (code === sessionEnded) end()
+      else reconnect()
     }
     listen()
   }
@@ -116,14 +124,19 @@ export const followLive = <Row>(
   const hurry = () => {
     if (!socket && document.visibilityState === 'visible') connect()
   }
-  addEventListener('online', hurry)
-  addEventListener('offline', reconnect)
-  document.addEventListener('visibilitychange', hurry)
-  connect()
-  return () => {
+  const stop = () => {
     removeEventListener('online', hurry)
     removeEventListener('offline', reconnect)
     document.removeEventListener('visibilitychange', hurry)
     disconnect()
   }
+  const end = () => {
+    stop()
+    onState('ended')
+  }
+  addEventListener('online', hurry)
+  addEventListener('offline', reconnect)
+  document.addEventListener('visibilitychange', hurry)
+  connect()
+  return stop
 }

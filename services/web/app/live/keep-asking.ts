@@ -3,6 +3,8 @@
 const gapMs = 1_000
 const retryMs = 3_000
 const answerTimeoutMs = 10_000
+/** Not signed in, and not somebody who may see it. */
+const refusals: readonly number[] = [401, 403]
 
 type Asking<T> = {
   /** Without it, only what changed is asked for again. */
@@ -10,12 +12,14 @@ type Asking<T> = {
   readonly onAnswer: (answer: T) => void
   /** There was no answer; it is asked again. */
   readonly onFailure: () => void
+  /** Whoever asks is not, or not any more, somebody who may know: nothing is asked again. */
+  readonly onEnd: () => void
 }
 
 export type Asker = { readonly changed: () => void; readonly stop: () => void }
 
 /** `path` has just been answered. */
-export const keepAsking = <T>(path: string, { everyMs, onAnswer, onFailure }: Asking<T>): Asker => {
+export const keepAsking = <T>(path: string, { everyMs, onAnswer, onFailure, onEnd }: Asking<T>): Asker => {
   const stopped = new AbortController()
   let timer: ReturnType<typeof setTimeout> | undefined
   let askedAt = Date.now()
@@ -26,10 +30,11 @@ export const keepAsking = <T>(path: string, { everyMs, onAnswer, onFailure }: As
     timer = setTimeout(ask, delayMs)
   }
 
-  const answerOf = async (): Promise<{ answer: T } | undefined> => {
+  const answerOf = async (): Promise<{ answer: T } | 'refused' | undefined> => {
     try {
       const signal = AbortSignal.any([stopped.signal, AbortSignal.timeout(answerTimeoutMs)])
       const response = await fetch(path, { signal })
+      if (refusals.includes(response.status)) return 'refused'
       return response.ok ? { answer: await response.json() } : undefined
     } catch {
       return undefined // offline, or nobody is there
@@ -43,6 +48,10 @@ export const keepAsking = <T>(path: string, { everyMs, onAnswer, onFailure }: As
     askedAt = Date.now()
     const answered = await answerOf()
     if (stopped.signal.aborted) return
+    if (answered === 'refused') {
+      stop()
+      return onEnd()
+    }
     const isOld = state !== 'asking'
     state = 'idle'
     if (answered) onAnswer(answered.answer)
@@ -57,16 +66,19 @@ export const keepAsking = <T>(path: string, { everyMs, onAnswer, onFailure }: As
     else state = 'asking, changed meanwhile'
   }
 
+  const stop = () => {
+    removeEventListener('online', changed)
+    document.removeEventListener('visibilitychange', changed)
+    clearTimeout(timer)
+    stopped.abort()
+  }
   addEventListener('online', changed)
   document.addEventListener('visibilitychange', changed)
   if (everyMs !== undefined) plan(everyMs)
   return {
-    changed,
-    stop: () => {
-      removeEventListener('online', changed)
-      document.removeEventListener('visibilitychange', changed)
-      clearTimeout(timer)
-      stopped.abort()
+    changed: () => {
+      if (!stopped.signal.aborted) changed()
     },
+    stop,
   }
 }

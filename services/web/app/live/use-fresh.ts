@@ -19,7 +19,7 @@ type Renewal = {
 /** @param loaded what `path` answered when the page was made */
 export const useFresh = <T>(path: string, loaded: T, { everyMs, changed }: Renewal): Fresh<T> => {
   const [told, setTold] = useState<{ readonly after: T; readonly value: T; readonly at: string }>()
-  const [isFailing, setFailing] = useState(false)
+  const [state, setState] = useState<LiveState>('live')
   const asker = useRef<Asker>(undefined)
   const seen = useRef(changed)
 
@@ -27,10 +27,11 @@ export const useFresh = <T>(path: string, loaded: T, { everyMs, changed }: Renew
     const started = keepAsking<T>(path, {
       everyMs,
       onAnswer: (value) => {
-        setFailing(false)
+        setState('live')
         setTold({ after: loaded, value, at: new Date().toISOString() })
       },
-      onFailure: () => setFailing(true),
+      onFailure: () => setState('reconnecting'),
+      onEnd: () => setState('ended'),
     })
     asker.current = started
     return started.stop
@@ -43,5 +44,5 @@ export const useFresh = <T>(path: string, loaded: T, { everyMs, changed }: Renew
 
   // What was loaded after it is newer.
   const newest = told?.after === loaded ? told : undefined
-  return { value: newest?.value ?? loaded, heardAt: newest?.at, state: isFailing ? 'reconnecting' : 'live' }
+  return { value: newest?.value ?? loaded, heardAt: newest?.at, state }
 }

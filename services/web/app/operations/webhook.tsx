@@ -1,6 +1,7 @@
 // One webhook of a partner: what it was told, telling it again, and turning it off, on, or to another secret.
 import { data, Form, Link, redirect } from 'react-router'
 import { z } from 'zod'
+import { readForm } from '../shared/api.server.ts'
 import { referenceOf } from '../shared/loan.ts'
 import { Time } from '../shared/time.tsx'
 import type { Route } from './+types/webhook'
@@ -19,7 +20,7 @@ const notAForm = { status: 422, code: 'validation', detail: 'This is no form of 
 
 export const action = async ({ params, request, context }: Route.ActionArgs) => {
   const { webhookId } = params
-  const parsed = wish.safeParse(Object.fromEntries(await request.formData()))
+  const parsed = wish.safeParse(Object.fromEntries(await readForm(context, request)))
   if (!parsed.success) throw data(notAForm, { status: notAForm.status })
   const wanted = parsed.data
   if (wanted.do === 'rotate') {

@@ -24,7 +24,7 @@ export const change = (context: Context, path: string) => post(context, `${api}/
 
 /** @throws the error page, where a form cannot say more */
 export const orErrorPage = (problem: Problem): Problem => {
-  if ([401, 403, 404, 503].includes(problem.status)) throw data(problem, { status: problem.status })
+  if ([403, 404, 503].includes(problem.status)) throw data(problem, { status: problem.status })
   return problem
 }
 

@@ -1,6 +1,6 @@
 // Where partners want to be told of outcomes: all webhooks, and the form that registers one.
 import { data, Form, Link, useNavigation } from 'react-router'
-import { newKey } from '../shared/api.server.ts'
+import { newKey, readForm } from '../shared/api.server.ts'
 import { Time } from '../shared/time.tsx'
 import type { Route } from './+types/webhooks'
 import { Secret } from './secret.tsx'
@@ -12,7 +12,7 @@ export const loader = async ({ context }: Route.LoaderArgs) => {
 }
 
 export const action = async ({ request, context }: Route.ActionArgs) => {
-  const form = await request.formData()
+  const form = await readForm(context, request)
   const input = { partner: String(form.get('partner') ?? ''), url: String(form.get('url') ?? '') }
   const answer = await registerWebhook(context, String(form.get('key')), input)
   if (answer.ok)

@@ -27,11 +27,13 @@ const fetchFromApi = async (context: Readonly<RouterContextProvider>, path: stri
   return response
 }
 
-const ask = async (
+type Answer = { readonly ok: true; readonly body: unknown } | { readonly ok: false; readonly problem: Problem }
+
+const answerOf = async (
   context: Readonly<RouterContextProvider>,
   path: string,
-  request: RequestInit = {},
-): Promise<{ ok: true; body: unknown } | { ok: false; problem: Problem }> => {
+  request: RequestInit,
+): Promise<Answer> => {
   try {
     const response = await fetchFromApi(context, path, { ...request, signal: AbortSignal.timeout(answerTimeoutMs) })
     const body: unknown = await response.json()
@@ -42,9 +44,36 @@ const ask = async (
   }
 }
 
+const formsSent = new WeakMap<Readonly<RouterContextProvider>, FormData>()
+
+/** The form that somebody sent to the page, which is theirs to send again when their session has ended meanwhile. */
+export const readForm = async (context: Readonly<RouterContextProvider>, request: Request): Promise<FormData> => {
+  const form = await request.formData()
+  formsSent.set(context, form)
+  return form
+}
+
+/** The page that gives a form back which nobody signed in has sent. */
+const sessionEnded = (form: FormData) => {
+  const sent = [...form].map(([name, value]) => [name, String(value)])
+  return data({ code: 'session_ended', sent }, { status: 401 })
+}
+
+/** @throws the page that gives the form back to whom nobody knows any more */
+const ask = async (
+  context: Readonly<RouterContextProvider>,
+  path: string,
+  request: RequestInit = {},
+): Promise<Answer> => {
+  const answer = await answerOf(context, path, request)
+  const form = formsSent.get(context)
+  if (!answer.ok && answer.problem.status === 401 && form) throw sessionEnded(form)
+  return answer
+}
+
 /** A document of the gateway's, which no page of ours can stand in for. */
-const signIn = (context: Readonly<RouterContextProvider>): Response =>
-  redirectDocument(`/auth/sign-in?${new URLSearchParams({ returnTo: context.get(pageContext).address })}`)
+const signIn = (context: Readonly<RouterContextProvider>, returnTo = context.get(pageContext).address): Response =>
+  redirectDocument(`/auth/sign-in?${new URLSearchParams({ returnTo })}`)
 
 /** What is at `path`. @throws the way to sign in where that may help, or the error page that says why not */
 export const get = async <T>(
@@ -78,24 +107,40 @@ const visitor = z.object({
   /** Of applications that this browser sent without an account. */
   loans: z.array(z.string()),
 })
-type Visitor = z.infer<typeof visitor>
+export type Visitor = z.infer<typeof visitor>
 
-/** Who looks at the page; undefined while that cannot be known, which keeps nobody from a page that is for all. */
-export const getVisitor = async (context: Readonly<RouterContextProvider>): Promise<Visitor | undefined> => {
+const visitors = new WeakMap<Readonly<RouterContextProvider>, Promise<Visitor | undefined>>()
+
+const askWho = async (context: Readonly<RouterContextProvider>): Promise<Visitor | undefined> => {
   const answer = await ask(context, '/auth/me')
   return answer.ok ? visitor.parse(answer.body) : undefined
 }
 
+/** Who looks at the page; undefined while that cannot be known, which keeps nobody from a page that is for all. */
+export const getVisitor = (context: Readonly<RouterContextProvider>): Promise<Visitor | undefined> => {
+  // Several parts of one page ask.
+  const asked = visitors.get(context) ?? askWho(context)
+  visitors.set(context, asked)
+  return asked
+}
+
 const fileHeaders = ['content-type', 'content-disposition'] as const
 
-/** The file at `path`, handed on while it is still being made; given up when `signal` says that nobody wants it. */
+/**
+ * The file at `path`, handed on while it is still being made; given up when `signal` says that nobody wants it.
+ * @param options.page that offers the file: where to come back to after signing in
+ */
 export const download = async (
   context: Readonly<RouterContextProvider>,
   path: string,
-  { headers, signal }: { readonly headers: Readonly<Record<string, string>>; readonly signal: AbortSignal },
+  {
+    page,
+    headers,
+    signal,
+  }: { readonly page: string; readonly headers: Readonly<Record<string, string>>; readonly signal: AbortSignal },
 ): Promise<Response> => {
   const file = await fetchFromApi(context, path, { headers, signal })
-  if (file.status === 401) throw signIn(context)
+  if (file.status === 401) throw signIn(context, page)
   if (!file.ok) throw data(problemBody.parse(await file.json()), { status: file.status })
   const told = fileHeaders.flatMap((name) => [[name, file.headers.get(name) ?? ''] as [string, string]])
   return new Response(file.body, { headers: told })

@@ -4,6 +4,10 @@ import type { Route } from './+types/decided-file'
 import { apiRequest, askedInForm } from './underwriting.server.ts'
 
 export const action = async ({ request, context }: Route.ActionArgs) => {
-  const { query, headers } = apiRequest(await askedInForm(request))
-  return download(context, `/api/underwriting/history.csv?${query}`, { headers, signal: request.signal })
+  const { query, headers } = apiRequest(await askedInForm(context, request))
+  return download(context, `/api/underwriting/history.csv?${query}`, {
+    page: '/underwriting/decided',
+    headers,
+    signal: request.signal,
+  })
 }

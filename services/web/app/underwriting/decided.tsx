@@ -21,7 +21,7 @@ const readDecided = async (context: Readonly<RouterContextProvider>, asked: Aske
 export const loader = ({ request, context }: Route.LoaderArgs) => readDecided(context, askedInAddress(request))
 
 export const action = async ({ request, context }: Route.ActionArgs) => {
-  const asked = await askedInForm(request)
+  const asked = await askedInForm(context, request)
   if (asked.search) return readDecided(context, asked)
   return redirect(`/underwriting/decided?${new URLSearchParams(asked.filter)}`, 303)
 }
@@ -93,7 +93,7 @@ export default function Decided({ loaderData, actionData }: Route.ComponentProps
                 </tr>
               </thead>
               <tbody>
-                {loans.map(({ loanId, name, amount, status, decidedBy, decidedAt }) => (
+                {loans.map(({ loanId, name, amount, status, decidedBy, decidedByName, decidedAt }) => (
                   <tr key={loanId}>
                     <th scope="row">
                       <Link to={`/underwriting/loans/${loanId}`}>{name}</Link>
@@ -102,7 +102,9 @@ export default function Decided({ loaderData, actionData }: Route.ComponentProps
                     <td>
                       <Status status={status} />
                     </td>
-                    <td className="wide">{decidedBy ?? (status === 'withdrawn' ? 'the applicant' : 'the score')}</td>
+                    <td className="wide">
+                      {decidedByName ?? decidedBy ?? (status === 'withdrawn' ? 'the applicant' : 'the score')}
+                    </td>
                     <td className="wide">{decidedAt && <Time at={decidedAt} />}</td>
                   </tr>
                 ))}

@@ -15,9 +15,9 @@ export const eventText = ({ type, data }: Told): string => {
     case 'ManualReviewRequired':
       return 'Put before an underwriter'
     case 'ManuallyApproved':
-      return `Approved by ${data.decidedBy}`
+      return `Approved by ${data.decidedByName ?? data.decidedBy}`
     case 'ManuallyDenied':
-      return `Declined by ${data.decidedBy}`
+      return `Declined by ${data.decidedByName ?? data.decidedBy}`
     case 'LoanWithdrawn':
       return 'Withdrawn by the applicant'
     case 'LoanAbandoned':

@@ -5,7 +5,7 @@ import { z } from 'zod'
 import { Connection } from '../live/connection.tsx'
 import { useFresh } from '../live/use-fresh.ts'
 import { useLiveLoan } from '../live/use-live-loan.ts'
-import { get, newKey, send } from '../shared/api.server.ts'
+import { get, newKey, readForm, send } from '../shared/api.server.ts'
 import { eurosText, isOver, referenceOf } from '../shared/loan.ts'
 import { publicLoan } from '../shared/loans.server.ts'
 import { Status } from '../shared/status.tsx'
@@ -22,6 +22,7 @@ const knownLoan = publicLoan.extend({
   nationalId: z.string().optional(),
   score: z.number().nullable().optional(),
   decidedBy: z.string().nullable().optional(),
+  decidedByName: z.string().nullable().optional(),
 })
 const history = z.object({
   events: z.array(
@@ -45,7 +46,7 @@ export const loader = async ({ params, request, context }: Route.LoaderArgs) => 
 }
 
 export const action = async ({ params, request, context }: Route.ActionArgs) => {
-  const form = await request.formData()
+  const form = await readForm(context, request)
   const decision = z.enum(decisions).parse(form.get('decision'))
   const reason = String(form.get('reason') ?? '').trim()
   const sent = await send(context, `/api/loans/${params.loanId}/${decision}`, {
@@ -53,9 +54,9 @@ export const action = async ({ params, request, context }: Route.ActionArgs) => 
     body: reason === '' ? {} : { reason },
   })
   if (sent.ok) return redirect(`/underwriting/loans/${params.loanId}?after=${sent.position}`, 303)
-  const { status, detail, decidedBy } = sent.problem
-  if (status === 401 || status === 404) throw data(sent.problem, { status })
-  const by = typeof decidedBy === 'string' ? ` ${decidedBy} was first.` : ''
+  const { status, detail, decidedBy, decidedByName = decidedBy } = sent.problem
+  if (status === 403 || status === 404) throw data(sent.problem, { status })
+  const by = typeof decidedByName === 'string' ? ` ${decidedByName} was first.` : ''
   return data({ refused: `${detail}${by}`, reason }, { status })
 }
 
@@ -108,7 +109,7 @@ export default function UnderwritingLoanPage({ loaderData, actionData }: Route.C
             <Decision decisionKey={decisionKey} reason={actionData?.reason ?? ''} />
           )}
           {decidedMeanwhile && !actionData && (
-            <DecidedMeanwhile status={loan.status} decidedBy={loan.decidedBy ?? null} />
+            <DecidedMeanwhile status={loan.status} decidedBy={loan.decidedByName ?? loan.decidedBy ?? null} />
           )}
           <Connection live={live} openedAt={openedAt} />
         </div>

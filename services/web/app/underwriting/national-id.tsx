@@ -1,13 +1,14 @@
 // The applicant's national id, shown to an underwriter who asks for it on purpose, and who knows that asking is written down.
 import { data, Form, Link } from 'react-router'
 import { z } from 'zod'
-import { getByPost } from '../shared/api.server.ts'
+import { getByPost, readForm } from '../shared/api.server.ts'
 import { referenceOf } from '../shared/loan.ts'
 import type { Route } from './+types/national-id'
 
 const revealed = z.object({ nationalId: z.string() })
 
-export const action = async ({ params, context }: Route.ActionArgs) => {
+export const action = async ({ params, request, context }: Route.ActionArgs) => {
+  await readForm(context, request)
   const address = `/api/loans/${encodeURIComponent(params.loanId)}/reveal-national-id`
   const answer = await getByPost(context, address, revealed)
   if (answer.ok) return { nationalId: answer.body.nationalId }

@@ -43,7 +43,7 @@ const readQueue = async (context: Readonly<RouterContextProvider>, asked: Asked)
 export const loader = ({ request, context }: Route.LoaderArgs) => readQueue(context, askedInAddress(request))
 
 export const action = async ({ request, context }: Route.ActionArgs) => {
-  const asked = await askedInForm(request)
+  const asked = await askedInForm(context, request)
   if (asked.search) return readQueue(context, asked)
   return redirect(`/underwriting?${new URLSearchParams(asked.filter)}`, 303)
 }

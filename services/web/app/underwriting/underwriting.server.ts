@@ -1,5 +1,7 @@
 // What underwriters are told by the API.
+import type { RouterContextProvider } from 'react-router'
 import { z } from 'zod'
+import { readForm } from '../shared/api.server.ts'
 
 const underwritingLoan = z.object({
   loanId: z.string(),
@@ -10,6 +12,7 @@ const underwritingLoan = z.object({
   requestedAt: z.string(),
   decidedAt: z.string().nullable(),
   decidedBy: z.string().nullable(),
+  decidedByName: z.string().nullable().optional(),
   reason: z.string().nullable(),
 })
 export type UnderwritingLoan = z.infer<typeof underwritingLoan>
@@ -48,7 +51,8 @@ const asked = (given: URLSearchParams | FormData): Asked => {
 export const askedInAddress = ({ url }: Request): Asked => ({ ...asked(new URL(url).searchParams), search: '' })
 
 /** With one, the form says all of it. */
-export const askedInForm = async (request: Request): Promise<Asked> => asked(await request.formData())
+export const askedInForm = async (context: Readonly<RouterContextProvider>, request: Request): Promise<Asked> =>
+  asked(await readForm(context, request))
 
 /** The query and the headers with which the API is asked for a list. */
 export const apiRequest = ({ filter, search, cursor }: Asked, more: Readonly<Record<string, string>> = {}) => ({
