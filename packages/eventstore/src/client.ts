@@ -1,10 +1,8 @@
 // What Headwater needs of EventStoreDB, on the official client: appends, bounded reads, subscriptions, and who the store is.
 import { randomUUID } from 'node:crypto'
 import {
-  type AllStreamRecordedEvent,
   type AllStreamSubscription,
   BACKWARDS,
-  type RecordedEvent as ClientEvent,
   END,
   type EventStoreDBClient,
   FORWARDS,
@@ -16,6 +14,7 @@ import { Rejection } from '@headwater/deciders/decider'
 import type { Logger } from 'pino'
 import { type EventToAppend, type ExpectedRevision, shareAppender } from './appender.ts'
 import { type Backoff, waitAfter } from './backoff.ts'
+import { type AllStreamRecordedEvent, type ClientEvent, isKnown, isObject, toStoredEvent } from './client-events.ts'
 import type { StoredEvent } from './codec.ts'
 import { hangUp, isOutage, newConnection } from './connection.ts'
 import { beginning, comparePosition, type Position } from './position.ts'
@@ -79,6 +78,8 @@ export type EventStore = {
   readonly head: () => Promise<Position>
   /** The event at exactly this position. */
   readonly eventAt: (position: Position) => Promise<StoredEvent | undefined>
+  /** The next events of `$all` after a position, of whatever category; fewer than `maxCount` only when there are no more. */
+  readonly readAfter: (position: Position, maxCount: number) => Promise<readonly StoredEvent[]>
   /** The first event of these categories after a position. */
   readonly eventAfter: (categories: readonly string[], position: Position) => Promise<StoredEvent | undefined>
   /** The uuid that names this store, the same for every client; written by whoever asks first. */
@@ -91,26 +92,6 @@ export type EventStore = {
   ) => OpenSubscription
   readonly close: () => Promise<void>
 }
-
-/** The client writes the largest 64-bit number where the server did not say. */
-const unknownPlace = 0xffff_ffff_ffff_ffffn
-
-const isKnown = (position: Position | undefined): position is Position =>
-  position !== undefined && position.commit !== unknownPlace && position.prepare !== unknownPlace
-
-const isObject = (value: unknown): value is Readonly<Record<string, unknown>> =>
-  typeof value === 'object' && value !== null && !(value instanceof Uint8Array)
-
-const toStoredEvent = (event: ClientEvent | AllStreamRecordedEvent, position: Position): StoredEvent => ({
-  id: event.id,
-  stream: event.streamId,
-  revision: event.revision,
-  position,
-  type: event.type,
-  data: event.data,
-  metadata: isObject(event.metadata) ? event.metadata : {},
-  recordedAt: event.created,
-})
 
 /** Refuses the one setting whose answers the client gets wrong. */
 const checked = (url: string): string => {
@@ -196,6 +177,14 @@ export const connectEventStore = ({ url, logger }: { url: string; logger: Logger
     return event && isKnown(event.position) && comparePosition(event.position, position) === 0
       ? toStoredEvent(event, event.position)
       : undefined
+  }
+
+  const readAfter: EventStore['readAfter'] = async (position, maxCount) => {
+    // The server begins with the event at the position, if there is one. A follower of a cluster may lack the newest.
+    const page = { direction: FORWARDS, requiresLeader: true, maxCount: maxCount + 1 } as const
+    const events = await read((from) => from.readAll({ ...page, fromPosition: fromPosition(position) }))
+    const known = events.flatMap((event) => (isKnown(event.position) ? [toStoredEvent(event, event.position)] : []))
+    return known.filter((event) => comparePosition(event.position, position) > 0).slice(0, maxCount)
   }
 
   const subscribe: EventStore['subscribe'] = (categories, after, { onEvent, onCheckpoint, onCaughtUp, onEnd }) => {
@@ -287,6 +276,7 @@ export const connectEventStore = ({ url, logger }: { url: string; logger: Logger
     readStream,
     head,
     eventAt,
+    readAfter,
     eventAfter,
     storeId,
     subscribe,
