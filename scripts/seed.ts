@@ -1,5 +1,6 @@
 // `npm run seed`: sends believable loans through the API, an underwriter's decisions too. `-- --pace 2` sends two a second.
 // The same `--seed` is the same loans: sent again they stay what they are.
+// Whoever applies and the underwriter are those whose access tokens APPLICANT_TOKEN and UNDERWRITER_TOKEN hold.
 import { setTimeout as sleep } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
 import { loansMax, type SeedLoan, seedLoans } from './seed/loans.ts'
@@ -29,12 +30,20 @@ const count = Math.floor(numberOf('count', loansMax))
 const seed = Math.floor(numberOf('seed', 2 ** 31))
 const pace = values.pace === undefined ? undefined : numberOf('pace', 1_000)
 
+const tokenOf = (variable: string): string =>
+  process.env[variable] ?? fail(`Set ${variable} to an access token; docs/operations.md says how to get one.`)
+const [applicant, underwriter] = [tokenOf('APPLICANT_TOKEN'), tokenOf('UNDERWRITER_TOKEN')]
+
 type Answer = { readonly status: number; readonly body: Readonly<Record<string, unknown>> }
 
 /** Repeats what is refused for now: every request has a key, or only reads. */
-const ask = async (path: string, init: RequestInit = {}): Promise<Answer> => {
+const ask = async (path: string, token: string, init: RequestInit = {}): Promise<Answer> => {
   for (let tries = 1; ; tries++) {
-    const answer = await fetch(new URL(path, values.url), { ...init, signal: AbortSignal.timeout(answerTimeoutMs) })
+    const answer = await fetch(new URL(path, values.url), {
+      ...init,
+      headers: { 'content-type': 'application/json', authorization: `Bearer ${token}`, ...init.headers },
+      signal: AbortSignal.timeout(answerTimeoutMs),
+    })
     if (answer.status !== 503 || tries === triesMax) {
       const body: unknown = await answer.json()
       return { status: answer.status, body: body as Answer['body'] }
@@ -42,23 +51,24 @@ const ask = async (path: string, init: RequestInit = {}): Promise<Answer> => {
     await sleep(1_000 * Number(answer.headers.get('retry-after') ?? 1))
   }
 }
-const post = (path: string, key: string, body: object): Promise<Answer> =>
-  ask(path, {
+const post = (path: string, token: string, key: string, body: object): Promise<Answer> =>
+  ask(path, token, {
     method: 'POST',
-    headers: { 'content-type': 'application/json', 'idempotency-key': key },
+    headers: { 'idempotency-key': key },
     body: JSON.stringify(body),
   })
 
 /** Sends a loan and what follows. @returns how it ended */
 const send = async ({ key, application, review, reviewLag }: SeedLoan): Promise<string> => {
-  const requested = await post('/api/loans', key, application)
+  const requested = await post('/api/loans', applicant, key, application)
   if (requested.status !== 201) return `refused (${requested.body.code})`
   const { id, position } = requested.body
-  const { status } = (await ask(`/api/loans/${id}?after=${position}`)).body
+  const { status } = (await ask(`/api/loans/${id}?after=${position}`, applicant)).body
   if (status !== 'awaiting review' || review.command === 'none') return String(status)
   if (pace) await sleep((1_000 * reviewLag) / pace)
   const { command, reason } = review
-  const reviewed = await post(`/api/loans/${id}/${command}`, `${key}-${command}`, { reason })
+  const reviewer = command === 'withdraw' ? applicant : underwriter
+  const reviewed = await post(`/api/loans/${id}/${command}`, reviewer, `${key}-${command}`, { reason })
   if (reviewed.status !== 200) return `awaiting review (${command}: ${reviewed.body.code})`
   return { approve: 'approved', deny: 'denied', withdraw: 'withdrawn' }[command]
 }

@@ -3,6 +3,7 @@ import { rmSync } from 'node:fs'
 import path from 'node:path'
 import { parseArgs } from 'node:util'
 import { buildWeb } from './build-web.ts'
+import { capabilityKeys } from './capability-keys.ts'
 import { removePostgresData } from './postgres.ts'
 import { createPrinter } from './readable-log.ts'
 import { type Part, portIsFree, supervise } from './supervise.ts'
@@ -35,6 +36,7 @@ const ports = {
 }
 const localUrl = ({ port }: Setting) => `http://127.0.0.1:${port}`
 
+const keys = capabilityKeys(dataDirectory)
 const addresses = {
   EVENTSTORE_URL: env.EVENTSTORE_URL ?? `esdb://localhost:${ports.eventstore.port}?tls=false`,
   CREDIT_BUREAU_URL: env.CREDIT_BUREAU_URL ?? localUrl(ports.sandbox),
@@ -45,6 +47,8 @@ const addresses = {
   EDGE_DIRECTORY: path.join(dataDirectory, 'edge'),
   // Development only: production has a secret of its own, which never changes.
   APPLICANT_KEY: env.APPLICANT_KEY ?? 'development-only-development-only',
+  OIDC_ISSUER: env.OIDC_ISSUER ?? 'http://localhost:8086',
+  CAPABILITY_PUBLIC_KEYS: env.CAPABILITY_PUBLIC_KEYS ?? keys.publicKey,
 }
 
 const eventstore: Part = {
@@ -71,9 +75,9 @@ const service = (name: Exclude<keyof typeof ports, 'eventstore' | 'postgres'>): 
   script: `services/${name}/src/main.ts`,
   env: {
     PORT: String(ports[name].port),
-    // Until people can sign in, whoever uses this machine is the underwriter.
-    DEVELOPMENT_UNDERWRITER: 'underwriter',
     ...addresses,
+    // Who has it can make capabilities: nobody else is given it.
+    ...(name === 'gateway' && { CAPABILITY_PRIVATE_KEY: env.CAPABILITY_PRIVATE_KEY ?? keys.privateKey }),
   },
   readyUrl: `${localUrl(ports[name])}/health/ready`,
 })
@@ -114,12 +118,11 @@ for (const { name, port, variable } of parts)
 
 buildWeb()
 
-if (fresh)
-  if (fresh) {
-    for (const folder of ['eventstore', 'edge'])
-      rmSync(path.join(dataDirectory, folder), { recursive: true, force: true })
-    removePostgresData(postgresDirectory)
-  }
+if (fresh) {
+  for (const folder of ['eventstore', 'edge'])
+    rmSync(path.join(dataDirectory, folder), { recursive: true, force: true })
+  removePostgresData(postgresDirectory)
+}
 
 const supervised = parts.map((part) => supervise(part, { root, print }))
 
@@ -149,8 +152,6 @@ if (!stopping)
 
   Try, with the page open:
     curl ${home}/api/loans -H 'content-type: application/json' -d '{"name":"Ada Lovelace","address":"12 St James Square, London","nationalId":"555555AA","amount":10000}'
-    curl '${home}/api/loans?status=awaiting%20review'
-    curl -X POST ${home}/api/loans/<loanId>/approve -H 'content-type: application/json' -d '{}'
 
   Ctrl-C stops everything.
 

@@ -43,7 +43,7 @@ let serial = 0
 beforeAll(async () => {
   system = await startSystem({ loanReplicas: 2 })
   store = connectEventStore({ url: system.eventstoreUrl, logger })
-  live = followTopic(system.gateway.url, 'loans', (row) => String(row.loanId))
+  live = followTopic(system.gateway.url, 'loans', (row) => String(row.loanId), system.asUnderwriter)
 }, 60_000)
 afterAll(async () => {
   await live?.stop()
@@ -52,10 +52,10 @@ afterAll(async () => {
 })
 
 /** Asks until there is an answer, always with the same key: what a careful client does. The credit check may be late. */
-const insist = async (url: () => string, body: object) => {
+const insist = async (url: () => string, body: object, as: Readonly<Record<string, string>> = {}) => {
   const key = randomUUID()
   for (;;) {
-    const answer = await post(url(), body, { 'idempotency-key': key }).catch(() => undefined)
+    const answer = await post(url(), body, { 'idempotency-key': key, ...as }).catch(() => undefined)
     if (answer && answer.status < 500 && answer.body.loanStatus !== 'checking') return answer
     await sleep(retryDelayMs)
   }
@@ -70,8 +70,9 @@ const work = async (chance: Chance) => {
     expect(applied.status).toBe(201)
     const id = String(applied.body.id)
     const decision = digit === 5 || digit === 6 ? chance.pick(['approve', 'deny', 'withdraw', 'none'] as const) : 'none'
+    const as = decision === 'withdraw' ? await system.asApplicantOf(id) : system.asUnderwriter
     if (decision !== 'none')
-      expect((await insist(() => `${entrance()}/api/loans/${id}/${decision}`, {})).status).toBe(200)
+      expect((await insist(() => `${entrance()}/api/loans/${id}/${decision}`, {}, as)).status).toBe(200)
     acknowledged.set(id, { id, decision })
   }
 }
@@ -122,7 +123,9 @@ const getAllRows = async (after: Position) => {
   const rows: Record<string, unknown>[] = []
   const reached = encodeURIComponent(formatPosition(after))
   for (let cursor = ''; ; ) {
-    const response = await fetch(`${system.gateway.url}/api/loans?limit=100&after=${reached}${cursor}`)
+    const response = await fetch(`${system.gateway.url}/api/loans?limit=100&after=${reached}${cursor}`, {
+      headers: system.asUnderwriter,
+    })
     expect(response.headers.get('headwater-stale')).toBeNull()
     const page = (await response.json()) as { loans: Record<string, unknown>[]; next: string | null }
     rows.push(...page.loans)
@@ -168,7 +171,7 @@ const expectReadModelToBeTheFold = async (streams: ReadonlyMap<string, readonly 
 const expectDashboardToCountEveryLoan = async (streams: ReadonlyMap<string, readonly StoredEvent[]>) => {
   const statuses = [...statusesOf(streams).values()]
   const counted = async () => {
-    const answer = await fetch(`${system.gateway.url}/api/underwriting/statistics`)
+    const answer = await fetch(`${system.gateway.url}/api/underwriting/statistics`, { headers: system.asUnderwriter })
     const { waiting, byDay } = (await answer.json()) as {
       waiting: { count: number }
       byDay: { outcome: string; count: number }[]
@@ -183,7 +186,7 @@ const expectDashboardToCountEveryLoan = async (streams: ReadonlyMap<string, read
 }
 
 const expectLivePictureToBeTheReadModel = async () => {
-  const fresh = followTopic(system.gateway.url, 'loans', (row) => String(row.loanId))
+  const fresh = followTopic(system.gateway.url, 'loans', (row) => String(row.loanId), system.asUnderwriter)
   try {
     await until('a fresh client has its snapshot', () => fresh.snapshots() > 0)
     const sorted = (rows: ReadonlyMap<string, unknown>) =>

@@ -29,6 +29,7 @@ export const followTopic = (
   gatewayUrl: string,
   topic: string,
   keyOf: (row: Row) => string,
+  headers: Readonly<Record<string, string>>,
   filter = {},
 ): LiveClient => {
   let rows = new Map<string, Row>()
@@ -52,7 +53,7 @@ export const followTopic = (
   }
   const connect = () =>
     new Promise<void>((resolve) => {
-      const opened = new WebSocket(`${gatewayUrl.replace('http', 'ws')}/live`)
+      const opened = new WebSocket(`${gatewayUrl.replace('http', 'ws')}/live`, { headers })
       socket = opened
       opened.on('open', () => {
         connections++

@@ -19,8 +19,13 @@ const tour = () => {
   return script.replaceAll('localhost:8080', system.gateway.url).replaceAll('localhost:8090', system.sandbox.url)
 }
 
-test('the tour', () => {
-  const { stdout, status } = spawnSync('bash', ['-e', '-c', tour()], { encoding: 'utf8' })
+test('the tour', async () => {
+  const env = {
+    ...process.env,
+    APPLICANT: await system.issuer.tokenOf({ sub: 'zoe' }),
+    UNDERWRITER: system.asUnderwriter.authorization.slice('Bearer '.length),
+  }
+  const { stdout, status } = spawnSync('bash', ['-e', '-c', tour()], { encoding: 'utf8', env })
   expect(status).toBe(0)
   const told = [
     /HTTP\/1.1 201 Created/,

@@ -10,6 +10,8 @@ beforeAll(async () => {
 afterAll(() => system?.stop())
 
 const replica = (index: number): Part => system.loans[index % 3] as Part
+/** Anything but applying. */
+const send = (url: string, headers: Readonly<Record<string, string>> = system.asUnderwriter) => post(url, {}, headers)
 const apply = (index: number, key: string, body = application()) =>
   post(`${replica(index).url}/api/loans`, body, { 'idempotency-key': key })
 
@@ -18,7 +20,7 @@ describe('three replicas', () => {
     const { body } = await apply(0, randomUUID())
     const answers = await Promise.all(
       Array.from({ length: 50 }, (_, index) =>
-        post(`${replica(index).url}/api/loans/${body.id}/${index % 2 ? 'approve' : 'deny'}`),
+        send(`${replica(index).url}/api/loans/${body.id}/${index % 2 ? 'approve' : 'deny'}`),
       ),
     )
     const accepted = answers.filter(({ status }) => status === 200)
@@ -51,11 +53,12 @@ describe('three replicas', () => {
   test('a replica that has not heard of what the others wrote never refuses for that', async () => {
     const { body } = await apply(0, randomUUID(), application(nationalId(5, 3)))
     const unheardOf = randomUUID()
-    expect((await post(`${replica(1).url}/api/loans/${unheardOf}/approve`)).status).toBe(404)
-    expect((await post(`${replica(1).url}/api/loans/${body.id}/approve`)).status).toBe(200)
+    expect((await send(`${replica(1).url}/api/loans/${unheardOf}/approve`)).status).toBe(404)
+    expect((await send(`${replica(1).url}/api/loans/${body.id}/approve`)).status).toBe(200)
     const later = await apply(2, randomUUID(), application(nationalId(6, 4)))
-    expect((await post(`${replica(0).url}/api/loans/${later.body.id}/withdraw`)).status).toBe(200)
-    expect(await post(`${replica(1).url}/api/loans/${later.body.id}/approve`)).toMatchObject({
+    const applicant = await system.asApplicantOf(String(later.body.id))
+    expect((await send(`${replica(0).url}/api/loans/${later.body.id}/withdraw`, applicant)).status).toBe(200)
+    expect(await send(`${replica(1).url}/api/loans/${later.body.id}/approve`)).toMatchObject({
       status: 409,
       body: { code: 'loan_not_awaiting_review', status: 409 },
     })

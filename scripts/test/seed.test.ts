@@ -17,7 +17,15 @@ beforeAll(async () => {
 afterAll(() => system?.stop())
 
 const seed = async (...more: string[]) =>
-  (await run(process.execPath, [path.resolve('scripts/seed.ts'), '--url', system.gateway.url, ...more])).stdout
+  (
+    await run(process.execPath, [path.resolve('scripts/seed.ts'), '--url', system.gateway.url, ...more], {
+      env: {
+        ...process.env,
+        APPLICANT_TOKEN: await system.issuer.partnerTokenOf('seed', ['loans:write', 'loans:read']),
+        UNDERWRITER_TOKEN: system.asUnderwriter.authorization.slice('Bearer '.length),
+      },
+    })
+  ).stdout
 
 describe('the loans', () => {
   test('are the same for the same seed, and others for another', () => {
@@ -35,7 +43,9 @@ describe('the loans', () => {
 
 test('sent at once they fill every part of the dashboard; sent again they stay what they are', async () => {
   const statistics = async () =>
-    (await (await fetch(`${system.gateway.url}/api/underwriting/statistics`)).json()) as {
+    (await (
+      await fetch(`${system.gateway.url}/api/underwriting/statistics`, { headers: system.asUnderwriter })
+    ).json()) as {
       waiting: { count: number }
       byDay: { outcome: string; count: number }[]
       scores: { count: number }[]

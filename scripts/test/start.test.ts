@@ -6,7 +6,9 @@ import { type AddressInfo, createServer, type Server } from 'node:net'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { afterAll, beforeAll, expect, it, onTestFinished } from 'vitest'
+import { startIssuer } from '../../packages/http-kit/test/issuer.ts'
 import { launchBrowser, launchTimeoutMs } from './browser.ts'
+import { startSignedIn } from './signed-in.ts'
 
 let browser: Awaited<ReturnType<typeof launchBrowser>>
 beforeAll(async () => {
@@ -88,20 +90,25 @@ it(
     const data = mkdtempSync(path.join(tmpdir(), 'headwater-'))
     onTestFinished(() => rmSync(data, { recursive: true, force: true }))
     const ports = await freePorts()
-    const { child, untilSaid, output } = run({ ...ports, DATA_DIRECTORY: data })
+    const issuer = await startIssuer()
+    onTestFinished(issuer.stop)
+    const { child, untilSaid, output } = run({ ...ports, DATA_DIRECTORY: data, OIDC_ISSUER: issuer.url })
     onTestFinished(() => stop(child))
     await untilSaid('Headwater runs.')
 
     const home = `http://localhost:${ports.GATEWAY_PORT}`
+    const headers = { authorization: `Bearer ${await issuer.tokenOf({ sub: 'zoe' })}` }
+    const signedIn = await startSignedIn(home, headers)
+    onTestFinished(signedIn.stop)
     const requestLoan = (amount: number) =>
       fetch(`${home}/api/loans`, {
         method: 'POST',
-        headers: { 'content-type': 'application/json' },
+        headers: { 'content-type': 'application/json', ...headers },
         body: JSON.stringify({ name: 'Ada Lovelace', address: 'London', nationalId: '999999AA', amount }),
       })
     const page = await browser.newPage()
     onTestFinished(() => page.close())
-    await page.goto(home)
+    await page.goto(signedIn.url)
     await page.getByText('Live', { exact: true }).waitFor()
     const untilRow = (amount: string) =>
       page.locator('tbody tr', { hasText: amount }).filter({ hasText: 'Approved' }).waitFor({ timeout: startMsMax })
@@ -110,7 +117,7 @@ it(
     expect(created.status).toBe(201)
     await untilRow('€1,000')
     const after = created.headers.get('headwater-position')
-    const read = await fetch(`${home}${created.headers.get('location')}?after=${after}`)
+    const read = await fetch(`${home}${created.headers.get('location')}?after=${after}`, { headers })
     expect(await read.json()).toMatchObject({ status: 'approved', amount: 1_000 })
 
     for (const [round, folder] of ['edge-projector', 'embedded-eventstore', 'gateway', 'loan'].entries()) {

@@ -5,11 +5,14 @@ import { rmSync } from 'node:fs'
 import { createServer } from 'node:net'
 import path from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { startIssuer, type TestIssuer } from '../../packages/http-kit/test/issuer.ts'
 import { testDatabase } from './database.ts'
+import { startSignedIn } from './signed-in.ts'
 
 const readyMsMax = 20_000
 /** One person, whichever replica answers them. */
 export const underwriter = 'grace'
+const tokenLifetimeSeconds = 24 * 60 * 60
 const applicantKey = randomUUID()
 const root = path.resolve(import.meta.dirname, '../..')
 
@@ -109,6 +112,13 @@ export type System = {
   readonly dashboardProjector: Part
   readonly jobs: Part
   readonly gateway: Part
+  readonly issuer: TestIssuer
+  /** Headers of the underwriter's requests. */
+  readonly asUnderwriter: Readonly<Record<'authorization', string>>
+  /** Headers for whoever has the link to a loan. */
+  readonly asApplicantOf: (loanId: string) => Promise<Readonly<Record<string, string>>>
+  /** The gateway as a browser finds it in which somebody is signed in. */
+  readonly urlFor: { readonly applicant: string; readonly underwriter: string }
   readonly eventstoreUrl: string
   readonly databaseUrl: string
   readonly stop: () => Promise<void>
@@ -118,6 +128,8 @@ export type System = {
 export const startSystem = async ({ loanReplicas = 1 }: { loanReplicas?: number } = {}): Promise<System> => {
   const directory = path.join(root, '.data', 'test', randomUUID())
   const database = await testDatabase()
+  // Longer than any run: nobody here refreshes tokens.
+  const issuer = await startIssuer({ lifetimeSeconds: tokenLifetimeSeconds })
   const [eventstorePort, sandboxPort, projectorPort, dashboardProjectorPort, jobsPort, webPort, gatewayPort] = [
     await freePort(),
     await freePort(),
@@ -147,7 +159,7 @@ export const startSystem = async ({ loanReplicas = 1 }: { loanReplicas?: number 
         EVENTSTORE_URL: eventstoreUrl,
         CREDIT_BUREAU_URL: sandbox.url,
         APPLICANT_KEY: applicantKey,
-        DEVELOPMENT_UNDERWRITER: underwriter,
+        ...issuer.env,
       },
       ready,
     ),
@@ -183,6 +195,7 @@ export const startSystem = async ({ loanReplicas = 1 }: { loanReplicas?: number 
       DATABASE_URL: database.url,
       CREDIT_BUREAU_URL: sandbox.url,
       APPLICANT_KEY: applicantKey,
+      ...issuer.env,
     },
     ready,
   )
@@ -196,14 +209,24 @@ export const startSystem = async ({ loanReplicas = 1 }: { loanReplicas?: number 
       WEB_URL: web.url,
       DATABASE_URL: database.url,
       LOAN_URL: loans[0]?.url ?? '',
-      DEVELOPMENT_UNDERWRITER: underwriter,
+      ...issuer.env,
     },
     ready,
   )
 
+  const bearer = (token: string) => ({ authorization: `Bearer ${token}` })
+  const asUnderwriter = bearer(await issuer.tokenOf({ sub: underwriter, roles: ['underwriter'] }))
+  const browsers = [
+    await startSignedIn(gateway.url, bearer(await issuer.tokenOf({ sub: 'zoe' }))),
+    await startSignedIn(gateway.url, asUnderwriter),
+  ] as const
+  const urlFor = { applicant: browsers[0].url, underwriter: browsers[1].url }
+
   const parts = [eventstore, sandbox, ...loans, projector, dashboardProjector, jobs, web, gateway]
   const stop = async () => {
+    await Promise.all(browsers.map((browser) => browser.stop()))
     for (const running of parts.toReversed()) await running.stop()
+    await issuer.stop()
     rmSync(directory, { recursive: true, force: true })
     await database.remove()
   }
@@ -224,6 +247,10 @@ export const startSystem = async ({ loanReplicas = 1 }: { loanReplicas?: number 
     jobs,
     web,
     gateway,
+    issuer,
+    asUnderwriter,
+    asApplicantOf: async (loanId) => bearer(await issuer.capabilityOf(loanId)),
+    urlFor,
     eventstoreUrl,
     databaseUrl: database.url,
     stop,

@@ -8,7 +8,7 @@ import {
   loanSightOf,
   loanTopicRules,
   ownsLoan,
-  requestedByOf,
+  requesterOf,
 } from '../src/loan/loan-policy.ts'
 import { type Actor, anonymous, may, type Permission } from '../src/policy.ts'
 
@@ -115,7 +115,7 @@ test('whose a loan is', () => {
 })
 
 test('who an application is from', () => {
-  expect([alice, acme, anonymous, actors.capability].map(requestedByOf)).toEqual([
+  expect([alice, acme, anonymous, actors.capability].map(requesterOf)).toEqual([
     { kind: 'person', id: 'alice' },
     { kind: 'partner', id: 'acme' },
     { kind: 'anonymous', id: 'anonymous' },

@@ -32,7 +32,10 @@ export const idempotencyKeyReused = (): Rejection =>
 const revisionMismatch = (revision: bigint): Rejection =>
   new Rejection('revision_mismatch', 'It has changed since you looked.', { revision: String(revision) })
 
-const metadataOf = ({ commandId, requestHash, actor, correlationId, traceparent }: CommandRequest<unknown>) => ({
+/** What of a request is kept with its events. */
+type Recorded = Pick<CommandRequest<unknown>, 'commandId' | 'requestHash' | 'actor' | 'correlationId' | 'traceparent'>
+
+const metadataOf = ({ commandId, requestHash, actor, correlationId, traceparent }: Recorded) => ({
   $correlationId: correlationId ?? commandId,
   $causationId: commandId,
   commandId,
@@ -46,12 +49,7 @@ const metadataOf = ({ commandId, requestHash, actor, correlationId, traceparent 
  * The events of one command as the store gets them. The id names the content too: two replicas that decide the same
  * command on different outside facts must conflict, not take each other's events for their own (docs/decisions/004).
  */
-const toAppendOf = (
-  stream: string,
-  request: CommandRequest<unknown>,
-  events: readonly DomainEvent[],
-  json: readonly string[],
-) =>
+const toAppendOf = (stream: string, request: Recorded, events: readonly DomainEvent[], json: readonly string[]) =>
   events.map(({ type, data }, index): EventToAppend => {
     const name = `${request.commandId}/${stream}/${index}/${request.requestHash}/${type}/${json[index]}`
     return { id: uuidV5(name, eventIdNamespace), type, data, metadata: metadataOf(request) }
@@ -61,7 +59,7 @@ export const decideAll = <Command, Event extends DomainEvent, State>(
   { decide, evolve }: Decider<Command, Event, State>,
   stream: string,
   known: KnownStream<State>,
-  requests: readonly CommandRequest<Command>[],
+  requests: readonly CommandRequest<Command, State>[],
 ): Decided<State> => {
   const outcomes: Outcome[] = []
   const toAppend: EventToAppend[] = []
@@ -69,8 +67,13 @@ export const decideAll = <Command, Event extends DomainEvent, State>(
   let { state, revision } = known
   let bytes = 0
 
-  const decideOne = (request: CommandRequest<Command>): Outcome | 'append is full' => {
-    const { commandId, requestHash, expectedRevision, command } = request
+  const decideOne = (request: CommandRequest<Command, State>): Outcome | 'append is full' => {
+    const { commandId, requestHash, expectedRevision, command, guard } = request
+    try {
+      guard?.(state)
+    } catch (error) {
+      return { kind: 'refused', error }
+    }
     const record = records.get(commandId) ?? known.commands.get(commandId)
     if (record && record.requestHash !== requestHash) return { kind: 'refused', error: idempotencyKeyReused() }
     if (record) return { kind: 'recorded', record }

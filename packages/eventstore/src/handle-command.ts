@@ -16,7 +16,7 @@ const commandsWaitingMax = 10_000
 const cacheWeightMax = 200_000
 const conflictBackoff: Backoff = { delayMsMin: 2, delayMsMax: 100 }
 
-export type CommandRequest<Command> = {
+export type CommandRequest<Command, State = unknown> = {
   /** Of the thing whose stream this is. */
   readonly id: string
   readonly command: Command
@@ -30,6 +30,11 @@ export type CommandRequest<Command> = {
   readonly traceparent?: string | undefined
   /** The revision the caller has seen; when the stream stands elsewhere the answer is `revision_mismatch`. */
   readonly expectedRevision?: bigint | undefined
+  /**
+   * Throws when the state shows that this is not the caller's to do. It comes first: neither the stream's revision nor
+   * a rule's refusal is told to who may not know of the stream.
+   */
+  readonly guard?: ((state: State) => void) | undefined
 }
 
 export type CommandAnswer = {
@@ -42,13 +47,13 @@ export type CommandAnswer = {
   readonly created: boolean
 }
 
-export type CommandHandler<Command> = {
+export type CommandHandler<Command, State = unknown> = {
   /**
    * Decides and appends, or answers from what is recorded when this commandId was here before.
    * @throws Rejection the decider's own, or `conflict`, `revision_mismatch`, `idempotency_key_reused`, `overloaded`,
    *   `unknown_event_type`, `event_store_unavailable` (nobody knows the outcome: send the same command again)
    */
-  readonly handle: (request: CommandRequest<Command>) => Promise<CommandAnswer>
+  readonly handle: (request: CommandRequest<Command, State>) => Promise<CommandAnswer>
   /**
    * The answer this commandId was given, if it was given one: for callers who would have to ask a third party before
    * they can build the command.
@@ -59,8 +64,8 @@ export type CommandHandler<Command> = {
   ) => Promise<CommandAnswer | undefined>
 }
 
-type Waiting<Command> = {
-  readonly request: CommandRequest<Command>
+type Waiting<Command, State> = {
+  readonly request: CommandRequest<Command, State>
   readonly resolve: (answer: CommandAnswer) => void
   readonly reject: (error: unknown) => void
 }
@@ -89,12 +94,12 @@ export const createCommandHandler = <Command, Event extends DomainEvent, State>(
   codec,
   category,
   logger,
-}: CommandHandlerOptions<Command, Event, State>): CommandHandler<Command> => {
+}: CommandHandlerOptions<Command, Event, State>): CommandHandler<Command, State> => {
   const cache = new LRUCache<string, KnownStream<State>>({
     maxSize: cacheWeightMax,
     sizeCalculation: (known) => 1 + known.commands.size,
   })
-  const queues = new Map<string, Waiting<Command>[]>()
+  const queues = new Map<string, Waiting<Command, State>[]>()
   let waitingCount = 0
 
   const known = (stream: string) => cache.get(stream) ?? nothingKnown(decider.initialState)
@@ -113,7 +118,7 @@ export const createCommandHandler = <Command, Event extends DomainEvent, State>(
     return newer.revision > believed.revision ? newer : readAndKeep(stream, nothingKnown(decider.initialState))
   }
 
-  const settle = (waiting: Waiting<Command>, outcome: Outcome) => {
+  const settle = (waiting: Waiting<Command, State>, outcome: Outcome) => {
     const { id } = waiting.request
     if (outcome.kind === 'refused') waiting.reject(outcome.error)
     else if (outcome.kind === 'recorded') waiting.resolve(answerOf(id, outcome.record))
@@ -121,14 +126,14 @@ export const createCommandHandler = <Command, Event extends DomainEvent, State>(
   }
 
   /** Decides as many of the waiting commands as one append holds; returns how many were settled. */
-  const round = async (stream: string, queue: readonly Waiting<Command>[]): Promise<number> => {
+  const round = async (stream: string, queue: readonly Waiting<Command, State>[]): Promise<number> => {
     const requests = queue.map(({ request }) => request)
     let current = known(stream)
     let confirmed = false
     for (let conflicts = 0; ; ) {
       const decided = decideAll(decider, stream, current, requests)
       const settleAll = (outcomes: readonly Outcome[]): number => {
-        for (const [index, outcome] of outcomes.entries()) settle(queue[index] as Waiting<Command>, outcome)
+        for (const [index, outcome] of outcomes.entries()) settle(queue[index] as Waiting<Command, State>, outcome)
         return outcomes.length
       }
 
@@ -168,7 +173,7 @@ export const createCommandHandler = <Command, Event extends DomainEvent, State>(
     }
   }
 
-  const work = async (stream: string, queue: Waiting<Command>[]) => {
+  const work = async (stream: string, queue: Waiting<Command, State>[]) => {
     let alone = 0
     while (queue.length > 0) {
       const together = alone > 0 ? queue.slice(0, 1) : queue.slice()

@@ -6,7 +6,7 @@ import { connectEventStore, type EventStore, StoreUnavailable } from '../src/cli
 import { type CommandHandler, createCommandHandler } from '../src/handle-command.ts'
 import { comparePosition } from '../src/position.ts'
 import { logger, runPrefix, testStore } from './support.ts'
-import { type TillCommand, till, tillCodec } from './till.ts'
+import { type Till, type TillCommand, till, tillCodec } from './till.ts'
 
 const category = `${runPrefix}till`
 let store: EventStore
@@ -23,7 +23,7 @@ beforeAll(async () => {
 afterAll(() => close())
 
 /** A replica of the service: its own cache, the same store. */
-const replica = (over: EventStore = store): CommandHandler<TillCommand> =>
+const replica = (over: EventStore = store): CommandHandler<TillCommand, Till> =>
   createCommandHandler({ store: over, decider: till, codec: tillCodec, category, logger })
 
 const request = (id: string, command: TillCommand, commandId: string = randomUUID()) => ({
@@ -130,6 +130,27 @@ describe('refused', () => {
     const seen = (expectedRevision: bigint) => ({ ...request(id, { type: 'PutIn', amount: 1 }), expectedRevision })
     expect(await refusal(stale.handle(seen(0n)))).toBe('revision_mismatch')
     expect(await stale.handle(seen(1n))).toMatchObject({ revision: 2n })
+  })
+
+  test('a guard comes before all else that the stream could tell, and judges what is stored, not what is cached', async () => {
+    const id = randomUUID()
+    const [warm, other] = [replica(), replica()]
+    const notYours = new Rejection('not_found', 'There is no such till.')
+    const guard = ({ amount }: Till) => {
+      if (amount < 10) throw notYours
+    }
+    const first = { ...request(id, { type: 'PutIn', amount: 1 }) }
+    await warm.handle(first)
+    for (const handler of [warm, replica()]) {
+      const seen = { ...request(id, { type: 'PutIn', amount: 1 }), expectedRevision: 7n, guard }
+      expect(await refusal(handler.handle(seen))).toBe('not_found')
+      expect(await refusal(handler.handle({ ...request(id, { type: 'TakeOut', amount: 9 }), guard }))).toBe('not_found')
+      expect(await refusal(handler.handle({ ...first, requestHash: 'another', guard }))).toBe('not_found')
+    }
+    await other.handle(request(id, { type: 'PutIn', amount: 9 }))
+    expect(await warm.handle({ ...request(id, { type: 'TakeOut', amount: 10 }), guard })).toMatchObject({
+      revision: 2n,
+    })
   })
 
   test('an event of a newer version stops its stream, is not folded, and heals with the newer version', async () => {

@@ -2,15 +2,12 @@
 import { expect, test } from 'vitest'
 import { z } from 'zod'
 import { parseConfig, serverSettings } from '../src/config.ts'
-import { developmentSettings, refuseDevelopmentActorInProduction } from '../src/development-actor.ts'
 
-const schema = z
-  .object({ ...serverSettings(8081), ...developmentSettings, DATABASE_URL: z.url() })
-  .check(refuseDevelopmentActorInProduction)
+const schema = z.object({ ...serverSettings(8081), DATABASE_URL: z.url() })
 const DATABASE_URL = 'postgres://localhost/headwater'
 
 test('what is not set has its default, and empty means not set', () => {
-  expect(parseConfig(schema, { DATABASE_URL, PORT: '', DEVELOPMENT_UNDERWRITER: '', OTHER: 'x' })).toEqual({
+  expect(parseConfig(schema, { DATABASE_URL, PORT: '', OTHER: 'x' })).toEqual({
     HOST: '127.0.0.1',
     PORT: 8081,
     LOG_LEVEL: 'info',
@@ -22,10 +19,4 @@ test('every wrong variable is named, and no value is shown', () => {
   const env = { PORT: '70000', LOG_LEVEL: 'loud', DATABASE_URL: 'hunter2' }
   expect(() => parseConfig(schema, env)).toThrow(/^PORT: .+\nLOG_LEVEL: .+\nDATABASE_URL: .+$/)
   expect(() => parseConfig(schema, env)).not.toThrow(/hunter2/)
-})
-
-test('nobody is signed in by a setting in production', () => {
-  const env = { DATABASE_URL, NODE_ENV: 'production', DEVELOPMENT_UNDERWRITER: 'uma' }
-  expect(() => parseConfig(schema, env)).toThrow('DEVELOPMENT_UNDERWRITER: must not be set in production')
-  expect(parseConfig(schema, { ...env, NODE_ENV: 'development' }).DEVELOPMENT_UNDERWRITER).toBe('uma')
 })

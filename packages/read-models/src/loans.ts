@@ -87,7 +87,7 @@ const project = (event: RecordedEvent<LoanEvent>, { loans }: RowsOf<LoanRows>): 
 
 export const loans: Projection<LoanEvent, LoanRows> = {
   name: 'loans',
-  version: 1,
+  version: 2,
   categories: ['loan'],
   codec: createCodec<LoanEvent>(loanEvents),
   tables: {
@@ -112,6 +112,7 @@ export const loans: Projection<LoanEvent, LoanRows> = {
       indexes: [
         ['requestedAt', 'loanId'],
         ['status', 'requestedAt', 'loanId'],
+        ['requestedByKind', 'requestedById', 'requestedAt', 'loanId'],
       ],
     },
   },
@@ -127,18 +128,37 @@ export const loanById = (loanId: string): CompiledQuery<LoanRow> =>
 /** Where a page of loans begins: after this loan, in the order of {@link listLoans}. */
 export type LoanCursor = Pick<LoanRow, 'requestedAt' | 'loanId'>
 
-export type LoanFilter = { readonly status?: LoanStatus | undefined; readonly loanId?: string | undefined }
+/** The loans of certain people and clients, and certain loans. */
+export type OwnedLoans = {
+  readonly requestedBy: readonly { readonly kind: LoanRow['requestedByKind']; readonly id: string }[]
+  readonly loanIds: readonly string[]
+}
+
+export type LoanFilter = {
+  readonly status?: LoanStatus | undefined
+  readonly loanId?: string | undefined
+  /** No others. */
+  readonly owned?: OwnedLoans | undefined
+}
 
 /** The newest loans first. */
 export const listLoans = ({
   status,
   loanId,
+  owned,
   after,
   limit,
 }: LoanFilter & { readonly after?: LoanCursor | undefined; readonly limit: number }): CompiledQuery<LoanRow> => {
   let query = queries.selectFrom('loans').selectAll()
   if (status !== undefined) query = query.where('status', '=', status)
   if (loanId !== undefined) query = query.where('loanId', '=', loanId)
+  if (owned)
+    query = query.where((eb) =>
+      eb.or([
+        ...owned.requestedBy.map(({ kind, id }) => eb.and({ requestedByKind: kind, requestedById: id })),
+        ...owned.loanIds.map((id) => eb('loanId', '=', id)),
+      ]),
+    )
   if (after)
     query = query.where(({ eb, refTuple, tuple }) =>
       eb(refTuple('requestedAt', 'loanId'), '<', tuple(after.requestedAt, after.loanId)),
@@ -153,10 +173,17 @@ export const compareLoans = (a: LoanCursor, b: LoanCursor): number => {
   return 0
 }
 
+export const isOwned = (owned: OwnedLoans | undefined, loan: LoanRow): boolean =>
+  owned === undefined ||
+  owned.loanIds.includes(loan.loanId) ||
+  owned.requestedBy.some(({ kind, id }) => loan.requestedByKind === kind && loan.requestedById === id)
+
 export const matchesLoan =
-  ({ status, loanId }: LoanFilter) =>
+  ({ status, loanId, owned }: LoanFilter) =>
   (loan: LoanRow): boolean =>
-    (status === undefined || loan.status === status) && (loanId === undefined || loan.loanId === loanId)
+    (status === undefined || loan.status === status) &&
+    (loanId === undefined || loan.loanId === loanId) &&
+    isOwned(owned, loan)
 
 /** A cursor as callers see it: opaque text. */
 export const formatLoanCursor = ({ requestedAt, loanId }: LoanCursor): string =>

@@ -3,7 +3,7 @@ import { randomUUID } from 'node:crypto'
 import { existsSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
-import type { LoanEvent } from '@headwater/deciders/loan/loan-events'
+import type { LoanEvent, RequestedBy } from '@headwater/deciders/loan/loan-events'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import {
   compareLoans,
@@ -27,9 +27,13 @@ const requestedBy = { kind: 'anonymous', id: 'anonymous' } as const
 const personal = { name: 'Ada Lovelace', nationalId: '555555AA' }
 const decidedAt = '2026-11-21T10:00:00.000Z'
 
-const requested = (loanId: string, requestedAt = '2026-11-21T09:00:00.000Z'): LoanEvent => ({
+const requested = (
+  loanId: string,
+  requestedAt = '2026-11-21T09:00:00.000Z',
+  by: RequestedBy = requestedBy,
+): LoanEvent => ({
   type: 'LoanRequested',
-  data: { loanId, ...personal, address: '12 St James Square', amount: 500, requestedBy, requestedAt },
+  data: { loanId, ...personal, address: '12 St James Square', amount: 500, requestedBy: by, requestedAt },
 })
 const checked = (loanId: string, score: number): LoanEvent => ({
   type: 'CreditChecked',
@@ -145,6 +149,36 @@ test.each(['', 'x', Buffer.from('a b c').toString('base64url')])('%o is no curso
   expect(parseLoanCursor(text)).toBeUndefined()
 })
 
+test('the loans of some people and some others by name, and the query and the match agree', async () => {
+  const [byAlice, byBob, byClient, byNobody, another] = Array.from({ length: 5 }, () => randomUUID()) as [
+    string,
+    string,
+    string,
+    string,
+    string,
+  ]
+  const day = '2026-11-21T09:00:00.000Z'
+  const alice = { kind: 'person', id: 'alice' } as const
+  await given(
+    requested(byAlice, day, alice),
+    requested(byBob, day, { kind: 'person', id: 'bob' }),
+    requested(byClient, day, { kind: 'partner', id: 'alice' }),
+    requested(byNobody, day),
+    requested(another, day),
+  )
+  const all = reader.read((db) => db.rows(listLoans({ limit: 10 }))).value
+  for (const [owned, expected] of [
+    [{ requestedBy: [alice], loanIds: [] }, [byAlice]],
+    [{ requestedBy: [alice], loanIds: [byNobody] }, [byAlice, byNobody]],
+    [{ requestedBy: [], loanIds: [another, randomUUID()] }, [another]],
+    [{ requestedBy: [], loanIds: [] }, []],
+  ] as const) {
+    const listed = reader.read((db) => db.rows(listLoans({ owned, limit: 10 }))).value
+    expect(listed.map(({ loanId }) => loanId).sort()).toEqual([...expected].sort())
+    expect(all.filter(matchesLoan({ owned }))).toEqual(listed)
+  }
+})
+
 test('strangers see nothing of a person', async () => {
   const id = randomUUID()
   await given(requested(id))
@@ -157,6 +191,7 @@ test('strangers see nothing of a person', async () => {
 test('another shape is another version', () => {
   const recorded: Readonly<Record<number, string>> = {
     1: '{"loans":{"key":"loanId","columns":{"loanId":"text","name":"text","address":"text","nationalId":"text","amount":"integer","status":"text","score":"integer or null","requestedByKind":"text","requestedById":"text","requestedAt":"text","decidedBy":"text or null","reason":"text or null","decidedAt":"text or null","revision":"integer"},"indexes":[["requestedAt","loanId"],["status","requestedAt","loanId"]]}}',
+    2: '{"loans":{"key":"loanId","columns":{"loanId":"text","name":"text","address":"text","nationalId":"text","amount":"integer","status":"text","score":"integer or null","requestedByKind":"text","requestedById":"text","requestedAt":"text","decidedBy":"text or null","reason":"text or null","decidedAt":"text or null","revision":"integer"},"indexes":[["requestedAt","loanId"],["status","requestedAt","loanId"],["requestedByKind","requestedById","requestedAt","loanId"]]}}',
   }
   expect(recorded[loans.version]).toBe(shapeOf(loans))
 })
@@ -182,7 +217,7 @@ describe('a reader', () => {
     await given(requested(id))
     expect(loan(id)).toBeDefined()
     await sink.close()
-    for (const ending of ['', '-wal', '-shm']) rmSync(path.join(directory, `loans.v1.sqlite${ending}`), { force: true })
+    for (const ending of ['', '-wal', '-shm']) rmSync(path.join(directory, `loans.v2.sqlite${ending}`), { force: true })
     sink = openSqliteSink({ directory, projection: loans, logger })
     checkpoint = (await sink.claim(storeId)) ?? checkpoint
     const other = randomUUID()
@@ -197,7 +232,7 @@ describe('a reader', () => {
   })
 
   test('is woken again by a writer that follows one that was killed', async () => {
-    const socket = path.join(directory, 'loans.v1.sock')
+    const socket = path.join(directory, 'loans.v2.sock')
     await expect.poll(() => existsSync(socket)).toBe(true)
     await sink.close() // leaves the name behind, as a kill does
     expect(existsSync(socket)).toBe(true)

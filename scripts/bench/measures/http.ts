@@ -3,10 +3,13 @@ import { execFile } from 'node:child_process'
 import { randomUUID } from 'node:crypto'
 import path from 'node:path'
 import { promisify } from 'node:util'
+import { startIssuer } from '../../../packages/http-kit/test/issuer.ts'
 import type { Measure } from '../measure.ts'
 
 const connections = 50
 const roundS = 5
+/** Longer than all rounds. */
+const tokenLifetimeSeconds = 60 * 60
 const outputBytesMax = 16 * 1024 * 1024
 
 const applicants = path.join(import.meta.dirname, '../workers/applicants.ts')
@@ -18,12 +21,12 @@ type Load = {
   readonly errors: number
 }
 
-const shoot = async (url: string, seconds: number, round: number): Promise<Load> => {
+const shoot = async (url: string, token: string, seconds: number, round: number): Promise<Load> => {
   const { stdout } = await promisify(execFile)(
     process.execPath,
     [
       applicants,
-      ...['--url', url, '--connections', String(connections)],
+      ...['--url', url, '--token', token, '--connections', String(connections)],
       ...['--seconds', String(seconds), '--round', String(round)],
     ],
     { maxBuffer: outputBytesMax },
@@ -34,8 +37,8 @@ const shoot = async (url: string, seconds: number, round: number): Promise<Load>
 export const http: Measure = {
   name: 'http',
   title: 'Commands over HTTP',
-  how: `\`POST /api/loans\` by autocannon with ${connections} connections, for ${roundS} s a round, each for another person: gateway, loan
-service, credit bureau (the sandbox's, told to answer at once) and embedded event store are processes of their own, and
+  how: `\`POST /api/loans\` by autocannon with ${connections} connections, for ${roundS} s a round, each for another person, as a
+partner whose token gateway and loan service both check: gateway, loan service, credit bureau (the sandbox's, told to answer at once) and embedded event store are processes of their own, and
 all five share the machine.`,
   run: async ({ processes, rounds, quick, directory, peersMissing, say }) => {
     const missing = peersMissing()
@@ -47,19 +50,23 @@ all five share the machine.`,
       headers: { 'content-type': 'application/json' },
       body: JSON.stringify({ mode: 'normal', delayMs: 0 }),
     })
+    const issuer = await startIssuer({ lifetimeSeconds: tokenLifetimeSeconds })
+    const token = await issuer.partnerTokenOf('bench', ['loans:write'])
     const env = {
       EVENTSTORE_URL: eventStore.url,
       EDGE_DIRECTORY: path.join(directory, 'edge'),
       CREDIT_BUREAU_URL: sandbox.url,
       APPLICANT_KEY: randomUUID(),
+      ...issuer.env,
     }
     await processes.service('edge-projector', env)
     const loan = await processes.service('loan', env)
     const gateway = await processes.service('gateway', { ...env, LOAN_URL: loan.url })
     say('warming up')
-    await shoot(gateway.url, 1, rounds)
+    await shoot(gateway.url, token, 1, rounds)
     const loads: Load[] = []
-    for (let round = 0; round < rounds; round++) loads.push(await shoot(gateway.url, quick ? 1 : roundS, round))
+    for (let round = 0; round < rounds; round++) loads.push(await shoot(gateway.url, token, quick ? 1 : roundS, round))
+    await issuer.stop()
     const refused = loads.reduce((sum, { non2xx, errors }) => sum + non2xx + errors, 0)
     return [
       {

@@ -1,11 +1,14 @@
 // From an append to the screens: through event store, projector and gateway, each a process of its own.
 import path from 'node:path'
+import { startIssuer } from '../../../packages/http-kit/test/issuer.ts'
 import type { Measure } from '../measure.ts'
 import type { ViewersTasks } from '../workers/viewers.ts'
 
 const sockets = 200
 const perSecond = 100
 const roundMs = 8_000
+/** Longer than all rounds. */
+const tokenLifetimeSeconds = 60 * 60
 const warmUpMs = 2_000
 
 export const live: Measure = {
@@ -17,13 +20,15 @@ a round. Every loan's arrival at every socket counts, from the call of append. T
 ${sockets * perSecond} messages a second: its own delay is in the figures.`,
   run: async ({ processes, rounds, quick, directory, say }) => {
     const eventStore = await processes.eventStore(path.join(directory, 'store'))
+    const issuer = await startIssuer({ lifetimeSeconds: tokenLifetimeSeconds })
     const env = { EVENTSTORE_URL: eventStore.url, EDGE_DIRECTORY: path.join(directory, 'edge') }
     await processes.service('edge-projector', env)
-    const gateway = await processes.service('gateway', env)
+    const gateway = await processes.service('gateway', { ...env, ...issuer.env })
     const viewers = processes.worker<ViewersTasks>('workers/viewers.ts')
     const watch = {
       eventStoreUrl: eventStore.url,
       liveUrl: `ws://127.0.0.1:${gateway.port}/live`,
+      token: await issuer.tokenOf({ roles: ['underwriter'] }),
       sockets: quick ? 20 : sockets,
       perSecond,
     }
@@ -39,6 +44,7 @@ ${sockets * perSecond} messages a second: its own delay is in the figures.`,
       p99.push(figures.p99)
       missing += figures.missing
     }
+    await issuer.stop()
     const note = missing > 0 ? `${missing} arrivals are missing.` : undefined
     return [
       { what: 'append to socket, p50', unit: 'ms', ours: p50, goal: { of: 'figure', below: 15 }, note },

@@ -1,4 +1,5 @@
 // Sends loan requests as fast as they are answered, each for a person of its own, and prints autocannon's result as JSON.
+import { randomUUID } from 'node:crypto'
 import { parseArgs } from 'node:util'
 import { peerFile } from '../peers.ts'
 
@@ -10,6 +11,7 @@ const letters = 26
 const { values } = parseArgs({
   options: {
     url: { type: 'string', default: '' },
+    token: { type: 'string', default: '' },
     connections: { type: 'string', default: '1' },
     seconds: { type: 'string', default: '1' },
     round: { type: 'string', default: '0' },
@@ -41,8 +43,15 @@ const result = await autocannon({
   requests: [
     {
       method: 'POST',
-      headers: { 'content-type': 'application/json' },
-      setupRequest: (request: object) => ({ ...request, body: body() }),
+      setupRequest: (request: object) => ({
+        ...request,
+        headers: {
+          'content-type': 'application/json',
+          authorization: `Bearer ${values.token}`,
+          'idempotency-key': randomUUID(),
+        },
+        body: body(),
+      }),
     },
   ],
 })

@@ -17,8 +17,8 @@ type Message =
   | { readonly type: 'change'; readonly changes: readonly { readonly op: 'upsert' | 'remove'; readonly key: string }[] }
 
 /** Opens a socket and resolves once it has its snapshot; then tells of each loan the first time that it is shown. */
-const watchLoans = async (url: string, onLoan: (loanId: string) => void): Promise<WebSocket> => {
-  const socket = new WebSocket(url)
+const watchLoans = async (url: string, token: string, onLoan: (loanId: string) => void): Promise<WebSocket> => {
+  const socket = new WebSocket(url, { headers: { authorization: `Bearer ${token}` } })
   const snapshot = Promise.withResolvers<void>()
   const shown = new Set<string>()
   socket.on('message', (data) => {
@@ -45,6 +45,7 @@ const percentile = (sorted: readonly number[], share: number): number =>
 type Watch = {
   readonly eventStoreUrl: string
   readonly liveUrl: string
+  readonly token: string
   readonly sockets: number
   readonly perSecond: number
   readonly durationMs: number
@@ -52,7 +53,7 @@ type Watch = {
 
 const tasks = {
   /** Milliseconds from the call of append to the arrival at each socket. */
-  run: async ({ eventStoreUrl, liveUrl, sockets, perSecond, durationMs }: Watch) => {
+  run: async ({ eventStoreUrl, liveUrl, token, sockets, perSecond, durationMs }: Watch) => {
     const store = connectEventStore({ url: eventStoreUrl, logger })
     const appendedAt = new Map<string, number>()
     const latencies: number[] = []
@@ -60,7 +61,7 @@ const tasks = {
       const at = appendedAt.get(loanId)
       if (at !== undefined) latencies.push(performance.now() - at)
     }
-    const viewers = await Promise.all(Array.from({ length: sockets }, () => watchLoans(liveUrl, arrived)))
+    const viewers = await Promise.all(Array.from({ length: sockets }, () => watchLoans(liveUrl, token, arrived)))
     const startedAt = performance.now()
     const appends: Promise<unknown>[] = []
     const total = Math.floor((durationMs / 1_000) * perSecond)

@@ -33,9 +33,7 @@ const ourFindings = (name: string, service: ComposeService): string[] => {
     [service.cap_drop?.includes('ALL') === true, 'keeps capabilities'],
     [service.security_opt?.includes('no-new-privileges:true') === true, 'may escalate its privileges'],
   ]
-  const { DEVELOPMENT_UNDERWRITER, NODE_ENV, EDGE_DIRECTORY } = service.environment ?? {}
-  if (DEVELOPMENT_UNDERWRITER !== undefined)
-    rules.push([NODE_ENV === 'development', 'has the development switch elsewhere'])
+  const { EDGE_DIRECTORY } = service.environment ?? {}
   if (EDGE_DIRECTORY)
     rules.push([service.volumes?.includes(`edge:${EDGE_DIRECTORY}`) === true, 'has no edge volume at EDGE_DIRECTORY'])
   return rules.filter(([kept]) => !kept).map(([, what]) => `${name}: ${what}`)

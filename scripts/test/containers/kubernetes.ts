@@ -1,4 +1,5 @@
 // What is wrong with rendered Kubernetes manifests: schemas, references, rights, settings of the services.
+import { generateKeyPairSync } from 'node:crypto'
 import { Deployment, type IDeployment } from 'kubernetes-models/apps/v1/Deployment'
 import {
   HorizontalPodAutoscaler,
@@ -28,9 +29,12 @@ const kinds: Readonly<Record<string, new (data: never) => { validate(): void }>>
   'v1 ServiceAccount': ServiceAccount,
 }
 
+const { publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
+
 /** The secrets that operators bring (docs/operations.md), each key with a value as it could be. */
 export const secrets: Readonly<Record<string, Environment>> = {
   applicants: { key: '5b0e2c0e6a3c4a5e9d550d6f4c1f2a10' },
+  capabilities: { public: publicKey.export({ format: 'pem', type: 'spki' }).toString() },
   eventstore: { url: 'esdb+discover://headwater:password@eventstore.example:2113' },
   postgres: { url: 'postgres://headwater:password@postgres.example:5432/headwater' },
 }
@@ -258,8 +262,7 @@ export const kubernetesFindings = (
     const environments = pod.spec.containers.map((container) => {
       const where = `${pod.where}, ${container.name}`
       const environment = environmentOf(container, where, maps, findings)
-      for (const name of ['NODE_ENV', 'DEVELOPMENT_UNDERWRITER'])
-        if (name in environment) findings.push(`${where}: ${name} has no place in Kubernetes`)
+      if ('NODE_ENV' in environment) findings.push(`${where}: NODE_ENV has no place in Kubernetes`)
       findings.push(...containerFindings(pod, container, environment))
       findings.push(...environmentFindings(where, image, environment, settings.get(container.name)))
       findings.push(...addressFindings(where, environment, ofKind<IService>(manifests, 'Service')))

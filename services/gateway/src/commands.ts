@@ -1,10 +1,13 @@
 // Forwards commands to the services that decide them, and their answers back, both untouched.
 import { decideLoanInput, requestLoanInput, withdrawLoanInput } from '@headwater/deciders/loan/loan'
+import { loanCommandRules } from '@headwater/deciders/loan/loan-policy'
+import type { Rules } from '@headwater/deciders/policy'
 import { commandHeaders, commandResponses } from '@headwater/http-kit/command'
 import { Problem } from '@headwater/http-kit/problem'
 import type { HttpServer } from '@headwater/http-kit/server'
 import { Pool } from 'undici'
 import { z } from 'zod'
+import { credentialForLoan } from './auth/loan-access.ts'
 
 /** To one service; further requests wait. */
 const connectionsMax = 64
@@ -19,6 +22,7 @@ export type ServiceUrls = Readonly<Record<Service, string>>
 type Command = {
   readonly url: string
   readonly service: Service
+  readonly rules: Rules
   readonly summary: string
   readonly description: string
   readonly body: z.ZodType
@@ -28,6 +32,7 @@ const commands: readonly Command[] = [
   {
     url: '/api/loans',
     service: 'loan',
+    rules: loanCommandRules.RequestLoan,
     summary: 'Request a loan',
     description: 'The credit bureau is asked at once: the loan is approved, denied, or waits for an underwriter.',
     body: requestLoanInput,
@@ -35,6 +40,7 @@ const commands: readonly Command[] = [
   {
     url: '/api/loans/:id/approve',
     service: 'loan',
+    rules: loanCommandRules.ApproveLoan,
     summary: 'Approve a loan',
     description: 'For underwriters, while the loan awaits review.',
     body: decideLoanInput,
@@ -42,6 +48,7 @@ const commands: readonly Command[] = [
   {
     url: '/api/loans/:id/deny',
     service: 'loan',
+    rules: loanCommandRules.DenyLoan,
     summary: 'Deny a loan',
     description: 'For underwriters, while the loan awaits review.',
     body: decideLoanInput,
@@ -49,14 +56,24 @@ const commands: readonly Command[] = [
   {
     url: '/api/loans/:id/withdraw',
     service: 'loan',
+    rules: loanCommandRules.WithdrawLoan,
     summary: 'Withdraw a loan',
-    description: 'Possible until the loan is decided.',
+    description: 'For whoever requested it, until it is decided.',
     body: withdrawLoanInput,
   },
 ]
 
 const forwardedHeaders = ['content-type', 'idempotency-key', 'if-match'] as const
-const returnedHeaders = ['content-type', 'etag', 'headwater-position', 'location', 'retry-after'] as const
+const returnedHeaders = [
+  'content-type',
+  'etag',
+  'headwater-position',
+  'location',
+  'retry-after',
+  'www-authenticate',
+] as const
+
+const idParameter = z.object({ id: z.uuid() })
 
 type Headers = Readonly<Record<string, string | string[] | undefined>>
 
@@ -97,27 +114,37 @@ export const registerCommands = async (
     scope.removeAllContentTypeParsers()
     scope.addContentTypeParser('*', { parseAs: 'buffer' }, async (_request: unknown, body: Buffer) => body)
 
-    for (const { url, service, summary, description, body } of commands) {
-      const params = url.includes(':id') ? { params: z.object({ id: z.uuid() }) } : {}
+    for (const { url, service, rules, summary, description, body } of commands) {
+      const params = url.includes(':id') ? { params: idParameter } : {}
       const schema = { tags: [service], summary, description, headers: commandHeaders, body, ...params }
-      scope.post(url, { schema: { ...schema, response: commandResponses } }, async (request, reply) => {
-        const sent: Sent = {
-          path: request.url,
-          headers: { ...only(forwardedHeaders, request.headers), traceparent: request.id },
-          body: request.body instanceof Buffer ? request.body : null,
-        }
-        try {
-          const answer = await forward(pools[service], sent, answerTimeoutMs)
-          return reply.status(answer.status).headers(answer.headers).send(answer.body)
-        } catch (error) {
-          request.log.warn({ err: error, service }, 'a command could not be forwarded')
-          throw new Problem(
-            503,
-            'service_unavailable',
-            `The ${service} service does not answer. It is safe to repeat this with the same Idempotency-Key.`,
-          )
-        }
-      })
+      scope.post(
+        url,
+        { config: { rules }, schema: { ...schema, response: commandResponses } },
+        async (request, reply) => {
+          const loanId = idParameter.safeParse(request.params).data?.id
+          const { token } = credentialForLoan(request.allowed, loanId)
+          const sent: Sent = {
+            path: request.url,
+            headers: {
+              ...only(forwardedHeaders, request.headers),
+              traceparent: request.id,
+              ...(token !== undefined && { authorization: `Bearer ${token}` }),
+            },
+            body: request.body instanceof Buffer ? request.body : null,
+          }
+          try {
+            const answer = await forward(pools[service], sent, answerTimeoutMs)
+            return reply.status(answer.status).headers(answer.headers).send(answer.body)
+          } catch (error) {
+            request.log.warn({ err: error, service }, 'a command could not be forwarded')
+            throw new Problem(
+              503,
+              'service_unavailable',
+              `The ${service} service does not answer. It is safe to repeat this with the same Idempotency-Key.`,
+            )
+          }
+        },
+      )
     }
   })
 }

@@ -1,7 +1,7 @@
 // The front door: forwards commands, answers queries, serves live queries, passes on everything else to the pages.
 
-import type { Actor } from '@headwater/deciders/policy'
 import type { EventStore } from '@headwater/eventstore/client'
+import type { Authenticator } from '@headwater/http-kit/auth'
 import { createHealth } from '@headwater/http-kit/health'
 import { createMetrics } from '@headwater/http-kit/metrics'
 import { createServer, type HttpServer } from '@headwater/http-kit/server'
@@ -9,13 +9,13 @@ import type { Logger } from '@headwater/http-kit/telemetry'
 import type { PostgresReader } from '@headwater/read-models/postgres-reader'
 import type { SqliteReader } from '@headwater/read-models/sqlite-reader'
 import { contentSecurityPolicy, registerApiDocs } from './api-docs.ts'
+import { type CredentialSource, createCredentials } from './auth/credentials.ts'
 import { registerCommands, type ServiceUrls } from './commands.ts'
 import { type LiveLimits, registerLive } from './live.ts'
 import { startLiveQueries } from './live-queries.ts'
 import { registerLoanHistory } from './loan-history.ts'
 import { registerPages } from './pages.ts'
 import { registerQueries } from './queries.ts'
-import { sightOf } from './sight.ts'
 import { registerUnderwriting } from './underwriting.ts'
 
 export type GatewayOptions = {
@@ -23,20 +23,39 @@ export type GatewayOptions = {
   readonly store: Pick<EventStore, 'readStream'>
   readonly serviceUrls: ServiceUrls
   readonly webUrl: string
-  readonly actor: Actor
+  readonly authenticator: Authenticator
+  /** What requests may carry beside bearer tokens. */
+  readonly credentialSources?: readonly CredentialSource[]
+  /** Is given what to call when a session is over, with the name that its credentials have for it. */
+  readonly onSessionEnd?: (listener: (session: string) => void) => void
   readonly logger: Logger
   readonly liveLimits?: Partial<LiveLimits>
   readonly commandTimeoutMs?: number | undefined
 }
 
 export const createGateway = async (options: GatewayOptions): Promise<HttpServer> => {
-  const { readers, store, serviceUrls, webUrl, actor, logger, liveLimits = {}, commandTimeoutMs } = options
+  const {
+    readers,
+    store,
+    serviceUrls,
+    webUrl,
+    authenticator,
+    credentialSources = [],
+    onSessionEnd,
+    logger,
+    liveLimits = {},
+    commandTimeoutMs,
+  } = options
   const notMade = (projector: string) => ({ trouble: `The ${projector} projector has not made the read model yet.` })
   const health = createHealth(
     { loans: () => (readers.loans.ready() ? {} : notMade('edge')) },
     // The edge serves whoever applies for a loan also while Postgres is away.
-    { underwriting: async () => ((await readers.underwriting.ready()) ? {} : notMade('dashboard')) },
+    {
+      underwriting: async () => ((await readers.underwriting.ready()) ? {} : notMade('dashboard')),
+      issuer: authenticator.status,
+    },
   )
+  const credentialsOf = createCredentials(authenticator, credentialSources)
   const metrics = createMetrics()
   const server = await createServer({
     title: 'Headwater',
@@ -44,10 +63,10 @@ export const createGateway = async (options: GatewayOptions): Promise<HttpServer
     logger,
     health,
     metrics,
-    statuses: { read_model_not_ready: 503, read_model_unavailable: 503 },
+    statuses: { loan_not_found: 404, read_model_not_ready: 503, read_model_unavailable: 503 },
     contentSecurityPolicy,
+    credentialsOf,
   })
-  const sight = sightOf(actor)
   const queries = {
     loans: startLiveQueries(readers.loans, logger),
     underwriting: startLiveQueries(readers.underwriting, logger),
@@ -57,10 +76,11 @@ export const createGateway = async (options: GatewayOptions): Promise<HttpServer
   })
 
   await registerApiDocs(server)
-  await registerLive(server, { queries, sight, limits: liveLimits, metrics })
-  registerQueries(server, { reader: readers.loans, sight })
-  registerUnderwriting(server, { reader: readers.underwriting, actor })
-  registerLoanHistory(server, { store, actor })
+  const sockets = await registerLive(server, { queries, credentialsOf, limits: liveLimits, metrics })
+  onSessionEnd?.(sockets.endSession)
+  registerQueries(server, readers.loans)
+  registerUnderwriting(server, readers.underwriting)
+  registerLoanHistory(server, store)
   await registerCommands(server, serviceUrls, commandTimeoutMs)
   await registerPages(server, webUrl)
   return server

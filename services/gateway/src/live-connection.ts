@@ -1,6 +1,8 @@
 // One open socket of /live: its subscriptions, what it has yet to be told, and whether anybody is there.
+import { allowedOf, refusal } from '@headwater/http-kit/access'
 import type { Logger } from '@headwater/http-kit/telemetry'
 import type { WebSocket } from 'ws'
+import type { Credential } from './auth/credentials.ts'
 import {
   changeMessage,
   errorMessage,
@@ -11,11 +13,12 @@ import {
 } from './live-protocol.ts'
 import type { FollowedQuery, LiveQueries } from './live-queries.ts'
 import { createOutbox } from './outbox.ts'
-import type { Sight } from './sight.ts'
 import { type ReadModelName, topics } from './topics.ts'
 
 const policyViolation = 1008
 const tryAgainLater = 1013
+/** Of our own range: to go on, sign in again. */
+const sessionEnded = 4401
 
 export type ConnectionLimits = {
   readonly subscriptionsMax: number
@@ -30,6 +33,10 @@ export type ConnectionLimits = {
 export type LiveConnection = {
   /** To be called at every heartbeat. */
   readonly beat: () => void
+  /** The session that the socket came with is over. */
+  readonly endSession: () => void
+  /** Whether it came with this session. */
+  readonly belongsTo: (session: string) => boolean
   /** How many row changes the client has yet to be sent. */
   readonly waiting: () => number
 }
@@ -39,12 +46,13 @@ export const serveConnection = (
   socket: WebSocket,
   options: {
     readonly queries: Readonly<Record<ReadModelName, LiveQueries>>
-    readonly sight: Sight
+    /** Of the request that became the socket; it never has others. */
+    readonly credentials: readonly Credential[]
     readonly limits: ConnectionLimits
     readonly logger: Pick<Logger, 'warn' | 'debug'>
   },
 ): LiveConnection => {
-  const { queries, sight, limits, logger } = options
+  const { queries, credentials, limits, logger } = options
   const subscriptions = new Map<string, FollowedQuery>()
   const outbox = createOutbox({ entriesMax: limits.outboxEntriesMax, bytesMax: limits.outboxBytesMax })
   let alive = true
@@ -78,10 +86,14 @@ export const serveConnection = (
     if (subscriptions.has(id)) return refuse('id_in_use', 'This id has a subscription already.', id)
     if (subscriptions.size >= limits.subscriptionsMax)
       return refuse('too_many_subscriptions', `At most ${limits.subscriptionsMax} at a time.`, id)
-    const open = topics.get(topic)
-    if (!open) return refuse('unknown_topic', 'There is no such topic.', id)
-    const view = open(filter, sight)
-    if (view === 'forbidden') return refuse(view, 'This topic is for underwriters.', id)
+    const known = topics.get(topic)
+    if (!known) return refuse('unknown_topic', 'There is no such topic.', id)
+    const allowed = allowedOf(credentials, known.rules)
+    if (allowed.length === 0) {
+      const { status, message } = refusal(credentials)
+      return refuse(status === 401 ? 'not_signed_in' : 'forbidden', message, id)
+    }
+    const view = known.open(filter, allowed)
     if (view === 'invalid_filter') return refuse(view, 'The topic cannot be filtered like that.', id)
     const query = queries[view.readModel].follow(
       view,
@@ -144,5 +156,10 @@ export const serveConnection = (
   socket.on('message', (data) => receive(data.toString()))
   socket.on('close', end)
   socket.on('error', (error) => logger.debug({ err: error }, 'live socket failed'))
-  return { beat, waiting: () => outbox.size().entries }
+  return {
+    beat,
+    endSession: () => close(sessionEnded, 'signed out'),
+    belongsTo: (session) => credentials.some((credential) => credential.session === session),
+    waiting: () => outbox.size().entries,
+  }
 }

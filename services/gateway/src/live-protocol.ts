@@ -25,6 +25,7 @@ export type LiveErrorCode =
   | 'malformed_message'
   | 'unknown_topic'
   | 'invalid_filter'
+  | 'not_signed_in'
   | 'forbidden'
   | 'id_in_use'
   | 'too_many_subscriptions'

@@ -1,12 +1,11 @@
 // What has happened to one loan, from its events, for underwriters.
+import { loanNotFound } from '@headwater/deciders/loan/loan'
 import { type LoanEvent, loanEvents } from '@headwater/deciders/loan/loan-events'
-import type { Actor } from '@headwater/deciders/policy'
+import { loanQueryRules } from '@headwater/deciders/loan/loan-policy'
 import type { EventStore } from '@headwater/eventstore/client'
 import { createCodec, type RecordedEvent } from '@headwater/eventstore/codec'
 import { formatPosition } from '@headwater/eventstore/position'
 import { streamName } from '@headwater/eventstore/stream-name'
-import { requireRole } from '@headwater/http-kit/development-actor'
-import { Problem } from '@headwater/http-kit/problem'
 import type { HttpServer } from '@headwater/http-kit/server'
 import { z } from 'zod'
 import { problemAnswer } from './answers.ts'
@@ -41,14 +40,11 @@ const asSeen = ({ type, revision, recordedAt, metadata, data }: RecordedEvent<Lo
   data: { ...data, ...('nationalId' in data ? { nationalId: masked(data.nationalId) } : {}) },
 })
 
-export const registerLoanHistory = (
-  server: HttpServer,
-  { store, actor }: { readonly store: Pick<EventStore, 'readStream'>; readonly actor: Actor },
-): void => {
+export const registerLoanHistory = (server: HttpServer, store: Pick<EventStore, 'readStream'>): void => {
   server.get(
     '/api/loans/:id/history',
     {
-      onRequest: async () => requireRole(actor, 'underwriter'),
+      config: { rules: loanQueryRules.history },
       schema: {
         tags: ['loan'],
         summary: 'What has happened to a loan, event by event',
@@ -66,7 +62,7 @@ export const registerLoanHistory = (
     async ({ params }, reply) => {
       const events = (await store.readStream(streamName('loan', params.id), 0n, eventsMax)).map(codec.decode)
       const last = events.at(-1)
-      if (!last) throw new Problem(404, 'loan_not_found', 'There is no such loan.')
+      if (!last) throw loanNotFound()
       reply.headers({
         'cache-control': 'no-store',
         'headwater-position': formatPosition(last.position),

@@ -1,7 +1,7 @@
 // The gateway as a process: wiring only.
 import { connectEventStore } from '@headwater/eventstore/client'
+import { createAuthenticator } from '@headwater/http-kit/auth'
 import { loadConfig } from '@headwater/http-kit/config'
-import { developmentActor } from '@headwater/http-kit/development-actor'
 import { runServer } from '@headwater/http-kit/run-server'
 import { createLogger } from '@headwater/http-kit/telemetry'
 import { loans } from '@headwater/read-models/loans'
@@ -23,7 +23,7 @@ const gateway = await createGateway({
   store,
   serviceUrls: { loan: settings.LOAN_URL },
   webUrl: settings.WEB_URL,
-  actor: developmentActor(settings.DEVELOPMENT_UNDERWRITER),
+  authenticator: createAuthenticator(settings, logger),
   logger,
 })
 await runServer(gateway, { host: settings.HOST, port: settings.PORT }, async () => {

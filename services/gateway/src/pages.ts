@@ -1,6 +1,7 @@
 // Passes on to the web service whatever is no address of the gateway's own, and stands in while that service is away.
 import { readFileSync } from 'node:fs'
 import path from 'node:path'
+import { publicRoute } from '@headwater/http-kit/access'
 import type { HttpServer } from '@headwater/http-kit/server'
 import { Pool } from 'undici'
 
@@ -32,14 +33,14 @@ export const registerPages = async (server: HttpServer, webUrl: string): Promise
 
   const unavailable = asset('unavailable.html')
   const style = asset('unavailable.css')
-  server.get('/unavailable.css', { schema: { hide: true } }, async (_request, reply) =>
+  server.get('/unavailable.css', { config: publicRoute, schema: { hide: true } }, async (_request, reply) =>
     reply.type('text/css').send(style),
   )
 
   await server.register(async (scope) => {
     scope.removeAllContentTypeParsers()
     scope.addContentTypeParser('*', { parseAs: 'buffer' }, async (_request: unknown, body: Buffer) => body)
-    scope.all('/*', { schema: { hide: true } }, async (request, reply) => {
+    scope.all('/*', { config: publicRoute, schema: { hide: true } }, async (request, reply) => {
       if (own.test(request.url)) return reply.callNotFound()
       try {
         const answer = await pool.request({

@@ -1,13 +1,17 @@
 // The topics that can be followed live: which rows they are about, in which order, and what each viewer may see of them.
-import { compareLoans, type LoanRow, listLoans, loanStatuses, matchesLoan } from '@headwater/read-models/loans'
+import { loanTopicRules } from '@headwater/deciders/loan/loan-policy'
+import type { Rules } from '@headwater/deciders/policy'
+import type { Allowed } from '@headwater/http-kit/access'
+import { compareLoans, isOwned, type LoanRow, listLoans, loanStatuses, matchesLoan } from '@headwater/read-models/loans'
 import type { Row } from '@headwater/read-models/read-model'
 import type { Query } from '@headwater/read-models/reader'
 import type { UnderwritingLoan } from '@headwater/read-models/underwriting'
 import { compareIn, listQueue, matchesQueue } from '@headwater/read-models/underwriting-queries'
 import { z } from 'zod'
+import { loanViewerOf } from './auth/loan-access.ts'
 import type { View } from './picture.ts'
 import { underwritingLoanAsSeen } from './seen-underwriting.ts'
-import { loanAsSeen, type Sight } from './sight.ts'
+import { loanAsSeen } from './sight.ts'
 import { queueFilter, queueOrder } from './underwriting-filters.ts'
 
 export type ReadModelName = 'loans' | 'underwriting'
@@ -19,53 +23,67 @@ export type LiveView = {
   readonly readModel: ReadModelName
   readonly table: string
   readonly view: View<Row>
+  /** Whether the viewer may know that there is such a row, shown or not. A row that is gone says not whose it was. */
+  readonly mayHear: (row: Row | null) => boolean
   /** The first rows in the view's order. */
   readonly first: (count: number) => Query<Row>
 }
 
-type Topic = (filter: unknown, sight: Sight) => LiveView | 'forbidden' | 'invalid_filter'
+type Topic = {
+  readonly rules: Rules
+  /** @param allowed at least one credential, by the rules */
+  readonly open: (filter: unknown, allowed: readonly Allowed[]) => LiveView | 'invalid_filter'
+}
 
-const defineTopic =
-  <R extends Row, Filter>(topic: {
-    readonly readModel: ReadModelName
-    readonly table: string
-    readonly seenBy: readonly Sight[]
-    readonly filter: z.ZodType<Filter>
-    readonly view: (filter: Filter, sight: Sight) => View<R>
-    readonly first: (filter: Filter, count: number) => Query<R>
-  }): Topic =>
-  (filter, sight) => {
-    if (!topic.seenBy.includes(sight)) return 'forbidden'
+const defineTopic = <R extends Row, Filter, Viewer>(topic: {
+  readonly rules: Rules
+  readonly readModel: ReadModelName
+  readonly table: string
+  /** Who sees it: equal as JSON where they see the same. */
+  readonly viewer: (allowed: readonly Allowed[]) => Viewer
+  readonly filter: z.ZodType<Filter>
+  readonly view: (filter: Filter, viewer: Viewer) => View<R>
+  readonly mayHear: (row: R | null, viewer: Viewer) => boolean
+  readonly first: (filter: Filter, viewer: Viewer, count: number) => Query<R>
+}): Topic => ({
+  rules: topic.rules,
+  open: (filter, allowed) => {
     const parsed = topic.filter.safeParse(filter)
     if (!parsed.success) return 'invalid_filter'
+    const viewer = topic.viewer(allowed)
     return {
-      name: JSON.stringify([topic.table, parsed.data, sight]),
+      name: JSON.stringify([topic.table, parsed.data, viewer]),
       readModel: topic.readModel,
       table: topic.table,
       // What the feed says about a table are rows of that table.
-      view: topic.view(parsed.data, sight) as View<Row>,
-      first: (count) => topic.first(parsed.data, count),
+      view: topic.view(parsed.data, viewer) as View<Row>,
+      mayHear: (row) => topic.mayHear(row as R | null, viewer),
+      first: (count) => topic.first(parsed.data, viewer, count),
     }
-  }
+  },
+})
 
 const loans = defineTopic({
   readModel: 'loans',
-  seenBy: ['public', 'underwriter'],
+  rules: loanTopicRules.loans,
+  viewer: loanViewerOf,
   table: 'loans',
   filter: z.strictObject({ status: z.enum(loanStatuses).optional(), loanId: z.uuid().optional() }).prefault({}),
-  view: (filter, sight): View<LoanRow> => ({
-    matches: matchesLoan(filter),
+  view: (filter, { sight, owned }): View<LoanRow> => ({
+    matches: matchesLoan({ ...filter, owned }),
     key: (loan) => loan.loanId,
     compare: compareLoans,
     show: (loan) => JSON.stringify(loanAsSeen(loan, sight)),
   }),
-  first: (filter, count) => listLoans({ ...filter, limit: count }),
+  mayHear: (loan, { owned }) => owned === undefined || (loan !== null && isOwned(owned, loan)),
+  first: (filter, { owned }, count) => listLoans({ ...filter, owned, limit: count }),
 })
 
 /** The loans that wait for an underwriter. */
 const underwriting = defineTopic({
   readModel: 'underwriting',
-  seenBy: ['underwriter'],
+  rules: loanTopicRules.underwriting,
+  viewer: () => 'underwriter',
   table: 'loans',
   filter: z.strictObject({ ...queueFilter, ...queueOrder }).prefault({}),
   view: (filter): View<UnderwritingLoan> => ({
@@ -74,7 +92,8 @@ const underwriting = defineTopic({
     compare: compareIn(filter),
     show: (loan) => JSON.stringify(underwritingLoanAsSeen(loan)),
   }),
-  first: (filter, count) => listQueue(filter, { ...filter, limit: count }),
+  mayHear: () => true,
+  first: (filter, _viewer, count) => listQueue(filter, { ...filter, limit: count }),
 })
 
 export const topics: ReadonlyMap<string, Topic> = new Map([

@@ -1,7 +1,6 @@
 // Queries for underwriters: who waits, what was decided, and the numbers.
 import { Readable } from 'node:stream'
-import type { Actor } from '@headwater/deciders/policy'
-import { requireRole } from '@headwater/http-kit/development-actor'
+import { loanQueryRules } from '@headwater/deciders/loan/loan-policy'
 import { validationProblem } from '@headwater/http-kit/problem'
 import type { HttpServer } from '@headwater/http-kit/server'
 import type { PostgresReader } from '@headwater/read-models/postgres-reader'
@@ -50,13 +49,7 @@ const csvColumns = [
 
 const firstDayOf = (days: number): string => new Date(Date.now() - (days - 1) * dayMs).toISOString().slice(0, 10)
 
-export const registerUnderwriting = (
-  server: HttpServer,
-  { reader, actor }: { readonly reader: PostgresReader; readonly actor: Actor },
-): void => {
-  /** Before anything is looked at: who may not ask need not know what is wrong with the question. */
-  const onRequest = async () => requireRole(actor, 'underwriter')
-
+export const registerUnderwriting = (server: HttpServer, reader: PostgresReader): void => {
   type PageRequest = Order & {
     readonly cursor?: string | undefined
     readonly limit: number
@@ -80,7 +73,7 @@ export const registerUnderwriting = (
   server.get(
     '/api/underwriting/queue',
     {
-      onRequest,
+      config: { rules: loanQueryRules.queue },
       schema: {
         tags: ['underwriting'],
         summary: 'Loans that wait for an underwriter, the longest waiting first',
@@ -97,7 +90,7 @@ export const registerUnderwriting = (
   server.get(
     '/api/underwriting/history',
     {
-      onRequest,
+      config: { rules: loanQueryRules.decided },
       schema: {
         tags: ['underwriting'],
         summary: 'Loans that are decided or withdrawn, the newest decisions first',
@@ -114,7 +107,7 @@ export const registerUnderwriting = (
   server.get(
     '/api/underwriting/history.csv',
     {
-      onRequest,
+      config: { rules: loanQueryRules.decided },
       schema: {
         tags: ['underwriting'],
         summary: 'The whole history as a file',
@@ -152,7 +145,7 @@ export const registerUnderwriting = (
   server.get(
     '/api/underwriting/statistics',
     {
-      onRequest,
+      config: { rules: loanQueryRules.statistics },
       schema: {
         tags: ['underwriting'],
         summary: 'How deciding goes, in numbers',

@@ -4,19 +4,18 @@ import { createServer, type IncomingMessage } from 'node:http'
 import { type AddressInfo, connect } from 'node:net'
 import { type LoanRow, publicLoan } from '@headwater/read-models/loans'
 import { describe, expect, it, onTestFinished } from 'vitest'
-import { newLoan, startEdge, startGateway } from './support.ts'
+import { newLoan, startEdge, startGateway, underwriter } from './support.ts'
 
 const start = async (options: Parameters<typeof startGateway>[1] = {}) => {
   const edge = await startEdge()
   onTestFinished(edge.remove)
   const gateway = await startGateway(edge.directory, options)
   onTestFinished(gateway.close)
-  const get = (path: string) => fetch(`${gateway.url}${path}`)
-  return { edge, gateway, get }
+  return { edge, gateway, get: gateway.get }
 }
 
 describe('GET /api/loans/:id', () => {
-  it('answers with public fields, the revision as ETag and the position it is true at', async () => {
+  it('answers its owner with public fields, the revision as ETag and the position it is true at', async () => {
     const { edge, get } = await start()
     const loan = newLoan({ revision: 2 })
     const position = await edge.write(loan)
@@ -30,7 +29,7 @@ describe('GET /api/loans/:id', () => {
   })
 
   it('shows an underwriter all but the whole national id', async () => {
-    const { edge, get } = await start({ actor: { kind: 'person', sub: 'grace', roles: ['underwriter'], scopes: [] } })
+    const { edge, get } = await start({ as: underwriter })
     const loan = newLoan()
     await edge.write(loan)
     expect(await (await get(`/api/loans/${loan.loanId}`)).json()).toEqual({ ...loan, nationalId: '••••••AA' })
@@ -113,7 +112,7 @@ it('is not ready before there is a read model, and answers queries with 503 unti
   onTestFinished(gateway.close)
   expect((await fetch(`${gateway.url}/health/ready`)).status).toBe(503)
   expect((await fetch(`${gateway.url}/health/live`)).status).toBe(200)
-  const answer = await fetch(`${gateway.url}/api/loans`)
+  const answer = await gateway.get('/api/loans')
   expect(answer.status).toBe(503)
   expect(answer.headers.get('retry-after')).not.toBeNull()
 })
@@ -169,6 +168,7 @@ describe('a command', () => {
         'if-match': '"1"',
         traceparent: `00-${traceId}-00f067aa0ba902b7-01`,
         cookie: 'private',
+        ...gateway.headers,
       },
     })
     const [sent] = service.received
@@ -181,6 +181,7 @@ describe('a command', () => {
     })
     expect(sent?.request.headers.traceparent).toContain(traceId)
     expect(sent?.request.headers.cookie).toBeUndefined()
+    expect(sent?.request.headers.authorization).toBe(gateway.headers.authorization)
     expect(answer.status).toBe(201)
     expect(await answer.text()).toBe(body)
     for (const name of ['etag', 'headwater-position', 'location'] as const)
@@ -192,9 +193,9 @@ describe('a command', () => {
     const problem = '{"status":409,"code":"loan_not_awaiting_review","detail":"Decided."}'
     const headers = { 'content-type': 'application/problem+json', 'retry-after': '7' }
     const service = await startService({ status: 409, headers, body: problem })
-    const { gateway } = await start({ serviceUrls: { loan: service.url } })
+    const { gateway } = await start({ serviceUrls: { loan: service.url }, as: underwriter })
     const address = '/api/loans/2f1b9a52-3c1d-4f1e-9f4e-1d2c3b4a5f60/approve'
-    const answer = await fetch(`${gateway.url}${address}`, { method: 'POST' })
+    const answer = await gateway.get(address, { method: 'POST' })
     expect(service.received).toMatchObject([{ body: '', request: { url: address } }])
     expect(answer.status).toBe(409)
     expect(answer.headers.get('content-type')).toBe('application/problem+json')

@@ -28,7 +28,9 @@ const start = async () => {
   }
   const queries = startLiveQueries(watched, logger)
   onTestFinished(queries.stop)
-  const view = topics.get('loans')?.({}, 'public')
+  const view = topics
+    .get('loans')
+    ?.open({}, [{ actor: { kind: 'person', sub: 'alice', roles: [], scopes: [] }, permission: 'if owner' }])
   if (!view || typeof view === 'string') throw new Error('There is no topic of loans.')
   return { edge, reader, feed, queries, view }
 }

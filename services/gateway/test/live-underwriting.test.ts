@@ -1,19 +1,17 @@
 // The queue of underwriters live, from Postgres: the same promises as the edge's live queries, and an outage of the one leaves the other alone.
 import { expect, it, onTestFinished } from 'vitest'
 import { approved, type Loan, newLoan, requested, startDashboard } from './dashboard.ts'
-import { connectLive, newLoan as newEdgeLoan, startEdge, startGateway } from './support.ts'
-
-const una = { kind: 'person', sub: 'una', roles: ['underwriter'], scopes: [] } as const
+import { alice, connectLive, newLoan as newEdgeLoan, startEdge, startGateway, underwriter } from './support.ts'
 
 const start = async (options: Parameters<typeof startGateway>[1] = {}) => {
   const edge = await startEdge()
   onTestFinished(edge.remove)
   const dashboard = await startDashboard()
   onTestFinished(dashboard.remove)
-  const gateway = await startGateway(edge.directory, { actor: una, databaseUrl: dashboard.url, ...options })
+  const gateway = await startGateway(edge.directory, { as: underwriter, databaseUrl: dashboard.url, ...options })
   onTestFinished(gateway.close)
   const connect = async () => {
-    const client = await connectLive(gateway.liveUrl)
+    const client = await connectLive(gateway)
     onTestFinished(() => client.socket.terminate())
     return client
   }
@@ -44,7 +42,7 @@ it('shows who waits, as they come and go, and nothing that is only for searching
 })
 
 it('is for underwriters only, and takes no filters that it does not know', async () => {
-  const stranger = await start({ actor: { kind: 'anonymous', sub: 'anonymous', roles: [], scopes: [] } })
+  const stranger = await start({ as: alice })
   const refused = await stranger.connect()
   refused.subscribe('queue', {}, undefined, 'underwriting')
   await refused.until(() => refused.messages.length > 0)

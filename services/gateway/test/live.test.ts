@@ -8,7 +8,7 @@ import { type LoanRow, type LoanStatus, publicLoan } from '@headwater/read-model
 import { describe, expect, it, onTestFinished } from 'vitest'
 import { WebSocket } from 'ws'
 import { liveRowsMax } from '../src/live-queries.ts'
-import { connectLive, newLoan, startEdge, startGateway } from './support.ts'
+import { connectLive, newLoan, startEdge, startGateway, underwriter } from './support.ts'
 
 type Gateway = Awaited<ReturnType<typeof startGateway>>
 type Client = Awaited<ReturnType<typeof connectLive>>
@@ -25,8 +25,11 @@ const start = async (limits = {}) => {
   onTestFinished(gateway.close)
   return { edge, gateway }
 }
-const connect = async ({ liveUrl }: Gateway, onMessage?: Parameters<typeof connectLive>[1]) => {
-  const client = await connectLive(liveUrl, onMessage)
+const connect = async (
+  gateway: Pick<Gateway, 'liveUrl' | 'headers'>,
+  onMessage?: Parameters<typeof connectLive>[1],
+) => {
+  const client = await connectLive(gateway, onMessage)
   onTestFinished(() => client.socket.terminate())
   return client
 }
@@ -51,7 +54,7 @@ describe('a live query', () => {
     const edge = await startEdge()
     onTestFinished(edge.remove)
     const gateway = await startGateway(edge.directory, {
-      actor: { kind: 'person', sub: 'grace', roles: ['underwriter'], scopes: [] },
+      as: underwriter,
     })
     onTestFinished(gateway.close)
     await edge.write(newLoan())
@@ -154,7 +157,7 @@ describe('resuming', () => {
     const loan = newLoan()
     const position = await edge.write(loan)
     const stranger = newLoan()
-    for (const token of [`loans.1.${randomUUID()}:${position}`, `loans.0.${edge.storeId}:${position}`, 'rubbish', '']) {
+    for (const token of [`loans.2.${randomUUID()}:${position}`, `loans.1.${edge.storeId}:${position}`, 'rubbish', '']) {
       const client = await connect(gateway)
       client.subscribe('q', {}, { rows: [stranger], token })
       await client.until(shows(client, 'q', [loan]))
@@ -185,7 +188,7 @@ describe('resuming', () => {
     const { edge, gateway } = await start()
     await edge.write(newLoan())
     const client = await connect(gateway)
-    client.subscribe('q', {}, { rows: [newLoan()], token: `loans.1.${edge.storeId}:99/99` })
+    client.subscribe('q', {}, { rows: [newLoan()], token: `loans.2.${edge.storeId}:99/99` })
     await client.until(() => client.messages.length > 0)
     expect(client.messages).toMatchObject([{ type: 'snapshot' }])
   })

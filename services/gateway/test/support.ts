@@ -3,9 +3,10 @@ import { randomUUID } from 'node:crypto'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
-import { anonymous } from '@headwater/deciders/policy'
 import { connectEventStore } from '@headwater/eventstore/client'
 import { formatPosition, type Position } from '@headwater/eventstore/position'
+import { authSettings, createAuthenticator } from '@headwater/http-kit/auth'
+import { parseConfig } from '@headwater/http-kit/config'
 import { createLogger } from '@headwater/http-kit/telemetry'
 import { type LoanRow, loans } from '@headwater/read-models/loans'
 import { openPostgresReader } from '@headwater/read-models/postgres-reader'
@@ -14,12 +15,14 @@ import { openSqliteSink } from '@headwater/read-models/sqlite'
 import { openSqliteReader } from '@headwater/read-models/sqlite-reader'
 import { underwriting } from '@headwater/read-models/underwriting'
 import { WebSocket } from 'ws'
+import { z } from 'zod'
+import { startIssuer, type TokenOptions } from '../../../packages/http-kit/test/issuer.ts'
 import { createGateway, type GatewayOptions } from '../src/gateway.ts'
 
 const logger = createLogger({ service: 'test', level: 'silent' })
 
 let minutes = 0
-/** A loan that was requested a minute after the one before. */
+/** A loan that alice requested a minute after the one before. */
 export const newLoan = (fields: Partial<LoanRow> = {}): LoanRow => ({
   loanId: randomUUID(),
   name: 'Ada Lovelace',
@@ -28,8 +31,8 @@ export const newLoan = (fields: Partial<LoanRow> = {}): LoanRow => ({
   amount: 10_000,
   status: 'checking',
   score: null,
-  requestedByKind: 'anonymous',
-  requestedById: 'anonymous',
+  requestedByKind: 'person',
+  requestedById: 'alice',
   requestedAt: new Date(Date.UTC(2026, 0, 1, 0, minutes++)).toISOString(),
   decidedBy: null,
   reason: null,
@@ -73,6 +76,10 @@ export const startEdge = async ({
   }
 }
 
+/** Whoever the tests are about, unless they say otherwise. */
+export const alice: TokenOptions = { sub: 'alice' }
+export const underwriter: TokenOptions = { sub: 'una', roles: ['underwriter'] }
+
 /** What was not asked for is not there: nothing listens on port 1. */
 export const startGateway = async (
   directory: string,
@@ -80,32 +87,45 @@ export const startGateway = async (
     port = 0,
     databaseUrl = 'postgres://127.0.0.1:1/headwater',
     eventStoreUrl = 'esdb://127.0.0.1:1?tls=false',
+    as = alice,
     ...others
-  }: Partial<GatewayOptions> & { port?: number; databaseUrl?: string; eventStoreUrl?: string } = {},
+  }: Partial<GatewayOptions> & {
+    port?: number
+    databaseUrl?: string
+    eventStoreUrl?: string
+    /** Whose token `headers` holds; null for nobody's. */
+    as?: TokenOptions | null
+  } = {},
 ) => {
   const readers = {
     loans: openSqliteReader({ directory, projection: loans, logger }),
     underwriting: openPostgresReader({ url: databaseUrl, projection: underwriting, logger }),
   }
+  const issuer = await startIssuer()
   const store = connectEventStore({ url: eventStoreUrl, logger })
   const server = await createGateway({
     readers,
     store,
     serviceUrls: { loan: 'http://127.0.0.1:1' },
     webUrl: 'http://127.0.0.1:1',
-    actor: anonymous,
+    authenticator: createAuthenticator(parseConfig(z.object(authSettings), issuer.env), logger),
     logger,
     ...others,
   })
   const url = await server.listen({ host: '127.0.0.1', port })
+  const headers: Record<string, string> = as === null ? {} : { authorization: `Bearer ${await issuer.tokenOf(as)}` }
   return {
     url,
+    issuer,
+    /** To be sent with requests, and with those that open sockets. */
+    headers,
+    get: (path: string, init: RequestInit = {}) => fetch(`${url}${path}`, { headers, ...init }),
     port: Number(new URL(url).port),
     liveUrl: `${url.replace('http', 'ws')}/live`,
     close: async () => {
       await server.close()
       readers.loans.close()
-      await Promise.all([readers.underwriting.close(), store.close()])
+      await Promise.all([readers.underwriting.close(), store.close(), issuer.stop()])
     },
   }
 }
@@ -122,8 +142,11 @@ type ServerMessage =
   | { type: 'heartbeat'; at: string }
 
 /** A client that does what the protocol says: one picture a subscription. */
-export const connectLive = async (url: string, onMessage: (message: ServerMessage) => void = () => undefined) => {
-  const socket = new WebSocket(url)
+export const connectLive = async (
+  { liveUrl, headers }: { readonly liveUrl: string; readonly headers: Record<string, string> },
+  onMessage: (message: ServerMessage) => void = () => undefined,
+) => {
+  const socket = new WebSocket(liveUrl, { headers })
   const messages: ServerMessage[] = []
   const pictures = new Map<string, Map<string, LoanRow>>()
   const tokens = new Map<string, string>()

@@ -8,10 +8,9 @@ import type { UnderwritingLoan } from '@headwater/read-models/underwriting'
 import type { Statistics } from '@headwater/read-models/underwriting-queries'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import { approved, newLoan, requested, startDashboard } from './dashboard.ts'
-import { newLoan as newEdgeLoan, startEdge, startGateway } from './support.ts'
+import { alice, newLoan as newEdgeLoan, startEdge, startGateway, underwriter } from './support.ts'
 
 const logger = createLogger({ service: 'test', level: 'silent' })
-const una = { kind: 'person', sub: 'una', roles: ['underwriter'], scopes: [] } as const
 const paths = [
   '/api/underwriting/queue',
   '/api/underwriting/history',
@@ -23,10 +22,9 @@ const paths = [
 const start = async (options: Parameters<typeof startGateway>[1] = {}) => {
   const edge = await startEdge()
   onTestFinished(edge.remove)
-  const gateway = await startGateway(edge.directory, { actor: una, ...options })
+  const gateway = await startGateway(edge.directory, { as: underwriter, ...options })
   onTestFinished(gateway.close)
-  const get = (path: string) => fetch(`${gateway.url}${path}`)
-  return { edge, get }
+  return { edge, get: gateway.get }
 }
 const startWithDashboard = async () => {
   const dashboard = await startDashboard()
@@ -38,10 +36,10 @@ const names = async (answer: Response) => ((await answer.json()) as Page).loans.
 
 describe.each(paths)('%s', (path) => {
   it.each([
-    ['nobody', { kind: 'anonymous', sub: 'anonymous', roles: [], scopes: [] }, 401, 'not_signed_in'],
-    ['somebody else', { kind: 'person', sub: 'grace', roles: [], scopes: [] }, 403, 'forbidden'],
-  ] as const)('is refused to %s, whatever else is wrong', async (_who, actor, status, code) => {
-    const { get } = await start({ actor })
+    ['nobody', null, 401, 'not_signed_in'],
+    ['somebody else', alice, 403, 'forbidden'],
+  ] as const)('is refused to %s, whatever else is wrong', async (_who, as, status, code) => {
+    const { get } = await start({ as })
     const answer = await get(`${path}?unknown=1`)
     expect(answer.status).toBe(status)
     expect(await answer.json()).toMatchObject({ code })

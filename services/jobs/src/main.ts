@@ -1,6 +1,7 @@
 // The jobs service as a process: wiring only. Of several, one follows the events and the others stand by; all run jobs.
 import { connectEventStore } from '@headwater/eventstore/client'
 import { keyedId } from '@headwater/eventstore/keyed-id'
+import { bearerCredentials, createAuthenticator } from '@headwater/http-kit/auth'
 import { loadConfig } from '@headwater/http-kit/config'
 import { createHealth } from '@headwater/http-kit/health'
 import { createMetrics } from '@headwater/http-kit/metrics'
@@ -23,6 +24,7 @@ const settings = loadConfig(config)
 const logger = createLogger({ service: 'jobs', level: settings.LOG_LEVEL })
 const store = connectEventStore({ url: settings.EVENTSTORE_URL, logger })
 const bureau = connectCreditBureau({ url: settings.CREDIT_BUREAU_URL, logger })
+const authenticator = createAuthenticator(settings, logger)
 const database = openDatabase(settings.DATABASE_URL, logger)
 const ledger = openLedger(database.pool)
 const follower = startProjection({
@@ -50,9 +52,10 @@ const server = await createServer({
   logger,
   health: createHealth(
     { follower: projectionStatus(follower), worker: () => ({ trouble: worker.trouble() }) },
-    { 'parked jobs': parked, 'credit bureau': bureauStatus },
+    { 'parked jobs': parked, 'credit bureau': bureauStatus, issuer: authenticator.status },
   ),
   metrics,
+  credentialsOf: bearerCredentials(authenticator),
 })
 registerRoutes(server, ledger)
 await runServer(server, { host: settings.HOST, port: settings.PORT }, async () => {

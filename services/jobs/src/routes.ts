@@ -1,4 +1,5 @@
 // For operators: the jobs that failed for good, and running one again.
+import { operationsRules } from '@headwater/deciders/operations-policy'
 import { Problem } from '@headwater/http-kit/problem'
 import type { HttpServer } from '@headwater/http-kit/server'
 import { z } from 'zod'
@@ -9,13 +10,17 @@ const listedMax = 100
 export const registerRoutes = (server: HttpServer, ledger: Ledger): void => {
   server.get(
     '/parked-jobs',
-    { schema: { operationId: 'parkedJobs', summary: `The jobs that failed for good, the oldest ${listedMax}` } },
+    {
+      config: { rules: operationsRules.parkedJobs },
+      schema: { operationId: 'parkedJobs', summary: `The jobs that failed for good, the oldest ${listedMax}` },
+    },
     async () => ({ jobs: await ledger.parked(listedMax), count: await ledger.parkedCount() }),
   )
 
   server.post(
     '/parked-jobs/:id/run-again',
     {
+      config: { rules: operationsRules.runParkedJobAgain },
       schema: {
         operationId: 'runParkedJobAgain',
         summary: 'Run a parked job again',

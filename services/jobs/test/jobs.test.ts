@@ -123,6 +123,8 @@ describe('once', () => {
 
 test('what fails for good is parked, seen by operators, and run again when they say so', async () => {
   const world = await startWorld()
+  const headersOf = async (...roles: string[]) => ({ authorization: `Bearer ${await world.issuer.tokenOf({ roles })}` })
+  const headers = await headersOf('operator')
   const jobs = await world.startJobs()
   const loanId = randomUUID()
   // As no version of ours writes it: there is no national id to find the applicant by.
@@ -135,7 +137,7 @@ test('what fails for good is parked, seen by operators, and run again when they 
   await world.store.append(`loan-${loanId}`, events, 'no_stream')
   const parked = async () => {
     await world.pass(1)
-    return (await fetch(`${jobs.url}/parked-jobs`)).json()
+    return (await fetch(`${jobs.url}/parked-jobs`, { headers })).json()
   }
   await untilMatches(parked, {
     count: 1,
@@ -145,7 +147,16 @@ test('what fails for good is parked, seen by operators, and run again when they 
   expect(await (await fetch(`${jobs.url}/metrics`)).text()).toContain('jobs_parked 1')
 
   const [job] = ((await parked()) as { jobs: { id: string }[] }).jobs
-  const runAgain = async () => (await fetch(`${jobs.url}/parked-jobs/${job?.id}/run-again`, { method: 'POST' })).status
+  const runAgain = async (as: Record<string, string> = headers) =>
+    (await fetch(`${jobs.url}/parked-jobs/${job?.id}/run-again`, { method: 'POST', headers: as })).status
+  for (const [as, status] of [
+    [{}, 401],
+    [await headersOf(), 403],
+    [await headersOf('underwriter', 'auditor'), 403],
+  ] as const) {
+    expect((await fetch(`${jobs.url}/parked-jobs`, { headers: as })).status).toBe(status)
+    expect(await runAgain(as)).toBe(status)
+  }
   expect(await runAgain()).toBe(204)
   expect(await runAgain()).toBe(404)
   await untilMatches(parked, { count: 1 })

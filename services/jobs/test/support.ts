@@ -13,6 +13,7 @@ import { createCodec } from '@headwater/eventstore/codec'
 import { createCommandHandler } from '@headwater/eventstore/handle-command'
 import { keyedId } from '@headwater/eventstore/keyed-id'
 import { expect, onTestFinished } from 'vitest'
+import { startIssuer } from '../../../packages/http-kit/test/issuer.ts'
 import { logger, startBureau } from '../../../packages/third-parties/test/support.ts'
 import { testDatabase } from '../../../scripts/test/database.ts'
 
@@ -55,6 +56,8 @@ export const startWorld = async () => {
   const database = await testDatabase()
   onTestFinished(database.remove)
   const bureau = await startBureau()
+  const issuer = await startIssuer()
+  onTestFinished(issuer.stop)
 
   const loans = createCommandHandler({
     store,
@@ -83,6 +86,7 @@ export const startWorld = async () => {
   return {
     store,
     database,
+    issuer,
     bureau,
     send,
     reserve,
@@ -128,6 +132,7 @@ export const startWorld = async () => {
         DATABASE_URL: database.url,
         CREDIT_BUREAU_URL: bureau.url,
         APPLICANT_KEY: applicantKey,
+        ...issuer.env,
       }),
   }
 }

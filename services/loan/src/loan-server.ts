@@ -1,9 +1,9 @@
 // The loan service without a process around it: commands in over HTTP, events out to the store.
 import { loan } from '@headwater/deciders/loan/loan'
 import { type LoanEvent, loanEvents } from '@headwater/deciders/loan/loan-events'
-import type { Actor } from '@headwater/deciders/policy'
 import { createCodec } from '@headwater/eventstore/codec'
 import { createCommandHandler } from '@headwater/eventstore/handle-command'
+import { type Authenticator, bearerCredentials } from '@headwater/http-kit/auth'
 import { createHealth } from '@headwater/http-kit/health'
 import { createServer, type HttpServer } from '@headwater/http-kit/server'
 import { type ApplyOptions, createApply } from './apply.ts'
@@ -13,30 +13,34 @@ import { registerRoutes } from './routes.ts'
 const statuses = { loan_not_found: 404, own_loan: 403 }
 
 export type LoanServerOptions = Omit<ApplyOptions, 'loans'> & {
-  /** Who sends every request, until sign-in exists. */
-  readonly actor: Actor
+  readonly authenticator: Authenticator
 }
 
-export const createLoanServer = async ({ actor, ...options }: LoanServerOptions): Promise<HttpServer> => {
+export const createLoanServer = async ({ authenticator, ...options }: LoanServerOptions): Promise<HttpServer> => {
   const { store, bureau, logger } = options
-  const health = createHealth({
-    'event store': async () => {
-      await store.head()
-      return {}
+  const health = createHealth(
+    {
+      'event store': async () => {
+        await store.head()
+        return {}
+      },
+      'credit bureau': () => ({
+        trouble: bureau.isGivenUp() ? 'It fails; applications are accepted and checked later.' : undefined,
+      }),
     },
-    'credit bureau': () => ({
-      trouble: bureau.isGivenUp() ? 'It fails; applications are accepted and checked later.' : undefined,
-    }),
-  })
+    // Whoever has no account may apply also while nobody can sign in.
+    { issuer: authenticator.status },
+  )
   const server = await createServer({
     title: 'Headwater loans',
     description: 'Commands on loans.',
     logger,
     health,
     statuses,
+    credentialsOf: bearerCredentials(authenticator),
   })
   const codec = createCodec<LoanEvent>(loanEvents)
   const commands = createCommandHandler({ store, decider: loan, codec, category: 'loan', logger })
-  registerRoutes(server, { commands, apply: createApply({ ...options, loans: commands }), actor })
+  registerRoutes(server, { commands, apply: createApply({ ...options, loans: commands }) })
   return server
 }

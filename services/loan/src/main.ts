@@ -1,8 +1,8 @@
 // The loan service as a process: wiring only.
 import { connectEventStore } from '@headwater/eventstore/client'
 import { keyedId } from '@headwater/eventstore/keyed-id'
+import { createAuthenticator } from '@headwater/http-kit/auth'
 import { loadConfig } from '@headwater/http-kit/config'
-import { developmentActor } from '@headwater/http-kit/development-actor'
 import { runServer } from '@headwater/http-kit/run-server'
 import { createLogger } from '@headwater/http-kit/telemetry'
 import { connectCreditBureau } from '@headwater/third-parties/credit-bureau'
@@ -14,11 +14,10 @@ const settings = loadConfig(config)
 const logger = createLogger({ service: 'loan', level: settings.LOG_LEVEL })
 const store = connectEventStore({ url: settings.EVENTSTORE_URL, logger })
 const bureau = connectCreditBureau({ url: settings.CREDIT_BUREAU_URL, logger })
-const actor = developmentActor(settings.DEVELOPMENT_UNDERWRITER)
 const server = await createLoanServer({
   store,
   bureau,
-  actor,
+  authenticator: createAuthenticator(settings, logger),
   applicantIdOf: (nationalId) => keyedId(settings.APPLICANT_KEY, nationalId),
   reached: faultAt(settings.FAULT_POINT),
   logger,

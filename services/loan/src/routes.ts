@@ -1,29 +1,35 @@
 // The loan's commands over HTTP: what was sent becomes a command with ids, time and actor added.
-import { decideLoanInput, type LoanCommand, requestLoanInput, withdrawLoanInput } from '@headwater/deciders/loan/loan'
-import type { RequestedBy } from '@headwater/deciders/loan/loan-events'
+import {
+  decideLoanInput,
+  type LoanCommand,
+  loanNotFound,
+  requestLoanInput,
+  withdrawLoanInput,
+} from '@headwater/deciders/loan/loan'
+import { loanCommandRules, ownsLoan, requesterOf } from '@headwater/deciders/loan/loan-policy'
+import { type LoanState, requestedByOf } from '@headwater/deciders/loan/loan-state'
 import type { Actor } from '@headwater/deciders/policy'
 import type { CommandAnswer, CommandHandler } from '@headwater/eventstore/handle-command'
 import { formatPosition } from '@headwater/eventstore/position'
+import type { Allowed } from '@headwater/http-kit/access'
 import { answerCommand, commandHeaders, commandResponses, expectedRevisionOf } from '@headwater/http-kit/command'
-import { requireRole } from '@headwater/http-kit/development-actor'
 import { identify } from '@headwater/http-kit/idempotency'
 import type { HttpServer } from '@headwater/http-kit/server'
 import { traceIdOf } from '@headwater/http-kit/telemetry'
 import { z } from 'zod'
 import type { Apply } from './apply.ts'
 
-/** Until people sign in, nobody knows who applies. */
-const requestedBy: RequestedBy = { kind: 'anonymous', id: 'anonymous' }
+type Asked = { readonly id: string; readonly actor: Actor; readonly allowed: readonly Allowed[] }
 
 type OpenLoanInput = z.infer<typeof decideLoanInput> | z.infer<typeof withdrawLoanInput>
 
 /** A command on a loan that was requested before, at `/api/loans/<id>/<name>`. */
 type OpenLoanCommand = {
   readonly name: 'approve' | 'deny' | 'withdraw'
+  readonly type: 'ApproveLoan' | 'DenyLoan' | 'WithdrawLoan'
   readonly summary: string
   readonly input: typeof decideLoanInput | typeof withdrawLoanInput
-  readonly mayBeSentBy: 'underwriters' | 'anybody'
-  readonly toCommand: (loanId: string, input: OpenLoanInput) => LoanCommand
+  readonly toCommand: (loanId: string, input: OpenLoanInput, actor: Actor) => LoanCommand
 }
 
 const toAnswer = ({ id, revision, position }: CommandAnswer) => ({
@@ -33,14 +39,13 @@ const toAnswer = ({ id, revision, position }: CommandAnswer) => ({
 })
 
 export type LoanRoutes = {
-  readonly commands: CommandHandler<LoanCommand>
+  readonly commands: CommandHandler<LoanCommand, LoanState>
   readonly apply: Apply
-  readonly actor: Actor
 }
 
-export const registerRoutes = (server: HttpServer, { commands, apply, actor }: LoanRoutes): void => {
+export const registerRoutes = (server: HttpServer, { commands, apply }: LoanRoutes): void => {
   const now = () => new Date().toISOString()
-  const originOf = (traceparent: string) => ({
+  const originOf = ({ actor, id: traceparent }: Asked) => ({
     actor: actor.sub,
     correlationId: traceIdOf(traceparent),
     traceparent,
@@ -49,6 +54,7 @@ export const registerRoutes = (server: HttpServer, { commands, apply, actor }: L
   server.post(
     '/api/loans',
     {
+      config: { rules: loanCommandRules.RequestLoan },
       schema: {
         operationId: 'requestLoan',
         summary: 'Request a loan',
@@ -58,52 +64,58 @@ export const registerRoutes = (server: HttpServer, { commands, apply, actor }: L
       },
     },
     async (request, reply) => {
-      const { body: input, id: traceparent } = request
+      const { body: input, actor } = request
       const { commandId, requestHash, createdId: loanId, mayBeRepeat } = identify(request, actor)
 
       // A repeat is answered from what is recorded, also while the bureau is down.
       const earlier = mayBeRepeat ? await commands.recorded({ id: loanId, commandId, requestHash }) : undefined
-      const application = { loanId, input, requestedBy, commandId, requestHash, ...originOf(traceparent) }
+      const requestedBy = requesterOf(actor)
+      const application = { loanId, input, requestedBy, commandId, requestHash, ...originOf(request) }
       return answerCommand(reply, toAnswer(earlier ?? (await apply(application))), `/api/loans/${loanId}`)
     },
   )
 
   const decideAs =
     (type: 'ApproveLoan' | 'DenyLoan'): OpenLoanCommand['toCommand'] =>
-    (loanId, input) => ({ type, data: { ...input, loanId, decidedBy: actor.sub, at: now() } })
+    (loanId, input, actor) => ({ type, data: { ...input, loanId, decidedBy: actor.sub, at: now() } })
 
   const openLoanCommands: readonly OpenLoanCommand[] = [
     {
       name: 'approve',
+      type: 'ApproveLoan',
       summary: 'Approve a loan that awaits review',
       input: decideLoanInput,
-      mayBeSentBy: 'underwriters',
       toCommand: decideAs('ApproveLoan'),
     },
     {
       name: 'deny',
+      type: 'DenyLoan',
       summary: 'Deny a loan that awaits review',
       input: decideLoanInput,
-      mayBeSentBy: 'underwriters',
       toCommand: decideAs('DenyLoan'),
     },
     {
       name: 'withdraw',
+      type: 'WithdrawLoan',
       summary: 'Withdraw a request that is not decided',
       input: withdrawLoanInput,
-      mayBeSentBy: 'anybody',
       toCommand: (loanId, input) => ({ type: 'WithdrawLoan', data: { ...input, loanId, at: now() } }),
     },
   ]
 
-  for (const { name, summary, input, mayBeSentBy, toCommand } of openLoanCommands)
+  /** Somebody else's loan is answered as if there were none. */
+  const guardOf = ({ actor, allowed }: Asked, loanId: string) =>
+    allowed[0]?.permission === 'yes'
+      ? undefined
+      : (state: LoanState) => {
+          if (!ownsLoan(actor, loanId, requestedByOf(state))) throw loanNotFound()
+        }
+
+  for (const { name, type, summary, input, toCommand } of openLoanCommands)
     server.post(
       `/api/loans/:id/${name}`,
       {
-        // Before the body is looked at: who may not do this at all need not know what is wrong with it.
-        onRequest: async () => {
-          if (mayBeSentBy === 'underwriters') requireRole(actor, 'underwriter')
-        },
+        config: { rules: loanCommandRules[type] },
         schema: {
           operationId: `${name}Loan`,
           summary,
@@ -114,14 +126,16 @@ export const registerRoutes = (server: HttpServer, { commands, apply, actor }: L
         },
       },
       async (request, reply) => {
+        const { actor, params, body } = request
         const { commandId, requestHash } = identify(request, actor)
         const answer = await commands.handle({
-          id: request.params.id,
-          command: toCommand(request.params.id, request.body),
+          id: params.id,
+          command: toCommand(params.id, body, actor),
+          guard: guardOf(request, params.id),
           commandId,
           requestHash,
           expectedRevision: expectedRevisionOf(request),
-          ...originOf(request.id),
+          ...originOf(request),
         })
         return answerCommand(reply, toAnswer(answer))
       },

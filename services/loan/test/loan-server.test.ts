@@ -1,11 +1,7 @@
 // The loan service as a server: what it says about itself, and how it is without its store.
 
-import { anonymous } from '@headwater/deciders/policy'
-import { connectEventStore } from '@headwater/eventstore/client'
-import { connectCreditBureau } from '@headwater/third-parties/credit-bureau'
-import { expect, onTestFinished, test } from 'vitest'
-import { createLoanServer } from '../src/loan-server.ts'
-import { logger, startLoan } from './support.ts'
+import { expect, test } from 'vitest'
+import { startLoan } from './support.ts'
 
 test('OpenAPI names every command with its input, its answer and its headers', async () => {
   const { server } = await (await startLoan()).service()
@@ -39,23 +35,10 @@ test('it is ready when the store answers, and degraded while the bureau is given
 })
 
 test('without its store it is not ready and asks to be tried again', async () => {
-  const store = connectEventStore({ url: 'esdb://127.0.0.1:1?tls=false', logger })
-  const bureau = connectCreditBureau({ url: 'http://127.0.0.1:1', logger })
-  const server = await createLoanServer({
-    store,
-    bureau,
-    actor: anonymous,
-    applicantIdOf: (nationalId) => nationalId,
-    reached: () => undefined,
-    logger,
-  })
-  onTestFinished(async () => {
-    await server.close()
-    await Promise.all([store.close(), bureau.close()])
-  })
+  const { service } = await startLoan({ storeUrl: 'esdb://127.0.0.1:1?tls=false' })
+  const { server, post } = await service()
   expect((await server.inject('/health/ready')).statusCode).toBe(503)
-  const url = '/api/loans/00000000-0000-4000-8000-000000000000/withdraw'
-  const refused = await server.inject({ method: 'POST', url })
-  expect([refused.statusCode, refused.json().code]).toEqual([503, 'event_store_unavailable'])
+  const refused = await post('/api/loans/00000000-0000-4000-8000-000000000000/withdraw')
+  expect([refused.status, refused.body.code]).toEqual([503, 'event_store_unavailable'])
   expect(refused.headers['retry-after']).toBe('1')
 })

@@ -6,7 +6,7 @@ const open = { nationalId: '555555AA' }
 
 test('refused while one is open, without asking the bureau and without a word about the other', async () => {
   const { service, bureau } = await startLoan()
-  const loan = await service({ underwriter: null })
+  const loan = await service()
   const first = await loan.request(open)
   await bureau.behave('failing')
   // As often as would open the breaker.

@@ -119,7 +119,7 @@ test('what is recorded names the request: who, which trace, which command, and n
     expect(JSON.stringify(metadata)).not.toMatch(/Ada|St James|555555AA/)
     expect(metadata).toMatchObject({
       $correlationId: traceId,
-      actor: 'uma',
+      actor: 'anonymous',
       traceparent: expect.stringContaining(traceId),
       requestHash: expect.stringMatching(/^[\da-f]{64}$/),
     })

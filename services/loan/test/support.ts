@@ -3,14 +3,17 @@ import { randomUUID } from 'node:crypto'
 import { start } from '@headwater/embedded-eventstore'
 import { connectEventStore } from '@headwater/eventstore/client'
 import { keyedId } from '@headwater/eventstore/keyed-id'
-import { developmentActor } from '@headwater/http-kit/development-actor'
+import { authSettings, createAuthenticator } from '@headwater/http-kit/auth'
+import { parseConfig } from '@headwater/http-kit/config'
 import { createLogger } from '@headwater/http-kit/telemetry'
 import { connectCreditBureau } from '@headwater/third-parties/credit-bureau'
 import { onTestFinished } from 'vitest'
+import { z } from 'zod'
+import { startIssuer } from '../../../packages/http-kit/test/issuer.ts'
 import { startBureau } from '../../../packages/third-parties/test/support.ts'
 import { createLoanServer } from '../src/loan-server.ts'
 
-export const logger = createLogger({ service: 'loan', level: process.env.LOG_LEVEL ?? 'silent' })
+const logger = createLogger({ service: 'loan', level: process.env.LOG_LEVEL ?? 'silent' })
 
 export const ada = {
   name: 'Ada Lovelace',
@@ -28,6 +31,8 @@ const startStore = async (): Promise<string> => {
 }
 
 type Sent = {
+  /** A token; null for none. By default an applicant without an account applies and withdraws, an underwriter decides. */
+  as?: string | null
   payload?: unknown
   key?: string
   ifMatch?: string
@@ -35,15 +40,17 @@ type Sent = {
 }
 
 export type ServiceOptions = {
-  /** Who is signed in; null for nobody. */
-  underwriter?: string | null
+  /** Who decides on loans. */
+  underwriter?: string
   nowMs?: () => number
 }
 
 /** A store and a bureau, and as many services on them as a test asks for. */
-export const startLoan = async () => {
-  const storeUrl = await startStore()
+export const startLoan = async (options: { storeUrl?: string } = {}) => {
+  const storeUrl = options.storeUrl ?? (await startStore())
   const bureau = await startBureau()
+  const issuer = await startIssuer()
+  onTestFinished(issuer.stop)
   // Of this test's own: on a store that tests share, nobody else's applicants are in the way.
   const applicantKey = randomUUID()
   const applicantIdOf = (nationalId: string) => keyedId(applicantKey, nationalId)
@@ -51,11 +58,16 @@ export const startLoan = async () => {
   const service = async ({ underwriter = 'uma', nowMs }: ServiceOptions = {}) => {
     const store = connectEventStore({ url: storeUrl, logger })
     const creditBureau = connectCreditBureau({ url: bureau.url, logger, ...(nowMs && { nowMs }) })
-    const actor = developmentActor(underwriter ?? undefined)
+    const underwriterToken = await issuer.tokenOf({ sub: underwriter, roles: ['underwriter'] })
+    const tokenFor = (url: string) => {
+      const [, loanId, command] = /^\/api\/loans\/([^/]+)\/(.+)$/.exec(url) ?? []
+      if (loanId === undefined) return null
+      return command === 'withdraw' ? issuer.capabilityOf(loanId) : underwriterToken
+    }
     const server = await createLoanServer({
       store,
       bureau: creditBureau,
-      actor,
+      authenticator: createAuthenticator(parseConfig(z.object(authSettings), issuer.env), logger),
       applicantIdOf,
       reached: () => undefined,
       logger,
@@ -64,13 +76,15 @@ export const startLoan = async () => {
       await server.close()
       await Promise.all([store.close(), creditBureau.close()])
     })
-    const post = async (url: string, { payload, key, ifMatch, headers }: Sent = {}) => {
+    const post = async (url: string, { as, payload, key, ifMatch, headers }: Sent = {}) => {
+      const token = as === undefined ? await tokenFor(url) : as
       const answer = await server.inject({
         method: 'POST',
         url,
         ...(payload === undefined ? {} : { payload: payload as object }),
         headers: {
           ...headers,
+          ...(token === null ? {} : { authorization: `Bearer ${token}` }),
           ...(key === undefined ? {} : { 'idempotency-key': key }),
           ...(ifMatch === undefined ? {} : { 'if-match': ifMatch }),
         },
@@ -93,5 +107,5 @@ export const startLoan = async () => {
       },
     }
   }
-  return { storeUrl, bureau, service }
+  return { storeUrl, issuer, bureau, service }
 }

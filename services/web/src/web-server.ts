@@ -76,7 +76,9 @@ export const createWebServer = async (options: {
     pages.all('/*', { schema: { hide: true } }, async (request, reply) => {
       const nonce = randomBytes(16).toString('base64')
       const context = new RouterContextProvider()
-      context.set(pageContext, { nonce, gatewayUrl, traceparent: request.id, logger: request.log })
+      const { authorization } = request.headers
+      const credentials: Record<string, string> = authorization === undefined ? {} : { authorization }
+      context.set(pageContext, { nonce, gatewayUrl, credentials, traceparent: request.id, logger: request.log })
       const gone = new AbortController()
       reply.raw.once('close', () => gone.abort())
       const response = await render(toRequest(request.raw, gone.signal), context)

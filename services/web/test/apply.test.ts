@@ -37,7 +37,7 @@ const apply = async (page: Page, id: string) => {
 describe.each(ways)('scripts $scripts, $width px', (way) => {
   it('takes an application, shows how it stands, and lets it be withdrawn', async () => {
     const id = somebody(5)
-    const { page, complaints } = await openPage(browser, system.gateway.url, way)
+    const { page, complaints } = await openPage(browser, system.urlFor.applicant, way)
     await expectUsable(page, way)
     await page.getByRole('main').getByRole('link', { name: 'Apply for a loan' }).click()
     await page.getByRole('heading', { name: 'Apply for a loan' }).waitFor()
@@ -65,7 +65,7 @@ describe.each(ways)('scripts $scripts, $width px', (way) => {
   })
 
   it('says at the top and at each field what to correct, and keeps what was typed', async () => {
-    const { page, complaints } = await openPage(browser, `${system.gateway.url}/apply`, way)
+    const { page, complaints } = await openPage(browser, `${system.urlFor.applicant}/apply`, way)
     await fill(page, { 'Full name': 'A', 'National id': '12', 'Amount in euros': 'ten' })
     await page.getByRole('button', { name: 'Check your answers' }).click()
     await page.getByRole('heading', { name: '4 answers need another look' }).waitFor()
@@ -84,14 +84,14 @@ describe.each(ways)('scripts $scripts, $width px', (way) => {
 it('refuses a second open application kindly, without a word about the first', async () => {
   const id = somebody(5)
   const key = crypto.randomUUID()
-  const { page } = await openPage(browser, `${system.gateway.url}/apply/${key}`)
+  const { page } = await openPage(browser, `${system.urlFor.applicant}/apply/${key}`)
   await apply(page, id)
   await page.getByRole('button', { name: 'Send application' }).click()
   await page.getByRole('heading', { name: 'We have your application' }).waitFor()
   const reference = await page.locator('.reference').textContent()
 
   // The same form with another amount is not a second application, and what was sent first stands.
-  await page.goto(`${system.gateway.url}/apply/${key}`)
+  await page.goto(`${system.urlFor.applicant}/apply/${key}`)
   await fill(page, { ...answersOf(id), 'Amount in euros': '900' })
   await page.getByRole('button', { name: 'Check your answers' }).click()
   await page.getByRole('button', { name: 'Send application' }).click()
@@ -102,7 +102,7 @@ it('refuses a second open application kindly, without a word about the first', a
 
 it('makes one loan of a form that is sent twice, sent again after the back button, and reloaded', async () => {
   const before = await loanCount()
-  const { page } = await openPage(browser, `${system.gateway.url}/apply`)
+  const { page } = await openPage(browser, `${system.urlFor.applicant}/apply`)
   const form = page.url()
   const id = somebody(9)
   await apply(page, id)
@@ -122,16 +122,16 @@ it('makes one loan of a form that is sent twice, sent again after the back butto
 })
 
 const loanCount = async () => {
-  const answer = await fetch(`${system.gateway.url}/api/loans?limit=100`)
+  const answer = await fetch(`${system.gateway.url}/api/loans?limit=100`, { headers: system.asUnderwriter })
   return ((await answer.json()) as { loans: unknown[] }).loans.length
 }
 
 it('shows new applications on the first page by itself, also after the gateway was killed', async () => {
-  const { page, complaints } = await openPage(browser, system.gateway.url)
+  const { page, complaints } = await openPage(browser, system.urlFor.applicant)
   await page.getByText('Live', { exact: true }).waitFor()
   const request = async (amount: number) => {
     const applicant = { name: 'Ada Lovelace', address: 'London', nationalId: somebody(9), amount }
-    expect((await post(`${system.gateway.url}/api/loans`, applicant)).status).toBe(201)
+    expect((await post(`${system.urlFor.applicant}/api/loans`, applicant)).status).toBe(201)
     await page.getByRole('row', { name: `€${amount}` }).waitFor()
   }
   await request(701)
@@ -146,24 +146,27 @@ it('shows new applications on the first page by itself, also after the gateway w
 })
 
 it('changes the status page by itself when an underwriter decides', async () => {
-  const created = await post(`${system.gateway.url}/api/loans`, {
+  const created = await post(`${system.urlFor.applicant}/api/loans`, {
     name: 'Ada Lovelace',
     address: 'London',
     nationalId: somebody(6),
     amount: 3_000,
   })
   const { id, position } = created.body
-  const { page, complaints } = await openPage(browser, `${system.gateway.url}/applications/${id}?after=${position}`)
+  const { page, complaints } = await openPage(
+    browser,
+    `${system.urlFor.applicant}/applications/${id}?after=${position}`,
+  )
   await page.getByText('Live', { exact: true }).waitFor()
   await page.getByRole('heading', { name: 'An underwriter reads your application' }).waitFor()
-  await post(`${system.gateway.url}/api/loans/${id}/approve`)
+  await post(`${system.gateway.url}/api/loans/${id}/approve`, {}, system.asUnderwriter)
   await page.getByRole('heading', { name: 'Approved' }).waitFor()
   expect(await page.getByText('Withdraw this application').count()).toBe(0)
   expect(complaints).toEqual([])
 })
 
 it('can be filled in and sent by keyboard alone', async () => {
-  const { page } = await openPage(browser, `${system.gateway.url}/apply`)
+  const { page } = await openPage(browser, `${system.urlFor.applicant}/apply`)
   const { keyboard } = page
   await keyboard.press('Tab')
   expect(await page.evaluate('document.activeElement.textContent')).toBe('Skip to the content')
@@ -182,7 +185,7 @@ it('can be filled in and sent by keyboard alone', async () => {
 })
 
 it('takes a complaint back while one types, and makes none before', async () => {
-  const { page } = await openPage(browser, `${system.gateway.url}/apply`)
+  const { page } = await openPage(browser, `${system.urlFor.applicant}/apply`)
   const field = page.getByLabel('National id')
   await field.pressSequentially('55')
   expect(await page.locator('.error').count()).toBe(0)
@@ -193,14 +196,14 @@ it('takes a complaint back while one types, and makes none before', async () => 
 })
 
 it('answers what is not there, and what cannot be shown, with pages of their own', async () => {
-  const { page } = await openPage(browser, `${system.gateway.url}/nowhere`)
+  const { page } = await openPage(browser, `${system.urlFor.applicant}/nowhere`)
   await page.getByRole('heading', { name: 'There is nothing at this address' }).waitFor()
   await expectUsable(page)
   for (const address of ['/nowhere', '/apply/nonsense', '/applications/2f1b9a52-3c1d-4f1e-9f4e-1d2c3b4a5f60'])
-    expect((await fetch(system.gateway.url + address)).status).toBe(404)
+    expect((await fetch(system.urlFor.applicant + address)).status).toBe(404)
 
   await system.web.stop()
-  const answer = await page.goto(system.gateway.url)
+  const answer = await page.goto(system.urlFor.applicant)
   expect(answer?.status()).toBe(503)
   await page.getByRole('heading', { name: 'Back in a moment' }).waitFor()
   await expectUsable(page)
@@ -210,7 +213,7 @@ it('answers what is not there, and what cannot be shown, with pages of their own
 })
 
 it('keeps the answers when they cannot be sent, and sends them when that is possible again', async () => {
-  const { page } = await openPage(browser, `${system.gateway.url}/apply`)
+  const { page } = await openPage(browser, `${system.urlFor.applicant}/apply`)
   await apply(page, somebody(9))
   const [loan] = system.loans
   await loan?.stop()
@@ -223,7 +226,7 @@ it('keeps the answers when they cannot be sent, and sends them when that is poss
 })
 
 it('says that it is offline, and goes on by itself', async () => {
-  const { page } = await openPage(browser, system.gateway.url)
+  const { page } = await openPage(browser, system.urlFor.applicant)
   await page.getByText('Live', { exact: true }).waitFor()
   await page.context().setOffline(true)
   await page.getByText('You are offline.').waitFor()

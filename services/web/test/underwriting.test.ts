@@ -24,10 +24,10 @@ const requestLoan = async (amount = 5_000) => {
   const { status, body } = await post(`${system.gateway.url}/api/loans`, applicant)
   expect(status).toBe(201)
   // Every page that is opened from here on shows it.
-  await fetch(`${system.gateway.url}/api/underwriting/queue?after=${body.position}`)
+  await fetch(`${system.urlFor.underwriter}/api/underwriting/queue?after=${body.position}`)
   return { name, id: String(body.id) }
 }
-const open = (path: string, way = {}) => openPage(browser, `${system.gateway.url}${path}`, way)
+const open = (path: string, way = {}) => openPage(browser, `${system.urlFor.underwriter}${path}`, way)
 const rowOf = (page: Page, name: string) => page.getByRole('row', { name })
 const live = (page: Page) => page.getByText('Live', { exact: true }).waitFor()
 
@@ -50,13 +50,13 @@ describe.each(ways)('scripts $scripts, $width px', (way) => {
     expect(await page.getByRole('button', { name: 'Approve' }).count()).toBe(0)
     await expectUsable(page, way)
 
-    await page.goto(`${system.gateway.url}/underwriting/decided?search=${encodeURIComponent(name)}`)
+    await page.goto(`${system.urlFor.underwriter}/underwriting/decided?search=${encodeURIComponent(name)}`)
     await rowOf(page, name).waitFor()
     expect(await page.getByLabel('Name or reference').inputValue()).toBe(name)
     await expectUsable(page, way)
 
     const file = await page.getByRole('link', { name: 'Download as CSV' }).getAttribute('href')
-    expect(await (await fetch(system.gateway.url + file)).text()).toContain(name)
+    expect(await (await fetch(system.urlFor.underwriter + file)).text()).toContain(name)
 
     await page.getByRole('link', { name: 'Numbers' }).click()
     await page.getByRole('heading', { name: 'Outcomes by day' }).waitFor()
@@ -82,7 +82,7 @@ describe.each(ways)('scripts $scripts, $width px', (way) => {
     await page.getByRole('button', { name: 'Filter' }).click()
     await page.getByText('Nobody who waits fits this filter.').waitFor()
     await expectUsable(page, way)
-    for (const { id } of [small, large]) await post(`${system.gateway.url}/api/loans/${id}/deny`)
+    for (const { id } of [small, large]) await post(`${system.urlFor.underwriter}/api/loans/${id}/deny`)
   })
 })
 
@@ -101,7 +101,7 @@ it('lets rows come and go by themselves, also after the gateway was killed, each
   expect(await rowOf(page, first.name).count()).toBe(1)
   expect(await rowOf(page, second.name).count()).toBe(1)
   for (const { id, name } of [first, second]) {
-    await post(`${system.gateway.url}/api/loans/${id}/approve`)
+    await post(`${system.urlFor.underwriter}/api/loans/${id}/approve`)
     await rowOf(page, name).waitFor({ state: 'detached' })
   }
 })
@@ -118,7 +118,7 @@ it('holds the list still under the pointer and while paused, and says what has c
   await rowOf(page, later.name).waitFor()
 
   await page.getByRole('button', { name: 'Pause' }).click()
-  await post(`${system.gateway.url}/api/loans/${later.id}/deny`)
+  await post(`${system.urlFor.underwriter}/api/loans/${later.id}/deny`)
   await rowOf(page, later.name).filter({ hasText: 'no longer waits' }).waitFor()
   await expectUsable(page)
   await page.getByRole('button', { name: '1 gone: show' }).click()
@@ -128,7 +128,7 @@ it('holds the list still under the pointer and while paused, and says what has c
 it('tells the second underwriter who decided and what', async () => {
   const { id } = await requestLoan()
   const { page } = await open(`/underwriting/loans/${id}`)
-  await post(`${system.gateway.url}/api/loans/${id}/approve`)
+  await post(`${system.urlFor.underwriter}/api/loans/${id}/approve`)
   await page.getByLabel('Reason').fill('Too much debt')
   await page.getByRole('button', { name: 'Decline' }).click()
   await page.getByText(`The loan is already approved. ${underwriter} was first.`).waitFor()

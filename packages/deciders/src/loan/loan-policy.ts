@@ -87,5 +87,5 @@ export const ownsLoan = (actor: Actor, loanId: string, requestedBy: RequestedBy 
 }
 
 /** Who an application is from, for the record. */
-export const requestedByOf = ({ kind, sub }: Actor): RequestedBy =>
+export const requesterOf = ({ kind, sub }: Actor): RequestedBy =>
   kind === 'person' || kind === 'partner' ? { kind, id: sub } : { kind: 'anonymous', id: 'anonymous' }

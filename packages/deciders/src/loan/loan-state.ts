@@ -10,15 +10,22 @@ export type Application = {
   readonly requestedAt: string
 }
 
+/** What remains known of a loan that is over; undefined where the events do not say. */
+type Owned = { readonly requestedBy: RequestedBy | undefined }
+
 export type LoanState =
   | { readonly status: 'none' }
   | ({ readonly status: 'checking' } & Application)
   | ({ readonly status: 'awaiting review' } & Application)
-  | { readonly status: 'approved' | 'denied'; readonly decidedBy: string | null; readonly decidedAt: string }
-  | { readonly status: 'withdrawn'; readonly withdrawnAt: string }
+  | ({ readonly status: 'approved' | 'denied'; readonly decidedBy: string | null; readonly decidedAt: string } & Owned)
+  | ({ readonly status: 'withdrawn'; readonly withdrawnAt: string } & Owned)
   | { readonly status: 'abandoned' }
 
 export const initialState: LoanState = { status: 'none' }
+
+/** Who asked for the loan; undefined where there is none. */
+export const requestedByOf = (state: LoanState): RequestedBy | undefined =>
+  'requestedBy' in state ? state.requestedBy : undefined
 
 export const evolve = (state: LoanState, event: LoanEvent): LoanState => {
   switch (event.type) {
@@ -29,19 +36,21 @@ export const evolve = (state: LoanState, event: LoanEvent): LoanState => {
     case 'CreditChecked':
       return state // the outcome that follows in the same append says what the score meant
     case 'AutoApproved':
-      return { status: 'approved', decidedBy: null, decidedAt: event.data.decidedAt }
+      return { status: 'approved', decidedBy: null, decidedAt: event.data.decidedAt, requestedBy: requestedByOf(state) }
     case 'AutoDenied':
-      return { status: 'denied', decidedBy: null, decidedAt: event.data.decidedAt }
+      return { status: 'denied', decidedBy: null, decidedAt: event.data.decidedAt, requestedBy: requestedByOf(state) }
     case 'ManualReviewRequired': {
       const { name, nationalId, amount, requestedBy, requestedAt } = event.data
       return { status: 'awaiting review', name, nationalId, amount, requestedBy, requestedAt }
     }
     case 'ManuallyApproved':
-      return { status: 'approved', decidedBy: event.data.decidedBy, decidedAt: event.data.decidedAt }
-    case 'ManuallyDenied':
-      return { status: 'denied', decidedBy: event.data.decidedBy, decidedAt: event.data.decidedAt }
+    case 'ManuallyDenied': {
+      const { decidedBy, decidedAt } = event.data
+      const status = event.type === 'ManuallyApproved' ? 'approved' : 'denied'
+      return { status, decidedBy, decidedAt, requestedBy: requestedByOf(state) }
+    }
     case 'LoanWithdrawn':
-      return { status: 'withdrawn', withdrawnAt: event.data.withdrawnAt }
+      return { status: 'withdrawn', withdrawnAt: event.data.withdrawnAt, requestedBy: requestedByOf(state) }
     case 'LoanAbandoned':
       return { status: 'abandoned' }
   }

@@ -103,9 +103,15 @@ const decision = (state: LoanState): Readonly<Record<string, unknown>> => {
   }
 }
 
-const loanNotFound = () => new Rejection('loan_not_found', 'There is no such loan.')
+/** Also for who may not know that there is one. */
+export const loanNotFound = () => new Rejection('loan_not_found', 'There is no such loan.')
 const loanAlreadyDecided = (state: LoanState) =>
   new Rejection('loan_already_decided', `The loan is already ${state.status}.`, decision(state))
+/** For whoever asked for the loan, who is not told which underwriter decided. */
+const loanOver = (state: LoanState) => {
+  const { decidedBy: _, ...facts } = decision(state)
+  return new Rejection('loan_already_decided', `The loan is already ${state.status}.`, facts)
+}
 const creditScoreMismatch = () =>
   new Rejection('credit_score_mismatch', 'The credit score belongs to another national id.')
 
@@ -150,7 +156,7 @@ const decide = (command: LoanCommand, state: LoanState): readonly LoanEvent[] =>
     }
     case 'WithdrawLoan': {
       if (state.status === 'none') throw loanNotFound()
-      if (isTerminal(state)) throw loanAlreadyDecided(state)
+      if (isTerminal(state)) throw loanOver(state)
       const { loanId, reason = null, at: withdrawnAt } = command.data
       return [{ type: 'LoanWithdrawn', data: { loanId, reason, withdrawnAt } }]
     }

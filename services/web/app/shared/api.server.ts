@@ -23,11 +23,11 @@ const ask = async (
   path: string,
   request: RequestInit = {},
 ): Promise<{ ok: true; body: unknown } | { ok: false; problem: Problem }> => {
-  const { gatewayUrl, traceparent, logger } = context.get(pageContext)
+  const { gatewayUrl, credentials, traceparent, logger } = context.get(pageContext)
   try {
     const response = await fetch(new URL(path, gatewayUrl), {
       ...request,
-      headers: { ...request.headers, traceparent },
+      headers: { ...request.headers, ...credentials, traceparent },
       signal: AbortSignal.timeout(answerTimeoutMs),
     })
     const body: unknown = await response.json()

@@ -1,0 +1,231 @@
+// Who may ask and follow what: every route and topic for every kind of viewer, on their own loan and on a stranger's.
+import { randomUUID } from 'node:crypto'
+import { loanCommandRules, loanQueryRules, loanSightOf, loanTopicRules } from '@headwater/deciders/loan/loan-policy'
+import { type Actor, anonymous, may, type Rules } from '@headwater/deciders/policy'
+import type { LoanRow } from '@headwater/read-models/loans'
+import { describe, expect, it, onTestFinished } from 'vitest'
+import type { TestIssuer } from '../../../packages/http-kit/test/issuer.ts'
+import { topics } from '../src/topics.ts'
+import { connectLive, newLoan, startEdge, startGateway } from './support.ts'
+
+/** The loan that the holder of a capability has the link to. */
+const linked = randomUUID()
+
+const person = (sub: string, ...roles: string[]): Actor => ({ kind: 'person', sub, roles, scopes: [] })
+const partner = (sub: string, ...scopes: string[]): Actor => ({ kind: 'partner', sub, roles: [], scopes })
+const viewers: Record<string, Actor> = {
+  nobody: anonymous,
+  person: person('alice'),
+  underwriter: person('uma', 'underwriter'),
+  operator: person('otto', 'operator'),
+  auditor: person('ada', 'auditor'),
+  'somebody with every role': person('eve', 'operator', 'auditor', 'underwriter'),
+  'partner without scopes': partner('acme'),
+  'partner that reads': partner('acme', 'loans:read'),
+  'partner that writes': partner('acme', 'loans:write'),
+  capability: { kind: 'capability', sub: `loan:${linked}`, roles: [], scopes: [`loan:${linked}`] },
+}
+
+const routes: Record<string, Rules> = {
+  'GET /api/loans': loanQueryRules.loans,
+  'GET /api/loans/{id}': loanQueryRules.loan,
+  'GET /api/loans/{id}/history': loanQueryRules.history,
+  'GET /api/underwriting/queue': loanQueryRules.queue,
+  'GET /api/underwriting/history': loanQueryRules.decided,
+  'GET /api/underwriting/history.csv': loanQueryRules.decided,
+  'GET /api/underwriting/statistics': loanQueryRules.statistics,
+  'POST /api/loans': loanCommandRules.RequestLoan,
+  'POST /api/loans/{id}/approve': loanCommandRules.ApproveLoan,
+  'POST /api/loans/{id}/deny': loanCommandRules.DenyLoan,
+  'POST /api/loans/{id}/withdraw': loanCommandRules.WithdrawLoan,
+}
+
+const tokenOf = ({ kind, sub, roles, scopes }: Actor, issuer: TestIssuer): Promise<string> | undefined => {
+  if (kind === 'anonymous') return undefined
+  if (kind === 'capability') return issuer.capabilityOf(sub.slice('loan:'.length))
+  return issuer.tokenOf({ sub, roles, scopes, clientId: kind === 'partner' ? sub : 'headwater-web' })
+}
+const headersOf = async (actor: Actor, issuer: TestIssuer): Promise<Record<string, string>> => {
+  const token = await tokenOf(actor, issuer)
+  return token === undefined ? {} : { authorization: `Bearer ${token}` }
+}
+/** The row that the viewer made or has the link to; nobody has one. */
+const ownOf = ({ kind, sub }: Actor): LoanRow =>
+  kind === 'person' || kind === 'partner'
+    ? newLoan({ requestedByKind: kind, requestedById: sub })
+    : newLoan({ loanId: kind === 'capability' ? linked : randomUUID(), requestedByKind: 'anonymous' })
+
+const start = async () => {
+  const edge = await startEdge()
+  onTestFinished(edge.remove)
+  const gateway = await startGateway(edge.directory)
+  onTestFinished(gateway.close)
+  return { edge, gateway }
+}
+
+it('every route that is not public, and every topic, is in the tables of this test', async () => {
+  const { gateway } = await start()
+  type Description = { paths: Record<string, Record<string, { security?: object[] }>> }
+  const { paths } = (await (await gateway.get('/openapi.json')).json()) as Description
+  const described = Object.entries(paths).flatMap(([path, methods]) =>
+    Object.entries(methods).map(([method, { security }]) => [`${method.toUpperCase()} ${path}`, security] as const),
+  )
+  expect(described.map(([route]) => route).sort()).toEqual(Object.keys(routes).sort())
+  for (const [, security] of described) expect(security?.[0]).toEqual({ bearer: [] })
+  expect([...topics].map(([name, { rules }]) => [name, rules])).toEqual(Object.entries(loanTopicRules))
+})
+
+describe.each(Object.keys(viewers))('%s', (who) => {
+  const viewer = viewers[who] as Actor
+
+  it.each(Object.keys(routes))('%s', async (route) => {
+    const { edge, gateway } = await start()
+    const own = ownOf(viewer)
+    const strangers = newLoan({ requestedById: 'stranger' })
+    await edge.write(own, strangers)
+    const [method = '', path = ''] = route.split(' ')
+    const headers = await headersOf(viewer, gateway.issuer)
+    const permission = may(viewer, routes[route] ?? [])
+    for (const [loan, isOwn] of [
+      [own, true],
+      [strangers, false],
+    ] as const) {
+      const answer = await gateway.get(path.replace('{id}', loan.loanId), { method, headers })
+      const text = await answer.text()
+      const code = text.startsWith('{') ? (JSON.parse(text) as { code?: string }).code : undefined
+      if (permission === 'no') {
+        const isNobody = viewer.kind === 'anonymous'
+        expect([answer.status, code]).toEqual(isNobody ? [401, 'not_signed_in'] : [403, 'forbidden'])
+        continue
+      }
+      // What stands behind the gateway is away: what is allowed gets that far.
+      const isHere = route.startsWith('GET /api/loans') && !route.endsWith('history')
+      const isRefusedHere = permission === 'if owner' && !isOwn && path.includes('{id}')
+      const knownHere = isHere || viewer.kind === 'capability'
+      expect(answer.status).toBe(isRefusedHere && knownHere ? 404 : isHere ? 200 : 503)
+      if (answer.status === 404) expect(code).toBe('loan_not_found')
+    }
+  })
+
+  it('sees the fields of their sight, and no others, in a loan, in the list and live', async () => {
+    const { edge, gateway } = await start()
+    const own = ownOf(viewer)
+    const strangers = newLoan({ requestedById: 'stranger' })
+    await edge.write(own, strangers)
+    const headers = await headersOf(viewer, gateway.issuer)
+    const sight = loanSightOf(viewer)
+    const client = await connectLive({ liveUrl: gateway.liveUrl, headers })
+    onTestFinished(() => client.socket.terminate())
+    client.subscribe('all')
+    client.subscribe('one', { loanId: strangers.loanId })
+    await client.until(() => client.messages.length === 2)
+    if (!sight) {
+      const code = viewer.kind === 'anonymous' ? 'not_signed_in' : 'forbidden'
+      expect(client.messages).toMatchObject(['all', 'one'].map((id) => ({ type: 'error', id, code })))
+      return
+    }
+    const visible = may(viewer, loanQueryRules.loans) === 'yes' ? [strangers, own] : [own]
+    const list = (await (await gateway.get('/api/loans', { headers })).json()) as { loans: LoanRow[] }
+    const one = (await (await gateway.get(`/api/loans/${own.loanId}`, { headers })).json()) as LoanRow
+    for (const rows of [list.loans, client.rows('all')])
+      expect(rows.map(({ loanId }) => loanId).sort()).toEqual(visible.map(({ loanId }) => loanId).sort())
+    for (const row of [...list.loans, ...client.rows('all'), one])
+      expect(Object.keys(row).sort()).toEqual([...sight.fields].sort())
+    expect(client.rows('one')).toHaveLength(visible.length - 1)
+    expect(JSON.stringify([list, one, client.messages])).not.toContain('555555AA')
+  })
+
+  it.each(Object.keys(loanTopicRules))('topic %s', async (topic) => {
+    const { edge, gateway } = await start()
+    await edge.write(newLoan())
+    const headers = await headersOf(viewer, gateway.issuer)
+    const client = await connectLive({ liveUrl: gateway.liveUrl, headers })
+    onTestFinished(() => client.socket.terminate())
+    client.subscribe('q', {}, undefined, topic as 'loans')
+    await client.until(() => client.messages.length > 0)
+    const [first] = client.messages
+    const refused = first?.type === 'error' && ['forbidden', 'not_signed_in'].includes(first.code)
+    expect(refused).toBe(may(viewer, topics.get(topic)?.rules ?? []) === 'no')
+  })
+})
+
+it('answers for the loan of somebody else exactly as for one that does not exist', async () => {
+  const { edge, gateway } = await start()
+  const strangers = newLoan({ requestedById: 'stranger', revision: 7 })
+  await edge.write(newLoan(), strangers)
+  const shown = async (loanId: string, query = '') => {
+    const answer = await gateway.get(`/api/loans/${loanId}${query}`)
+    const names = ['etag', 'headwater-position', 'headwater-stale', 'cache-control']
+    return { status: answer.status, headers: names.map((name) => answer.headers.get(name)), body: await answer.text() }
+  }
+  for (const query of ['', '?after=1/1', '?after=9/9']) {
+    expect(await shown(strangers.loanId, query)).toEqual(await shown(randomUUID(), query))
+    expect((await shown(strangers.loanId, query)).status).toBe(404)
+  }
+})
+
+describe('a live query of one’s own loans', () => {
+  it('says nothing of others, neither when they come and change nor when it goes on by its token', async () => {
+    const { edge, gateway } = await start()
+    const [own, strangers] = [newLoan(), newLoan({ requestedById: 'stranger' })]
+    await edge.write(own, strangers)
+    const connect = async () => {
+      const client = await connectLive(gateway)
+      onTestFinished(() => client.socket.terminate())
+      return client
+    }
+    const client = await connect()
+    client.subscribe('mine')
+    client.subscribe('theirs', { loanId: strangers.loanId })
+    client.subscribe('probe', { status: strangers.status })
+    await client.until(() => client.messages.length === 3)
+    const late = newLoan({ requestedById: 'stranger' })
+    const next = newLoan()
+    await edge.write({ ...strangers, status: 'approved' }, late)
+    await edge.write({ ...own, status: 'approved' }, next)
+    await client.until(() => client.rows('mine').length === 2)
+    await client.close()
+
+    await edge.write({ ...strangers, status: 'denied' }, { ...late, status: 'denied' })
+    const last = newLoan()
+    await edge.write(last)
+    const again = await connect()
+    again.subscribe('mine', {}, { rows: client.rows('mine'), token: client.token('mine') })
+    again.subscribe('theirs', { loanId: strangers.loanId }, { rows: [], token: client.token('theirs') })
+    await again.until(() => again.rows('mine').length === 3)
+    await again.until(() => again.messages.length === 2)
+    const said = JSON.stringify([client.messages, again.messages].flat().map(({ ...message }) => message))
+    expect(again.messages.map(({ type }) => type)).toEqual(['change', 'change'])
+    for (const { loanId } of [strangers, late]) expect(said).not.toContain(loanId)
+  })
+
+  it('is shared with nobody who sees other rows or other fields', async () => {
+    const { edge, gateway } = await start()
+    const loans = [newLoan(), newLoan({ requestedById: 'bob' })]
+    await edge.write(...loans)
+    const actors = [person('alice'), person('bob'), person('uma', 'underwriter'), person('otto', 'operator')]
+    const clients = await Promise.all(
+      actors.map(async (actor) => {
+        const headers = await headersOf(actor, gateway.issuer)
+        const client = await connectLive({ liveUrl: gateway.liveUrl, headers })
+        onTestFinished(() => client.socket.terminate())
+        client.subscribe('q')
+        return client
+      }),
+    )
+    for (const client of clients) await client.until(() => client.messages.length > 0)
+    expect(clients.map((client) => client.rows('q').length)).toEqual([1, 1, 2, 2])
+    expect(clients.map((client) => JSON.stringify(client.messages).includes('Lovelace'))).toEqual([
+      false,
+      false,
+      true,
+      false,
+    ])
+  })
+})
+
+it('refuses a socket that comes with a token that is not valid', async () => {
+  const { gateway } = await start()
+  const headers = { authorization: `Bearer ${await gateway.issuer.tokenOf({ claims: { aud: 'elsewhere' } })}` }
+  await expect(connectLive({ liveUrl: gateway.liveUrl, headers })).rejects.toThrow('401')
+})
