@@ -27,6 +27,7 @@ const ports = {
   eventstore: setting('EVENTSTORE_PORT', 2113),
   gateway: setting('GATEWAY_PORT', 8080),
   loan: setting('LOAN_PORT', 8081),
+  consent: setting('CONSENT_PORT', 8087),
   'edge-projector': setting('EDGE_PROJECTOR_PORT', 8082),
   web: setting('WEB_PORT', 8085),
   'dashboard-projector': setting('DASHBOARD_PROJECTOR_PORT', 8083),
@@ -41,6 +42,7 @@ const addresses = {
   EVENTSTORE_URL: env.EVENTSTORE_URL ?? `esdb://localhost:${ports.eventstore.port}?tls=false`,
   CREDIT_BUREAU_URL: env.CREDIT_BUREAU_URL ?? localUrl(ports.sandbox),
   LOAN_URL: localUrl(ports.loan),
+  CONSENT_URL: localUrl(ports.consent),
   WEB_URL: localUrl(ports.web),
   GATEWAY_URL: localUrl(ports.gateway),
   DATABASE_URL: env.DATABASE_URL ?? `postgres://postgres@127.0.0.1:${ports.postgres.port}/postgres`,
@@ -91,6 +93,7 @@ const parts: readonly Part[] = [
   service('dashboard-projector'),
   service('jobs'),
   service('loan'),
+  service('consent'),
   service('web'),
   service('gateway'),
 ]

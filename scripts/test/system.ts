@@ -107,6 +107,7 @@ export type System = {
   readonly sandbox: Part
   /** Replicas of the loan service; the gateway forwards to the first. */
   readonly loans: readonly Part[]
+  readonly consent: Part
   readonly projector: Part
   readonly web: Part
   readonly dashboardProjector: Part
@@ -130,7 +131,17 @@ export const startSystem = async ({ loanReplicas = 1 }: { loanReplicas?: number 
   const database = await testDatabase()
   // Longer than any run: nobody here refreshes tokens.
   const issuer = await startIssuer({ lifetimeSeconds: tokenLifetimeSeconds })
-  const [eventstorePort, sandboxPort, projectorPort, dashboardProjectorPort, jobsPort, webPort, gatewayPort] = [
+  const [
+    eventstorePort,
+    sandboxPort,
+    consentPort,
+    projectorPort,
+    dashboardProjectorPort,
+    jobsPort,
+    webPort,
+    gatewayPort,
+  ] = [
+    await freePort(),
     await freePort(),
     await freePort(),
     await freePort(),
@@ -163,6 +174,13 @@ export const startSystem = async ({ loanReplicas = 1 }: { loanReplicas?: number 
       },
       ready,
     ),
+  )
+  const consent = part(
+    'consent',
+    'services/consent/src/main.ts',
+    consentPort,
+    { PORT: String(consentPort), EVENTSTORE_URL: eventstoreUrl, ...issuer.env },
+    ready,
   )
   const projector = part(
     'edge-projector',
@@ -209,6 +227,7 @@ export const startSystem = async ({ loanReplicas = 1 }: { loanReplicas?: number 
       WEB_URL: web.url,
       DATABASE_URL: database.url,
       LOAN_URL: loans[0]?.url ?? '',
+      CONSENT_URL: consent.url,
       ...issuer.env,
     },
     ready,
@@ -222,7 +241,7 @@ export const startSystem = async ({ loanReplicas = 1 }: { loanReplicas?: number 
   ] as const
   const urlFor = { applicant: browsers[0].url, underwriter: browsers[1].url }
 
-  const parts = [eventstore, sandbox, ...loans, projector, dashboardProjector, jobs, web, gateway]
+  const parts = [eventstore, sandbox, ...loans, consent, projector, dashboardProjector, jobs, web, gateway]
   const stop = async () => {
     await Promise.all(browsers.map((browser) => browser.stop()))
     for (const running of parts.toReversed()) await running.stop()
@@ -232,7 +251,7 @@ export const startSystem = async ({ loanReplicas = 1 }: { loanReplicas?: number 
   }
   try {
     await eventstore.start()
-    await Promise.all([sandbox, ...loans, projector, dashboardProjector, jobs].map((one) => one.start()))
+    await Promise.all([sandbox, ...loans, consent, projector, dashboardProjector, jobs].map((one) => one.start()))
     await Promise.all([web, gateway].map((one) => one.start()))
   } catch (error) {
     await stop()
@@ -242,6 +261,7 @@ export const startSystem = async ({ loanReplicas = 1 }: { loanReplicas?: number 
     eventstore,
     sandbox,
     loans,
+    consent,
     projector,
     dashboardProjector,
     jobs,

@@ -1,4 +1,5 @@
 // Read model `consents`: one row a patient and grantee, with what stands between them, and the queries on it.
+import { createHash } from 'node:crypto'
 import {
   type Grantee,
   type GranteeKind,
@@ -22,7 +23,7 @@ import type { Projection } from './projection.ts'
 import { sqliteQueries } from './queries.ts'
 
 export type ConsentRow = {
-  /** Of the patient and the grantee. */
+  /** Of the patient and the grantee. Says nothing about either, so that it can stand in an address. */
   readonly consentId: string
   readonly patientId: string
   readonly granteeKind: GranteeKind
@@ -39,8 +40,13 @@ export type ConsentRow = {
 
 type ConsentRows = { readonly consents: ConsentRow }
 
+const consentIdLength = 22 // 132 bits
+
 export const consentIdOf = (patientId: string, grantee: Grantee): string =>
-  JSON.stringify([patientId, granteeKey(grantee)])
+  createHash('sha256')
+    .update(JSON.stringify([patientId, granteeKey(grantee)]))
+    .digest('base64url')
+    .slice(0, consentIdLength)
 
 /** What stands between the patient and the grantee of a row, to the letter of the events. */
 export const standingOfRow = ({ permissions, requests }: Pick<ConsentRow, 'permissions' | 'requests'>): Standing => ({
@@ -88,7 +94,7 @@ export const consents: Projection<PatientEvent, ConsentRows> = {
     const consentId = consentIdOf(patientId, grantee)
     const row = consents.get(consentId)
     const { permissions, requests } = evolveStanding(row ? standingOfRow(row) : nothingStands, event)
-    if (permissions.length === 0 && requests.length === 0) return consents.remove(consentId)
+    // It stays when nothing stands any more: a row that is gone would not say to whom that is news.
     consents.set(consentId, {
       consentId,
       patientId,
@@ -104,8 +110,11 @@ export const consents: Projection<PatientEvent, ConsentRows> = {
 
 const queries = sqliteQueries<ConsentRows>()
 
+export const consentById = (consentId: string): CompiledQuery<ConsentRow> =>
+  queries.selectFrom('consents').selectAll().where('consentId', '=', consentId).compile()
+
 export const consentBetween = (patientId: string, grantee: Grantee): CompiledQuery<ConsentRow> =>
-  queries.selectFrom('consents').selectAll().where('consentId', '=', consentIdOf(patientId, grantee)).compile()
+  consentById(consentIdOf(patientId, grantee))
 
 /** Whether the rows of {@link consentBetween} give sight of the target. */
 export const hasConsent = (rows: readonly Pick<ConsentRow, 'permissions'>[], target: Target, at: string): boolean =>
@@ -156,20 +165,21 @@ export const compareConsents =
     return 0
   }
 
+/** Whether a row is about the person whose list it is, whatever stands in it. */
+export const isConcernedBy = (of: ConsentsOf, { patientId, granteeId, granteeKind }: ConsentRow): boolean =>
+  of.list === 'granted' ? granteeId === of.granteeId && of.kinds.includes(granteeKind) : patientId === of.patientId
+
 /** Whether a row is in {@link listConsents}. */
 export const matchesConsents =
   (of: ConsentsOf) =>
-  (row: ConsentRow): boolean => {
-    if (placeOf(of, row) === null) return false
-    if (of.list === 'granted') return row.granteeId === of.granteeId && of.kinds.includes(row.granteeKind)
-    return row.patientId === of.patientId
-  }
+  (row: ConsentRow): boolean =>
+    isConcernedBy(of, row) && placeOf(of, row) !== null
 
 /** A cursor as callers see it: opaque text. */
 export const formatConsentCursor = ({ at, consentId }: ConsentCursor): string =>
   Buffer.from(`${at} ${consentId}`).toString('base64url')
 
 export const parseConsentCursor = (text: string): ConsentCursor | undefined => {
-  const [, at, consentId] = /^([^ ]+) (\[.+\])$/.exec(Buffer.from(text, 'base64url').toString()) ?? []
+  const [, at, consentId] = /^([^ ]+) ([^ ]+)$/.exec(Buffer.from(text, 'base64url').toString()) ?? []
   return at && consentId ? { at, consentId } : undefined
 }

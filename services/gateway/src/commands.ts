@@ -2,12 +2,14 @@
 import { decideLoanInput, requestLoanInput, withdrawLoanInput } from '@headwater/deciders/loan/loan'
 import { loanCommandRules } from '@headwater/deciders/loan/loan-policy'
 import type { Rules } from '@headwater/deciders/policy'
+import type { Allowed } from '@headwater/http-kit/access'
 import { commandHeaders, commandResponses } from '@headwater/http-kit/command'
 import { Problem } from '@headwater/http-kit/problem'
 import type { HttpServer } from '@headwater/http-kit/server'
 import { Pool } from 'undici'
 import { z } from 'zod'
 import { credentialForLoan } from './auth/loan-access.ts'
+import { consentCommands } from './consent-commands.ts'
 
 /** To one service; further requests wait. */
 const connectionsMax = 64
@@ -16,19 +18,22 @@ const connectTimeoutMs = 1_000
 const answerTimeoutMsDefault = 15_000
 const answerBytesMax = 64 * 1_024
 
-type Service = 'loan'
+type Service = 'loan' | 'consent'
 export type ServiceUrls = Readonly<Record<Service, string>>
 
-type Command = {
+/** A command as the gateway knows it: where it goes and how it is described. */
+export type ForwardedCommand = {
   readonly url: string
   readonly service: Service
   readonly rules: Rules
   readonly summary: string
   readonly description: string
   readonly body: z.ZodType
+  /** Of the allowed credentials, the one to send it with. `id` is the one in the address, if there is one. */
+  readonly credential: (allowed: readonly Allowed[], id: string | undefined) => Allowed | undefined
 }
 
-const commands: readonly Command[] = [
+const loanCommands: readonly ForwardedCommand[] = [
   {
     url: '/api/loans',
     service: 'loan',
@@ -36,6 +41,7 @@ const commands: readonly Command[] = [
     summary: 'Request a loan',
     description: 'The credit bureau is asked at once: the loan is approved, denied, or waits for an underwriter.',
     body: requestLoanInput,
+    credential: credentialForLoan,
   },
   {
     url: '/api/loans/:id/approve',
@@ -44,6 +50,7 @@ const commands: readonly Command[] = [
     summary: 'Approve a loan',
     description: 'For underwriters, while the loan awaits review.',
     body: decideLoanInput,
+    credential: credentialForLoan,
   },
   {
     url: '/api/loans/:id/deny',
@@ -52,6 +59,7 @@ const commands: readonly Command[] = [
     summary: 'Deny a loan',
     description: 'For underwriters, while the loan awaits review.',
     body: decideLoanInput,
+    credential: credentialForLoan,
   },
   {
     url: '/api/loans/:id/withdraw',
@@ -60,8 +68,11 @@ const commands: readonly Command[] = [
     summary: 'Withdraw a loan',
     description: 'For whoever requested it, until it is decided.',
     body: withdrawLoanInput,
+    credential: credentialForLoan,
   },
 ]
+
+const commands = [...loanCommands, ...consentCommands]
 
 const forwardedHeaders = ['content-type', 'idempotency-key', 'if-match'] as const
 const returnedHeaders = [
@@ -103,7 +114,7 @@ export const registerCommands = async (
   serviceUrls: ServiceUrls,
   answerTimeoutMs = answerTimeoutMsDefault,
 ): Promise<void> => {
-  const pools = { loan: connect(serviceUrls.loan) }
+  const pools = { loan: connect(serviceUrls.loan), consent: connect(serviceUrls.consent) }
   server.addHook('onClose', async () => {
     await Promise.all(Object.values(pools).map((pool) => pool.close()))
   })
@@ -114,15 +125,15 @@ export const registerCommands = async (
     scope.removeAllContentTypeParsers()
     scope.addContentTypeParser('*', { parseAs: 'buffer' }, async (_request: unknown, body: Buffer) => body)
 
-    for (const { url, service, rules, summary, description, body } of commands) {
+    for (const { url, service, rules, summary, description, body, credential } of commands) {
       const params = url.includes(':id') ? { params: idParameter } : {}
       const schema = { tags: [service], summary, description, headers: commandHeaders, body, ...params }
       scope.post(
         url,
         { config: { rules }, schema: { ...schema, response: commandResponses } },
         async (request, reply) => {
-          const loanId = idParameter.safeParse(request.params).data?.id
-          const { token } = credentialForLoan(request.allowed, loanId)
+          const id = idParameter.safeParse(request.params).data?.id
+          const token = credential(request.allowed, id)?.token
           const sent: Sent = {
             path: request.url,
             headers: {

@@ -3,6 +3,7 @@
 import { authSettings } from '@headwater/http-kit/auth'
 import { serverSettings } from '@headwater/http-kit/config'
 import { z } from 'zod'
+import { checkWaitMsDefault } from './consent-check.ts'
 
 export const config = z.object({
   ...serverSettings(8080),
@@ -12,5 +13,8 @@ export const config = z.object({
   EVENTSTORE_URL: z.string().default('esdb://localhost:2113?tls=false'),
   DATABASE_URL: z.string().default('postgres://postgres@127.0.0.1:5432/postgres'),
   LOAN_URL: z.url().default('http://127.0.0.1:8081'),
+  CONSENT_URL: z.url().default('http://127.0.0.1:8087'),
+  /** How long a check of a consent waits for the newest events, in ms. */
+  CONSENT_CHECK_WAIT_MS: z.coerce.number().int().min(0).max(10_000).default(checkWaitMsDefault),
   WEB_URL: z.url().default('http://127.0.0.1:8085'),
 })

@@ -6,11 +6,16 @@ import { createHealth } from '@headwater/http-kit/health'
 import { createMetrics } from '@headwater/http-kit/metrics'
 import { createServer, type HttpServer } from '@headwater/http-kit/server'
 import type { Logger } from '@headwater/http-kit/telemetry'
+import { consents } from '@headwater/read-models/consents'
+import { watchCurrency } from '@headwater/read-models/currency'
 import type { PostgresReader } from '@headwater/read-models/postgres-reader'
 import type { SqliteReader } from '@headwater/read-models/sqlite-reader'
 import { contentSecurityPolicy, registerApiDocs } from './api-docs.ts'
 import { type CredentialSource, createCredentials } from './auth/credentials.ts'
 import { registerCommands, type ServiceUrls } from './commands.ts'
+import { registerConsentCheck } from './consent-check.ts'
+import { registerConsentHistory } from './consent-history.ts'
+import { registerConsents } from './consents.ts'
 import { type LiveLimits, registerLive } from './live.ts'
 import { startLiveQueries } from './live-queries.ts'
 import { registerLoanHistory } from './loan-history.ts'
@@ -19,8 +24,12 @@ import { registerQueries } from './queries.ts'
 import { registerUnderwriting } from './underwriting.ts'
 
 export type GatewayOptions = {
-  readonly readers: { readonly loans: SqliteReader; readonly underwriting: PostgresReader }
-  readonly store: Pick<EventStore, 'readStream'>
+  readonly readers: {
+    readonly loans: SqliteReader
+    readonly consents: SqliteReader
+    readonly underwriting: PostgresReader
+  }
+  readonly store: Pick<EventStore, 'readStream' | 'readAfter'>
   readonly serviceUrls: ServiceUrls
   readonly webUrl: string
   readonly authenticator: Authenticator
@@ -31,6 +40,8 @@ export type GatewayOptions = {
   readonly logger: Logger
   readonly liveLimits?: Partial<LiveLimits>
   readonly commandTimeoutMs?: number | undefined
+  /** For the read model to become current, before a check is answered that it is not. */
+  readonly checkWaitMs?: number | undefined
 }
 
 export const createGateway = async (options: GatewayOptions): Promise<HttpServer> => {
@@ -45,10 +56,14 @@ export const createGateway = async (options: GatewayOptions): Promise<HttpServer
     logger,
     liveLimits = {},
     commandTimeoutMs,
+    checkWaitMs,
   } = options
   const notMade = (projector: string) => ({ trouble: `The ${projector} projector has not made the read model yet.` })
   const health = createHealth(
-    { loans: () => (readers.loans.ready() ? {} : notMade('edge')) },
+    {
+      loans: () => (readers.loans.ready() ? {} : notMade('edge')),
+      consents: () => (readers.consents.ready() ? {} : notMade('edge')),
+    },
     // The edge serves whoever applies for a loan also while Postgres is away.
     {
       underwriting: async () => ((await readers.underwriting.ready()) ? {} : notMade('dashboard')),
@@ -69,6 +84,7 @@ export const createGateway = async (options: GatewayOptions): Promise<HttpServer
   })
   const queries = {
     loans: startLiveQueries(readers.loans, logger),
+    consents: startLiveQueries(readers.consents, logger),
     underwriting: startLiveQueries(readers.underwriting, logger),
   }
   server.addHook('onClose', async () => {
@@ -81,6 +97,10 @@ export const createGateway = async (options: GatewayOptions): Promise<HttpServer
   registerQueries(server, readers.loans)
   registerUnderwriting(server, readers.underwriting)
   registerLoanHistory(server, store)
+  registerConsents(server, readers.consents)
+  registerConsentHistory(server, { reader: readers.consents, store })
+  const currency = watchCurrency(store, readers.consents, consents.categories)
+  registerConsentCheck(server, { reader: readers.consents, currency, waitMs: checkWaitMs })
   await registerCommands(server, serviceUrls, commandTimeoutMs)
   await registerPages(server, webUrl)
   return server

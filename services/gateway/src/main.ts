@@ -4,6 +4,7 @@ import { createAuthenticator } from '@headwater/http-kit/auth'
 import { loadConfig } from '@headwater/http-kit/config'
 import { runServer } from '@headwater/http-kit/run-server'
 import { createLogger } from '@headwater/http-kit/telemetry'
+import { consents } from '@headwater/read-models/consents'
 import { loans } from '@headwater/read-models/loans'
 import { openPostgresReader } from '@headwater/read-models/postgres-reader'
 import { openSqliteReader } from '@headwater/read-models/sqlite-reader'
@@ -15,18 +16,21 @@ const settings = loadConfig(config)
 const logger = createLogger({ service: 'gateway', level: settings.LOG_LEVEL })
 const readers = {
   loans: openSqliteReader({ directory: settings.EDGE_DIRECTORY, projection: loans, logger }),
+  consents: openSqliteReader({ directory: settings.EDGE_DIRECTORY, projection: consents, logger }),
   underwriting: openPostgresReader({ url: settings.DATABASE_URL, projection: underwriting, logger }),
 }
 const store = connectEventStore({ url: settings.EVENTSTORE_URL, logger })
 const gateway = await createGateway({
   readers,
   store,
-  serviceUrls: { loan: settings.LOAN_URL },
+  serviceUrls: { loan: settings.LOAN_URL, consent: settings.CONSENT_URL },
+  checkWaitMs: settings.CONSENT_CHECK_WAIT_MS,
   webUrl: settings.WEB_URL,
   authenticator: createAuthenticator(settings, logger),
   logger,
 })
 await runServer(gateway, { host: settings.HOST, port: settings.PORT }, async () => {
   readers.loans.close()
+  readers.consents.close()
   await Promise.all([readers.underwriting.close(), store.close()])
 })

@@ -8,6 +8,7 @@ import { formatPosition, type Position } from '@headwater/eventstore/position'
 import { authSettings, createAuthenticator } from '@headwater/http-kit/auth'
 import { parseConfig } from '@headwater/http-kit/config'
 import { createLogger } from '@headwater/http-kit/telemetry'
+import { consents } from '@headwater/read-models/consents'
 import { type LoanRow, loans } from '@headwater/read-models/loans'
 import { openPostgresReader } from '@headwater/read-models/postgres-reader'
 import { openRows } from '@headwater/read-models/rows'
@@ -47,6 +48,9 @@ export const startEdge = async ({
   storeId = randomUUID(),
 } = {}) => {
   const sink = openSqliteSink({ directory, projection: loans, logger })
+  // Made, and empty: these tests are about loans.
+  const consentSink = openSqliteSink({ directory, projection: consents, logger })
+  await consentSink.claim(storeId)
   let at = await sink.claim(storeId)
   const write = async (...rows: readonly LoanRow[]): Promise<string> => {
     if (!at) throw new Error('somebody else writes this read model')
@@ -68,9 +72,9 @@ export const startEdge = async ({
     directory,
     storeId,
     write,
-    close: sink.close,
+    close: () => Promise.all([sink.close(), consentSink.close()]),
     remove: async () => {
-      await sink.close()
+      await Promise.all([sink.close(), consentSink.close()])
       rmSync(directory, { recursive: true, force: true })
     },
   }
@@ -88,17 +92,20 @@ export const startGateway = async (
     databaseUrl = 'postgres://127.0.0.1:1/headwater',
     eventStoreUrl = 'esdb://127.0.0.1:1?tls=false',
     as = alice,
+    serviceUrls = {},
     ...others
-  }: Partial<GatewayOptions> & {
+  }: Partial<Omit<GatewayOptions, 'serviceUrls'>> & {
     port?: number
     databaseUrl?: string
     eventStoreUrl?: string
+    serviceUrls?: Partial<GatewayOptions['serviceUrls']>
     /** Whose token `headers` holds; null for nobody's. */
     as?: TokenOptions | null
   } = {},
 ) => {
   const readers = {
     loans: openSqliteReader({ directory, projection: loans, logger }),
+    consents: openSqliteReader({ directory, projection: consents, logger }),
     underwriting: openPostgresReader({ url: databaseUrl, projection: underwriting, logger }),
   }
   const issuer = await startIssuer()
@@ -106,7 +113,7 @@ export const startGateway = async (
   const server = await createGateway({
     readers,
     store,
-    serviceUrls: { loan: 'http://127.0.0.1:1' },
+    serviceUrls: { loan: 'http://127.0.0.1:1', consent: 'http://127.0.0.1:1', ...serviceUrls },
     webUrl: 'http://127.0.0.1:1',
     authenticator: createAuthenticator(parseConfig(z.object(authSettings), issuer.env), logger),
     logger,
@@ -125,6 +132,7 @@ export const startGateway = async (
     close: async () => {
       await server.close()
       readers.loans.close()
+      readers.consents.close()
       await Promise.all([readers.underwriting.close(), store.close(), issuer.stop()])
     },
   }
