@@ -1,8 +1,9 @@
 // `npm run seed`: sends believable loans through the API, an underwriter's decisions too. `-- --pace 2` sends two a second.
 // The same `--seed` is the same loans: sent again they stay what they are.
-// Whoever applies and the underwriter are those whose access tokens APPLICANT_TOKEN and UNDERWRITER_TOKEN hold.
+// Demo people apply and decide, or those whose access tokens APPLICANT_TOKEN and UNDERWRITER_TOKEN hold.
 import { setTimeout as sleep } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
+import { demoTokens } from './demo-tokens.ts'
 import { loansMax, type SeedLoan, seedLoans } from './seed/loans.ts'
 
 const atOnce = 8
@@ -30,29 +31,32 @@ const count = Math.floor(numberOf('count', loansMax))
 const seed = Math.floor(numberOf('seed', 2 ** 31))
 const pace = values.pace === undefined ? undefined : numberOf('pace', 1_000)
 
-const tokenOf = (variable: string): string =>
-  process.env[variable] ?? fail(`Set ${variable} to an access token; docs/operations.md says how to get one.`)
-const [applicant, underwriter] = [tokenOf('APPLICANT_TOKEN'), tokenOf('UNDERWRITER_TOKEN')]
+type TokenOf = () => Promise<string>
+const { APPLICANT_TOKEN, UNDERWRITER_TOKEN, OIDC_ISSUER = 'http://localhost:8086' } = process.env
+const demo = demoTokens(OIDC_ISSUER, values.url)
+const applicant: TokenOf = async () => APPLICANT_TOKEN ?? demo('alice')
+const underwriter: TokenOf = async () => UNDERWRITER_TOKEN ?? demo('uma')
 
 type Answer = { readonly status: number; readonly body: Readonly<Record<string, unknown>> }
 
 /** Repeats what is refused for now: every request has a key, or only reads. */
-const ask = async (path: string, token: string, init: RequestInit = {}): Promise<Answer> => {
+const ask = async (path: string, as: TokenOf, init: RequestInit = {}): Promise<Answer> => {
   for (let tries = 1; ; tries++) {
     const answer = await fetch(new URL(path, values.url), {
       ...init,
-      headers: { 'content-type': 'application/json', authorization: `Bearer ${token}`, ...init.headers },
+      headers: { 'content-type': 'application/json', authorization: `Bearer ${await as()}`, ...init.headers },
       signal: AbortSignal.timeout(answerTimeoutMs),
     })
-    if (answer.status !== 503 || tries === triesMax) {
+    const isRefusedForNow = answer.status === 503 || answer.status === 429
+    if (!isRefusedForNow || tries === triesMax) {
       const body: unknown = await answer.json()
       return { status: answer.status, body: body as Answer['body'] }
     }
     await sleep(1_000 * Number(answer.headers.get('retry-after') ?? 1))
   }
 }
-const post = (path: string, token: string, key: string, body: object): Promise<Answer> =>
-  ask(path, token, {
+const post = (path: string, as: TokenOf, key: string, body: object): Promise<Answer> =>
+  ask(path, as, {
     method: 'POST',
     headers: { 'idempotency-key': key },
     body: JSON.stringify(body),

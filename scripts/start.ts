@@ -32,10 +32,13 @@ const ports = {
   web: setting('WEB_PORT', 8085),
   'dashboard-projector': setting('DASHBOARD_PROJECTOR_PORT', 8083),
   jobs: setting('JOBS_PORT', 8084),
+  identity: setting('IDENTITY_PORT', 8086),
   sandbox: setting('SANDBOX_PORT', 8090),
   postgres: setting('POSTGRES_PORT', 5432),
 }
 const localUrl = ({ port }: Setting) => `http://127.0.0.1:${port}`
+/** As browsers are told to go there. */
+const home = `http://localhost:${ports.gateway.port}`
 
 const keys = capabilityKeys(dataDirectory)
 const addresses = {
@@ -43,14 +46,36 @@ const addresses = {
   CREDIT_BUREAU_URL: env.CREDIT_BUREAU_URL ?? localUrl(ports.sandbox),
   LOAN_URL: localUrl(ports.loan),
   CONSENT_URL: localUrl(ports.consent),
+  JOBS_URL: localUrl(ports.jobs),
   WEB_URL: localUrl(ports.web),
   GATEWAY_URL: localUrl(ports.gateway),
   DATABASE_URL: env.DATABASE_URL ?? `postgres://postgres@127.0.0.1:${ports.postgres.port}/postgres`,
   EDGE_DIRECTORY: path.join(dataDirectory, 'edge'),
   // Development only: production has a secret of its own, which never changes.
   APPLICANT_KEY: env.APPLICANT_KEY ?? 'development-only-development-only',
-  OIDC_ISSUER: env.OIDC_ISSUER ?? 'http://localhost:8086',
+  OIDC_ISSUER: env.OIDC_ISSUER ?? `http://localhost:${ports.identity.port}`,
+  PUBLIC_URL: home,
   CAPABILITY_PUBLIC_KEYS: env.CAPABILITY_PUBLIC_KEYS ?? keys.publicKey,
+}
+
+/** Development only: in production the key is a secret, and webhooks are on the open Internet. */
+const webhooks = {
+  WEBHOOK_KEY: env.WEBHOOK_KEY ?? 'development-only-development-only',
+  WEBHOOK_ALLOW_PRIVATE: '1',
+}
+
+/** Nobody else can make capabilities, or sign people in. */
+const gatewaySecrets = {
+  CAPABILITY_PRIVATE_KEY: env.CAPABILITY_PRIVATE_KEY ?? keys.privateKey,
+  OIDC_CLIENT_SECRET: env.OIDC_CLIENT_SECRET ?? 'development-only-headwater-gateway',
+}
+
+/** Development only: people and clients to try, and keys that everybody may know. */
+const identity = {
+  IDENTITY_ISSUER: addresses.OIDC_ISSUER,
+  IDENTITY_DEMO: '1',
+  IDENTITY_KEY: 'development-only-development-only',
+  IDENTITY_COOKIE_KEYS: 'development-only-development-only',
 }
 
 const eventstore: Part = {
@@ -78,8 +103,9 @@ const service = (name: Exclude<keyof typeof ports, 'eventstore' | 'postgres'>): 
   env: {
     PORT: String(ports[name].port),
     ...addresses,
-    // Who has it can make capabilities: nobody else is given it.
-    ...(name === 'gateway' && { CAPABILITY_PRIVATE_KEY: env.CAPABILITY_PRIVATE_KEY ?? keys.privateKey }),
+    ...(name === 'gateway' && gatewaySecrets),
+    ...(name === 'identity' && identity),
+    ...(name === 'jobs' && webhooks),
   },
   readyUrl: `${localUrl(ports[name])}/health/ready`,
 })
@@ -89,6 +115,7 @@ const parts: readonly Part[] = [
   ...(env.EVENTSTORE_URL ? [] : [eventstore]),
   ...(env.DATABASE_URL ? [] : [postgres]),
   ...(env.CREDIT_BUREAU_URL ? [] : [service('sandbox')]),
+  ...(env.OIDC_ISSUER ? [] : [service('identity')]),
   service('edge-projector'),
   service('dashboard-projector'),
   service('jobs'),
@@ -145,12 +172,12 @@ await Promise.all(parts.map((part) => whenReady(part, patience)))
 if (patience.aborted && !stopping)
   print('start', `not everything is ready after ${readyMsMax / 1_000} s; the lines above say why. Still trying.`)
 
-const home = `http://localhost:${ports.gateway.port}`
 if (!stopping)
   process.stdout.write(`
   Headwater runs.   ${home}                apply, and watch what happens
                     ${home}/underwriting   what waits for a decision
                     ${home}/api/docs       commands and queries
+  People            ${addresses.OIDC_ISSUER}/account        who you are; the sign-in page names people to try
   Data              ${path.relative(process.cwd(), dataDirectory) || dataDirectory}   (npm start -- --fresh starts empty)
 
   Try, with the page open:

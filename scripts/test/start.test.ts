@@ -6,7 +6,7 @@ import { type AddressInfo, createServer, type Server } from 'node:net'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { afterAll, beforeAll, expect, it, onTestFinished } from 'vitest'
-import { startIssuer } from '../../packages/http-kit/test/issuer.ts'
+import { demoTokens } from '../demo-tokens.ts'
 import { launchBrowser, launchTimeoutMs } from './browser.ts'
 import { startSignedIn } from './signed-in.ts'
 
@@ -33,6 +33,7 @@ const variables = [
   'EDGE_PROJECTOR_PORT',
   'DASHBOARD_PROJECTOR_PORT',
   'JOBS_PORT',
+  'IDENTITY_PORT',
   'SANDBOX_PORT',
 ] as const
 
@@ -44,7 +45,7 @@ const freePorts = async (): Promise<Record<(typeof variables)[number], string>> 
 }
 
 const run = (env: Record<string, string>) => {
-  const { EVENTSTORE_URL: _, CREDIT_BUREAU_URL: __, DATABASE_URL: ___, ...inherited } = process.env
+  const { EVENTSTORE_URL: _, CREDIT_BUREAU_URL: __, DATABASE_URL: ___, OIDC_ISSUER: ____, ...inherited } = process.env
   const child = spawn(process.execPath, [path.join(import.meta.dirname, '..', 'start.ts')], {
     env: { ...inherited, ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
@@ -90,14 +91,13 @@ it(
     const data = mkdtempSync(path.join(tmpdir(), 'headwater-'))
     onTestFinished(() => rmSync(data, { recursive: true, force: true }))
     const ports = await freePorts()
-    const issuer = await startIssuer()
-    onTestFinished(issuer.stop)
-    const { child, untilSaid, output } = run({ ...ports, DATA_DIRECTORY: data, OIDC_ISSUER: issuer.url })
+    const { child, untilSaid, output } = run({ ...ports, DATA_DIRECTORY: data })
     onTestFinished(() => stop(child))
     await untilSaid('Headwater runs.')
 
     const home = `http://localhost:${ports.GATEWAY_PORT}`
-    const headers = { authorization: `Bearer ${await issuer.tokenOf({ sub: 'zoe' })}` }
+    const token = await demoTokens(`http://localhost:${ports.IDENTITY_PORT}`, home)('alice')
+    const headers = { authorization: `Bearer ${token}` }
     const signedIn = await startSignedIn(home, headers)
     onTestFinished(signedIn.stop)
     const requestLoan = (amount: number) =>

@@ -9,11 +9,12 @@ import { startIssuer, type TestIssuer } from '../../packages/http-kit/test/issue
 import { testDatabase } from './database.ts'
 import { startSignedIn } from './signed-in.ts'
 
-const readyMsMax = 20_000
+const readyMsMax = 60_000
 /** One person, whichever replica answers them. */
 export const underwriter = 'grace'
 const tokenLifetimeSeconds = 24 * 60 * 60
 const applicantKey = randomUUID()
+const webhookKey = randomUUID()
 const root = path.resolve(import.meta.dirname, '../..')
 
 const freePort = (): Promise<number> =>
@@ -213,6 +214,8 @@ export const startSystem = async ({ loanReplicas = 1 }: { loanReplicas?: number 
       DATABASE_URL: database.url,
       CREDIT_BUREAU_URL: sandbox.url,
       APPLICANT_KEY: applicantKey,
+      WEBHOOK_KEY: webhookKey,
+      WEBHOOK_ALLOW_PRIVATE: '1',
       ...issuer.env,
     },
     ready,
@@ -228,6 +231,7 @@ export const startSystem = async ({ loanReplicas = 1 }: { loanReplicas?: number 
       DATABASE_URL: database.url,
       LOAN_URL: loans[0]?.url ?? '',
       CONSENT_URL: consent.url,
+      JOBS_URL: jobs.url,
       ...issuer.env,
     },
     ready,

@@ -6,15 +6,19 @@ import { evolve, initialState, isTerminal } from '../src/loan/loan-state.ts'
 import { react } from '../src/loan/reactions.ts'
 
 const loanId = 'b52f5e34-2f6e-4f61-9d0e-0f7f3d3f4a11'
+const ends = [
+  { kind: 'release application', loanId, delayMs: 0 },
+  { kind: 'tell partner', loanId, delayMs: 0 },
+]
 const jobsOf = (type: string) => react({ type, data: { loanId } } as LoanEvent)
 
 test.each([
   ['LoanRequested', [{ kind: 'check credit', loanId, delayMs: 0 }]],
-  ['AutoApproved', [{ kind: 'release application', loanId, delayMs: 0 }]],
-  ['AutoDenied', [{ kind: 'release application', loanId, delayMs: 0 }]],
-  ['ManuallyApproved', [{ kind: 'release application', loanId, delayMs: 0 }]],
-  ['ManuallyDenied', [{ kind: 'release application', loanId, delayMs: 0 }]],
-  ['LoanWithdrawn', [{ kind: 'release application', loanId, delayMs: 0 }]],
+  ['AutoApproved', ends],
+  ['AutoDenied', ends],
+  ['ManuallyApproved', ends],
+  ['ManuallyDenied', ends],
+  ['LoanWithdrawn', ends],
   ['ApplicationReserved', [{ kind: 'abandon application', loanId, delayMs: 600_000 }]],
   ['CreditChecked', []],
   ['ManualReviewRequired', []],
@@ -26,8 +30,9 @@ test('every event has its reaction', () => {
   for (const type of Object.keys({ ...loanEvents, ...applicantEvents })) expect(jobsOf(type)).toBeInstanceOf(Array)
 })
 
-test('whatever ends a requested loan releases its applicant', () => {
-  const ends = (type: string) => isTerminal(evolve(initialState, { type, data: { loanId } } as LoanEvent))
+test('whatever ends a requested loan releases its applicant and is told to a partner', () => {
+  const isEnd = (type: string) => isTerminal(evolve(initialState, { type, data: { loanId } } as LoanEvent))
   for (const type of Object.keys(loanEvents).filter((type) => type !== 'LoanAbandoned'))
-    expect([type, jobsOf(type).some(({ kind }) => kind === 'release application')]).toEqual([type, ends(type)])
+    for (const job of ends)
+      expect([type, jobsOf(type).some(({ kind }) => kind === job.kind)]).toEqual([type, isEnd(type)])
 })

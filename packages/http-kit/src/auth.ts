@@ -56,6 +56,8 @@ const settingsSchema = z.object(authSettings)
 export type AuthSettings = z.output<typeof settingsSchema>
 
 export type Authenticator = {
+  /** Whose tokens it believes. */
+  readonly issuer: string
   /** @throws Problem 401 `invalid_token`, 503 `issuer_unavailable` while its keys are not known */
   readonly actorOf: (token: string) => Promise<Actor>
   /** Whether the issuer's keys can be had; looks for them when they are not known yet. */
@@ -122,6 +124,7 @@ export const createAuthenticator = (settings: AuthSettings, logger: Logger): Aut
   }
 
   return {
+    issuer: settings.OIDC_ISSUER,
     actorOf: async (token) => {
       if (token.length > tokenLengthMax) throw invalidToken()
       try {
@@ -139,6 +142,9 @@ export const createAuthenticator = (settings: AuthSettings, logger: Logger): Aut
     status: issuer.status,
   }
 }
+
+/** When a token that was checked ends, in ms since 1970. */
+export const tokenEndMs = (token: string): number => (decodeJwt(token).exp ?? 0) * 1_000
 
 const bearer = /^Bearer +([\w\-.~+/]+=*) *$/i
 

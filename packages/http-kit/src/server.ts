@@ -3,7 +3,6 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import { fastifyHelmet } from '@fastify/helmet'
 import { fastifySwagger } from '@fastify/swagger'
-import { anonymous, anyone, may, type Rules } from '@headwater/deciders/policy'
 import { type FastifyInstance, type FastifyReply, fastify, LogController, type RawServerDefault } from 'fastify'
 import {
   jsonSchemaTransform,
@@ -16,6 +15,7 @@ import type { CredentialsOf } from './auth.ts'
 import { type Health, healthRoutes } from './health.ts'
 import { httpMetrics } from './http-metrics.ts'
 import { createMetrics, type Metrics } from './metrics.ts'
+import { type Accepted, securitySchemes, withSecurity } from './openapi-security.ts'
 import { Problem, type ProblemBody, problem, type RejectionStatuses } from './problem.ts'
 import { type Logger, nextTraceparent } from './telemetry.ts'
 import { closeUnusedConnections } from './unused-connections.ts'
@@ -46,33 +46,19 @@ export type ServerOptions = {
   readonly statuses?: RejectionStatuses
   /** Who sends a request. Every route then says in its `config` whom it serves. */
   readonly credentialsOf?: CredentialsOf
+  /** What those credentials can be, for the API's description. */
+  readonly accepted?: Accepted
   /** What pages may load; a server without pages allows nothing. */
   readonly contentSecurityPolicy?: Readonly<Record<string, string[]>>
-}
-
-const securitySchemes = {
-  bearer: {
-    type: 'http',
-    scheme: 'bearer',
-    bearerFormat: 'JWT',
-    description: 'An access token of the identity provider; partners get theirs by client credentials.',
-  },
-} as const
-
-/** What OpenAPI says about whom a route serves. */
-const withSecurity = <Transformed extends { readonly schema: object }>(
-  transformed: Transformed,
-  rules: Rules = [anyone],
-) => {
-  if (rules.includes(anyone)) return transformed
-  const security = [{ bearer: [] }, ...(may(anonymous, rules) === 'yes' ? [{}] : [])]
-  return { ...transformed, schema: { ...transformed.schema, security } }
+  /** Addresses and networks, separated by commas, whose `X-Forwarded-For` is believed. */
+  readonly trustedProxies?: string | undefined
 }
 
 const sendProblem = (reply: FastifyReply, body: ProblemBody): FastifyReply => {
   if (body.status === 401)
     reply.header('www-authenticate', body.code === 'invalid_token' ? 'Bearer error="invalid_token"' : 'Bearer')
-  if (body.status === 503 || body.status === 429) reply.header('retry-after', retryAfterSeconds)
+  const mayComeBack = body.status === 503 || body.status === 429
+  if (mayComeBack && !reply.hasHeader('retry-after')) reply.header('retry-after', retryAfterSeconds)
   return reply.status(body.status).type(problemJson).send(JSON.stringify(body))
 }
 
@@ -100,6 +86,8 @@ export const createServer = async (options: ServerOptions): Promise<HttpServer> 
     statuses = {},
     contentSecurityPolicy = nothing,
     credentialsOf,
+    accepted = {},
+    trustedProxies = false,
   } = options
 
   const countProblem = metrics.counter('http_problems_total', 'Requests that were refused or failed, by code.')
@@ -109,6 +97,7 @@ export const createServer = async (options: ServerOptions): Promise<HttpServer> 
     logController: new LogController({ disableRequestLogging: true, requestIdLogLabel: 'traceparent' }),
     // The request's id is the `traceparent` to send on, so that logs, events and calls of one request share its trace.
     genReqId: (request) => nextTraceparent(request.headers.traceparent),
+    trustProxy: trustedProxies,
     bodyLimit: bodyBytesMax,
     requestTimeout: requestTimeoutMs,
     keepAliveTimeout: keepAliveTimeoutMs,
@@ -145,9 +134,15 @@ export const createServer = async (options: ServerOptions): Promise<HttpServer> 
     openapi: {
       openapi: '3.1.0',
       info: { title, description, version: apiVersion },
-      ...(credentialsOf && { components: { securitySchemes } }),
+      ...(credentialsOf && { components: { securitySchemes: securitySchemes(accepted) } }),
     },
-    transform: (route) => withSecurity(jsonSchemaTransform(route), route.route.config?.rules),
+    transform: (described) => {
+      const { schema, route } = described
+      const { rules } = route.config ?? {}
+      return jsonSchemaTransform(
+        rules && schema ? { ...described, schema: withSecurity(schema, rules, accepted) } : described,
+      )
+    },
     transformObject: jsonSchemaTransformObject,
   })
   if (credentialsOf) await server.register(access(credentialsOf))

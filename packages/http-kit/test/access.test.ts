@@ -3,19 +3,18 @@ import { owner, people, role } from '@headwater/deciders/policy'
 import { expect, onTestFinished, test } from 'vitest'
 import { z } from 'zod'
 import { publicRoute } from '../src/access.ts'
-import { authSettings, bearerCredentials, createAuthenticator } from '../src/auth.ts'
-import { parseConfig } from '../src/config.ts'
+import { bearerCredentials } from '../src/auth.ts'
 import { createHealth } from '../src/health.ts'
 import { createServer } from '../src/server.ts'
 import { createLogger } from '../src/telemetry.ts'
-import { startIssuer } from './issuer.ts'
+import { authenticatorOf, startIssuer } from './issuer.ts'
 
 const logger = createLogger({ service: 'test', level: 'silent' })
 
 const start = async () => {
   const issuer = await startIssuer()
   onTestFinished(issuer.stop)
-  const authenticator = createAuthenticator(parseConfig(z.object(authSettings), issuer.env), logger)
+  const authenticator = authenticatorOf(issuer.env)
   const server = await createServer({
     title: 'Things',
     description: 'A server to test.',
@@ -91,5 +90,5 @@ test('OpenAPI says where a token is needed, and where it is only possible', asyn
   expect(components.securitySchemes).toMatchObject({ bearer: { type: 'http', scheme: 'bearer' } })
   expect(paths['/anyone'].get.security).toBeUndefined()
   expect(paths['/people'].post.security).toEqual([{ bearer: [] }, {}])
-  expect(paths['/operators'].post.security).toEqual([{ bearer: [] }])
+  expect(paths['/operators'].post.security).toEqual([{ bearer: ['operator'] }])
 })

@@ -4,7 +4,10 @@ import { once } from 'node:events'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { exportJWK, type JWTHeaderParameters, SignJWT } from 'jose'
-import { capabilityIssuer } from '../src/auth.ts'
+import { z } from 'zod'
+import { authSettings, capabilityIssuer, createAuthenticator } from '../src/auth.ts'
+import { parseConfig } from '../src/config.ts'
+import { createLogger } from '../src/telemetry.ts'
 
 const audience = 'headwater'
 
@@ -141,5 +144,9 @@ export const startIssuer = async (options: IssuerOptions = {}) => {
     },
   }
 }
+
+/** As a service that is told `env` makes it. */
+export const authenticatorOf = (env: Record<string, string>) =>
+  createAuthenticator(parseConfig(z.object(authSettings), env), createLogger({ service: 'test', level: 'silent' }))
 
 export type TestIssuer = Awaited<ReturnType<typeof startIssuer>>

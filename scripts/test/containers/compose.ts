@@ -59,7 +59,8 @@ const referenceFindings = (name: string, service: ComposeService, { services, vo
   for (const [variable, value] of Object.entries(service.environment ?? {})) {
     if (/PASSWORD|SECRET|TOKEN|KEY/.test(variable) && !value.startsWith('development-only'))
       findings.push(`${name}: ${variable} could be a real secret`)
-    if (!variable.endsWith('_URL')) continue
+    // Where browsers go; containers do not.
+    if (!variable.endsWith('_URL') || variable === 'PUBLIC_URL') continue
     const { hostname, port } = new URL(value)
     if (!(hostname in services) || port !== portOf(hostname))
       findings.push(`${name}: ${variable} ${value} is no port of a service`)

@@ -64,7 +64,11 @@ export const runOnce = async (
       EDGE_DIRECTORY: path.join(folder, 'edge'),
       EVENTSTORE_URL: 'esdb://127.0.0.1:1?tls=false',
       APPLICANT_KEY: 'x'.repeat(32),
+      WEBHOOK_KEY: 'x'.repeat(32),
       DATABASE_URL: 'postgres://127.0.0.1:1/headwater',
+      IDENTITY_ISSUER: 'https://identity.example',
+      IDENTITY_KEY: 'x'.repeat(32),
+      IDENTITY_COOKIE_KEYS: 'x'.repeat(32),
     },
     stdio: ['ignore', 'pipe', 'pipe'],
   })

@@ -35,6 +35,7 @@ export const createConsentServer = async (options: ConsentServerOptions): Promis
     health,
     statuses,
     credentialsOf: bearerCredentials(authenticator),
+    accepted: { issuer: authenticator.issuer },
   })
   const codec = createCodec<PatientEvent>(patientEvents)
   registerRoutes(server, createCommandHandler({ store, decider: patient, codec, category: 'patient', logger }))

@@ -16,5 +16,8 @@ export const config = z.object({
   CONSENT_URL: z.url().default('http://127.0.0.1:8087'),
   /** How long a check of a consent waits for the newest events, in ms. */
   CONSENT_CHECK_WAIT_MS: z.coerce.number().int().min(0).max(10_000).default(checkWaitMsDefault),
+  JOBS_URL: z.url().default('http://127.0.0.1:8084'),
+  /** Of each partner, over all gateways. */
+  PARTNER_LIMIT_PER_MINUTE: z.coerce.number().int().min(1).default(600),
   WEB_URL: z.url().default('http://127.0.0.1:8085'),
 })

@@ -46,8 +46,6 @@ export const registerConsentCheck = (
         body: question,
         response: {
           200: answer,
-          401: problemAnswer('Nobody is signed in.'),
-          403: problemAnswer('A partner without the scope, or no partner.'),
           503: problemAnswer('What stands now is not known here. Nothing may be shown on the strength of this.'),
         },
       },

@@ -62,7 +62,6 @@ export const registerConsentHistory = (
         querystring: z.strictObject({}),
         response: {
           200: consentHistory,
-          401: problemAnswer('Nobody is signed in.'),
           404: problemAnswer('There is no such consent of yours.'),
         },
       },

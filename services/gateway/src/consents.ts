@@ -32,7 +32,6 @@ export const registerConsents = (server: HttpServer, reader: SqliteReader): void
           querystring: z.strictObject({ cursor: z.string().optional(), limit: pageSize, after }),
           response: {
             200: page,
-            401: problemAnswer('Nobody is signed in.'),
             422: problemAnswer('Something in the query is not right.'),
           },
         },

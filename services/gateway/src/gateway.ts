@@ -20,8 +20,10 @@ import { type LiveLimits, registerLive } from './live.ts'
 import { startLiveQueries } from './live-queries.ts'
 import { registerLoanHistory } from './loan-history.ts'
 import { registerPages } from './pages.ts'
+import { limitPartners, type PartnerLimitOptions } from './partner-limit.ts'
 import { registerQueries } from './queries.ts'
 import { registerUnderwriting } from './underwriting.ts'
+import { registerWebhooks } from './webhooks.ts'
 
 export type GatewayOptions = {
   readonly readers: {
@@ -31,6 +33,8 @@ export type GatewayOptions = {
   }
   readonly store: Pick<EventStore, 'readStream' | 'readAfter'>
   readonly serviceUrls: ServiceUrls
+  readonly jobsUrl: string
+  readonly partnerLimit: PartnerLimitOptions
   readonly webUrl: string
   readonly authenticator: Authenticator
   /** What requests may carry beside bearer tokens. */
@@ -49,6 +53,8 @@ export const createGateway = async (options: GatewayOptions): Promise<HttpServer
     readers,
     store,
     serviceUrls,
+    jobsUrl,
+    partnerLimit,
     webUrl,
     authenticator,
     credentialSources = [],
@@ -81,7 +87,12 @@ export const createGateway = async (options: GatewayOptions): Promise<HttpServer
     statuses: { loan_not_found: 404, read_model_not_ready: 503, read_model_unavailable: 503 },
     contentSecurityPolicy,
     credentialsOf,
+    accepted: { issuer: authenticator.issuer, cookies: true, limitsPartners: true },
   })
+  // Before partners are limited: a hospital asks at every view of a record, and is not to be kept from asking.
+  const currency = watchCurrency(store, readers.consents, consents.categories)
+  registerConsentCheck(server, { reader: readers.consents, currency, waitMs: checkWaitMs })
+  limitPartners(server, partnerLimit)
   const queries = {
     loans: startLiveQueries(readers.loans, logger),
     consents: startLiveQueries(readers.consents, logger),
@@ -99,9 +110,12 @@ export const createGateway = async (options: GatewayOptions): Promise<HttpServer
   registerLoanHistory(server, store)
   registerConsents(server, readers.consents)
   registerConsentHistory(server, { reader: readers.consents, store })
-  const currency = watchCurrency(store, readers.consents, consents.categories)
-  registerConsentCheck(server, { reader: readers.consents, currency, waitMs: checkWaitMs })
-  await registerCommands(server, serviceUrls, commandTimeoutMs)
+  await registerCommands(
+    server,
+    serviceUrls,
+    commandTimeoutMs === undefined ? {} : { answerTimeoutMs: commandTimeoutMs },
+  )
+  await registerWebhooks(server, jobsUrl)
   await registerPages(server, webUrl)
   return server
 }

@@ -142,7 +142,10 @@ export const serveConnection = (
     socket.close(code, reason)
   }
 
+  const isOver = ({ endsAtMs }: Credential) => endsAtMs !== undefined && endsAtMs <= Date.now()
+
   const beat = () => {
+    if (credentials.some(isOver)) return close(sessionEnded, 'the token has ended')
     if (!alive) return close(tryAgainLater, 'no sign of life since the last heartbeat')
     alive = false
     received = 0

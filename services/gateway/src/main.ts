@@ -6,11 +6,15 @@ import { runServer } from '@headwater/http-kit/run-server'
 import { createLogger } from '@headwater/http-kit/telemetry'
 import { consents } from '@headwater/read-models/consents'
 import { loans } from '@headwater/read-models/loans'
+import { openPool } from '@headwater/read-models/postgres-pool'
 import { openPostgresReader } from '@headwater/read-models/postgres-reader'
 import { openSqliteReader } from '@headwater/read-models/sqlite-reader'
 import { underwriting } from '@headwater/read-models/underwriting'
 import { config } from './config.ts'
 import { createGateway } from './gateway.ts'
+
+/** To count what partners ask. */
+const limitConnectionsMax = 4
 
 const settings = loadConfig(config)
 const logger = createLogger({ service: 'gateway', level: settings.LOG_LEVEL })
@@ -20,11 +24,14 @@ const readers = {
   underwriting: openPostgresReader({ url: settings.DATABASE_URL, projection: underwriting, logger }),
 }
 const store = connectEventStore({ url: settings.EVENTSTORE_URL, logger })
+const limitPool = openPool(settings.DATABASE_URL, limitConnectionsMax, logger)
 const gateway = await createGateway({
   readers,
   store,
   serviceUrls: { loan: settings.LOAN_URL, consent: settings.CONSENT_URL },
   checkWaitMs: settings.CONSENT_CHECK_WAIT_MS,
+  jobsUrl: settings.JOBS_URL,
+  partnerLimit: { pool: limitPool, perMinute: settings.PARTNER_LIMIT_PER_MINUTE },
   webUrl: settings.WEB_URL,
   authenticator: createAuthenticator(settings, logger),
   logger,
@@ -32,5 +39,5 @@ const gateway = await createGateway({
 await runServer(gateway, { host: settings.HOST, port: settings.PORT }, async () => {
   readers.loans.close()
   readers.consents.close()
-  await Promise.all([readers.underwriting.close(), store.close()])
+  await Promise.all([readers.underwriting.close(), store.close(), limitPool.end()])
 })

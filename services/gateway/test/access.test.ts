@@ -224,6 +224,23 @@ describe('a live query of one’s own loans', () => {
   })
 })
 
+it('closes a socket when its token has ended', async () => {
+  const edge = await startEdge()
+  onTestFinished(edge.remove)
+  const gateway = await startGateway(edge.directory, { liveLimits: { heartbeatMs: 100 } })
+  onTestFinished(gateway.close)
+  const nowSeconds = Math.floor(Date.now() / 1_000)
+  const token = await gateway.issuer.tokenOf({ claims: { exp: nowSeconds + 2 } })
+  const client = await connectLive({ liveUrl: gateway.liveUrl, headers: { authorization: `Bearer ${token}` } })
+  expect(await client.closed).toEqual({ code: 4401, reason: 'the token has ended' })
+})
+
+it('asks the same of a HEAD as of a GET', async () => {
+  const { gateway } = await start()
+  const paths = ['/api/loans', `/api/loans/${randomUUID()}`, '/api/underwriting/queue', '/api/underwriting/history.csv']
+  for (const path of paths) expect((await gateway.get(path, { method: 'HEAD', headers: {} })).status).toBe(401)
+})
+
 it('refuses a socket that comes with a token that is not valid', async () => {
   const { gateway } = await start()
   const headers = { authorization: `Bearer ${await gateway.issuer.tokenOf({ claims: { aud: 'elsewhere' } })}` }

@@ -243,7 +243,10 @@ describe('a command', () => {
 
 it('describes commands and queries, and shows them on a page', async () => {
   const { get } = await start()
-  type Description = { openapi: string; paths: Record<string, { post?: { requestBody: object } }> }
+  type Description = {
+    openapi: string
+    paths: Record<string, Record<string, { requestBody?: object; security?: object[] }>>
+  }
   const description = (await (await get('/openapi.json')).json()) as Description
   expect(description.openapi).toBe('3.1.0')
   expect(Object.keys(description.paths).sort()).toEqual([
@@ -266,7 +269,18 @@ it('describes commands and queries, and shows them on a page', async () => {
     '/api/underwriting/history.csv',
     '/api/underwriting/queue',
     '/api/underwriting/statistics',
+    '/api/webhooks',
+    '/api/webhooks/deliveries/{id}/again',
+    '/api/webhooks/{id}/deliveries',
+    '/api/webhooks/{id}/disable',
+    '/api/webhooks/{id}/enable',
+    '/api/webhooks/{id}/rotate-secret',
   ])
+  // Who may use what, with what: an operation without it serves everybody.
+  const open = Object.entries(description.paths).flatMap(([path, operations]) =>
+    Object.entries(operations).flatMap(([method, { security }]) => (security ? [] : [`${method} ${path}`])),
+  )
+  expect(open).toEqual([])
   expect(JSON.stringify(description.paths['/api/loans']?.post?.requestBody)).toContain('nationalId')
   const page = await get('/api/docs')
   expect(page.status).toBe(200)

@@ -5,19 +5,17 @@ import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { connectEventStore } from '@headwater/eventstore/client'
 import { formatPosition, type Position } from '@headwater/eventstore/position'
-import { authSettings, createAuthenticator } from '@headwater/http-kit/auth'
-import { parseConfig } from '@headwater/http-kit/config'
 import { createLogger } from '@headwater/http-kit/telemetry'
 import { consents } from '@headwater/read-models/consents'
 import { type LoanRow, loans } from '@headwater/read-models/loans'
+import { openPool } from '@headwater/read-models/postgres-pool'
 import { openPostgresReader } from '@headwater/read-models/postgres-reader'
 import { openRows } from '@headwater/read-models/rows'
 import { openSqliteSink } from '@headwater/read-models/sqlite'
 import { openSqliteReader } from '@headwater/read-models/sqlite-reader'
 import { underwriting } from '@headwater/read-models/underwriting'
 import { WebSocket } from 'ws'
-import { z } from 'zod'
-import { startIssuer, type TokenOptions } from '../../../packages/http-kit/test/issuer.ts'
+import { authenticatorOf, startIssuer, type TokenOptions } from '../../../packages/http-kit/test/issuer.ts'
 import { createGateway, type GatewayOptions } from '../src/gateway.ts'
 
 const logger = createLogger({ service: 'test', level: 'silent' })
@@ -110,12 +108,15 @@ export const startGateway = async (
   }
   const issuer = await startIssuer()
   const store = connectEventStore({ url: eventStoreUrl, logger })
+  const limitPool = openPool(databaseUrl, 2, logger)
   const server = await createGateway({
     readers,
     store,
     serviceUrls: { loan: 'http://127.0.0.1:1', consent: 'http://127.0.0.1:1', ...serviceUrls },
+    jobsUrl: 'http://127.0.0.1:1',
+    partnerLimit: { pool: limitPool, perMinute: 1_000 },
     webUrl: 'http://127.0.0.1:1',
-    authenticator: createAuthenticator(parseConfig(z.object(authSettings), issuer.env), logger),
+    authenticator: authenticatorOf(issuer.env),
     logger,
     ...others,
   })
@@ -133,7 +134,7 @@ export const startGateway = async (
       await server.close()
       readers.loans.close()
       readers.consents.close()
-      await Promise.all([readers.underwriting.close(), store.close(), issuer.stop()])
+      await Promise.all([readers.underwriting.close(), store.close(), issuer.stop(), limitPool.end()])
     },
   }
 }

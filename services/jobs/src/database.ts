@@ -5,8 +5,8 @@ import { openPool } from '@headwater/read-models/postgres-pool'
 import { runMigrations } from 'graphile-worker'
 import type { Pool } from 'pg'
 
-/** Follower, lease, heartbeat and listening, and some for the jobs, which need one for moments only. */
-const connectionsMax = 8
+/** Follower, lease, heartbeats and listening, and some for the jobs, which need one for moments only. */
+const connectionsMax = 12
 
 export type Database = {
   readonly pool: Pool
@@ -16,14 +16,22 @@ export type Database = {
 
 export const openDatabase = (url: string, logger: Logger): Database => {
   const pool = openPool(url, connectionsMax, logger)
-  let prepared = false
+  const migrateBoth = async () => {
+    await migrate(pool)
+    await runMigrations({ pgPool: pool })
+  }
+  let preparing: Promise<void> | undefined
   return {
     pool,
+    // Follower and workers begin at the same time: they wait for one another, not for locks.
     prepare: async () => {
-      if (prepared) return
-      await migrate(pool)
-      await runMigrations({ pgPool: pool })
-      prepared = true
+      preparing ??= migrateBoth()
+      try {
+        await preparing
+      } catch (error) {
+        preparing = undefined
+        throw error
+      }
     },
   }
 }

@@ -1,12 +1,15 @@
 // Shows that a worker lives, and takes care of what the library leaves for hours: jobs of dead workers, and far-off retries.
 import type { Logger } from '@headwater/http-kit/telemetry'
 import type { Pool } from 'pg'
+import { deliverJob } from './webhooks/deliveries.ts'
 
 const beatEveryMs = 2_000
 /** A worker unheard of for so long is taken to be dead. With beat and poll on top, its jobs run again within 15 s. */
 const silenceMsMax = 8_000
 /** The library doubles its delays into hours; what a job waits for may be back much sooner. */
 const retryDelayMsMax = 30_000
+/** A partner whose webhook is away is not to be met by a crowd when it comes back. */
+const deliveryRetryDelayMsMax = 10 * 60_000
 
 const beat = `insert into headwater.job_workers (id, seen_at) values ($1, clock_timestamp())
   on conflict (id) do update set seen_at = excluded.seen_at`
@@ -26,6 +29,7 @@ const freeJobsOfTheDead = `with dead as (
 const bringRetriesCloser = `with far as (
     select id from graphile_worker.jobs
     where attempts > 0 and locked_at is null and run_at > now() + make_interval(secs => $1)
+      and (task_identifier = '${deliverJob}') = $2
   )
   select from graphile_worker.reschedule_jobs(
     array(select id from far), run_at => now() + make_interval(secs => $1)
@@ -39,7 +43,8 @@ export const startHeartbeat = (pool: Pool, workerId: string, logger: Logger): He
     await pool.query(forgetTheDead, [silenceMsMax / 1_000])
     const freed = await pool.query(freeJobsOfTheDead, [silenceMsMax / 1_000])
     if (freed.rowCount) logger.warn('jobs of a worker that is gone are free to run again')
-    await pool.query(bringRetriesCloser, [retryDelayMsMax / 1_000])
+    await pool.query(bringRetriesCloser, [retryDelayMsMax / 1_000, false])
+    await pool.query(bringRetriesCloser, [deliveryRetryDelayMsMax / 1_000, true])
   }
   const tick = () =>
     void once().catch((error: unknown) => logger.warn({ err: error }, 'a heartbeat did not reach Postgres'))

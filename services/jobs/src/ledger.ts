@@ -6,6 +6,8 @@ import type { Pool } from 'pg'
 export type Job = {
   /** Also the id of the commands that it sends. */
   readonly id: string
+  /** What it follows from. */
+  readonly eventId: string
   readonly stream: string
   readonly loanId: string
   readonly traceparent: string | null
@@ -26,7 +28,7 @@ const attemptsMax = 32_767
 /** Hands the jobs of the common table expression `entered` to the workers. */
 export const enqueueEntered = `select graphile_worker.add_job(
     kind,
-    json_build_object('id', id, 'stream', stream, 'loanId', loan_id, 'traceparent', traceparent),
+    json_build_object('id', id, 'eventId', event_id, 'stream', stream, 'loanId', loan_id, 'traceparent', traceparent),
     queue_name => 'streams-' || (hashtext(stream) & ${queuesMask}),
     run_at => run_at,
     max_attempts => ${attemptsMax}
@@ -52,7 +54,7 @@ export const openLedger = (pool: Pool): Ledger => ({
   },
   parked: async (limit) => {
     const { rows } = await pool.query<ParkedJob>(
-      `select id, kind, stream, loan_id as "loanId", traceparent, parked_at as "parkedAt", error
+      `select id, event_id as "eventId", kind, stream, loan_id as "loanId", traceparent, parked_at as "parkedAt", error
        from headwater.jobs where parked_at is not null order by parked_at limit $1`,
       [limit],
     )

@@ -11,6 +11,7 @@ import { createLogger } from '@headwater/http-kit/telemetry'
 import { startProjection } from '@headwater/read-models/projection'
 import { lagMetric, lagSamples, projectionStatus } from '@headwater/read-models/projection-status'
 import { connectCreditBureau } from '@headwater/third-parties/credit-bureau'
+import { openWebhookSender } from '@headwater/third-parties/webhook-sender'
 import { config } from './config.ts'
 import { openDatabase } from './database.ts'
 import { openJobsSink } from './jobs-sink.ts'
@@ -18,7 +19,17 @@ import { openLedger } from './ledger.ts'
 import { reactions } from './reactions.ts'
 import { registerRoutes } from './routes.ts'
 import { createTasks } from './tasks.ts'
+import { trackedTasks } from './tracked-tasks.ts'
+import { createDeliver } from './webhooks/deliver.ts'
+import { deliverJob, openDeliveries } from './webhooks/deliveries.ts'
+import { openRegistry } from './webhooks/registry.ts'
+import { registerWebhookRoutes } from './webhooks/routes.ts'
+import { createSecrets } from './webhooks/secrets.ts'
 import { startWorker } from './worker.ts'
+
+const jobs = { jobsAtOnceMax: 8, pollEveryMs: 500 }
+/** Each to another webhook, and many may be slow to answer. Each of so many asks for what is due. */
+const manyJobs = { jobsAtOnceMax: 32, pollEveryMs: 2_000 }
 
 const settings = loadConfig(config)
 const logger = createLogger({ service: 'jobs', level: settings.LOG_LEVEL })
@@ -34,7 +45,21 @@ const follower = startProjection({
   logger,
 })
 const applicantIdOf = (nationalId: string) => keyedId(settings.APPLICANT_KEY, nationalId)
-const worker = startWorker({ database, ledger, tasks: createTasks({ store, bureau, applicantIdOf, logger }), logger })
+const deliveries = openDeliveries(database.pool, settings.WEBHOOK_GIVE_UP_AFTER_HOURS)
+const secrets = createSecrets(settings.WEBHOOK_KEY)
+const sender = openWebhookSender({ allowPrivate: settings.WEBHOOK_ALLOW_PRIVATE !== undefined })
+const worker = startWorker({
+  database,
+  tasks: trackedTasks(createTasks({ store, bureau, applicantIdOf, deliveries, logger }), ledger, logger),
+  ...jobs,
+  logger,
+})
+const deliverer = startWorker({
+  database,
+  tasks: { [deliverJob]: createDeliver({ deliveries, secrets, sender, logger }) },
+  ...manyJobs,
+  logger,
+})
 
 const parked = async () => {
   const count = await ledger.parkedCount()
@@ -46,19 +71,29 @@ metrics.gauge(lagMetric.name, lagMetric.help, () => lagSamples({ [reactions.name
 metrics.gauge('jobs_parked', 'Jobs that failed for good and wait for an operator.', async () => [
   { value: await ledger.parkedCount() },
 ])
+metrics.gauge('webhook_deliveries', 'Messages to webhooks that have not arrived.', async () => {
+  const { waiting, parked } = await deliveries.counts()
+  return [
+    { value: waiting, labels: { state: 'waiting' } },
+    { value: parked, labels: { state: 'parked' } },
+  ]
+})
 const server = await createServer({
   title: 'Headwater jobs',
   description: 'Does what follows from events: now, later, and with third parties.',
   logger,
   health: createHealth(
-    { follower: projectionStatus(follower), worker: () => ({ trouble: worker.trouble() }) },
+    { follower: projectionStatus(follower), worker: () => ({ trouble: worker.trouble() ?? deliverer.trouble() }) },
     { 'parked jobs': parked, 'credit bureau': bureauStatus, issuer: authenticator.status },
   ),
   metrics,
   credentialsOf: bearerCredentials(authenticator),
 })
 registerRoutes(server, ledger)
+registerWebhookRoutes(server, { registry: openRegistry(database.pool), deliveries, secrets, sender })
 await runServer(server, { host: settings.HOST, port: settings.PORT }, async () => {
-  await Promise.all([follower.stop(), worker.stop()])
+  // Whoever is slow to answer is not waited for: what is on its way is sent again.
+  await sender.close()
+  await Promise.all([follower.stop(), worker.stop(), deliverer.stop()])
   await Promise.all([store.close(), bureau.close(), database.pool.end()])
 })

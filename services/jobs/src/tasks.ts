@@ -3,6 +3,7 @@ import { Rejection } from '@headwater/deciders/decider'
 import { type ApplicantEvent, applicant, applicantEvents } from '@headwater/deciders/loan/applicant'
 import { loan } from '@headwater/deciders/loan/loan'
 import { type LoanEvent, loanEvents } from '@headwater/deciders/loan/loan-events'
+import { isOutcome, partnerNews, partnerOf } from '@headwater/deciders/loan/partner-news'
 import type { LoanJob } from '@headwater/deciders/loan/reactions'
 import type { EventStore } from '@headwater/eventstore/client'
 import { createCodec } from '@headwater/eventstore/codec'
@@ -12,10 +13,14 @@ import { idOf, streamName } from '@headwater/eventstore/stream-name'
 import { type Logger, nextTraceparent, traceIdOf } from '@headwater/http-kit/telemetry'
 import type { CreditBureau } from '@headwater/third-parties/credit-bureau'
 import type { Job } from './ledger.ts'
+import type { Deliveries } from './webhooks/deliveries.ts'
 
 const actor = 'jobs'
 const loanCodec = createCodec<LoanEvent>(loanEvents)
 const applicantCodec = createCodec<ApplicantEvent>(applicantEvents)
+
+/** Many times what the rules of a loan allow. */
+const loanEventsMax = 100
 
 /** The score came too late: it is known, or the applicant withdrew meanwhile. */
 const overtaken = ['credit_already_checked', 'loan_already_decided']
@@ -27,10 +32,11 @@ export type TasksOptions = {
   readonly store: EventStore
   readonly bureau: CreditBureau
   readonly applicantIdOf: (nationalId: string) => string
+  readonly deliveries: Pick<Deliveries, 'enter'>
   readonly logger: Logger
 }
 
-export const createTasks = ({ store, bureau, applicantIdOf, logger }: TasksOptions): Tasks => {
+export const createTasks = ({ store, bureau, applicantIdOf, deliveries, logger }: TasksOptions): Tasks => {
   const loans = createCommandHandler({ store, decider: loan, codec: loanCodec, category: 'loan', logger })
   const applicants = createCommandHandler({
     store,
@@ -73,6 +79,16 @@ export const createTasks = ({ store, bureau, applicantIdOf, logger }: TasksOptio
       const first = stored && loanCodec.decode(stored)
       // Whoever was abandoned before requesting has been released by the job that abandoned.
       if (first?.type === 'LoanRequested') await release(job, applicantIdOf(first.data.nationalId))
+    },
+
+    'tell partner': async ({ loanId, eventId }) => {
+      const events = await store.readStream(streamName('loan', loanId), 0n, loanEventsMax)
+      const [first, ...later] = events.map(loanCodec.decode)
+      const partner = first?.type === 'LoanRequested' ? partnerOf(first.data.requestedBy) : undefined
+      if (first?.type !== 'LoanRequested' || partner === undefined) return
+      const outcome = later.find(({ id }) => id === eventId)
+      if (!outcome || !isOutcome(outcome)) throw new Error(`The loan has no outcome ${eventId}.`)
+      await deliveries.enter(partner, eventId, partnerNews(outcome, first.data))
     },
 
     'abandon application': async (job) => {

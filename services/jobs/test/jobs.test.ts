@@ -203,6 +203,7 @@ describe('several processes', () => {
         'abandon application',
         'check credit',
         'release application',
+        'tell partner',
       ])
     },
   )

@@ -6,7 +6,7 @@ import path from 'node:path'
 import { createInterface } from 'node:readline'
 import { type ApplicantEvent, applicant, applicantEvents } from '@headwater/deciders/loan/applicant'
 import { type LoanCommand, loan } from '@headwater/deciders/loan/loan'
-import { type LoanEvent, loanEvents } from '@headwater/deciders/loan/loan-events'
+import { type LoanEvent, loanEvents, type RequestedBy } from '@headwater/deciders/loan/loan-events'
 import { start as startEventStore } from '@headwater/embedded-eventstore'
 import { connectEventStore } from '@headwater/eventstore/client'
 import { createCodec } from '@headwater/eventstore/codec'
@@ -20,6 +20,8 @@ import { testDatabase } from '../../../scripts/test/database.ts'
 const deadlineMs = 25_000
 const applicantKey = 'a key of the tests, long enough for a key'
 const at = () => new Date().toISOString()
+
+const anonymous: RequestedBy = { kind: 'anonymous', id: 'anonymous' }
 
 /** Waits for `read` to give what matches. The deadline is a limit, not a measurement. */
 export const untilMatches = (read: () => Promise<unknown>, expected: object, timeout = deadlineMs) =>
@@ -45,6 +47,14 @@ const startProcess = async (env: Record<string, string>) => {
   const health = async () => (await fetch(`${url}/health/ready`)).json()
   await untilMatches(health, { status: expect.not.stringContaining('starting') })
   return { url, health, kill: () => end('SIGKILL'), stop: () => end('SIGTERM'), signal: child.kill.bind(child) }
+}
+
+type Asked = {
+  readonly method?: string
+  readonly body?: unknown
+  /** Empty for nobody. */
+  readonly role?: string
+  readonly headers?: Record<string, string>
 }
 
 /** Everything that jobs need, and what loans and applicants are made by. */
@@ -91,11 +101,10 @@ export const startWorld = async () => {
     send,
     reserve,
     /** A reserved and requested loan without a score, as the loan service leaves it when the bureau fails. */
-    requestLoan: async (nationalId: string, creditScore?: number) => {
+    requestLoan: async (nationalId: string, creditScore?: number, requestedBy: RequestedBy = anonymous) => {
       const loanId = randomUUID()
       await reserve(loanId, nationalId)
       const person = { name: 'Ada Lovelace', address: 'London', nationalId, amount: 1_000 }
-      const requestedBy = { kind: 'anonymous', id: 'anonymous' } as const
       const score = creditScore && { creditScore: { score: creditScore, nationalId, checkedAt: at() } }
       await send({ type: 'RequestLoan', data: { loanId, ...person, requestedBy, at: at(), ...score } })
       return loanId
@@ -126,13 +135,32 @@ export const startWorld = async () => {
         [minutes],
       )
     },
-    startJobs: () =>
+    /** Asks a jobs process as somebody with a role. */
+    ask: async (url: string, { method = 'GET', body, role = 'operator', headers = {} }: Asked = {}) => {
+      const token = role && (await issuer.tokenOf({ sub: `${role}-1`, roles: [role] }))
+      const response = await fetch(url, {
+        method,
+        headers: {
+          ...(token && { authorization: `Bearer ${token}` }),
+          ...(body !== undefined && { 'content-type': 'application/json' }),
+          ...headers,
+        },
+        ...(body !== undefined && { body: JSON.stringify(body) }),
+      })
+      const text = await response.text()
+      const answer: unknown = text === '' ? undefined : JSON.parse(text)
+      return { status: response.status, body: answer as Record<string, never>, headers: response.headers }
+    },
+    startJobs: (more: Record<string, string> = {}) =>
       startProcess({
+        WEBHOOK_KEY: 'a key of the tests, long enough for webhooks',
+        WEBHOOK_ALLOW_PRIVATE: '1',
+        ...issuer.env,
         EVENTSTORE_URL: node.connectionString,
         DATABASE_URL: database.url,
         CREDIT_BUREAU_URL: bureau.url,
         APPLICANT_KEY: applicantKey,
-        ...issuer.env,
+        ...more,
       }),
   }
 }

@@ -3,13 +3,10 @@ import { randomUUID } from 'node:crypto'
 import { start } from '@headwater/embedded-eventstore'
 import { connectEventStore } from '@headwater/eventstore/client'
 import { keyedId } from '@headwater/eventstore/keyed-id'
-import { authSettings, createAuthenticator } from '@headwater/http-kit/auth'
-import { parseConfig } from '@headwater/http-kit/config'
 import { createLogger } from '@headwater/http-kit/telemetry'
 import { connectCreditBureau } from '@headwater/third-parties/credit-bureau'
 import { onTestFinished } from 'vitest'
-import { z } from 'zod'
-import { startIssuer } from '../../../packages/http-kit/test/issuer.ts'
+import { authenticatorOf, startIssuer } from '../../../packages/http-kit/test/issuer.ts'
 import { startBureau } from '../../../packages/third-parties/test/support.ts'
 import { createLoanServer } from '../src/loan-server.ts'
 
@@ -67,7 +64,7 @@ export const startLoan = async (options: { storeUrl?: string } = {}) => {
     const server = await createLoanServer({
       store,
       bureau: creditBureau,
-      authenticator: createAuthenticator(parseConfig(z.object(authSettings), issuer.env), logger),
+      authenticator: authenticatorOf(issuer.env),
       applicantIdOf,
       reached: () => undefined,
       logger,

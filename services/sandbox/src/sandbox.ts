@@ -3,6 +3,7 @@ import { createHealth } from '@headwater/http-kit/health'
 import { createServer, type HttpServer } from '@headwater/http-kit/server'
 import type { Logger } from '@headwater/http-kit/telemetry'
 import { registerCreditBureau } from './credit-bureau.ts'
+import { registerPartnerWebhooks } from './partner-webhooks.ts'
 
 export const createSandbox = async (logger: Logger): Promise<HttpServer> => {
   const server = await createServer({
@@ -12,5 +13,6 @@ export const createSandbox = async (logger: Logger): Promise<HttpServer> => {
     health: createHealth({}),
   })
   registerCreditBureau(server)
+  registerPartnerWebhooks(server)
   return server
 }

@@ -11,4 +11,6 @@ export default [
   route('underwriting/decided', 'underwriting/decided.tsx'),
   route('underwriting/numbers', 'underwriting/numbers.tsx'),
   route('underwriting/loans/:loanId', 'underwriting/loan.tsx'),
+  route('operations/webhooks', 'operations/webhooks.tsx'),
+  route('operations/webhooks/:webhookId', 'operations/webhook.tsx'),
 ] satisfies RouteConfig

@@ -9,10 +9,11 @@ const abandonAfterMs = 10 * 60_000
  * Each job looks at the loan as it is when the job runs, so none is wrong when it runs late or again.
  * - check credit: ask the bureau, if the score is still missing
  * - release application: the loan is over, its applicant may apply again
+ * - tell partner: the loan has an outcome; if a partner made the application, its webhooks are told
  * - abandon application: see to it that a request which never arrived cannot arrive any more, then release
  */
 export type LoanJob = {
-  readonly kind: 'check credit' | 'release application' | 'abandon application'
+  readonly kind: 'check credit' | 'release application' | 'tell partner' | 'abandon application'
   readonly loanId: string
   /** After the event. */
   readonly delayMs: number
@@ -27,7 +28,10 @@ export const react = ({ type, data: { loanId } }: LoanEvent | ApplicantEvent): r
     case 'ManuallyApproved':
     case 'ManuallyDenied':
     case 'LoanWithdrawn':
-      return [{ kind: 'release application', loanId, delayMs: 0 }]
+      return [
+        { kind: 'release application', loanId, delayMs: 0 },
+        { kind: 'tell partner', loanId, delayMs: 0 },
+      ]
     case 'ApplicationReserved':
       return [{ kind: 'abandon application', loanId, delayMs: abandonAfterMs }]
     case 'CreditChecked':

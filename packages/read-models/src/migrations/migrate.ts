@@ -4,9 +4,18 @@ import { Migrator } from 'kysely/migration'
 import type { Pool } from 'pg'
 import { leases } from './001-leases.ts'
 import { jobs } from './002-jobs.ts'
+import { identity } from './004-identity.ts'
+import { webhooks } from './005-webhooks.ts'
+import { partnerRequests } from './006-partner-requests.ts'
 
 /** In this order, for ever: a migration that has been released is never changed or removed. */
-const migrations = { '001-leases': leases, '002-jobs': jobs }
+const migrations = {
+  '001-leases': leases,
+  '002-jobs': jobs,
+  '004-identity': identity,
+  '005-webhooks': webhooks,
+  '006-partner-requests': partnerRequests,
+}
 
 /** Safe to call from several processes at once; the others wait. */
 export const migrate = async (pool: Pool): Promise<void> => {

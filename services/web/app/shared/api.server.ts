@@ -65,5 +65,20 @@ export const send = async (
   return answer.ok ? { ok: true, ...commandAnswer.parse(answer.body) } : answer
 }
 
+/** Sends what changes no stream of events; sent again under the same key, where there is one, it is the same request. */
+export const post = async <T>(
+  context: Readonly<RouterContextProvider>,
+  path: string,
+  { key, body = {} }: { readonly key?: string; readonly body?: object },
+  schema: z.ZodType<T>,
+): Promise<{ ok: true; body: T } | { ok: false; problem: Problem }> => {
+  const answer = await ask(context, path, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json', ...(key !== undefined && { 'idempotency-key': key }) },
+    body: JSON.stringify(body),
+  })
+  return answer.ok ? { ok: true, body: schema.parse(answer.body) } : answer
+}
+
 /** For a form, so that sending it twice is sending it once. */
 export const newKey = (): string => randomUUID()

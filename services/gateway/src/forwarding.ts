@@ -1,0 +1,75 @@
+// Sends requests on to a service of ours, as whom they come from, and its answers back, both untouched.
+import { Problem } from '@headwater/http-kit/problem'
+import type { FastifyReply, FastifyRequest } from 'fastify'
+import { Pool } from 'undici'
+
+/** To one service; further requests wait. */
+const connectionsMax = 64
+const connectTimeoutMs = 1_000
+/** Waiting for a connection included. Longer than the slowest command: a credit check and an append that is sent again. */
+const answerTimeoutMsDefault = 15_000
+const answerBytesMaxDefault = 64 * 1_024
+
+const forwardedHeaders = ['content-type', 'idempotency-key', 'if-match'] as const
+const returnedHeaders = [
+  'cache-control',
+  'content-type',
+  'etag',
+  'headwater-position',
+  'location',
+  'retry-after',
+  'www-authenticate',
+] as const
+
+type Headers = Readonly<Record<string, string | string[] | undefined>>
+
+const only = (names: readonly string[], headers: Headers): Record<string, string | string[]> =>
+  Object.fromEntries(names.flatMap((name) => (headers[name] === undefined ? [] : [[name, headers[name]]])))
+
+export type Service = {
+  /** @param token who asks, as the service is told: it checks that itself */
+  readonly forward: (request: FastifyRequest, reply: FastifyReply, token: string | undefined) => Promise<FastifyReply>
+  readonly close: () => Promise<void>
+}
+
+export const connectService = (
+  name: string,
+  url: string,
+  { answerTimeoutMs = answerTimeoutMsDefault, answerBytesMax = answerBytesMaxDefault } = {},
+): Service => {
+  const pool = new Pool(new URL(url).origin, {
+    connections: connectionsMax,
+    connect: { timeout: connectTimeoutMs },
+    maxResponseSize: answerBytesMax,
+  })
+  const ask = async ({ method, url: path, headers, id, body }: FastifyRequest, token: string | undefined) => {
+    const answer = await pool.request({
+      method,
+      path,
+      headers: {
+        ...only(forwardedHeaders, headers),
+        traceparent: id,
+        ...(token !== undefined && { authorization: `Bearer ${token}` }),
+      },
+      body: body instanceof Buffer ? body : null,
+      signal: AbortSignal.timeout(answerTimeoutMs),
+    })
+    return { ...answer, bytes: Buffer.from(await answer.body.arrayBuffer()) }
+  }
+  return {
+    forward: async (request, reply, token) => {
+      try {
+        const { statusCode, headers, bytes } = await ask(request, token)
+        return reply.status(statusCode).headers(only(returnedHeaders, headers)).send(bytes)
+      } catch (error) {
+        request.log.warn({ err: error, service: name }, 'a request could not be forwarded')
+        throw new Problem(
+          503,
+          'service_unavailable',
+          `The ${name} service does not answer. It is safe to repeat this with the same Idempotency-Key.`,
+        )
+      }
+    },
+    close: () => pool.close(),
+  }
+}

@@ -1,0 +1,55 @@
+// How much a partner may ask: so many requests a minute over all gateways, told in the headers of each answer.
+import type { Actor } from '@headwater/deciders/policy'
+import { Problem } from '@headwater/http-kit/problem'
+import type { HttpServer } from '@headwater/http-kit/server'
+import type { Pool } from 'pg'
+import { RateLimiterMemory, RateLimiterPostgres, type RateLimiterRes, RLWrapperTimeouts } from 'rate-limiter-flexible'
+
+const windowSeconds = 60
+/** Of Postgres; then this gateway counts alone, until Postgres answers again. */
+const countTimeoutMs = 500
+const policyName = '"partner"'
+
+export type PartnerLimitOptions = { readonly pool: Pool; readonly perMinute: number }
+
+const isPartner = ({ kind }: Actor): boolean => kind === 'partner'
+
+/** After the policies have been asked, before anything is read or forwarded: for routes that are added from here on. */
+export const limitPartners = (server: HttpServer, { pool, perMinute }: PartnerLimitOptions): void => {
+  const quota = { points: perMinute, duration: windowSeconds }
+  const counted = new RateLimiterPostgres({
+    ...quota,
+    storeClient: pool,
+    schemaName: 'headwater',
+    tableName: 'partner_requests',
+    tableCreated: true,
+    keyPrefix: '',
+    // Whoever has used up their minute costs Postgres nothing more.
+    inMemoryBlockOnConsumed: perMinute,
+  })
+  const limiter = new RLWrapperTimeouts({
+    limiter: counted,
+    timeoutMs: countTimeoutMs,
+    insuranceLimiter: new RateLimiterMemory(quota),
+  })
+  /** Whether it goes beyond the limit is in the numbers as well. */
+  const count = (partner: string): Promise<RateLimiterRes & { readonly refused?: true }> =>
+    limiter.consume(partner).catch((refused: unknown) => {
+      if (refused instanceof Error) throw refused
+      return Object.assign(refused as RateLimiterRes, { refused: true as const })
+    })
+
+  server.addHook('onRequest', async ({ actor }, reply) => {
+    if (!isPartner(actor)) return
+    const { remainingPoints, msBeforeNext, refused } = await count(actor.sub)
+    const resetSeconds = Math.ceil(msBeforeNext / 1_000)
+    // As draft-ietf-httpapi-ratelimit-headers-11 writes them.
+    reply.headers({
+      'ratelimit-policy': `${policyName};q=${perMinute};w=${windowSeconds}`,
+      ratelimit: `${policyName};r=${refused ? 0 : remainingPoints};t=${resetSeconds}`,
+    })
+    if (!refused) return
+    reply.header('retry-after', resetSeconds)
+    throw new Problem(429, 'too_many_requests', `At most ${perMinute} requests a minute; go on in ${resetSeconds} s.`)
+  })
+}

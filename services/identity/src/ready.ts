@@ -1,0 +1,111 @@
+// What the service needs before it can sign anybody in, made as soon as Postgres and the event store answer.
+import { Rejection } from '@headwater/deciders/decider'
+import type { EventStore } from '@headwater/eventstore/client'
+import { Problem } from '@headwater/http-kit/problem'
+import type { Logger } from '@headwater/http-kit/telemetry'
+import { migrate } from '@headwater/read-models/migrations/migrate'
+import type Provider from 'oidc-provider'
+import type { Pool } from 'pg'
+import type { Client } from './clients.ts'
+import { type Credentials, openCredentials } from './credentials.ts'
+import { demoClients, demoKey, demoPeople } from './demo.ts'
+import { createIssuer } from './issuer.ts'
+import { openRecords, type Records } from './records.ts'
+import { createSeal } from './sealed.ts'
+import { readSigningKeys } from './signing-keys.ts'
+import { createThrottle, type Throttle } from './throttle.ts'
+import { createUsers, type Registration, type Users } from './users.ts'
+
+const retryDelayMs = 500
+
+export type Ready = {
+  readonly provider: Provider
+  readonly users: Users
+  readonly records: Records
+  readonly throttle: Throttle
+}
+
+export type ReadyOptions = {
+  readonly store: EventStore
+  readonly pool: Pool
+  readonly issuer: string
+  readonly audience: string
+  readonly key: string
+  readonly cookieKeys: readonly string[]
+  readonly clients: readonly Client[]
+  /** The demo's people and clients are there as well. */
+  readonly demo: { readonly publicUrl: string } | undefined
+  readonly logger: Logger
+}
+
+export type Preparation = {
+  /** @throws Problem 503 until everything is there */
+  readonly ready: () => Ready
+  readonly isReady: () => boolean
+  readonly stop: () => Promise<void>
+}
+
+export const allClients = ({ clients, demo }: Pick<ReadyOptions, 'clients' | 'demo'>): readonly Client[] =>
+  demo ? [...demoClients(demo.publicUrl), ...clients] : clients
+
+/** As anybody registers; whoever is there already gets the password that the page shows. */
+const addDemoPerson = async (
+  person: Registration,
+  { users, credentials, logger }: { readonly users: Users; readonly credentials: Credentials; readonly logger: Logger },
+) => {
+  try {
+    const userId = await users.register(person, demoKey(person))
+    if (!(await users.authenticate(person.userName, person.password))) await credentials.set(userId, person.password)
+  } catch (error) {
+    const isThere = error instanceof Rejection && ['identifier_taken', 'idempotency_key_reused'].includes(error.code)
+    if (!isThere) throw error
+    logger.warn({ userName: person.userName, code: error.code }, 'a demo person is there already, made otherwise')
+  }
+}
+
+const prepare = async (options: ReadyOptions): Promise<Ready> => {
+  const { store, pool, issuer, audience, key, cookieKeys, demo, logger } = options
+  await migrate(pool)
+  const seal = createSeal(key)
+  const signingKeys = await readSigningKeys(pool, seal)
+  const credentials: Credentials = await openCredentials(pool)
+  const users = createUsers({ store, credentials, key, logger })
+  if (demo) for (const person of demoPeople) await addDemoPerson(person, { users, credentials, logger })
+  const records = openRecords(pool, seal, logger)
+  const clients = allClients(options)
+  const provider = createIssuer({ issuer, audience, clients, users, records, signingKeys, cookieKeys, logger })
+  return { provider, users, records, throttle: createThrottle(pool, key) }
+}
+
+/** Begins at once, and tries again until it succeeds. */
+export const startPreparation = (options: ReadyOptions): Preparation => {
+  let prepared: Ready | undefined
+  const ending = new AbortController()
+  const stopped = new Promise<void>((resolve) => ending.signal.addEventListener('abort', () => resolve()))
+
+  const run = async () => {
+    while (!prepared && !ending.signal.aborted)
+      try {
+        prepared = await prepare(options)
+      } catch (error) {
+        options.logger.warn({ err: error }, 'not everything is there yet; trying again')
+        let timer: NodeJS.Timeout | undefined
+        await Promise.race([new Promise((resolve) => (timer = setTimeout(resolve, retryDelayMs))), stopped])
+        clearTimeout(timer)
+      }
+  }
+  const ended = run()
+
+  return {
+    isReady: () => prepared !== undefined,
+    ready: () => {
+      if (!prepared) throw new Problem(503, 'identity_starting', 'This is starting. Please try again in a moment.')
+      return prepared
+    },
+    stop: async () => {
+      ending.abort()
+      await ended
+      prepared?.records.stop()
+    },
+  }
+}

@@ -1,0 +1,31 @@
+// What becomes of the jobs of the ledger when they are run: done, tried again, or parked for an operator.
+import { Rejection } from '@headwater/deciders/decider'
+import type { Logger } from '@headwater/http-kit/telemetry'
+import type { TaskList } from 'graphile-worker'
+import type { Job, Ledger } from './ledger.ts'
+import type { Task, Tasks } from './tasks.ts'
+
+/** Of a job that fails for another reason than an outage. */
+const triesMax = 10
+
+/** These pass by themselves, however long it takes. */
+const outages = ['credit_bureau_unavailable', 'event_store_unavailable', 'overloaded', 'conflict']
+const isOutage = (error: unknown): boolean => error instanceof Rejection && outages.includes(error.code)
+
+export const trackedTasks = (tasks: Tasks, ledger: Ledger, logger: Logger): TaskList => {
+  const tracked =
+    (kind: string, task: Task) =>
+    async (payload: unknown, { job: { attempts } }: { readonly job: { readonly attempts: number } }) => {
+      const job = payload as Job // as the ledger wrote it
+      try {
+        await task(job)
+      } catch (error) {
+        const tryAgain = isOutage(error) || attempts < triesMax
+        logger.warn({ kind, jobId: job.id, attempts, err: error }, tryAgain ? 'a job will be tried again' : 'parked')
+        if (tryAgain) throw error
+        return ledger.park(job.id, String(error))
+      }
+      await ledger.done(job.id)
+    }
+  return Object.fromEntries(Object.entries(tasks).map(([kind, task]) => [kind, tracked(kind, task)]))
+}
