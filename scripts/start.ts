@@ -36,6 +36,8 @@ const ports = {
   sandbox: setting('SANDBOX_PORT', 8090),
   postgres: setting('POSTGRES_PORT', 5432),
 }
+/** The sandbox's other port. */
+const smtp = setting('SMTP_PORT', 8025)
 const localUrl = ({ port }: Setting) => `http://127.0.0.1:${port}`
 /** As browsers are told to go there. */
 const home = `http://localhost:${ports.gateway.port}`
@@ -44,6 +46,8 @@ const keys = capabilityKeys(dataDirectory)
 const addresses = {
   EVENTSTORE_URL: env.EVENTSTORE_URL ?? `esdb://localhost:${ports.eventstore.port}?tls=false`,
   CREDIT_BUREAU_URL: env.CREDIT_BUREAU_URL ?? localUrl(ports.sandbox),
+  SMTP_PORT: String(smtp.port),
+  SMTP_URL: env.SMTP_URL ?? `smtp://127.0.0.1:${smtp.port}`,
   LOAN_URL: localUrl(ports.loan),
   CONSENT_URL: localUrl(ports.consent),
   JOBS_URL: localUrl(ports.jobs),

@@ -135,6 +135,7 @@ export const startSystem = async ({ loanReplicas = 1 }: { loanReplicas?: number 
   const [
     eventstorePort,
     sandboxPort,
+    smtpPort,
     consentPort,
     projectorPort,
     dashboardProjectorPort,
@@ -142,6 +143,7 @@ export const startSystem = async ({ loanReplicas = 1 }: { loanReplicas?: number 
     webPort,
     gatewayPort,
   ] = [
+    await freePort(),
     await freePort(),
     await freePort(),
     await freePort(),
@@ -160,7 +162,13 @@ export const startSystem = async ({ loanReplicas = 1 }: { loanReplicas?: number 
     EMBEDDED_EVENTSTORE_PORT: String(eventstorePort),
     EMBEDDED_EVENTSTORE_DIRECTORY: path.join(directory, 'eventstore'),
   })
-  const sandbox = part('sandbox', 'services/sandbox/src/main.ts', sandboxPort, { PORT: String(sandboxPort) }, ready)
+  const sandbox = part(
+    'sandbox',
+    'services/sandbox/src/main.ts',
+    sandboxPort,
+    { PORT: String(sandboxPort), SMTP_PORT: String(smtpPort) },
+    ready,
+  )
   const loans = loanPorts.map((port, index) =>
     part(
       `loan ${index + 1}`,
@@ -213,6 +221,7 @@ export const startSystem = async ({ loanReplicas = 1 }: { loanReplicas?: number 
       EVENTSTORE_URL: eventstoreUrl,
       DATABASE_URL: database.url,
       CREDIT_BUREAU_URL: sandbox.url,
+      SMTP_URL: `smtp://127.0.0.1:${smtpPort}`,
       APPLICANT_KEY: applicantKey,
       WEBHOOK_KEY: webhookKey,
       WEBHOOK_ALLOW_PRIVATE: '1',

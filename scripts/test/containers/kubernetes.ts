@@ -35,6 +35,7 @@ const { publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
 export const secrets: Readonly<Record<string, Environment>> = {
   applicants: { key: '5b0e2c0e6a3c4a5e9d550d6f4c1f2a10' },
   capabilities: { public: publicKey.export({ format: 'pem', type: 'spki' }).toString() },
+  mail: { url: 'smtps://user:password@mail.example' },
   eventstore: { url: 'esdb+discover://headwater:password@eventstore.example:2113' },
   postgres: { url: 'postgres://headwater:password@postgres.example:5432/headwater' },
   webhooks: { key: '0d2f9a1c7e5b4f3a8c6d1e0b9a7f5c34' },

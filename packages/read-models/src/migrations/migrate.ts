@@ -7,6 +7,7 @@ import { jobs } from './002-jobs.ts'
 import { identity } from './004-identity.ts'
 import { webhooks } from './005-webhooks.ts'
 import { partnerRequests } from './006-partner-requests.ts'
+import { jobsOfContexts } from './007-jobs-of-contexts.ts'
 
 /** In this order, for ever: a migration that has been released is never changed or removed. */
 const migrations = {
@@ -15,6 +16,7 @@ const migrations = {
   '004-identity': identity,
   '005-webhooks': webhooks,
   '006-partner-requests': partnerRequests,
+  '007-jobs-of-contexts': jobsOfContexts,
 }
 
 /** Safe to call from several processes at once; the others wait. */
