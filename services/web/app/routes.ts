@@ -11,6 +11,9 @@ export default [
   route('underwriting/decided', 'underwriting/decided.tsx'),
   route('underwriting/numbers', 'underwriting/numbers.tsx'),
   route('underwriting/loans/:loanId', 'underwriting/loan.tsx'),
+  route('consents', 'consents/my-record.tsx'),
+  route('consents/patients', 'consents/my-patients.tsx'),
+  route('consents/:consentId', 'consents/history.tsx'),
   route('operations/webhooks', 'operations/webhooks.tsx'),
   route('operations/webhooks/:webhookId', 'operations/webhook.tsx'),
 ] satisfies RouteConfig
