@@ -72,6 +72,9 @@ const webhooks = {
 const gatewaySecrets = {
   CAPABILITY_PRIVATE_KEY: env.CAPABILITY_PRIVATE_KEY ?? keys.privateKey,
   OIDC_CLIENT_SECRET: env.OIDC_CLIENT_SECRET ?? 'development-only-headwater-gateway',
+  SESSION_KEY: env.SESSION_KEY ?? 'development-only-development-only',
+  // Whoever uses this machine has one address, `npm run seed` too.
+  APPLY_LIMIT_PER_HOUR: env.APPLY_LIMIT_PER_HOUR ?? '1000000',
 }
 
 /** Development only: people and clients to try, and keys that everybody may know. */

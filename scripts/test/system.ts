@@ -242,6 +242,12 @@ export const startSystem = async ({ loanReplicas = 1 }: { loanReplicas?: number 
       CONSENT_URL: consent.url,
       JOBS_URL: jobs.url,
       ...issuer.env,
+      PUBLIC_URL: `http://127.0.0.1:${gatewayPort}`,
+      SESSION_KEY: randomUUID(),
+      CAPABILITY_PRIVATE_KEY: issuer.capabilityPrivateKey,
+      OIDC_CLIENT_SECRET: randomUUID(),
+      // Everybody of a test has one address.
+      APPLY_LIMIT_PER_HOUR: '1000000',
     },
     ready,
   )

@@ -3,6 +3,7 @@ import { createPublicKey } from 'node:crypto'
 import { type Actor, anonymous } from '@headwater/deciders/policy'
 import type { FastifyRequest } from 'fastify'
 import { decodeJwt, errors, type JWTPayload, type JWTVerifyOptions, jwtVerify } from 'jose'
+import { LRUCache } from 'lru-cache'
 import { z } from 'zod'
 import type { PartStatus } from './health.ts'
 import { connectIssuer, IssuerUnavailable } from './issuer-keys.ts'
@@ -18,6 +19,9 @@ const capabilityAlgorithms = ['ES256']
 const tokenType = 'at+jwt'
 const clockToleranceSeconds = 30
 const tokenLengthMax = 8_192
+/** A signature costs more to check than most requests to answer, and clients send a token many times. */
+const checkedTokensMax = 5_000
+const checkedTokenMs = 60_000
 /** So that keys can be exchanged: the new and the one before. */
 const capabilityKeysMax = 4
 
@@ -91,6 +95,11 @@ export const createAuthenticator = (settings: AuthSettings, logger: Logger): Aut
     clockTolerance: clockToleranceSeconds,
   }
 
+  const checked = new LRUCache<string, { readonly actor: Actor; readonly endsMs: number }>({
+    max: checkedTokensMax,
+    ttl: checkedTokenMs,
+  })
+
   const issuedActor = async (token: string): Promise<Actor> => {
     const { payload } = await jwtVerify(token, issuer.keyOf, {
       ...checks,
@@ -128,9 +137,13 @@ export const createAuthenticator = (settings: AuthSettings, logger: Logger): Aut
     actorOf: async (token) => {
       if (token.length > tokenLengthMax) throw invalidToken()
       try {
+        const known = checked.get(token)
+        if (known && Date.now() < known.endsMs) return known.actor
         // Only says which keys to check it with; those then say whether it is true.
-        const { iss } = decodeJwt(token)
-        return await (iss === capabilityIssuer ? capabilityActor(token) : issuedActor(token))
+        const { iss, exp = 0 } = decodeJwt(token)
+        const actor = await (iss === capabilityIssuer ? capabilityActor(token) : issuedActor(token))
+        checked.set(token, { actor, endsMs: exp * 1_000 })
+        return actor
       } catch (error) {
         if (error instanceof IssuerUnavailable)
           throw new Problem(503, 'issuer_unavailable', 'Who you are cannot be checked at the moment.')

@@ -141,6 +141,17 @@ test('clocks may differ by half a minute', async () => {
     expect(await authenticator.actorOf(await issuer.tokenOf({ claims }))).toMatchObject({ sub: 'alice' })
 })
 
+test('a token that was checked is over when it ends, and one that differs in a letter is another', async () => {
+  vi.useFakeTimers({ toFake: ['Date'] })
+  const { issuer, authenticator } = await start({ lifetimeSeconds: 10 })
+  const token = await issuer.tokenOf({ roles: ['underwriter'] })
+  for (let times = 0; times < 3; times++) expect(await authenticator.actorOf(token)).toMatchObject({ sub: 'alice' })
+  const other = token.slice(0, -2) + (token.endsWith('AA') ? 'QQ' : 'AA')
+  await expect(authenticator.actorOf(other)).rejects.toMatchObject(invalid)
+  vi.setSystemTime(Date.now() + 41_000)
+  await expect(authenticator.actorOf(token)).rejects.toMatchObject(invalid)
+})
+
 test('a key that is not known is asked for once a minute, and no oftener', async () => {
   vi.useFakeTimers({ toFake: ['Date'] })
   const { issuer, authenticator } = await start()
@@ -181,9 +192,10 @@ describe('while the issuer is away', () => {
     const { issuer, authenticator } = await start({ lifetimeSeconds: 2 * hour })
     const token = await issuer.tokenOf()
     await authenticator.actorOf(token)
+    const unseen = await issuer.tokenOf({ sub: 'bob' })
     await issuer.stop()
     vi.setSystemTime(Date.now() + hour * 1_000)
-    expect(await authenticator.actorOf(token)).toMatchObject({ sub: 'alice' })
+    expect(await authenticator.actorOf(unseen)).toMatchObject({ sub: 'bob' })
     expect((await authenticator.status()).trouble).toMatch('cannot be reached')
     await expect(
       authenticator.actorOf(await issuer.tokenOf({ key: issuer.strangeKey(), header: { kid: 'other' } })),

@@ -1,7 +1,7 @@
 // An OpenID Connect issuer of the test's own: discovery and keys over HTTP, and tokens of whatever kind a test needs.
 import { generateKeyPairSync, type KeyObject, randomUUID } from 'node:crypto'
 import { once } from 'node:events'
-import { createServer } from 'node:http'
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { exportJWK, type JWTHeaderParameters, SignJWT } from 'jose'
 import { z } from 'zod'
@@ -39,6 +39,10 @@ export type IssuerOptions = {
   readonly lifetimeSeconds?: number
   /** For one that is reached under another name than it listens at. */
   readonly port?: number
+  /** What it says of itself besides. */
+  readonly metadata?: (url: string) => object
+  /** Answers what is neither discovery nor keys; false for what it knows nothing of. */
+  readonly serve?: (request: IncomingMessage, response: ServerResponse) => Promise<boolean>
 }
 
 /** `{ a: { b: value } }` for `a.b`. */
@@ -58,13 +62,18 @@ export const startIssuer = async (options: IssuerOptions = {}) => {
 
   const server = createServer(async (request, response) => {
     const answers: Record<string, () => unknown> = {
-      '/.well-known/openid-configuration': () => ({ issuer: url, jwks_uri: `${url}/keys` }),
+      '/.well-known/openid-configuration': () => ({
+        issuer: url,
+        jwks_uri: `${url}/keys`,
+        ...options.metadata?.(url),
+      }),
       '/keys': async () => {
         keyRequests += 1
         return { keys: [{ ...(await exportJWK(current.publicKey)), kid: current.kid, alg: algorithm, use: 'sig' }] }
       },
     }
     const answer = await answers[request.url ?? '']?.()
+    if (!answer && (await options.serve?.(request, response))) return
     response.writeHead(answer ? 200 : 404, { 'content-type': 'application/json' }).end(JSON.stringify(answer ?? {}))
   })
   const listen = async (port: number) => {

@@ -1,5 +1,7 @@
 // Follows the Dockerfile in a scratch folder, as far as that goes without a Docker engine, and runs what came out.
+
 import { spawn, spawnSync } from 'node:child_process'
+import { generateKeyPairSync } from 'node:crypto'
 import { cpSync, mkdirSync, mkdtempSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
@@ -9,6 +11,10 @@ const isIgnored = (file: string): boolean =>
   ignore.some((line) => file === line || (line.startsWith('**/') && path.basename(file) === line.slice('**/'.length)))
 
 const workdir = '/headwater'
+
+const capabilityPrivateKey = generateKeyPairSync('ec', { namedCurve: 'P-256' })
+  .privateKey.export({ format: 'pem', type: 'pkcs8' })
+  .toString()
 
 /** What the image's last stage holds of ours. It is outside of the checkout, whose node_modules would help out. */
 export const buildFolder = (instructions: readonly Instruction[], service: string): string => {
@@ -66,6 +72,9 @@ export const runOnce = async (
       APPLICANT_KEY: 'x'.repeat(32),
       WEBHOOK_KEY: 'x'.repeat(32),
       DATABASE_URL: 'postgres://127.0.0.1:1/headwater',
+      SESSION_KEY: 'x'.repeat(32),
+      OIDC_CLIENT_SECRET: 'x',
+      CAPABILITY_PRIVATE_KEY: capabilityPrivateKey,
       IDENTITY_ISSUER: 'https://identity.example',
       IDENTITY_KEY: 'x'.repeat(32),
       IDENTITY_COOKIE_KEYS: 'x'.repeat(32),

@@ -29,15 +29,19 @@ const kinds: Readonly<Record<string, new (data: never) => { validate(): void }>>
   'v1 ServiceAccount': ServiceAccount,
 }
 
-const { publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
+const { privateKey, publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
 
 /** The secrets that operators bring (docs/operations.md), each key with a value as it could be. */
 export const secrets: Readonly<Record<string, Environment>> = {
   applicants: { key: '5b0e2c0e6a3c4a5e9d550d6f4c1f2a10' },
-  capabilities: { public: publicKey.export({ format: 'pem', type: 'spki' }).toString() },
+  capabilities: {
+    public: publicKey.export({ format: 'pem', type: 'spki' }).toString(),
+    private: privateKey.export({ format: 'pem', type: 'pkcs8' }).toString(),
+  },
   mail: { url: 'smtps://user:password@mail.example' },
   eventstore: { url: 'esdb+discover://headwater:password@eventstore.example:2113' },
   postgres: { url: 'postgres://headwater:password@postgres.example:5432/headwater' },
+  sessions: { key: '9c1f2a105b0e2c0e6a3c4a5e9d550d6f', client: 'as the issuer has it' },
   webhooks: { key: '0d2f9a1c7e5b4f3a8c6d1e0b9a7f5c34' },
 }
 const shutdownSecondsMax = 10

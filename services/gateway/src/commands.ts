@@ -6,9 +6,10 @@ import type { Allowed } from '@headwater/http-kit/access'
 import { commandHeaders, commandResponses } from '@headwater/http-kit/command'
 import type { HttpServer } from '@headwater/http-kit/server'
 import { z } from 'zod'
+import type { Applying } from './auth/applying.ts'
 import { credentialForLoan } from './auth/loan-access.ts'
 import { consentCommands } from './consent-commands.ts'
-import { connectService } from './forwarding.ts'
+import { answerWith, connectService } from './forwarding.ts'
 
 type ServiceName = 'loan' | 'consent'
 export type ServiceUrls = Readonly<Record<ServiceName, string>>
@@ -25,9 +26,11 @@ export type ForwardedCommand = {
   readonly credential: (allowed: readonly Allowed[], id: string | undefined) => Allowed | undefined
 }
 
+const applyUrl = '/api/loans'
+
 const loanCommands: readonly ForwardedCommand[] = [
   {
-    url: '/api/loans',
+    url: applyUrl,
     service: 'loan',
     rules: loanCommandRules.RequestLoan,
     summary: 'Request a loan',
@@ -71,11 +74,14 @@ const idParameter = z.object({ id: z.uuid() })
 export const registerCommands = async (
   server: HttpServer,
   serviceUrls: ServiceUrls,
-  limits: { readonly answerTimeoutMs?: number } = {},
+  {
+    applying,
+    answerTimeoutMs,
+  }: { readonly applying?: Applying | undefined; readonly answerTimeoutMs?: number | undefined },
 ): Promise<void> => {
   const connected = {
-    loan: connectService('loan', serviceUrls.loan, limits),
-    consent: connectService('consent', serviceUrls.consent, limits),
+    loan: connectService('loan', serviceUrls.loan, { answerTimeoutMs }),
+    consent: connectService('consent', serviceUrls.consent, { answerTimeoutMs }),
   }
   server.addHook('onClose', async () => {
     await Promise.all(Object.values(connected).map((service) => service.close()))
@@ -88,14 +94,21 @@ export const registerCommands = async (
     scope.addContentTypeParser('*', { parseAs: 'buffer' }, async (_request: unknown, body: Buffer) => body)
 
     for (const { url, service, rules, summary, description, body, credential } of commands) {
+      const applies = url === applyUrl
       const params = url.includes(':id') ? { params: idParameter } : {}
       const schema = { tags: [service], summary, description, headers: commandHeaders, body, ...params }
       scope.post(
         url,
-        { config: { rules }, schema: { ...schema, response: commandResponses } },
+        {
+          config: { rules },
+          onRequest: applies && applying ? applying.begin : [],
+          schema: { ...schema, response: commandResponses },
+        },
         async (request, reply) => {
           const id = idParameter.safeParse(request.params).data?.id
-          return connected[service].forward(request, reply, credential(request.allowed, id)?.token)
+          const answer = await connected[service].forward(request, credential(request.allowed, id)?.token)
+          if (applies && answer.status < 300) await applying?.accepted(request, reply, answer.body)
+          return answerWith(reply, answer)
         },
       )
     }

@@ -2,12 +2,27 @@
 
 import { authSettings } from '@headwater/http-kit/auth'
 import { serverSettings } from '@headwater/http-kit/config'
+import ipaddr from 'ipaddr.js'
 import { z } from 'zod'
+import { gatewayAuthSettings } from './auth/auth.ts'
 import { checkWaitMsDefault } from './consent-check.ts'
+
+/** Names that stand for networks of their kind. */
+const networkNames: readonly string[] = ['loopback', 'linklocal', 'uniquelocal']
+
+const isNetwork = (text: string) => networkNames.includes(text) || ipaddr.isValid(text) || ipaddr.isValidCIDR(text)
+
+const networks = z
+  .string()
+  .refine(
+    (text) => text.split(',').every((one) => isNetwork(one.trim())),
+    'addresses and networks such as 10.0.0.0/8, with commas between',
+  )
 
 export const config = z.object({
   ...serverSettings(8080),
   ...authSettings,
+  ...gatewayAuthSettings,
   /** The folder the edge projector writes; both are on one machine. */
   EDGE_DIRECTORY: z.string().default('.data/edge'),
   EVENTSTORE_URL: z.string().default('esdb://localhost:2113?tls=false'),
@@ -20,4 +35,5 @@ export const config = z.object({
   /** Of each partner, over all gateways. */
   PARTNER_LIMIT_PER_MINUTE: z.coerce.number().int().min(1).default(600),
   WEB_URL: z.url().default('http://127.0.0.1:8085'),
+  TRUSTED_PROXIES: networks.default('loopback'),
 })

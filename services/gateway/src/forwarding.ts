@@ -26,11 +26,23 @@ type Headers = Readonly<Record<string, string | string[] | undefined>>
 const only = (names: readonly string[], headers: Headers): Record<string, string | string[]> =>
   Object.fromEntries(names.flatMap((name) => (headers[name] === undefined ? [] : [[name, headers[name]]])))
 
-export type Service = {
-  /** @param token who asks, as the service is told: it checks that itself */
-  readonly forward: (request: FastifyRequest, reply: FastifyReply, token: string | undefined) => Promise<FastifyReply>
+type Answer = {
+  readonly status: number
+  readonly headers: Readonly<Record<string, string | string[]>>
+  readonly body: Buffer
+}
+
+type Service = {
+  /**
+   * @param token who asks, as the service is told: it checks that itself
+   * @throws Problem 503 when the service does not answer
+   */
+  readonly forward: (request: FastifyRequest, token: string | undefined) => Promise<Answer>
   readonly close: () => Promise<void>
 }
+
+export const answerWith = (reply: FastifyReply, { status, headers, body }: Answer): FastifyReply =>
+  reply.status(status).headers(headers).send(body)
 
 export const connectService = (
   name: string,
@@ -54,13 +66,16 @@ export const connectService = (
       body: body instanceof Buffer ? body : null,
       signal: AbortSignal.timeout(answerTimeoutMs),
     })
-    return { ...answer, bytes: Buffer.from(await answer.body.arrayBuffer()) }
+    return {
+      status: answer.statusCode,
+      headers: only(returnedHeaders, answer.headers),
+      body: Buffer.from(await answer.body.arrayBuffer()),
+    }
   }
   return {
-    forward: async (request, reply, token) => {
+    forward: async (request, token) => {
       try {
-        const { statusCode, headers, bytes } = await ask(request, token)
-        return reply.status(statusCode).headers(only(returnedHeaders, headers)).send(bytes)
+        return await ask(request, token)
       } catch (error) {
         request.log.warn({ err: error, service: name }, 'a request could not be forwarded')
         throw new Problem(

@@ -11,12 +11,13 @@ import { watchCurrency } from '@headwater/read-models/currency'
 import type { PostgresReader } from '@headwater/read-models/postgres-reader'
 import type { SqliteReader } from '@headwater/read-models/sqlite-reader'
 import { contentSecurityPolicy, registerApiDocs } from './api-docs.ts'
+import type { GatewayAuth } from './auth/auth.ts'
 import { type CredentialSource, createCredentials } from './auth/credentials.ts'
 import { registerCommands, type ServiceUrls } from './commands.ts'
 import { registerConsentCheck } from './consent-check.ts'
 import { registerConsentHistory } from './consent-history.ts'
 import { registerConsents } from './consents.ts'
-import { type LiveLimits, registerLive } from './live.ts'
+import { type FollowSession, type LiveLimits, registerLive } from './live.ts'
 import { startLiveQueries } from './live-queries.ts'
 import { registerLoanHistory } from './loan-history.ts'
 import { registerPages } from './pages.ts'
@@ -37,10 +38,13 @@ export type GatewayOptions = {
   readonly partnerLimit: PartnerLimitOptions
   readonly webUrl: string
   readonly authenticator: Authenticator
+  /** Sessions and capabilities; without it only bearer tokens say who asks. */
+  readonly auth?: GatewayAuth
   /** What requests may carry beside bearer tokens. */
   readonly credentialSources?: readonly CredentialSource[]
-  /** Is given what to call when a session is over, with the name that its credentials have for it. */
-  readonly onSessionEnd?: (listener: (session: string) => void) => void
+  /** Calls `ended` when the session is over; returns what ends that. */
+  readonly followSession?: FollowSession | undefined
+  readonly trustedProxies?: string | undefined
   readonly logger: Logger
   readonly liveLimits?: Partial<LiveLimits>
   readonly commandTimeoutMs?: number | undefined
@@ -57,8 +61,10 @@ export const createGateway = async (options: GatewayOptions): Promise<HttpServer
     partnerLimit,
     webUrl,
     authenticator,
-    credentialSources = [],
-    onSessionEnd,
+    auth,
+    credentialSources = auth?.credentialSources ?? [],
+    followSession = auth?.followSession,
+    trustedProxies,
     logger,
     liveLimits = {},
     commandTimeoutMs,
@@ -88,6 +94,7 @@ export const createGateway = async (options: GatewayOptions): Promise<HttpServer
     contentSecurityPolicy,
     credentialsOf,
     accepted: { issuer: authenticator.issuer, cookies: true, limitsPartners: true },
+    trustedProxies,
   })
   // Before partners are limited: a hospital asks at every view of a record, and is not to be kept from asking.
   const currency = watchCurrency(store, readers.consents, consents.categories)
@@ -102,19 +109,22 @@ export const createGateway = async (options: GatewayOptions): Promise<HttpServer
     await Promise.all(Object.values(queries).map(({ stop }) => stop()))
   })
 
+  await auth?.register(server)
   await registerApiDocs(server)
-  const sockets = await registerLive(server, { queries, credentialsOf, limits: liveLimits, metrics })
-  onSessionEnd?.(sockets.endSession)
+  await registerLive(server, {
+    queries,
+    credentialsOf,
+    followSession,
+    isOwnOrigin: auth?.isOwnOrigin,
+    limits: liveLimits,
+    metrics,
+  })
   registerQueries(server, readers.loans)
   registerUnderwriting(server, readers.underwriting)
   registerLoanHistory(server, store)
   registerConsents(server, readers.consents)
   registerConsentHistory(server, { reader: readers.consents, store })
-  await registerCommands(
-    server,
-    serviceUrls,
-    commandTimeoutMs === undefined ? {} : { answerTimeoutMs: commandTimeoutMs },
-  )
+  await registerCommands(server, serviceUrls, { applying: auth?.applying, answerTimeoutMs: commandTimeoutMs })
   await registerWebhooks(server, jobsUrl)
   await registerPages(server, webUrl)
   return server

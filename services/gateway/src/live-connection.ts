@@ -35,8 +35,6 @@ export type LiveConnection = {
   readonly beat: () => void
   /** The session that the socket came with is over. */
   readonly endSession: () => void
-  /** Whether it came with this session. */
-  readonly belongsTo: (session: string) => boolean
   /** How many row changes the client has yet to be sent. */
   readonly waiting: () => number
 }
@@ -162,7 +160,6 @@ export const serveConnection = (
   return {
     beat,
     endSession: () => close(sessionEnded, 'signed out'),
-    belongsTo: (session) => credentials.some((credential) => credential.session === session),
     waiting: () => outbox.size().entries,
   }
 }

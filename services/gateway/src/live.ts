@@ -6,12 +6,15 @@ import { Problem } from '@headwater/http-kit/problem'
 import type { HttpServer } from '@headwater/http-kit/server'
 import type { FastifyRequest } from 'fastify'
 import type { Credential, GatewayCredentials } from './auth/credentials.ts'
+import { addressKey, createPlaces } from './auth/limits.ts'
 import { type ConnectionLimits, type LiveConnection, serveConnection } from './live-connection.ts'
 import type { LiveQueries } from './live-queries.ts'
 import type { ReadModelName } from './topics.ts'
 
 export type LiveLimits = ConnectionLimits & {
   readonly socketsMax: number
+  readonly socketsPerAddressMax: number
+  readonly socketsPerPersonMax: number
   readonly messageBytesMax: number
   /** A socket that gave no sign of life between two heartbeats is closed. */
   readonly heartbeatMs: number
@@ -19,6 +22,9 @@ export type LiveLimits = ConnectionLimits & {
 
 const defaultLimits: LiveLimits = {
   socketsMax: 2_000,
+  // Many may share an address: an office, or a network provider's customers.
+  socketsPerAddressMax: 200,
+  socketsPerPersonMax: 30,
   messageBytesMax: 4_096,
   heartbeatMs: 15_000,
   subscriptionsMax: 20,
@@ -31,20 +37,40 @@ const defaultLimits: LiveLimits = {
 export type LiveOptions = {
   readonly queries: Readonly<Record<ReadModelName, LiveQueries>>
   readonly credentialsOf: GatewayCredentials
+  readonly followSession?: FollowSession | undefined
+  /** Whether a page of this site opens the socket. */
+  readonly isOwnOrigin?: ((request: FastifyRequest) => boolean) | undefined
   readonly limits: Partial<LiveLimits>
   readonly metrics: Metrics
 }
 
-export type LiveSockets = {
-  /** Closes the sockets that came with this session. */
-  readonly endSession: (session: string) => void
-}
+/** Calls `ended` when the session is over. Returns what ends that. */
+export type FollowSession = (session: string, ended: () => void) => () => void
 
-export const registerLive = async (server: HttpServer, options: LiveOptions): Promise<LiveSockets> => {
-  const { queries, credentialsOf, metrics } = options
+const isFromOwnHost = ({ headers }: FastifyRequest): boolean => URL.parse(headers.origin ?? '')?.host === headers.host
+
+export const registerLive = async (server: HttpServer, options: LiveOptions): Promise<void> => {
+  const { queries, credentialsOf, followSession, isOwnOrigin = isFromOwnHost, metrics } = options
   const limits = { ...defaultLimits, ...options.limits }
   const connections = new Set<LiveConnection>()
   const credentials = new WeakMap<FastifyRequest, readonly Credential[]>()
+
+  const places = {
+    address: createPlaces(limits.socketsPerAddressMax),
+    person: createPlaces(limits.socketsPerPersonMax),
+  }
+  /** Until the connection closes, whatever becomes of it. */
+  const takePlaces = (request: FastifyRequest, held: readonly Credential[]) => {
+    const address = addressKey(request.ip)
+    const person = held.find(({ actor }) => actor.kind !== 'anonymous')?.actor.sub
+    const tooMany = (whose: string) =>
+      new Problem(429, 'too_many_sockets', `Too many live connections of ${whose} are open. Close some of them.`)
+    if (!places.address.take(address)) throw tooMany('your address')
+    request.raw.socket.once('close', () => places.address.give(address))
+    if (person === undefined) return
+    if (!places.person.take(person)) throw tooMany('yours')
+    request.raw.socket.once('close', () => places.person.give(person))
+  }
 
   await server.register(fastifyWebsocket, { options: { maxPayload: limits.messageBytesMax } })
   server.get(
@@ -56,23 +82,24 @@ export const registerLive = async (server: HttpServer, options: LiveOptions): Pr
       schema: { hide: true },
       // Runs before the upgrade. Browsers let any page open a socket anywhere; only our own pages may open this one.
       preValidation: async (request) => {
-        const { headers } = request
-        if (headers.origin !== undefined && URL.parse(headers.origin)?.host !== headers.host)
+        if (request.headers.origin !== undefined && !isOwnOrigin(request))
           throw new Problem(403, 'foreign_origin', 'Live queries are for pages of this site.')
         if (connections.size >= limits.socketsMax)
           throw new Problem(503, 'too_many_sockets', 'Too many live connections are open. Try again later.')
-        credentials.set(request, await credentialsOf(request))
+        const held = await credentialsOf(request)
+        if (request.ws) takePlaces(request, held)
+        credentials.set(request, held)
       },
     },
     (socket, request) => {
-      const connection = serveConnection(socket, {
-        queries,
-        credentials: credentials.get(request) ?? [],
-        limits,
-        logger: server.log,
-      })
+      const held = credentials.get(request) ?? []
+      const connection = serveConnection(socket, { queries, credentials: held, limits, logger: server.log })
       connections.add(connection)
       socket.once('close', () => connections.delete(connection))
+      for (const { session } of held) {
+        if (session === undefined || !followSession) continue
+        socket.once('close', followSession(session, connection.endSession))
+      }
     },
   )
 
@@ -84,9 +111,4 @@ export const registerLive = async (server: HttpServer, options: LiveOptions): Pr
     for (const { beat } of connections) beat()
   }, limits.heartbeatMs)
   server.addHook('preClose', async () => clearInterval(heartbeat))
-  return {
-    endSession: (session) => {
-      for (const { belongsTo, endSession } of connections) if (belongsTo(session)) endSession()
-    },
-  }
 }

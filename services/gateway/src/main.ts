@@ -10,6 +10,7 @@ import { openPool } from '@headwater/read-models/postgres-pool'
 import { openPostgresReader } from '@headwater/read-models/postgres-reader'
 import { openSqliteReader } from '@headwater/read-models/sqlite-reader'
 import { underwriting } from '@headwater/read-models/underwriting'
+import { createGatewayAuth } from './auth/auth.ts'
 import { config } from './config.ts'
 import { createGateway } from './gateway.ts'
 
@@ -25,6 +26,8 @@ const readers = {
 }
 const store = connectEventStore({ url: settings.EVENTSTORE_URL, logger })
 const limitPool = openPool(settings.DATABASE_URL, limitConnectionsMax, logger)
+const authenticator = createAuthenticator(settings, logger)
+const auth = createGatewayAuth(settings, { authenticator, logger })
 const gateway = await createGateway({
   readers,
   store,
@@ -33,11 +36,13 @@ const gateway = await createGateway({
   jobsUrl: settings.JOBS_URL,
   partnerLimit: { pool: limitPool, perMinute: settings.PARTNER_LIMIT_PER_MINUTE },
   webUrl: settings.WEB_URL,
-  authenticator: createAuthenticator(settings, logger),
+  authenticator,
+  auth,
+  trustedProxies: settings.TRUSTED_PROXIES,
   logger,
 })
 await runServer(gateway, { host: settings.HOST, port: settings.PORT }, async () => {
   readers.loans.close()
   readers.consents.close()
-  await Promise.all([readers.underwriting.close(), store.close(), limitPool.end()])
+  await Promise.all([readers.underwriting.close(), store.close(), auth.close(), limitPool.end()])
 })

@@ -47,7 +47,7 @@ export const registerPages = async (server: HttpServer, webUrl: string): Promise
           method: request.method,
           path: request.url,
           // `host` as the browser sent it: the pages refuse forms that come from another site.
-          headers: { ...endToEnd(request.headers), traceparent: request.id },
+          headers: { ...endToEnd(request.headers), 'x-forwarded-for': request.ip, traceparent: request.id },
           body: request.body instanceof Buffer ? request.body : null,
         })
         return reply.status(answer.statusCode).headers(endToEnd(answer.headers)).send(answer.body)

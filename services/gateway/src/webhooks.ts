@@ -11,7 +11,7 @@ import { webhookRules } from '@headwater/deciders/webhook/webhook-policy'
 import type { HttpServer } from '@headwater/http-kit/server'
 import { z } from 'zod'
 import { problemAnswer } from './answers.ts'
-import { connectService } from './forwarding.ts'
+import { answerWith, connectService } from './forwarding.ts'
 
 /** Of all webhooks, or of what one was told. */
 const answerBytesMax = 512 * 1_024
@@ -101,7 +101,7 @@ export const registerWebhooks = async (server: HttpServer, jobsUrl: string): Pro
           ...(url.includes(':id') && { params: z.object({ id: z.uuid() }) }),
           response: { ...response, '4xx': problemAnswer('Refused; `code` says why.') },
         },
-        handler: (request, reply) => jobs.forward(request, reply, request.allowed[0]?.token),
+        handler: async (request, reply) => answerWith(reply, await jobs.forward(request, request.allowed[0]?.token)),
       })
   })
 }

@@ -2,6 +2,8 @@
 import { randomUUID } from 'node:crypto'
 import { loanCommandRules, loanQueryRules, loanSightOf, loanTopicRules } from '@headwater/deciders/loan/loan-policy'
 import { type Actor, anonymous, may, type Rules } from '@headwater/deciders/policy'
+import { webhookRules } from '@headwater/deciders/webhook/webhook-policy'
+import { securityOf } from '@headwater/http-kit/openapi-security'
 import type { LoanRow } from '@headwater/read-models/loans'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import type { TestIssuer } from '../../../packages/http-kit/test/issuer.ts'
@@ -38,6 +40,13 @@ const routes: Record<string, Rules> = {
   'POST /api/loans/{id}/approve': loanCommandRules.ApproveLoan,
   'POST /api/loans/{id}/deny': loanCommandRules.DenyLoan,
   'POST /api/loans/{id}/withdraw': loanCommandRules.WithdrawLoan,
+  'GET /api/webhooks': webhookRules.list,
+  'GET /api/webhooks/{id}/deliveries': webhookRules.deliveries,
+  'POST /api/webhooks': webhookRules.register,
+  'POST /api/webhooks/deliveries/{id}/again': webhookRules.deliverAgain,
+  'POST /api/webhooks/{id}/disable': webhookRules.disable,
+  'POST /api/webhooks/{id}/enable': webhookRules.enable,
+  'POST /api/webhooks/{id}/rotate-secret': webhookRules.rotateSecret,
 }
 
 const tokenOf = ({ kind, sub, roles, scopes }: Actor, issuer: TestIssuer): Promise<string> | undefined => {
@@ -71,7 +80,8 @@ it('every route that is not public, and every topic, is in the tables of this te
     Object.entries(methods).map(([method, { security }]) => [`${method.toUpperCase()} ${path}`, security] as const),
   )
   expect(described.map(([route]) => route).sort()).toEqual(Object.keys(routes).sort())
-  for (const [, security] of described) expect(security?.[0]).toEqual({ bearer: [] })
+  for (const [route, security] of described)
+    expect(security).toEqual(securityOf(routes[route] ?? [], { issuer: gateway.issuer.url, cookies: true }))
   expect([...topics].map(([name, { rules }]) => [name, rules])).toEqual(Object.entries(loanTopicRules))
 })
 

@@ -115,12 +115,13 @@ it('closes the sockets of a session that is over, and no others', async () => {
   const edge = await startEdge()
   onTestFinished(edge.remove)
   const credentials: Credential[] = [session('alice')]
-  let end: (session: string) => void = () => undefined
+  const ends: { readonly session: string; readonly ended: () => void }[] = []
   const gateway = await startGateway(edge.directory, {
     as: null,
     credentialSources: [async () => [...credentials]],
-    onSessionEnd: (listener) => {
-      end = listener
+    followSession: (session, ended) => {
+      ends.push({ session, ended })
+      return () => undefined
     },
   })
   onTestFinished(gateway.close)
@@ -134,7 +135,7 @@ it('closes the sockets of a session that is over, and no others', async () => {
   const [one, other] = [await connect(), await connect()]
   credentials[0] = session('bob')
   const stays = await connect()
-  end('session of alice')
+  for (const { session, ended } of ends) if (session === 'session of alice') ended()
   expect(await one.closed).toEqual({ code: 4401, reason: 'signed out' })
   expect(await other.closed).toMatchObject({ code: 4401 })
   const bobs = newLoan({ requestedById: 'bob' })

@@ -131,7 +131,7 @@ test('what fails for good is parked, seen by operators, and run again when they 
   const events = ['LoanRequested', 'LoanWithdrawn'].map((type) => ({
     id: randomUUID(),
     type,
-    data: { loanId },
+    data: { loanId, requestedBy: { kind: 'anonymous', id: 'anonymous' } },
     metadata: {},
   }))
   await world.store.append(`loan-${loanId}`, events, 'no_stream')

@@ -5,8 +5,12 @@ type PageContext = {
   /** Lets this answer's own scripts run. */
   readonly nonce: string
   readonly gatewayUrl: string
-  /** As whom the request came, to be said again to the API. */
-  readonly credentials: Readonly<Record<string, string>>
+  /** What the browser said of itself: who asks and from which page. The API is told the same. */
+  readonly browser: Readonly<Record<string, string>>
+  /** Hands a cookie of the API to the browser. */
+  readonly setCookie: (cookie: string) => void
+  /** Of the page, on this site: where to come back to. */
+  readonly address: string
   /** Continues the trace of the request in the calls that the page makes. */
   readonly traceparent: string
   readonly logger: { readonly error: (fields: object, message: string) => void }

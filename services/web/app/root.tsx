@@ -1,8 +1,9 @@
 // The frame of every page, and the page that stands in when one cannot be shown.
 import { type ReactNode, useEffect, useRef } from 'react'
-import { Link, Links, NavLink, Outlet, Scripts, ScrollRestoration, useLocation } from 'react-router'
+import { Link, Links, NavLink, Outlet, Scripts, ScrollRestoration, useLocation, useRouteLoaderData } from 'react-router'
 import type { Route } from './+types/root'
 import { ErrorPage } from './error-page.tsx'
+import { getVisitor } from './shared/api.server.ts'
 import icon from './shared/icon.svg?url'
 import { OfflineNotice } from './shared/offline-notice.tsx'
 import { useHydrated } from './shared/use-hydrated.ts'
@@ -24,6 +25,29 @@ const useFocusOnNavigation = () => {
     content.current?.focus({ preventScroll: true })
   }, [pathname])
   return content
+}
+
+export const loader = async ({ context }: Route.LoaderArgs) => ({ visitor: (await getVisitor(context)) ?? null })
+
+/** An ordinary link and an ordinary form: both leave for documents of the gateway. */
+const SignIn = () => {
+  const visitor = useRouteLoaderData<typeof loader>('root')?.visitor
+  const { pathname, search } = useLocation()
+  if (!visitor) return null
+  if (!visitor.signedIn)
+    return (
+      <p className="visitor">
+        <a href={`/auth/sign-in?${new URLSearchParams({ returnTo: pathname + search })}`}>Sign in</a>
+      </p>
+    )
+  return (
+    <form className="visitor" method="post" action="/auth/sign-out">
+      <span>{visitor.name}</span>
+      <button type="submit" className="link">
+        Sign out
+      </button>
+    </form>
+  )
 }
 
 export const Layout = ({ children }: { children: ReactNode }) => {
@@ -53,6 +77,7 @@ export const Layout = ({ children }: { children: ReactNode }) => {
             <NavLink to="/underwriting">Underwriting</NavLink>
             <a href="/api/docs">API</a>
           </nav>
+          <SignIn />
         </header>
         <OfflineNotice />
         <main id="content" ref={content} tabIndex={-1} data-hydrated={hydrated || undefined}>

@@ -1,11 +1,12 @@
 // Serves the pages: what the build made of app/, rendered a request at a time under a content security policy of its own.
 import { randomBytes } from 'node:crypto'
-import type { IncomingMessage } from 'node:http'
+import type { IncomingHttpHeaders, IncomingMessage } from 'node:http'
 import path from 'node:path'
 import { Readable } from 'node:stream'
 import { pathToFileURL } from 'node:url'
 import { fastifyStatic } from '@fastify/static'
 import { createHealth } from '@headwater/http-kit/health'
+import { Problem } from '@headwater/http-kit/problem'
 import { createServer, type HttpServer } from '@headwater/http-kit/server'
 import type { Logger } from '@headwater/http-kit/telemetry'
 import { createReadableStreamFromReadable } from '@react-router/node'
@@ -44,6 +45,26 @@ const toRequest = (incoming: IncomingMessage, gone: AbortSignal): Request => {
   })
 }
 
+/** What a browser says of itself, and the gateway of its address; cookies and the rest of it mean something there. */
+const saidByBrowser = ['authorization', 'cookie', 'origin', 'sec-fetch-site', 'x-forwarded-for'] as const
+
+const browserHeaders = (headers: IncomingHttpHeaders): Record<string, string> =>
+  Object.fromEntries(
+    saidByBrowser.flatMap((name) => (headers[name] === undefined ? [] : [[name, String(headers[name])]])),
+  )
+
+const formType = 'application/x-www-form-urlencoded'
+const sendsForm = (method: string): boolean => !['GET', 'HEAD', 'OPTIONS'].includes(method)
+
+/** The address of the page that a request is for; scripts fetch a page's data at an address beside it. */
+const pageAddress = (url: string): string => {
+  const { pathname, searchParams } = new URL(url, 'http://localhost')
+  searchParams.delete('_routes')
+  searchParams.delete('index')
+  const page = pathname.replace(/\/_(root)?\.data$/, '/').replace(/\.data$/, '')
+  return searchParams.size === 0 ? page : `${page}?${searchParams}`
+}
+
 export const createWebServer = async (options: {
   readonly gatewayUrl: string
   readonly logger: Logger
@@ -71,14 +92,22 @@ export const createWebServer = async (options: {
   })
   await server.register(async (pages) => {
     pages.removeAllContentTypeParsers()
-    // The page's action reads the body itself.
-    pages.addContentTypeParser('*', (_request, _payload, done) => done(null))
+    // The page's action reads the body itself, as the only kind of form that our pages send.
+    pages.addContentTypeParser(formType, (_request, _payload, done) => done(null))
     pages.all('/*', { schema: { hide: true } }, async (request, reply) => {
+      if (sendsForm(request.method) && !request.headers['content-type']?.startsWith(formType))
+        throw new Problem(415, 'unsupported_media_type', 'Pages take forms and nothing else.')
       const nonce = randomBytes(16).toString('base64')
       const context = new RouterContextProvider()
-      const { authorization } = request.headers
-      const credentials: Record<string, string> = authorization === undefined ? {} : { authorization }
-      context.set(pageContext, { nonce, gatewayUrl, credentials, traceparent: request.id, logger: request.log })
+      context.set(pageContext, {
+        nonce,
+        gatewayUrl,
+        browser: browserHeaders(request.headers),
+        setCookie: (cookie) => void reply.header('set-cookie', cookie),
+        address: pageAddress(request.url),
+        traceparent: request.id,
+        logger: request.log,
+      })
       const gone = new AbortController()
       reply.raw.once('close', () => gone.abort())
       const response = await render(toRequest(request.raw, gone.signal), context)

@@ -4,6 +4,7 @@ import { Migrator } from 'kysely/migration'
 import type { Pool } from 'pg'
 import { leases } from './001-leases.ts'
 import { jobs } from './002-jobs.ts'
+import { sessions } from './003-sessions.ts'
 import { identity } from './004-identity.ts'
 import { webhooks } from './005-webhooks.ts'
 import { partnerRequests } from './006-partner-requests.ts'
@@ -13,6 +14,7 @@ import { jobsOfContexts } from './007-jobs-of-contexts.ts'
 const migrations = {
   '001-leases': leases,
   '002-jobs': jobs,
+  '003-sessions': sessions,
   '004-identity': identity,
   '005-webhooks': webhooks,
   '006-partner-requests': partnerRequests,

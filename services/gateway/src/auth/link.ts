@@ -1,0 +1,109 @@
+// The link that brings an applicant back: its code is exchanged once for what the browser that applied holds.
+import { loanOfCapability } from '@headwater/deciders/loan/loan-policy'
+import { owner } from '@headwater/deciders/policy'
+import { publicRoute } from '@headwater/http-kit/access'
+import { Problem } from '@headwater/http-kit/problem'
+import type { HttpServer } from '@headwater/http-kit/server'
+import { z } from 'zod'
+import { problemAnswer } from '../answers.ts'
+import type { Capabilities } from './capabilities.ts'
+import { orUnavailable, withForms } from './forms.ts'
+import { sendNotice } from './notice.ts'
+import { keyOfSecret, newSecret } from './sealing.ts'
+import type { SessionDatabase } from './sessions.ts'
+
+const linkDaysMax = 30
+/** Of one loan: a new one makes the oldest worthless. */
+const linksMax = 5
+
+const used = {
+  title: 'This link has been used, or has run out',
+  text: 'Each link opens an application once. On the device on which you opened it or applied, the page of your application is still there, and makes a new link.',
+  next: { label: 'To the start', href: '/' },
+} as const
+
+const unavailable = {
+  title: 'The link cannot be opened just now',
+  text: 'It has not been used up. Please try again in a moment.',
+  next: { label: 'Try again', href: '' },
+} as const
+
+export const registerLinks = async (
+  server: HttpServer,
+  options: {
+    readonly database: SessionDatabase
+    readonly capabilities: Capabilities
+    readonly publicUrl: URL
+  },
+): Promise<void> => {
+  const { database, capabilities, publicUrl } = options
+
+  server.post(
+    '/api/loans/:id/link',
+    {
+      config: { rules: [owner('loans:read')] },
+      schema: {
+        tags: ['loan'],
+        summary: 'A link to come back to an application that was sent without an account',
+        description: `Whoever opens it, once and within ${linkDaysMax} days, may follow the loan and withdraw it.`,
+        params: z.object({ id: z.uuid() }),
+        response: {
+          201: z.object({ url: z.url(), expiresAt: z.iso.datetime() }),
+          404: problemAnswer('There is no such loan.'),
+        },
+      },
+    },
+    async (request, reply) => {
+      const { id } = request.params
+      // Who has an account comes back by signing in.
+      if (!request.allowed.some(({ actor }) => loanOfCapability(actor) === id))
+        throw new Problem(404, 'loan_not_found', 'There is no such loan.')
+      const code = newSecret()
+      const expiresAt = await database.asking(async (pool) => {
+        await pool.query(
+          `delete from headwater.return_links where expires_at < now() or key in (
+             select key from headwater.return_links where loan_id = $1 order by expires_at desc offset $2)`,
+          [id, linksMax - 1],
+        )
+        const { rows } = await pool.query<{ expires_at: Date }>(
+          `insert into headwater.return_links (key, loan_id, expires_at)
+           values ($1, $2, now() + make_interval(days => $3)) returning expires_at`,
+          [keyOfSecret(code), id, linkDaysMax],
+        )
+        return rows[0]?.expires_at
+      })
+      const url = new URL(`/auth/link/${code}`, publicUrl).href
+      reply.header('cache-control', 'no-store')
+      return reply.status(201).send({ url, expiresAt: new Date(expiresAt ?? 0).toISOString() })
+    },
+  )
+
+  const code = { config: publicRoute, schema: { hide: true, params: z.object({ code: z.string() }) } }
+  // What looks at links on their way, such as a mail filter or a preview, follows them and sends no form.
+  server.get('/auth/link/:code', code, (_request, reply) =>
+    sendNotice(reply, 200, {
+      title: 'Back to your application',
+      text: 'This link opens your application on this device. It works once.',
+      next: { label: 'Open my application', post: true },
+    }),
+  )
+
+  await withForms(server, (scope) => {
+    scope.post('/auth/link/:code', code, (request, reply) =>
+      orUnavailable(reply, unavailable, async () => {
+        const { code } = request.params as { readonly code: string }
+        const loanId = await database.asking(async (pool) => {
+          const { rows } = await pool.query<{ loan_id: string }>(
+            'delete from headwater.return_links where key = $1 and expires_at > now() returning loan_id',
+            [keyOfSecret(code)],
+          )
+          return rows[0]?.loan_id
+        })
+        if (loanId === undefined) return sendNotice(reply, 410, used)
+        await capabilities.grant(request, reply, loanId)
+        reply.header('cache-control', 'no-store')
+        return reply.redirect(`/applications/${loanId}`, 303)
+      }),
+    )
+  })
+}
