@@ -3,8 +3,8 @@ import fc from 'fast-check'
 import type { PatientCommand } from '../src/consent/patient.ts'
 import { type Grantee, granteeKey, type Target, targets } from '../src/consent/patient-events.ts'
 
-export const patientId = 'paula'
-export const grantees: readonly Grantee[] = [
+const patientId = 'paula'
+const grantees: readonly Grantee[] = [
   { kind: 'doctor', id: 'dora' },
   { kind: 'patient', id: 'dora' },
   { kind: 'nurse', id: 'paula' },

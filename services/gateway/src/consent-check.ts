@@ -13,13 +13,13 @@ import { problemAnswer } from './answers.ts'
 export const checkWaitMsDefault = 1_800
 
 // In a body, so that nobody's name stands in an address and so in somebody's log.
-const question = z.strictObject({
+export const question = z.strictObject({
   patientId: personId.meta({ description: 'Whose record.' }),
   grantee: grantee.meta({ description: 'Who wants to see it, and in which role.' }),
   target: target.default('all').meta({ description: 'Which part; `all` is every part.' }),
 })
 
-const answer = z.object({
+export const answer = z.object({
   hasConsent: z.boolean(),
   at: z.iso.datetime().meta({ description: 'The moment for which this holds.' }),
 })

@@ -10,6 +10,7 @@ import { after, readAfter } from './read-after.ts'
 import { type ConsentList, consentAt, ownConsents, seenConsent } from './seen-consent.ts'
 
 const page = z.object({
+  me: z.string().meta({ description: 'Your own id, which others need to grant you something or to ask you.' }),
   consents: z.array(seenConsent),
   next: z.string().nullable().meta({ description: 'The `cursor` of the next page; null on the last.' }),
 })
@@ -51,6 +52,7 @@ export const registerConsents = (server: HttpServer, reader: SqliteReader): void
         const at = new Date().toISOString()
         const seen = shown.map((row) => consentAt(row, at))
         return {
+          me: 'patientId' in own ? own.patientId : own.granteeId,
           // What has come to its end is no consent any more, whether or not that is written down.
           consents: list === 'requests' ? seen : seen.filter(({ permissions }) => permissions.length > 0),
           next: last && value.length > limit ? formatConsentCursor(cursorOf(own, last)) : null,

@@ -12,6 +12,7 @@ import { openSqliteReader } from '@headwater/read-models/sqlite-reader'
 import { underwriting } from '@headwater/read-models/underwriting'
 import { createGatewayAuth } from './auth/auth.ts'
 import { config } from './config.ts'
+import { connectContacts } from './contacts.ts'
 import { createGateway } from './gateway.ts'
 
 /** To count what partners ask. */
@@ -27,7 +28,8 @@ const readers = {
 const store = connectEventStore({ url: settings.EVENTSTORE_URL, logger })
 const limitPool = openPool(settings.DATABASE_URL, limitConnectionsMax, logger)
 const authenticator = createAuthenticator(settings, logger)
-const auth = createGatewayAuth(settings, { authenticator, logger })
+const contacts = connectContacts(settings.CONSENT_URL, logger)
+const auth = createGatewayAuth(settings, { authenticator, knowsEmail: contacts.register, logger })
 const gateway = await createGateway({
   readers,
   store,
@@ -44,5 +46,5 @@ const gateway = await createGateway({
 await runServer(gateway, { host: settings.HOST, port: settings.PORT }, async () => {
   readers.loans.close()
   readers.consents.close()
-  await Promise.all([readers.underwriting.close(), store.close(), auth.close(), limitPool.end()])
+  await Promise.all([readers.underwriting.close(), store.close(), auth.close(), contacts.close(), limitPool.end()])
 })

@@ -75,6 +75,7 @@ export const Layout = ({ children }: { children: ReactNode }) => {
           <nav aria-label="Main">
             <NavLink to="/apply">Apply</NavLink>
             <NavLink to="/underwriting">Underwriting</NavLink>
+            <NavLink to="/consents">Consents</NavLink>
             <a href="/api/docs">API</a>
           </nav>
           <SignIn />

@@ -21,7 +21,7 @@ export type Consent = z.infer<typeof consent>
 export type Target = z.infer<typeof target>
 export type GranteeKind = z.infer<typeof grantee>['kind']
 
-const consentList = z.object({ consents: z.array(consent), next: z.string().nullable() })
+const consentList = z.object({ me: z.string(), consents: z.array(consent), next: z.string().nullable() })
 
 const happened = z.discriminatedUnion('type', [
   z.object({

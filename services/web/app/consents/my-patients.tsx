@@ -5,12 +5,12 @@ import { useLiveRows } from '../live/use-live-rows.ts'
 import { newKey } from '../shared/api.server.ts'
 import type { Route } from './+types/my-patients'
 import { act, type Consent, listConsents } from './consents.server.ts'
-import { inForce, KindField, Outcome, Tabs, TargetField, Term } from './parts.tsx'
+import { inForce, KindField, MyId, Outcome, Tabs, TargetField, Term } from './parts.tsx'
 import { kindWords, targetWords } from './words.ts'
 
 export const loader = async ({ request, context }: Route.LoaderArgs) => {
-  const { consents } = await listConsents(context, request, '/granted')
-  return { consents, key: newKey(), openedAt: new Date().toISOString() }
+  const { consents, me } = await listConsents(context, request, '/granted')
+  return { consents, me, key: newKey(), openedAt: new Date().toISOString() }
 }
 
 export const action = ({ request, context }: Route.ActionArgs) => act(context, request, '/consents/patients')
@@ -18,7 +18,7 @@ export const action = ({ request, context }: Route.ActionArgs) => act(context, r
 const keyOf = ({ consentId }: Consent) => consentId
 
 export default function MyPatients({ loaderData, actionData }: Route.ComponentProps) {
-  const { key, openedAt } = loaderData
+  const { key, me, openedAt } = loaderData
   const [search] = useSearchParams()
   const live = useLiveRows({ topic: 'granted-consents', keyOf }, loaderData.consents)
   const now = live.heardAt ?? openedAt
@@ -29,6 +29,7 @@ export default function MyPatients({ loaderData, actionData }: Route.ComponentPr
       <title>My patients · Headwater</title>
       <Tabs />
       <h1>My patients</h1>
+      <MyId id={me} />
       <Connection live={live} openedAt={openedAt} />
       <Outcome refused={refused} done={search.get('done')} />
       <section aria-labelledby="granted">

@@ -6,15 +6,15 @@ import { newKey } from '../shared/api.server.ts'
 import { Time } from '../shared/time.tsx'
 import type { Route } from './+types/my-record'
 import { act, type Consent, listConsents } from './consents.server.ts'
-import { inForce, KindField, Outcome, Tabs, TargetField, Term } from './parts.tsx'
+import { inForce, KindField, MyId, Outcome, Tabs, TargetField, Term } from './parts.tsx'
 import { durations, nameOf, targetWords } from './words.ts'
 
 export const loader = async ({ request, context }: Route.LoaderArgs) => {
-  const [{ consents }, { consents: requests }] = await Promise.all([
+  const [{ consents, me }, { consents: requests }] = await Promise.all([
     listConsents(context, request, ''),
     listConsents(context, request, '/requests'),
   ])
-  return { consents, requests, key: newKey(), openedAt: new Date().toISOString() }
+  return { consents, requests, me, key: newKey(), openedAt: new Date().toISOString() }
 }
 
 export const action = ({ request, context }: Route.ActionArgs) => act(context, request, '/consents')
@@ -105,7 +105,7 @@ const Standing = ({ consents, sendKey, now }: { consents: readonly Consent[]; se
 )
 
 export default function MyRecord({ loaderData, actionData }: Route.ComponentProps) {
-  const { key, openedAt } = loaderData
+  const { key, me, openedAt } = loaderData
   const [search] = useSearchParams()
   const live = useLiveRows({ topic: 'consents', keyOf }, loaderData.consents)
   const asked = useLiveRows({ topic: 'consent-requests', keyOf }, loaderData.requests)
@@ -118,6 +118,7 @@ export default function MyRecord({ loaderData, actionData }: Route.ComponentProp
       <title>My record · Headwater</title>
       <Tabs />
       <h1>Who sees my health record</h1>
+      <MyId id={me} />
       <Connection live={live} openedAt={openedAt} />
       <Outcome refused={refused} done={search.get('done')} />
       <section aria-labelledby="requests">

@@ -13,6 +13,12 @@ export const Tabs = () => (
   </nav>
 )
 
+export const MyId = ({ id }: { id: string }) => (
+  <p className="quiet">
+    Your own id, for others to use: <code className="my-id">{id}</code>
+  </p>
+)
+
 export const Outcome = ({ refused, done }: { refused: string | undefined; done: string | null }) => {
   if (refused !== undefined)
     return (
