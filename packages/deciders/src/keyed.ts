@@ -21,7 +21,8 @@ export const withValue = <Value>(keyed: Keyed<Value>, key: string, value: Value 
   const values = new Map(keyed[bucket])
   if (value === undefined) values.delete(key)
   else values.set(key, value)
-  return Array.from({ length: bucketsCount }, (_, index) => (index === bucket ? values : keyed[index]))
+  const changed = keyed.length === 0 ? Array.from<undefined>({ length: bucketsCount }) : keyed
+  return changed.with(bucket, values)
 }
 
 export const entriesOf = <Value>(keyed: Keyed<Value>): readonly (readonly [string, Value])[] =>

@@ -6,6 +6,8 @@ import { categoryOf } from '@headwater/eventstore/stream-name'
 import type { SqliteReader } from './sqlite-reader.ts'
 
 const pageEvents = 500
+/** One look costs as much as several answers, so the more ask, the more share one; two, so that the store is never waited for twice. */
+const looksAtOnceMax = 2
 
 /** Up to where the store was looked through, and the last event of the categories on the way. */
 type Looked = { readonly at: Date; readonly needed: Position }
@@ -34,8 +36,9 @@ export const watchCurrency = (
   /** Everything up to here is in the rows of whatever checkpoint has reached `needed`. */
   let lookedUpTo = beginning
   let needed = beginning
-  let looking: Promise<Looked> | undefined
-  let lookingNext: Promise<Looked> | undefined
+  let rebuilds = 0
+  let underWay = 0
+  let gathering: PromiseWithResolvers<Looked> | undefined
 
   const checkpointNow = (): Position => {
     const checkpoint = reader.checkpoint()
@@ -43,6 +46,7 @@ export const watchCurrency = (
       // The read model is being built again: what it had once says nothing about what it has.
       lookedUpTo = beginning
       needed = beginning
+      rebuilds++
     }
     seenCheckpoint = checkpoint
     return checkpoint
@@ -54,9 +58,11 @@ export const watchCurrency = (
     const writer = reader.hearWriter()
     writer.catch(() => undefined) // awaited below
     const checkpoint = checkpointNow()
+    const begunWith = rebuilds
     let from = laterPosition(lookedUpTo, checkpoint)
     for (let isEnd = false; !isEnd; ) {
       const page = await store.readAfter(from, pageEvents)
+      if (rebuilds !== begunWith) throw new Error('The read model was begun anew meanwhile.')
       const last = page.findLast(({ stream }) => categories.includes(categoryOf(stream)))
       from = page.at(-1)?.position ?? from
       if (last) needed = laterPosition(needed, last.position)
@@ -67,27 +73,27 @@ export const watchCurrency = (
     return { at, needed }
   }
 
-  const begin = (): Promise<Looked> => {
-    const begun = look().finally(() => {
-      if (looking === begun) looking = undefined
-    })
-    looking = begun
-    return begun
+  const launch = () => {
+    const served = gathering
+    if (!served || underWay === looksAtOnceMax) return
+    gathering = undefined
+    underWay++
+    look()
+      .then(served.resolve, served.reject)
+      .finally(() => {
+        underWay--
+        launch()
+      })
   }
 
   /** Begins after the call, and serves all who call before it does. */
   const lookAfterNow = (): Promise<Looked> => {
-    if (!looking) return begin()
-    lookingNext ??= looking
-      .then(
-        () => undefined,
-        () => undefined,
-      )
-      .then(() => {
-        lookingNext = undefined
-        return begin()
-      })
-    return lookingNext
+    if (!gathering) {
+      gathering = Promise.withResolvers()
+      // Whoever asks in the same turn of the event loop comes along.
+      setImmediate(launch)
+    }
+    return gathering.promise
   }
 
   const confirmed = async (withinMs: number): Promise<boolean> => {

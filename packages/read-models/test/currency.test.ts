@@ -143,7 +143,7 @@ test('a read model that begins anew is not current by what it once had', async (
   expect(await currency.confirm(patienceMs)).toBe(false)
 })
 
-test('those who ask while a look is under way share the next one', async () => {
+test('those who ask together share a look, and nobody is served by one that began before', async () => {
   const counted = { pages: 0 }
   const gate = Promise.withResolvers<void>()
   const slow = {
@@ -154,8 +154,13 @@ test('those who ask while a look is under way share the next one', async () => {
     },
   }
   const currency = watchCurrency(slow, reader, [category])
-  const asked = Array.from({ length: 50 }, () => currency.confirm(patienceMs))
+  const ask = () => Array.from({ length: 50 }, () => currency.confirm(patienceMs))
+  const first = ask()
+  await until('the first look is under way', () => counted.pages === 1)
+  const second = ask()
+  await until('the second look is under way', () => counted.pages === 2)
   gate.resolve()
-  expect(await Promise.all(asked)).toEqual(asked.map(() => true))
+  const answers = await Promise.all([...first, ...second])
+  expect(answers).toEqual(answers.map(() => true))
   expect(counted.pages).toBe(2)
 })

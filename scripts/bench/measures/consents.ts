@@ -51,7 +51,7 @@ export const consents: Measure = {
   name: 'consents',
   title: 'Consents',
   how: `\`POST /api/consents/check\` by autocannon with ${connections} connections for ${roundS} s a round, in turns with a route
-of the same gateway that checks the same token and body and answers at once; every check is proved current against the
+of the same process that checks the same token and body and answers at once; every check is proved current against the
 event store. One after the other: the median of single checks, with ${few} and with ${many} consents. Revoking: from the answer of
 the command to a "no" of two gateways with projectors of their own. Cold: the first command of a process on one patient.`,
   run: async (bench) => {
@@ -63,26 +63,26 @@ the command to a "no" of two gateways with projectors of their own. Cold: the fi
     const manyOf = quick ? quickMany : many
     const small = await startCity(bench, few, issuer.env)
     const large = await startCity(bench, manyOf, issuer.env)
-    const [smallUrl, largeUrl, otherUrl] = [
+    const [{ gatewayUrl: smallUrl }, { gatewayUrl: largeUrl, emptyUrl }, { gatewayUrl: otherUrl }] = [
       await small.newEdge('a'),
       await large.newEdge('a'),
       await large.newEdge('b'),
     ]
     const client = processes.worker<ConsentGatewayTasks>('workers/consent-gateway.ts')
-    const load = async (route: string) => {
+    const load = async (url: string, route: string) => {
       const seconds = quick ? 1 : roundS
-      const asked = { url: largeUrl, path: route, token, patients: manyOf, connections, seconds }
+      const asked = { url, path: route, token, patients: manyOf, connections, seconds }
       return (await client.call('load', asked)).perSecond
     }
     const single = (url: string, patients: number) =>
       client.call('oneByOne', { url, path: '/api/consents/check', token, patients, count: quick ? 100 : 1_000 })
     say('warming up')
-    await load('/api/consents/check')
-    await load('/bench/empty')
+    await load(largeUrl, '/api/consents/check')
+    await load(emptyUrl, '/bench/empty')
     say('in turns: check, empty route; few, many')
     const throughput = await inTurns(rounds, {
-      check: () => load('/api/consents/check'),
-      empty: () => load('/bench/empty'),
+      check: () => load(largeUrl, '/api/consents/check'),
+      empty: () => load(emptyUrl, '/bench/empty'),
     })
     const latency = await inTurns(rounds, {
       many: () => single(largeUrl, manyOf),

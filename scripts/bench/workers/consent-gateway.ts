@@ -2,8 +2,10 @@
 
 import { consentQueryRules } from '@headwater/deciders/consent/consent-policy'
 import { connectEventStore } from '@headwater/eventstore/client'
-import { createAuthenticator } from '@headwater/http-kit/auth'
+import { bearerCredentials, createAuthenticator } from '@headwater/http-kit/auth'
 import { parseConfig } from '@headwater/http-kit/config'
+import { createHealth } from '@headwater/http-kit/health'
+import { createServer } from '@headwater/http-kit/server'
 import { createLogger } from '@headwater/http-kit/telemetry'
 import { consents } from '@headwater/read-models/consents'
 import { loans } from '@headwater/read-models/loans'
@@ -39,8 +41,9 @@ const tasks = {
     readonly eventStoreUrl: string
     readonly directory: string
     readonly env: Readonly<Record<string, string>>
-  }): Promise<string> => {
+  }) => {
     const logger = createLogger({ service: 'gateway', level: 'fatal' })
+    const authenticator = createAuthenticator(parseConfig(config, env), logger)
     const gateway = await createGateway({
       readers: {
         loans: openSqliteReader({ directory, projection: loans, logger }),
@@ -52,16 +55,25 @@ const tasks = {
       jobsUrl: nowhere,
       partnerLimit: { pool: openPool(noDatabase, 1, logger), perMinute: 1_000_000 },
       webUrl: nowhere,
-      authenticator: createAuthenticator(parseConfig(config, env), logger),
+      authenticator,
       trustedProxies: 'loopback',
       logger,
     })
-    gateway.post(
+    // Beside it in the same process: partners' requests are not counted here, as checks are not.
+    const empty = await createServer({
+      title: 'Empty',
+      description: 'Checks token and body, and answers.',
+      logger,
+      health: createHealth({}),
+      credentialsOf: bearerCredentials(authenticator),
+    })
+    empty.post(
       '/bench/empty',
       { config: { rules: consentQueryRules.check }, schema: { body, response: { 200: answer } } },
       async () => ({ hasConsent: true, at: new Date().toISOString() }),
     )
-    return gateway.listen({ host: '127.0.0.1', port: 0 })
+    const listening = { host: '127.0.0.1', port: 0 }
+    return { gatewayUrl: await gateway.listen(listening), emptyUrl: await empty.listen(listening) }
   },
   /** Requests a second, and the median time of one in ms. */
   load: async ({ url, path, token, patients, connections, seconds }: CheckLoad) => {
