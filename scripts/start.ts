@@ -27,6 +27,7 @@ const ports = {
   eventstore: setting('EVENTSTORE_PORT', 2113),
   gateway: setting('GATEWAY_PORT', 8080),
   loan: setting('LOAN_PORT', 8081),
+  consent: setting('CONSENT_PORT', 8087),
   'edge-projector': setting('EDGE_PROJECTOR_PORT', 8082),
   web: setting('WEB_PORT', 8085),
   'dashboard-projector': setting('DASHBOARD_PROJECTOR_PORT', 8083),
@@ -35,6 +36,8 @@ const ports = {
   sandbox: setting('SANDBOX_PORT', 8090),
   postgres: setting('POSTGRES_PORT', 5432),
 }
+/** The sandbox's other port. */
+const smtp = setting('SMTP_PORT', 8025)
 const localUrl = ({ port }: Setting) => `http://127.0.0.1:${port}`
 /** As browsers are told to go there. */
 const home = `http://localhost:${ports.gateway.port}`
@@ -43,7 +46,10 @@ const keys = capabilityKeys(dataDirectory)
 const addresses = {
   EVENTSTORE_URL: env.EVENTSTORE_URL ?? `esdb://localhost:${ports.eventstore.port}?tls=false`,
   CREDIT_BUREAU_URL: env.CREDIT_BUREAU_URL ?? localUrl(ports.sandbox),
+  SMTP_PORT: String(smtp.port),
+  SMTP_URL: env.SMTP_URL ?? `smtp://127.0.0.1:${smtp.port}`,
   LOAN_URL: localUrl(ports.loan),
+  CONSENT_URL: localUrl(ports.consent),
   JOBS_URL: localUrl(ports.jobs),
   WEB_URL: localUrl(ports.web),
   GATEWAY_URL: localUrl(ports.gateway),
@@ -121,6 +127,7 @@ const parts: readonly Part[] = [
   service('dashboard-projector'),
   service('jobs'),
   service('loan'),
+  service('consent'),
   service('web'),
   service('gateway'),
 ]

@@ -106,6 +106,7 @@ export const storeOf = (history: History): EventStore => {
   return {
     append: none,
     readStream: none,
+    readAfter: none,
     eventAfter: none,
     storeId: async () => uuidOf('the store in memory'),
     head: async () => head,

@@ -9,6 +9,7 @@ import { type Postgres, startPostgres } from '../postgres.ts'
 import { describeRun } from './machine.ts'
 import { type Bench, type Measure, verdictOn } from './measure.ts'
 import { commands } from './measures/commands.ts'
+import { consents } from './measures/consents.ts'
 import { decisions } from './measures/decisions.ts'
 import { follow } from './measures/follow.ts'
 import { http } from './measures/http.ts'
@@ -23,7 +24,18 @@ import { summariseProfiles } from './profile.ts'
 import { type Measured, markdown, notesOn, terminalTable } from './report.ts'
 
 const roundsDefault = 3
-const measures: readonly Measure[] = [decisions, commands, projections, follow, live, pixel, http, tokens, size]
+const measures: readonly Measure[] = [
+  decisions,
+  commands,
+  projections,
+  follow,
+  live,
+  pixel,
+  http,
+  tokens,
+  consents,
+  size,
+]
 
 const root = path.join(import.meta.dirname, '../..')
 const reportFile = path.join(root, 'docs/benchmarks.md')

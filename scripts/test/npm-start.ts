@@ -16,11 +16,13 @@ const variables = [
   'POSTGRES_PORT',
   'GATEWAY_PORT',
   'LOAN_PORT',
+  'CONSENT_PORT',
   'EDGE_PROJECTOR_PORT',
   'DASHBOARD_PROJECTOR_PORT',
   'JOBS_PORT',
   'IDENTITY_PORT',
   'SANDBOX_PORT',
+  'SMTP_PORT',
 ] as const
 
 export const freePorts = async (): Promise<Record<(typeof variables)[number], string>> => {

@@ -108,6 +108,7 @@ export type System = {
   readonly sandbox: Part
   /** Replicas of the loan service; the gateway forwards to the first. */
   readonly loans: readonly Part[]
+  readonly consent: Part
   readonly projector: Part
   readonly web: Part
   readonly dashboardProjector: Part
@@ -133,7 +134,19 @@ export const startSystem = async ({ loanReplicas = 1 }: { loanReplicas?: number 
   const database = await testDatabase()
   // Longer than any run: nobody here refreshes tokens.
   const issuer = await startIssuer({ lifetimeSeconds: tokenLifetimeSeconds })
-  const [eventstorePort, sandboxPort, projectorPort, dashboardProjectorPort, jobsPort, webPort, gatewayPort] = [
+  const [
+    eventstorePort,
+    sandboxPort,
+    smtpPort,
+    consentPort,
+    projectorPort,
+    dashboardProjectorPort,
+    jobsPort,
+    webPort,
+    gatewayPort,
+  ] = [
+    await freePort(),
+    await freePort(),
     await freePort(),
     await freePort(),
     await freePort(),
@@ -151,7 +164,13 @@ export const startSystem = async ({ loanReplicas = 1 }: { loanReplicas?: number 
     EMBEDDED_EVENTSTORE_PORT: String(eventstorePort),
     EMBEDDED_EVENTSTORE_DIRECTORY: path.join(directory, 'eventstore'),
   })
-  const sandbox = part('sandbox', 'services/sandbox/src/main.ts', sandboxPort, { PORT: String(sandboxPort) }, ready)
+  const sandbox = part(
+    'sandbox',
+    'services/sandbox/src/main.ts',
+    sandboxPort,
+    { PORT: String(sandboxPort), SMTP_PORT: String(smtpPort) },
+    ready,
+  )
   const loans = loanPorts.map((port, index) =>
     part(
       `loan ${index + 1}`,
@@ -166,6 +185,13 @@ export const startSystem = async ({ loanReplicas = 1 }: { loanReplicas?: number 
       },
       ready,
     ),
+  )
+  const consent = part(
+    'consent',
+    'services/consent/src/main.ts',
+    consentPort,
+    { PORT: String(consentPort), EVENTSTORE_URL: eventstoreUrl, ...issuer.env },
+    ready,
   )
   const projector = part(
     'edge-projector',
@@ -197,6 +223,7 @@ export const startSystem = async ({ loanReplicas = 1 }: { loanReplicas?: number 
       EVENTSTORE_URL: eventstoreUrl,
       DATABASE_URL: database.url,
       CREDIT_BUREAU_URL: sandbox.url,
+      SMTP_URL: `smtp://127.0.0.1:${smtpPort}`,
       APPLICANT_KEY: applicantKey,
       WEBHOOK_KEY: webhookKey,
       WEBHOOK_ALLOW_PRIVATE: '1',
@@ -214,6 +241,7 @@ export const startSystem = async ({ loanReplicas = 1 }: { loanReplicas?: number 
       WEB_URL: web.url,
       DATABASE_URL: database.url,
       LOAN_URL: loans[0]?.url ?? '',
+      CONSENT_URL: consent.url,
       JOBS_URL: jobs.url,
       ...issuer.env,
       PUBLIC_URL: `http://127.0.0.1:${gatewayPort}`,
@@ -234,7 +262,7 @@ export const startSystem = async ({ loanReplicas = 1 }: { loanReplicas?: number 
   ] as const
   const urlFor = { applicant: browsers[0].url, underwriter: browsers[1].url }
 
-  const parts = [eventstore, sandbox, ...loans, projector, dashboardProjector, jobs, web, gateway]
+  const parts = [eventstore, sandbox, ...loans, consent, projector, dashboardProjector, jobs, web, gateway]
   const stop = async () => {
     await Promise.all(browsers.map((browser) => browser.stop()))
     for (const running of parts.toReversed()) await running.stop()
@@ -244,7 +272,7 @@ export const startSystem = async ({ loanReplicas = 1 }: { loanReplicas?: number 
   }
   try {
     await eventstore.start()
-    await Promise.all([sandbox, ...loans, projector, dashboardProjector, jobs].map((one) => one.start()))
+    await Promise.all([sandbox, ...loans, consent, projector, dashboardProjector, jobs].map((one) => one.start()))
     await Promise.all([web, gateway].map((one) => one.start()))
   } catch (error) {
     await stop()
@@ -254,6 +282,7 @@ export const startSystem = async ({ loanReplicas = 1 }: { loanReplicas?: number 
     eventstore,
     sandbox,
     loans,
+    consent,
     projector,
     dashboardProjector,
     jobs,

@@ -13,12 +13,13 @@ export type Actor = {
 
 export const anonymous: Actor = { kind: 'anonymous', sub: 'anonymous', roles: [], scopes: [] }
 
-export type Role = 'underwriter' | 'operator' | 'auditor'
+export type Role = 'underwriter' | 'operator' | 'auditor' | 'patient' | 'doctor' | 'nurse'
 export type Scope = 'loans:write' | 'loans:read' | 'consents:check'
 
 export type Rule =
   | { readonly allows: 'anyone' }
   | { readonly allows: 'people' }
+  | { readonly allows: 'signed in' }
   | { readonly allows: 'role'; readonly role: Role }
   | { readonly allows: 'owner'; readonly scope: Scope }
   | { readonly allows: 'partner'; readonly scope: Scope }
@@ -29,6 +30,8 @@ export type Rules = readonly Rule[]
 export const anyone: Rule = { allows: 'anyone' }
 /** Whoever acts for themselves, signed in or not. Clients and links may only do what their scopes say. */
 export const people: Rule = { allows: 'people' }
+/** Whoever acts for themselves and is known: a person has some things merely by being one. */
+export const signedIn: Rule = { allows: 'signed in' }
 /** People only: a partner's client has scopes and never a role. */
 export const role = (role: Role): Rule => ({ allows: 'role', role })
 /** Whose it is: a person, the link to it, or the partner that made it, which also needs the scope. */
@@ -44,6 +47,8 @@ const permissionBy = (rule: Rule, { kind, roles, scopes }: Actor): Permission =>
       return 'yes'
     case 'people':
       return kind === 'person' || kind === 'anonymous' ? 'yes' : 'no'
+    case 'signed in':
+      return kind === 'person' ? 'yes' : 'no'
     case 'role':
       return kind === 'person' && roles.includes(rule.role) ? 'yes' : 'no'
     case 'owner':

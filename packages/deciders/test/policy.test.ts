@@ -1,6 +1,6 @@
 // What each kind of rule means for each kind of actor.
 import { expect, test } from 'vitest'
-import { type Actor, anonymous, anyone, may, owner, partner, people, role } from '../src/policy.ts'
+import { type Actor, anonymous, anyone, may, owner, partner, people, role, signedIn } from '../src/policy.ts'
 
 const person: Actor = { kind: 'person', sub: 'alice', roles: [], scopes: [] }
 const underwriter: Actor = { ...person, roles: ['underwriter'] }
@@ -12,6 +12,7 @@ test.each([
   // anonymous, person, underwriter, client, client with the scope, capability
   ['anyone', [anyone], 'yes', 'yes', 'yes', 'yes', 'yes', 'yes'],
   ['people', [people], 'yes', 'yes', 'yes', 'no', 'no', 'no'],
+  ['signed in', [signedIn], 'no', 'yes', 'yes', 'no', 'no', 'no'],
   ['role', [role('underwriter')], 'no', 'no', 'yes', 'no', 'no', 'no'],
   ['owner', [owner('loans:write')], 'no', 'if owner', 'if owner', 'no', 'if owner', 'if owner'],
   ['partner', [partner('loans:write')], 'no', 'no', 'no', 'no', 'yes', 'no'],

@@ -1,6 +1,6 @@
 // What Headwater needs of EventStoreDB, on the official client: appends, bounded reads, subscriptions, and who the store is.
 import { randomUUID } from 'node:crypto'
-import { BACKWARDS, END, type EventStoreDBClient, FORWARDS, StreamNotFoundError } from '@eventstore/db-client'
+import { BACKWARDS, END, type EventStoreDBClient, FORWARDS, START, StreamNotFoundError } from '@eventstore/db-client'
 import { Rejection } from '@headwater/deciders/decider'
 import type { Logger } from 'pino'
 import { type EventToAppend, type ExpectedRevision, shareAppender } from './appender.ts'
@@ -61,6 +61,8 @@ export type EventStore = {
   readonly head: () => Promise<Position>
   /** The event at exactly this position. */
   readonly eventAt: (position: Position) => Promise<StoredEvent | undefined>
+  /** The next events of `$all` after a position, of whatever category; fewer than `maxCount` only when there are no more. */
+  readonly readAfter: (position: Position, maxCount: number) => Promise<readonly StoredEvent[]>
   /** The first event of these categories after a position. */
   readonly eventAfter: (categories: readonly string[], position: Position) => Promise<StoredEvent | undefined>
   /** The uuid that names this store, the same for every client; written by whoever asks first. */
@@ -160,6 +162,16 @@ export const connectEventStore = ({ url, logger }: { url: string; logger: Logger
       : undefined
   }
 
+  const readAfter: EventStore['readAfter'] = async (position, maxCount) => {
+    // The server begins with the event at the position, if there is one.
+    const fromPosition = comparePosition(position, beginning) === 0 ? START : position
+    const events = await read((from) =>
+      from.readAll({ ...ofLeader, direction: FORWARDS, fromPosition, maxCount: maxCount + 1 }),
+    )
+    const known = events.flatMap((event) => (isKnown(event.position) ? [toStoredEvent(event, event.position)] : []))
+    return known.filter((event) => comparePosition(event.position, position) > 0).slice(0, maxCount)
+  }
+
   const eventAfter: EventStore['eventAfter'] = (categories, position) =>
     new Promise((resolve, reject) => {
       const settle = (act: () => void) => {
@@ -204,6 +216,7 @@ export const connectEventStore = ({ url, logger }: { url: string; logger: Logger
     readStream,
     head,
     eventAt,
+    readAfter,
     eventAfter,
     storeId,
     subscribe: (categories, after, handlers) => openSubscription(url, categories, after, handlers),

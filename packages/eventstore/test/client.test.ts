@@ -276,3 +276,20 @@ describe('reading', () => {
     expect(new Set(names).size).toBe(1)
   })
 })
+
+describe('reading $all', () => {
+  test('what comes after a position, in pages, to the end', async () => {
+    const store = connect(await newStore())
+    const stream = newStream()
+    const first = await store.append(stream, [event()], 'no_stream')
+    if (first.outcome !== 'appended') throw new Error('the event was not appended')
+    const more = [event(), event(), event()]
+    await store.append(stream, more, 0n)
+    const idsAfter = async (position: typeof first.position, maxCount: number) =>
+      (await store.readAfter(position, maxCount)).filter((found) => found.stream === stream).map(({ id }) => id)
+    expect(await idsAfter(first.position, 500)).toEqual(more.map(({ id }) => id))
+    expect(await store.readAfter(first.position, 2)).toHaveLength(2)
+    expect(await store.readAfter(await store.head(), 2)).toEqual([])
+    expect((await store.readAfter(beginning, 1)).length).toBe(1)
+  })
+})

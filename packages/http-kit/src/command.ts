@@ -5,7 +5,7 @@ import { problemSchema, validationProblem } from './problem.ts'
 
 export const commandAnswer = z
   .object({
-    id: z.uuid(),
+    id: z.string(),
     revision: z
       .string()
       .meta({ description: 'Place of the last event in its stream; also the ETag.', examples: ['2'] }),

@@ -57,6 +57,8 @@ const requirementsOf = (rule: Rule, { issuer, cookies }: Accepted): Requirement[
       return [{}]
     case 'people':
       return [...person([]), {}]
+    case 'signed in':
+      return person([])
     case 'role':
       return person([rule.role])
     case 'owner':

@@ -43,6 +43,8 @@ export type SqliteReader = {
   readonly waitFor: (position: Position, timeoutMs: number) => Promise<boolean>
   /** About `limit` changes after a token (a batch is never cut), or 'snapshot needed' when the feed cannot tell them. */
   readonly changesSince: (token: string, limit: number) => Changes | 'snapshot needed'
+  /** Resolves when the writer's process has answered; rejects when none is connected. One that stands still is silent. */
+  readonly hearWriter: () => Promise<void>
   /** Calls `listener` soon after every commit, once for several. Returns what ends that. */
   readonly onCommit: (listener: () => void) => () => void
   readonly close: () => void
@@ -231,6 +233,10 @@ export const openSqliteReader = ({
         const from = resumeFrom(projection, bounds, token)
         return from ? changesOf(projection, bounds, from, db.feed.page(from, limit)) : 'snapshot needed'
       })
+    },
+    hearWriter: async () => {
+      if (!waker) throw new Error('No writer is connected.')
+      await waker.hear()
     },
     onCommit: (listener) => {
       listeners.add(listener)

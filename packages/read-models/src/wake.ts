@@ -1,7 +1,11 @@
-// How the writer of a file wakes its readers in other processes: one byte a commit through a unix domain socket.
+// How the writer of a file wakes its readers in other processes, and shows them that it lives: bytes through a unix domain socket.
 import { rename } from 'node:fs/promises'
 import { connect, createServer, type Socket } from 'node:net'
 import type { Logger } from 'pino'
+
+const woken = '.'
+const areYouThere = '?'
+const here = '!'
 
 export type Waker = { readonly wake: () => void; readonly close: () => void }
 
@@ -13,7 +17,8 @@ export const startWaker = (file: string, logger: Logger): Waker => {
     reader.on('error', () => reader.destroy())
     reader.on('close', () => readers.delete(reader))
     reader.unref()
-    reader.resume()
+    // One answer to several questions is enough: whoever asks wants to know that there is somebody.
+    reader.on('data', () => reader.write(here))
   })
   const failed = (error: unknown) => logger.warn({ err: error, file }, 'readers will not be woken, they will poll')
   server.on('error', failed)
@@ -25,7 +30,7 @@ export const startWaker = (file: string, logger: Logger): Waker => {
   })
   return {
     wake: () => {
-      for (const reader of readers) if (reader.writableLength === 0) reader.write('.')
+      for (const reader of readers) if (reader.writableLength === 0) reader.write(woken)
     },
     close: () => {
       for (const reader of readers) reader.destroy()
@@ -34,13 +39,38 @@ export const startWaker = (file: string, logger: Logger): Waker => {
   }
 }
 
-/** Calls `woken` for every byte or several; `ended` when there is no writer to listen to, or no more. */
-export const listenToWaker = (file: string, woken: () => void, ended: () => void): { readonly close: () => void } => {
-  const socket = connect(file)
+export type Listener = {
+  /** Resolves when the writer has answered; rejects when it is gone. */
+  readonly hear: () => Promise<void>
+  readonly close: () => void
+}
+
+/** Calls `wake` for every byte or several; `ended` when there is no writer to listen to, or no more. */
+export const listenToWaker = (file: string, wake: () => void, ended: () => void): Listener => {
+  const socket = connect(file).setEncoding('latin1')
+  const asking = new Set<PromiseWithResolvers<void>>()
   socket.unref()
-  socket.on('connect', woken) // a commit may have come before the connection
-  socket.on('data', woken)
+  socket.on('connect', wake) // a commit may have come before the connection
+  socket.on('data', (text: string) => {
+    if (text.includes(here)) {
+      for (const { resolve } of asking) resolve()
+      asking.clear()
+    }
+    if (text.includes(woken)) wake()
+  })
   socket.on('error', () => undefined) // 'close' follows
-  socket.on('close', ended)
-  return { close: () => socket.destroy() }
+  socket.on('close', () => {
+    for (const { reject } of asking) reject(new Error('The writer is gone.'))
+    ended()
+  })
+  return {
+    hear: () => {
+      const question = Promise.withResolvers<void>()
+      asking.add(question)
+      if (socket.destroyed) question.reject(new Error('The writer is gone.'))
+      else socket.write(areYouThere)
+      return question.promise
+    },
+    close: () => socket.destroy(),
+  }
 }

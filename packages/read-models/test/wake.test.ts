@@ -2,7 +2,7 @@
 import { existsSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
-import { afterEach, beforeEach, test } from 'vitest'
+import { afterEach, beforeEach, expect, test } from 'vitest'
 import { listenToWaker, startWaker, type Waker } from '../src/wake.ts'
 import { logger, until } from './support.ts'
 
@@ -58,6 +58,25 @@ test('a reader learns that its writer is gone, and finds none where none is', as
     () => ended++,
   )
   await until('it is told at once', () => ended === 1)
+})
+
+test('a writer answers who asks whether it is there', async () => {
+  const waker = await started()
+  const reader = listenToWaker(
+    file,
+    () => undefined,
+    () => undefined,
+  )
+  await reader.hear()
+  await Promise.all([reader.hear(), reader.hear()])
+  const unanswered = listenToWaker(
+    path.join(directory, 'nobody.sock'),
+    () => undefined,
+    () => undefined,
+  ).hear()
+  await expect(unanswered).rejects.toThrow('gone')
+  waker.close()
+  await expect(reader.hear()).rejects.toThrow('gone')
 })
 
 test('a writer that ends late does not take the name from its successor', async () => {

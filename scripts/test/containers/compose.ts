@@ -70,7 +70,8 @@ const referenceFindings = (name: string, service: ComposeService, { services, vo
     // Where browsers go; containers do not.
     if (!variable.endsWith('_URL') || variable === 'PUBLIC_URL') continue
     const { hostname, port } = new URL(value)
-    if (!(hostname in services) || port !== portOf(hostname))
+    const listensAt = variable === 'SMTP_URL' ? services[hostname]?.environment?.SMTP_PORT : portOf(hostname)
+    if (!(hostname in services) || port !== listensAt)
       findings.push(`${name}: ${variable} ${value} is no port of a service`)
     // Of two services that ask each other, one waits.
     else if (!waitsFor(name, hostname) && !waitsFor(hostname, name))

@@ -38,6 +38,7 @@ export const secrets: Readonly<Record<string, Environment>> = {
     public: publicKey.export({ format: 'pem', type: 'spki' }).toString(),
     private: privateKey.export({ format: 'pem', type: 'pkcs8' }).toString(),
   },
+  mail: { url: 'smtps://user:password@mail.example' },
   eventstore: { url: 'esdb+discover://headwater:password@eventstore.example:2113' },
   postgres: { url: 'postgres://headwater:password@postgres.example:5432/headwater' },
   webhooks: { key: '0d2f9a1c7e5b4f3a8c6d1e0b9a7f5c34' },

@@ -2,29 +2,34 @@
 import { decideLoanInput, requestLoanInput, withdrawLoanInput } from '@headwater/deciders/loan/loan'
 import { loanCommandRules } from '@headwater/deciders/loan/loan-policy'
 import type { Rules } from '@headwater/deciders/policy'
+import type { Allowed } from '@headwater/http-kit/access'
 import { commandHeaders, commandResponses } from '@headwater/http-kit/command'
 import type { HttpServer } from '@headwater/http-kit/server'
 import { z } from 'zod'
 import type { Applying } from './auth/applying.ts'
 import { credentialForLoan } from './auth/loan-access.ts'
+import { consentCommands } from './consent-commands.ts'
 import { type Answer, answerWith, connectService } from './forwarding.ts'
 import { named, type People } from './people.ts'
 
-type ServiceName = 'loan'
+type ServiceName = 'loan' | 'consent'
 export type ServiceUrls = Readonly<Record<ServiceName, string>>
 
-type Command = {
+/** A command as the gateway knows it: where it goes and how it is described. */
+export type ForwardedCommand = {
   readonly url: string
   readonly service: ServiceName
   readonly rules: Rules
   readonly summary: string
   readonly description: string
   readonly body: z.ZodType
+  /** Of the allowed credentials, the one to send it with. `id` is the one in the address, if there is one. */
+  readonly credential: (allowed: readonly Allowed[], id: string | undefined) => Allowed | undefined
 }
 
 const applyUrl = '/api/loans'
 
-const commands: readonly Command[] = [
+const loanCommands: readonly ForwardedCommand[] = [
   {
     url: applyUrl,
     service: 'loan',
@@ -32,6 +37,7 @@ const commands: readonly Command[] = [
     summary: 'Request a loan',
     description: 'The credit bureau is asked at once: the loan is approved, denied, or waits for an underwriter.',
     body: requestLoanInput,
+    credential: credentialForLoan,
   },
   {
     url: '/api/loans/:id/approve',
@@ -40,6 +46,7 @@ const commands: readonly Command[] = [
     summary: 'Approve a loan',
     description: 'For underwriters, while the loan awaits review.',
     body: decideLoanInput,
+    credential: credentialForLoan,
   },
   {
     url: '/api/loans/:id/deny',
@@ -48,6 +55,7 @@ const commands: readonly Command[] = [
     summary: 'Deny a loan',
     description: 'For underwriters, while the loan awaits review.',
     body: decideLoanInput,
+    credential: credentialForLoan,
   },
   {
     url: '/api/loans/:id/withdraw',
@@ -56,8 +64,11 @@ const commands: readonly Command[] = [
     summary: 'Withdraw a loan',
     description: 'For whoever requested it, until it is decided.',
     body: withdrawLoanInput,
+    credential: credentialForLoan,
   },
 ]
+
+const commands = [...loanCommands, ...consentCommands]
 
 const idParameter = z.object({ id: z.uuid() })
 
@@ -86,7 +97,10 @@ export const registerCommands = async (
     readonly answerTimeoutMs?: number | undefined
   },
 ): Promise<void> => {
-  const connected = { loan: connectService('loan', serviceUrls.loan, { answerTimeoutMs }) }
+  const connected = {
+    loan: connectService('loan', serviceUrls.loan, { answerTimeoutMs }),
+    consent: connectService('consent', serviceUrls.consent, { answerTimeoutMs }),
+  }
   server.addHook('onClose', async () => {
     await Promise.all(Object.values(connected).map((service) => service.close()))
   })
@@ -97,7 +111,7 @@ export const registerCommands = async (
     scope.removeAllContentTypeParsers()
     scope.addContentTypeParser('*', { parseAs: 'buffer' }, async (_request: unknown, body: Buffer) => body)
 
-    for (const { url, service, rules, summary, description, body } of commands) {
+    for (const { url, service, rules, summary, description, body, credential } of commands) {
       const applies = url === applyUrl
       const params = url.includes(':id') ? { params: idParameter } : {}
       const schema = { tags: [service], summary, description, headers: commandHeaders, body, ...params }
@@ -109,9 +123,8 @@ export const registerCommands = async (
           schema: { ...schema, response: commandResponses },
         },
         async (request, reply) => {
-          const loanId = idParameter.safeParse(request.params).data?.id
-          const { token } = credentialForLoan(request.allowed, loanId)
-          const answer = await connected[service].forward(request, token)
+          const id = idParameter.safeParse(request.params).data?.id
+          const answer = await connected[service].forward(request, credential(request.allowed, id)?.token)
           if (applies && answer.status < 300) await applying?.accepted(request, reply, answer.body)
           return answerWith(reply, await withDeciderName(answer, people))
         },

@@ -5,6 +5,7 @@ import { auditSettings, serverSettings } from '@headwater/http-kit/config'
 import ipaddr from 'ipaddr.js'
 import { z } from 'zod'
 import { gatewayAuthSettings } from './auth/auth.ts'
+import { checkWaitMsDefault } from './consent-check.ts'
 
 /** Names that stand for networks of their kind. */
 const networkNames: readonly string[] = ['loopback', 'linklocal', 'uniquelocal']
@@ -28,6 +29,9 @@ export const config = z.object({
   EVENTSTORE_URL: z.string().default('esdb://localhost:2113?tls=false'),
   DATABASE_URL: z.string().default('postgres://postgres@127.0.0.1:5432/postgres'),
   LOAN_URL: z.url().default('http://127.0.0.1:8081'),
+  CONSENT_URL: z.url().default('http://127.0.0.1:8087'),
+  /** How long a check of a consent waits for the newest events, in ms. */
+  CONSENT_CHECK_WAIT_MS: z.coerce.number().int().min(0).max(10_000).default(checkWaitMsDefault),
   JOBS_URL: z.url().default('http://127.0.0.1:8084'),
   /** Of each partner, over all gateways. */
   PARTNER_LIMIT_PER_MINUTE: z.coerce.number().int().min(1).default(600),

@@ -7,6 +7,8 @@ import { createHealth } from '@headwater/http-kit/health'
 import type { Metrics } from '@headwater/http-kit/metrics'
 import { createServer, type HttpServer } from '@headwater/http-kit/server'
 import type { Logger } from '@headwater/http-kit/telemetry'
+import { consents } from '@headwater/read-models/consents'
+import { watchCurrency } from '@headwater/read-models/currency'
 import type { PostgresReader } from '@headwater/read-models/postgres-reader'
 import type { SqliteReader } from '@headwater/read-models/sqlite-reader'
 import { contentSecurityPolicy, registerApiDocs } from './api-docs.ts'
@@ -14,6 +16,9 @@ import { registerAudit } from './audit.ts'
 import type { GatewayAuth } from './auth/auth.ts'
 import { createCredentials } from './auth/credentials.ts'
 import { registerCommands, type ServiceUrls } from './commands.ts'
+import { registerConsentCheck } from './consent-check.ts'
+import { registerConsentHistory } from './consent-history.ts'
+import { registerConsents } from './consents.ts'
 import { type LiveLimits, registerLive } from './live.ts'
 import { startLiveQueries } from './live-queries.ts'
 import { registerLoanHistory } from './loan-history.ts'
@@ -29,10 +34,11 @@ import { registerWebhooks } from './webhooks.ts'
 export type GatewayOptions = {
   readonly readers: {
     readonly loans: SqliteReader
+    readonly consents: SqliteReader
     readonly underwriting: PostgresReader
     readonly audit: PostgresReader
   }
-  readonly store: Pick<EventStore, 'readStream'>
+  readonly store: Pick<EventStore, 'readStream' | 'readAfter'>
   readonly serviceUrls: ServiceUrls
   readonly jobsUrl: string
   readonly partnerLimit: PartnerLimitOptions
@@ -48,6 +54,8 @@ export type GatewayOptions = {
   readonly logger: Logger
   readonly liveLimits?: Partial<LiveLimits>
   readonly commandTimeoutMs?: number | undefined
+  /** For the read model to become current, before a check is answered that it is not. */
+  readonly checkWaitMs?: number | undefined
 }
 
 export const createGateway = async (options: GatewayOptions): Promise<HttpServer> => {
@@ -67,10 +75,14 @@ export const createGateway = async (options: GatewayOptions): Promise<HttpServer
     logger,
     liveLimits = {},
     commandTimeoutMs,
+    checkWaitMs,
   } = options
   const notMade = (projector: string) => ({ trouble: `The ${projector} projector has not made the read model yet.` })
   const health = createHealth(
-    { loans: () => (readers.loans.ready() ? {} : notMade('edge')) },
+    {
+      loans: () => (readers.loans.ready() ? {} : notMade('edge')),
+      consents: () => (readers.consents.ready() ? {} : notMade('edge')),
+    },
     // The edge serves whoever applies for a loan also while Postgres is away.
     {
       underwriting: async () => ((await readers.underwriting.ready()) ? {} : notMade('dashboard')),
@@ -92,9 +104,13 @@ export const createGateway = async (options: GatewayOptions): Promise<HttpServer
     onRefused: audit.refused,
     accepted: { issuer: authenticator.issuer, cookies: true, limitsPartners: true },
   })
+  // Before partners are limited: a hospital asks at every view of a record, and is not to be kept from asking.
+  const currency = watchCurrency(store, readers.consents, consents.categories)
+  registerConsentCheck(server, { reader: readers.consents, currency, waitMs: checkWaitMs })
   limitPartners(server, partnerLimit)
   const queries = {
     loans: startLiveQueries(readers.loans, logger),
+    consents: startLiveQueries(readers.consents, logger),
     underwriting: startLiveQueries(readers.underwriting, logger),
   }
   server.addHook('onClose', async () => {
@@ -119,6 +135,8 @@ export const createGateway = async (options: GatewayOptions): Promise<HttpServer
   registerLoanHistory(server, { store, people })
   registerRevealNationalId(server, { reader: readers.loans, audit })
   registerAudit(server, { reader: readers.audit, people })
+  registerConsents(server, readers.consents)
+  registerConsentHistory(server, { reader: readers.consents, store })
   await registerCommands(server, serviceUrls, { people, applying: auth.applying, answerTimeoutMs: commandTimeoutMs })
   await registerWebhooks(server, jobsUrl)
   await registerPages(server, webUrl)

@@ -7,6 +7,7 @@ import { createMetrics } from '@headwater/http-kit/metrics'
 import { runServer } from '@headwater/http-kit/run-server'
 import { createLogger } from '@headwater/http-kit/telemetry'
 import { audit as auditModel } from '@headwater/read-models/audit'
+import { consents } from '@headwater/read-models/consents'
 import { loans } from '@headwater/read-models/loans'
 import { openPool } from '@headwater/read-models/postgres-pool'
 import { openPostgresReader } from '@headwater/read-models/postgres-reader'
@@ -14,6 +15,7 @@ import { openSqliteReader } from '@headwater/read-models/sqlite-reader'
 import { underwriting } from '@headwater/read-models/underwriting'
 import { createGatewayAuth } from './auth/auth.ts'
 import { config } from './config.ts'
+import { connectContacts } from './contacts.ts'
 import { createGateway } from './gateway.ts'
 
 /** To count what partners ask. */
@@ -23,19 +25,22 @@ const settings = loadConfig(config)
 const logger = createLogger({ service: 'gateway', level: settings.LOG_LEVEL })
 const readers = {
   loans: openSqliteReader({ directory: settings.EDGE_DIRECTORY, projection: loans, logger }),
+  consents: openSqliteReader({ directory: settings.EDGE_DIRECTORY, projection: consents, logger }),
   underwriting: openPostgresReader({ url: settings.DATABASE_URL, projection: underwriting, logger }),
   audit: openPostgresReader({ url: settings.DATABASE_URL, projection: auditModel, logger }),
 }
 const store = connectEventStore({ url: settings.EVENTSTORE_URL, logger })
 const authenticator = createAuthenticator(settings, logger)
-const auth = createGatewayAuth(settings, { authenticator, logger })
+const contacts = connectContacts(settings.CONSENT_URL, logger)
+const auth = createGatewayAuth(settings, { authenticator, knowsEmail: contacts.register, logger })
 const metrics = createMetrics()
 const audit = startAudit({ store, logger, days: settings.AUDIT_DAYS, metrics })
 const limitPool = openPool(settings.DATABASE_URL, limitConnectionsMax, logger)
 const gateway = await createGateway({
   readers,
   store,
-  serviceUrls: { loan: settings.LOAN_URL },
+  serviceUrls: { loan: settings.LOAN_URL, consent: settings.CONSENT_URL },
+  checkWaitMs: settings.CONSENT_CHECK_WAIT_MS,
   jobsUrl: settings.JOBS_URL,
   partnerLimit: { pool: limitPool, perMinute: settings.PARTNER_LIMIT_PER_MINUTE },
   webUrl: settings.WEB_URL,
@@ -49,6 +54,14 @@ const gateway = await createGateway({
 })
 await runServer(gateway, { host: settings.HOST, port: settings.PORT }, async () => {
   readers.loans.close()
+  readers.consents.close()
   await audit.stop()
-  await Promise.all([readers.underwriting.close(), readers.audit.close(), store.close(), auth.close(), limitPool.end()])
+  await Promise.all([
+    readers.underwriting.close(),
+    readers.audit.close(),
+    store.close(),
+    auth.close(),
+    contacts.close(),
+    limitPool.end(),
+  ])
 })

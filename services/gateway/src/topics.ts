@@ -1,7 +1,16 @@
 // The topics that can be followed live: which rows they are about, in which order, and what each viewer may see of them.
+import { consentTopicRules } from '@headwater/deciders/consent/consent-policy'
 import { loanTopicRules } from '@headwater/deciders/loan/loan-policy'
 import type { Rules } from '@headwater/deciders/policy'
 import type { Allowed } from '@headwater/http-kit/access'
+import {
+  type ConsentRow,
+  type ConsentsOf,
+  compareConsents,
+  isConcernedBy,
+  listConsents,
+  matchesConsents,
+} from '@headwater/read-models/consents'
 import { compareLoans, isOwned, type LoanRow, listLoans, loanStatuses, matchesLoan } from '@headwater/read-models/loans'
 import type { Row } from '@headwater/read-models/read-model'
 import type { Query } from '@headwater/read-models/reader'
@@ -10,11 +19,12 @@ import { compareIn, listQueue, matchesQueue } from '@headwater/read-models/under
 import { z } from 'zod'
 import { loanViewerOf } from './auth/loan-access.ts'
 import type { View } from './picture.ts'
+import { type ConsentList, consentAsRecorded, ownConsents } from './seen-consent.ts'
 import { underwritingLoanAsSeen } from './seen-underwriting.ts'
 import { loanAsSeen } from './sight.ts'
 import { liveQueueFilter, queueOrder } from './underwriting-filters.ts'
 
-export type ReadModelName = 'loans' | 'underwriting'
+export type ReadModelName = 'loans' | 'underwriting' | 'consents'
 
 /** A topic with its filter and its viewer filled in. */
 export type LiveView = {
@@ -96,7 +106,28 @@ const underwriting = defineTopic({
   first: (filter, _viewer, count) => listQueue(filter, { ...filter, limit: count }),
 })
 
+/** One's own: what stands of one's record, what is asked of one, or what one was given sight of. */
+const consentsIn = (list: ConsentList) =>
+  defineTopic({
+    readModel: 'consents',
+    rules: consentTopicRules[list],
+    viewer: (allowed) => ownConsents(list, allowed),
+    table: 'consents',
+    filter: z.strictObject({}).prefault({}),
+    view: (_filter, own: ConsentsOf): View<ConsentRow> => ({
+      matches: matchesConsents(own),
+      key: ({ consentId }) => consentId,
+      compare: compareConsents(own),
+      show: (row) => JSON.stringify(consentAsRecorded(row)),
+    }),
+    mayHear: (row, own) => row !== null && isConcernedBy(own, row),
+    first: (_filter, own, count) => listConsents(own, { limit: count }),
+  })
+
 export const topics: ReadonlyMap<string, Topic> = new Map([
   ['loans', loans],
   ['underwriting', underwriting],
+  ['consents', consentsIn('consents')],
+  ['consent-requests', consentsIn('requests')],
+  ['granted-consents', consentsIn('granted')],
 ])

@@ -261,6 +261,15 @@ it('describes commands and queries, and shows them on a page', async () => {
   expect(description.openapi).toBe('3.1.0')
   expect(Object.keys(description.paths).sort()).toEqual([
     '/api/audit',
+    '/api/consents',
+    '/api/consents/ask',
+    '/api/consents/check',
+    '/api/consents/decline',
+    '/api/consents/grant',
+    '/api/consents/granted',
+    '/api/consents/requests',
+    '/api/consents/revoke',
+    '/api/consents/{id}/history',
     '/api/loans',
     '/api/loans/{id}',
     '/api/loans/{id}/approve',

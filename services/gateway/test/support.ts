@@ -10,6 +10,7 @@ import { formatPosition, type Position } from '@headwater/eventstore/position'
 import { createMetrics } from '@headwater/http-kit/metrics'
 import { createLogger } from '@headwater/http-kit/telemetry'
 import { audit } from '@headwater/read-models/audit'
+import { consents } from '@headwater/read-models/consents'
 import { type LoanRow, loans } from '@headwater/read-models/loans'
 import { openPool } from '@headwater/read-models/postgres-pool'
 import { openPostgresReader } from '@headwater/read-models/postgres-reader'
@@ -52,6 +53,9 @@ export const startEdge = async ({
   storeId = randomUUID(),
 } = {}) => {
   const sink = openSqliteSink({ directory, projection: loans, logger })
+  // Made, and empty: these tests are about loans.
+  const consentSink = openSqliteSink({ directory, projection: consents, logger })
+  await consentSink.claim(storeId)
   let at = await sink.claim(storeId)
   const write = async (...rows: readonly LoanRow[]): Promise<string> => {
     if (!at) throw new Error('somebody else writes this read model')
@@ -73,9 +77,9 @@ export const startEdge = async ({
     directory,
     storeId,
     write,
-    close: sink.close,
+    close: () => Promise.all([sink.close(), consentSink.close()]),
     remove: async () => {
-      await sink.close()
+      await Promise.all([sink.close(), consentSink.close()])
       rmSync(directory, { recursive: true, force: true })
     },
   }
@@ -101,17 +105,20 @@ export const startGateway = async (
     databaseUrl = 'postgres://127.0.0.1:1/headwater',
     eventStoreUrl,
     as = alice,
+    serviceUrls = {},
     ...others
-  }: Partial<GatewayOptions> & {
+  }: Partial<Omit<GatewayOptions, 'serviceUrls'>> & {
     port?: number
     databaseUrl?: string
     eventStoreUrl?: string
+    serviceUrls?: Partial<GatewayOptions['serviceUrls']>
     /** Whose token `headers` holds; null for nobody's. */
     as?: TokenOptions | null
   } = {},
 ) => {
   const readers = {
     loans: openSqliteReader({ directory, projection: loans, logger }),
+    consents: openSqliteReader({ directory, projection: consents, logger }),
     underwriting: openPostgresReader({ url: databaseUrl, projection: underwriting, logger }),
     audit: openPostgresReader({ url: databaseUrl, projection: audit, logger }),
   }
@@ -127,7 +134,7 @@ export const startGateway = async (
   const server = await createGateway({
     readers,
     store,
-    serviceUrls: { loan: 'http://127.0.0.1:1' },
+    serviceUrls: { loan: 'http://127.0.0.1:1', consent: 'http://127.0.0.1:1', ...serviceUrls },
     jobsUrl: 'http://127.0.0.1:1',
     partnerLimit: { pool: limitPool, perMinute: 1_000 },
     webUrl: 'http://127.0.0.1:1',
@@ -152,6 +159,7 @@ export const startGateway = async (
     close: async () => {
       await server.close()
       readers.loans.close()
+      readers.consents.close()
       await trail.stop()
       await Promise.all([
         readers.underwriting.close(),

@@ -17,6 +17,9 @@ export const demoPeople: readonly Registration[] = [
   person('otto', 'Otto Operator', ['operator']),
   person('ada', 'Ada Auditor', ['auditor']),
   person('alice', 'Alice Applegate', []),
+  person('paula', 'Paula Patient', ['patient']),
+  person('dora', 'Dora Doctor', ['doctor']),
+  person('nils', 'Nils Nurse', ['nurse']),
 ]
 
 /** Names a demo person's registration, so that it is the same one at every start. */
@@ -37,5 +40,12 @@ export const demoClients = (publicUrl: string): readonly Client[] => [
     redirectUris: [],
     postLogoutRedirectUris: [],
     scopes: ['loans:write', 'loans:read'],
+  },
+  {
+    id: 'demo-hospital',
+    secret: 'development-only-demo-hospital',
+    redirectUris: [],
+    postLogoutRedirectUris: [],
+    scopes: ['consents:check'],
   },
 ]

@@ -26,6 +26,8 @@ export type IssuerOptions = {
   readonly users: Users
   readonly records: Records
   readonly signingKeys: readonly JWK[]
+  /** Whether people's addresses may be taken for theirs without a mail that they answered. */
+  readonly trustsEmails: boolean
   readonly cookieKeys: readonly string[]
   readonly logger: Logger
 }
@@ -37,7 +39,7 @@ const grantOf = async (ctx: KoaContextWithOIDC) => {
   const id = session.grantIdFor(client.clientId)
   const found = id === undefined ? undefined : await provider.Grant.find(id)
   const grant = found ?? new provider.Grant({ clientId: client.clientId, accountId: session.accountId })
-  grant.addOIDCScope('openid profile offline_access')
+  grant.addOIDCScope('openid profile email offline_access')
   await grant.save()
   return grant
 }
@@ -49,7 +51,7 @@ const withoutConsent = () => {
 }
 
 export const createIssuer = (options: IssuerOptions): Provider => {
-  const { issuer, audience, clients, users, records, signingKeys, cookieKeys, logger } = options
+  const { issuer, audience, clients, users, records, signingKeys, trustsEmails, cookieKeys, logger } = options
   const scopesOf = new Map(clients.map(({ id, scopes }) => [id, scopes.join(' ')]))
   const secure = issuer.startsWith('https:')
   const cookie = { httpOnly: true, sameSite: 'lax', secure, signed: true, overwrite: true } as const
@@ -63,8 +65,8 @@ export const createIssuer = (options: IssuerOptions): Provider => {
     enabledJWA: { idTokenSigningAlgValues: [signingAlgorithm] },
     responseTypes: ['code', 'none'],
     clientAuthMethods: ['client_secret_basic', 'client_secret_post', 'none'],
-    scopes: ['openid', 'profile', 'offline_access'],
-    claims: { openid: ['sub', 'name'], profile: ['name'] },
+    scopes: ['openid', 'profile', 'email', 'offline_access'],
+    claims: { openid: ['sub', 'name'], profile: ['name'], email: ['email', 'email_verified'] },
     conformIdTokenClaims: false,
     pkce: { required: () => true },
     cookies: {
@@ -134,7 +136,9 @@ export const createIssuer = (options: IssuerOptions): Provider => {
     // Asked for every token, also on refresh: whoever is disabled gets none.
     findAccount: async (_ctx, userId) => {
       const user = await users.find(userId)
-      return user && { accountId: userId, claims: async () => ({ sub: userId, name: user.name }) }
+      if (!user) return undefined
+      const { name, email } = user
+      return { accountId: userId, claims: async () => ({ sub: userId, name, email, email_verified: trustsEmails }) }
     },
     extraTokenClaims: async (_ctx, token) => {
       if (token.kind !== 'AccessToken') return undefined

@@ -23,6 +23,11 @@ export const config = z
     EVENTSTORE_URL: z.string().default('esdb://localhost:2113?tls=false'),
     DATABASE_URL: z.string().default('postgres://postgres@127.0.0.1:5432/postgres'),
     CREDIT_BUREAU_URL: z.url().default('http://127.0.0.1:8090'),
+    /** `smtps://user:password@host` in production. */
+    SMTP_URL: z.url({ protocol: /^smtps?$/ }).default('smtp://127.0.0.1:8025'),
+    MAIL_FROM: z.string().regex(/@/).default('Headwater <no-reply@headwater.example>'),
+    /** Where people find the pages that mails name. */
+    PUBLIC_URL: z.url().default('http://localhost:8080'),
     /** The loan service's own: it makes the names of applicants' streams. */
     APPLICANT_KEY: z.string().min(keyLengthMin),
     /** Makes the secrets of webhooks: with another key, every partner needs a new one. */

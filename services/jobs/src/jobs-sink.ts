@@ -4,6 +4,7 @@ import type { EventStore } from '@headwater/eventstore/client'
 import { type CheckpointRow, checkpointOf } from '@headwater/read-models/checkpoint-row'
 import { type Lease, takeLease } from '@headwater/read-models/lease'
 import { bigints, blamePostgres, inTransaction } from '@headwater/read-models/postgres-pool'
+import type { Row } from '@headwater/read-models/read-model'
 import type { Checkpoint, Sink, Step } from '@headwater/read-models/sink'
 import type { Pool, PoolClient } from 'pg'
 import { enqueueEntered } from './ledger.ts'
@@ -24,14 +25,33 @@ const move = `update headwater.followers
   where name = '${name}' and commit_position = $6 and prepare_position = $7 and epoch = $8`
 
 const enter = `with entered as (
-    insert into headwater.jobs (id, event_id, kind, stream, loan_id, traceparent, run_at)
-    select id, event_id, kind, stream, loan_id, traceparent, to_timestamp(run_at_ms / 1000.0)
-    from unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::uuid[], $6::text[], $7::int8[])
-      as job (id, event_id, kind, stream, loan_id, traceparent, run_at_ms)
+    insert into headwater.jobs (id, event_id, kind, stream, subject, traceparent, timer, run_at, replaced_at)
+    select id, event_id, kind, stream, subject, traceparent, timer, to_timestamp(run_at_ms / 1000.0),
+      case when is_replaced then now() end
+    from unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::jsonb[], $6::text[], $7::text[], $8::int8[], $9::bool[])
+      as job (id, event_id, kind, stream, subject, traceparent, timer, run_at_ms, is_replaced)
     on conflict (id) do nothing
     returning *
+  ), replaced as (
+    update headwater.jobs set replaced_at = now(), parked_at = null
+    from entered where jobs.timer = entered.timer and jobs.done_at is null and jobs.replaced_at is null
   ) ${enqueueEntered}`
-const entered: readonly (keyof JobRow)[] = ['id', 'eventId', 'kind', 'stream', 'loanId', 'traceparent', 'runAtMs']
+const entered: readonly (keyof JobRow)[] = [
+  'id',
+  'eventId',
+  'kind',
+  'stream',
+  'subject',
+  'traceparent',
+  'timer',
+  'runAtMs',
+]
+
+/** Of the jobs of one timer the last counts. */
+const areReplaced = (jobs: readonly Row[]): readonly boolean[] => {
+  const last = new Map(jobs.map((job, n) => [job.timer, n]))
+  return jobs.map(({ timer }, n) => timer !== null && last.get(timer) !== n)
+}
 
 const write = async (client: PoolClient, { from, to, evolve }: Step): Promise<'committed' | 'superseded'> => {
   const place = [to.position.commit, to.position.prepare]
@@ -42,10 +62,7 @@ const write = async (client: PoolClient, { from, to, evolve }: Step): Promise<'c
   // A job does not change: what the ledger has of it is not needed.
   const jobs = evolve(new Map()).flatMap(({ after }) => (after ? [after] : []))
   if (jobs.length > 0)
-    await client.query(
-      enter,
-      entered.map((column) => jobs.map((job) => job[column])),
-    )
+    await client.query(enter, [...entered.map((column) => jobs.map((job) => job[column])), areReplaced(jobs)])
   return 'committed'
 }
 

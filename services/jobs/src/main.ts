@@ -12,14 +12,16 @@ import { createLogger } from '@headwater/http-kit/telemetry'
 import { startProjection } from '@headwater/read-models/projection'
 import { lagMetric, lagSamples, projectionStatus } from '@headwater/read-models/projection-status'
 import { connectCreditBureau } from '@headwater/third-parties/credit-bureau'
+import { connectMailer } from '@headwater/third-parties/mailer'
 import { openWebhookSender } from '@headwater/third-parties/webhook-sender'
 import { config } from './config.ts'
+import { createConsentTasks } from './consent-tasks.ts'
 import { openDatabase } from './database.ts'
 import { openJobsSink } from './jobs-sink.ts'
 import { openLedger } from './ledger.ts'
+import { createLoanTasks } from './loan-tasks.ts'
 import { reactions } from './reactions.ts'
 import { registerRoutes } from './routes.ts'
-import { createTasks } from './tasks.ts'
 import { trackedTasks } from './tracked-tasks.ts'
 import { createDeliver } from './webhooks/deliver.ts'
 import { deliverJob, openDeliveries } from './webhooks/deliveries.ts'
@@ -49,9 +51,17 @@ const applicantIdOf = (nationalId: string) => keyedId(settings.APPLICANT_KEY, na
 const deliveries = openDeliveries(database.pool, settings.WEBHOOK_GIVE_UP_AFTER_HOURS)
 const secrets = createSecrets(settings.WEBHOOK_KEY)
 const sender = openWebhookSender({ allowPrivate: settings.WEBHOOK_ALLOW_PRIVATE !== undefined })
+const mailer = connectMailer({ url: settings.SMTP_URL, from: settings.MAIL_FROM, logger })
 const worker = startWorker({
   database,
-  tasks: trackedTasks(createTasks({ store, bureau, applicantIdOf, deliveries, logger }), ledger, logger),
+  tasks: trackedTasks(
+    {
+      ...createLoanTasks({ store, bureau, applicantIdOf, deliveries, logger }),
+      ...createConsentTasks({ store, mailer, ledger, publicUrl: settings.PUBLIC_URL, logger }),
+    },
+    ledger,
+    logger,
+  ),
   ...jobs,
   logger,
 })
@@ -98,5 +108,6 @@ await runServer(server, { host: settings.HOST, port: settings.PORT }, async () =
   // Whoever is slow to answer is not waited for: what is on its way is sent again.
   await sender.close()
   await Promise.all([follower.stop(), worker.stop(), deliverer.stop(), audit.stop()])
+  mailer.close()
   await Promise.all([store.close(), bureau.close(), database.pool.end()])
 })

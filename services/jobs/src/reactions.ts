@@ -1,10 +1,10 @@
 // From events to jobs: the reactions beside the deciders, as a projection whose rows are jobs.
-import { type ApplicantEvent, applicantEvents } from '@headwater/deciders/loan/applicant'
-import { type LoanEvent, loanEvents } from '@headwater/deciders/loan/loan-events'
-import { type LoanJob, react } from '@headwater/deciders/loan/reactions'
-import { createCodec, type RecordedEvent } from '@headwater/eventstore/codec'
+import type { DomainEvent } from '@headwater/deciders/decider'
+import type { Codec, RecordedEvent } from '@headwater/eventstore/codec'
+import { categoryOf } from '@headwater/eventstore/stream-name'
 import type { Projection } from '@headwater/read-models/projection'
 import { v5 as uuidV5 } from 'uuid'
+import { type Context, contexts, type RequestedJob } from './contexts.ts'
 
 const jobNamespace = '0f6a5d1c-3c0e-4b52-9f0b-7d8f5f6f2f61'
 
@@ -13,31 +13,54 @@ export type JobRow = {
   /** Named by event and kind, so that both together make one job, however often the event comes. */
   readonly id: string
   readonly eventId: string
-  readonly kind: LoanJob['kind']
+  readonly kind: string
   /** Of the event. Jobs of one stream run one after the other. */
   readonly stream: string
-  readonly loanId: string
+  /** JSON: what it is about. */
+  readonly subject: string
   readonly traceparent: string | null
+  readonly timer: string | null
   readonly runAtMs: number
 }
 
-const rowOf = (event: RecordedEvent<LoanEvent | ApplicantEvent>, { kind, loanId, delayMs }: LoanJob): JobRow => ({
-  id: uuidV5(`${event.id}/${kind}`, jobNamespace),
-  eventId: event.id,
-  kind,
-  stream: event.stream,
-  loanId,
-  traceparent: typeof event.metadata.traceparent === 'string' ? event.metadata.traceparent : null,
-  runAtMs: event.recordedAt.getTime() + delayMs,
-})
+const contextOf = (stream: string): Context => {
+  const category = categoryOf(stream)
+  const context = contexts.find(({ categories }) => categories.includes(category))
+  if (!context) throw new Error(`No context has the category ${category}.`)
+  return context
+}
 
-const rowsOf = (event: RecordedEvent<LoanEvent | ApplicantEvent>) => react(event).map((job) => rowOf(event, job))
+const rowOf = (event: RecordedEvent<DomainEvent>, job: RequestedJob): JobRow => {
+  const { kind, delayMs = 0, dueAt, timer, ...subject } = job
+  return {
+    id: uuidV5(`${event.id}/${kind}`, jobNamespace),
+    eventId: event.id,
+    kind,
+    stream: event.stream,
+    subject: JSON.stringify(subject),
+    traceparent: typeof event.metadata.traceparent === 'string' ? event.metadata.traceparent : null,
+    // The queue takes names of a limited length.
+    timer: timer === undefined ? null : uuidV5(timer, jobNamespace),
+    runAtMs: dueAt === undefined ? event.recordedAt.getTime() + delayMs : Date.parse(dueAt),
+  }
+}
 
-export const reactions: Projection<LoanEvent | ApplicantEvent, { readonly jobs: JobRow }> = {
+const rowsOf = (event: RecordedEvent<DomainEvent>) =>
+  contextOf(event.stream)
+    .react(event)
+    .map((job) => rowOf(event, job))
+
+/** Types of one name in two contexts are not mixed up: the stream says which context's it is. */
+const codec: Codec<DomainEvent> = {
+  decode: (stored) => contextOf(stored.stream).codec.decode(stored),
+  knows: (type) => contexts.some((context) => context.codec.knows(type)),
+}
+
+export const reactions: Projection<DomainEvent, { readonly jobs: JobRow }> = {
   name: 'jobs',
   version: 1,
-  categories: ['loan', 'applicant'],
-  codec: createCodec<LoanEvent | ApplicantEvent>({ ...loanEvents, ...applicantEvents }),
+  categories: contexts.flatMap(({ categories }) => categories),
+  codec,
   tables: {
     jobs: {
       key: 'id',
@@ -46,8 +69,9 @@ export const reactions: Projection<LoanEvent | ApplicantEvent, { readonly jobs: 
         eventId: 'text',
         kind: 'text',
         stream: 'text',
-        loanId: 'text',
+        subject: 'text',
         traceparent: 'text or null',
+        timer: 'text or null',
         runAtMs: 'integer',
       },
       indexes: [],

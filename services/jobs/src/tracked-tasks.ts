@@ -3,10 +3,7 @@ import { Rejection } from '@headwater/deciders/decider'
 import type { Logger } from '@headwater/http-kit/telemetry'
 import type { TaskList } from 'graphile-worker'
 import type { Job, Ledger } from './ledger.ts'
-import type { Task, Tasks } from './tasks.ts'
-
-/** Of a job that fails for another reason than an outage. */
-const triesMax = 10
+import type { Task, Tasks } from './task.ts'
 
 /** These pass by themselves, however long it takes. */
 const outages = ['credit_bureau_unavailable', 'event_store_unavailable', 'overloaded', 'conflict']
@@ -14,11 +11,11 @@ const isOutage = (error: unknown): boolean => error instanceof Rejection && outa
 
 export const trackedTasks = (tasks: Tasks, ledger: Ledger, logger: Logger): TaskList => {
   const tracked =
-    (kind: string, task: Task) =>
+    (kind: string, { run, triesMax }: Task<never>) =>
     async (payload: unknown, { job: { attempts } }: { readonly job: { readonly attempts: number } }) => {
-      const job = payload as Job // as the ledger wrote it
+      const job = payload as Job // as the ledger wrote it, with what the reaction of this kind asked for
       try {
-        await task(job)
+        await run(job as never)
       } catch (error) {
         const tryAgain = isOutage(error) || attempts < triesMax
         logger.warn({ kind, jobId: job.id, attempts, err: error }, tryAgain ? 'a job will be tried again' : 'parked')

@@ -141,7 +141,7 @@ test('what fails for good is parked, seen by operators, and run again when they 
   }
   await untilMatches(parked, {
     count: 1,
-    jobs: [{ kind: 'release application', loanId, error: expect.stringContaining('TypeError') }],
+    jobs: [{ kind: 'release application', stream: `loan-${loanId}`, error: expect.stringContaining('TypeError') }],
   })
   expect(await jobs.health()).toMatchObject({ status: 'degraded', parts: { 'parked jobs': { count: 1 } } })
   expect(await (await fetch(`${jobs.url}/metrics`)).text()).toContain('jobs_parked 1')

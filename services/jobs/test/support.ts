@@ -113,8 +113,13 @@ export const startWorld = async () => {
     applicantEvents: (nationalId: string) => typesOf(`applicant-${keyedId(applicantKey, nationalId)}`),
     /** What the ledger says, the oldest first. */
     ledger: async () => {
-      const { rows } = await database.client.query<{ kind: string; done: boolean; parked: boolean; loan: string }>(
-        `select kind, loan_id as loan, done_at is not null as done, parked_at is not null as parked
+      const { rows } = await database.client.query<{
+        kind: string
+        done: boolean
+        parked: boolean
+        loan: string | null
+      }>(
+        `select kind, subject ->> 'loanId' as loan, done_at is not null as done, parked_at is not null as parked
          from headwater.jobs order by entered_at, kind`,
       )
       return rows

@@ -3,9 +3,11 @@ import { createHealth } from '@headwater/http-kit/health'
 import { createServer, type HttpServer } from '@headwater/http-kit/server'
 import type { Logger } from '@headwater/http-kit/telemetry'
 import { registerCreditBureau } from './credit-bureau.ts'
+import { type MailSink, registerInbox } from './mail-sink.ts'
 import { registerPartnerWebhooks } from './partner-webhooks.ts'
 
-export const createSandbox = async (logger: Logger): Promise<HttpServer> => {
+/** @param mailSink whose inbox it shows, where there is one */
+export const createSandbox = async (logger: Logger, mailSink?: MailSink): Promise<HttpServer> => {
   const server = await createServer({
     title: 'Headwater sandbox',
     description: 'Stand-ins for third parties, which can be told to misbehave.',
@@ -14,5 +16,6 @@ export const createSandbox = async (logger: Logger): Promise<HttpServer> => {
   })
   registerCreditBureau(server)
   registerPartnerWebhooks(server)
+  if (mailSink) registerInbox(server, mailSink)
   return server
 }

@@ -59,6 +59,7 @@ const Navigation = () => {
     <nav aria-label="Main">
       <NavLink to="/apply">Apply</NavLink>
       {hasOwnLoans(visitor) && <Link to="/#loans">Your applications</Link>}
+      {visitor?.signedIn && <NavLink to="/consents">Consents</NavLink>}
       {roles.includes('underwriter') && <NavLink to="/underwriting">Underwriting</NavLink>}
       {roles.includes('operator') && <NavLink to="/operations/webhooks">Webhooks</NavLink>}
       {roles.includes('auditor') && <NavLink to="/audit">Audit</NavLink>}

@@ -15,6 +15,9 @@ export default [
   route('underwriting/loans/:loanId', 'underwriting/loan.tsx'),
   route('underwriting/loans/:loanId/national-id', 'underwriting/national-id.tsx'),
   route('audit', 'audit/audit.tsx'),
+  route('consents', 'consents/my-record.tsx'),
+  route('consents/patients', 'consents/my-patients.tsx'),
+  route('consents/:consentId', 'consents/history.tsx'),
   route('operations/webhooks', 'operations/webhooks.tsx'),
   route('operations/webhooks/:webhookId', 'operations/webhook.tsx'),
 ] satisfies RouteConfig

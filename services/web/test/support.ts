@@ -65,7 +65,7 @@ const mentionsStatus = /^Failed to load resource: the server responded/
 const mentionsOutage = /^(WebSocket connection to|Failed to load resource: net::)/
 
 /** A page whose test fails when the browser finds fault with it: script errors, hydration, content security policy. */
-const openPage = async (browser: Browser, url: string, way: Way = {}): Promise<Page> => {
+export const openPage = async (browser: Browser, url: string, way: Way = {}): Promise<Page> => {
   const { scripts = true, width = 1280, outage = false, standIn = false } = way
   const context = await browser.newContext({ javaScriptEnabled: scripts, viewport: { width, height: 800 } })
   const page = await context.newPage()

@@ -9,6 +9,7 @@ import { identity } from './004-identity.ts'
 import { webhooks } from './005-webhooks.ts'
 import { partnerRequests } from './006-partner-requests.ts'
 import { people } from './007-people.ts'
+import { jobsOfContexts } from './008-jobs-of-contexts.ts'
 
 /** In this order, for ever: a migration that has been released is never changed or removed. */
 const migrations = {
@@ -19,6 +20,7 @@ const migrations = {
   '005-webhooks': webhooks,
   '006-partner-requests': partnerRequests,
   '007-people': people,
+  '008-jobs-of-contexts': jobsOfContexts,
 }
 
 /** Safe to call from several processes at once; the others wait. */

@@ -45,7 +45,7 @@ export const gatewayAuthSettings = {
   OIDC_CLIENT_SECRET: z.string(),
   /** From one address, at one gateway. */
   APPLY_LIMIT_PER_HOUR: z.coerce.number().int().min(1).default(10),
-  OIDC_SCOPES: z.string().default('openid profile offline_access'),
+  OIDC_SCOPES: z.string().default('openid profile email offline_access'),
 }
 
 const settingsSchema = z.object(gatewayAuthSettings)
@@ -70,7 +70,16 @@ export type GatewayAuth = {
 
 export const createGatewayAuth = (
   settings: GatewayAuthSettings,
-  { authenticator, logger }: { readonly authenticator: Authenticator; readonly logger: Logger },
+  {
+    authenticator,
+    logger,
+    knowsEmail,
+  }: {
+    readonly authenticator: Authenticator
+    readonly logger: Logger
+    /** Is told the verified address of whoever signs in; must not fail. */
+    readonly knowsEmail: (email: string, accessToken: string) => Promise<void>
+  },
 ): GatewayAuth => {
   const { PUBLIC_URL: publicUrl, SESSION_KEY: secret, DATABASE_URL: databaseUrl } = settings
   const cookies = createCookies(publicUrl)
@@ -123,6 +132,7 @@ export const createGatewayAuth = (
         signedInOf,
         secret,
         publicUrl,
+        knowsEmail,
       })
       await registerLinks(server, { database, capabilities, publicUrl })
     },

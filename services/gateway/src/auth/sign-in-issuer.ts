@@ -21,11 +21,18 @@ export type SignInSettings = {
 /** What is remembered of a sign-in that has begun, until the issuer sends the person back. */
 type Begun = { readonly state: string; readonly nonce: string; readonly verifier: string }
 
+type Finished = {
+  readonly person: Person
+  readonly tokens: Tokens
+  /** Only when the issuer says that it is the person's. */
+  readonly email: string | undefined
+}
+
 export type SignInIssuer = {
   /** @throws Problem 503 */
   readonly begin: () => Promise<{ readonly url: URL; readonly begun: Begun }>
   /** @throws Problem 400 when the issuer or the browser brought nothing that is worth a session, 503 */
-  readonly finish: (callback: URL, begun: Begun) => Promise<{ readonly person: Person; readonly tokens: Tokens }>
+  readonly finish: (callback: URL, begun: Begun) => Promise<Finished>
   readonly refresh: Refresh
   /** Where the issuer signs people out, when it says so. @throws Problem 503 */
   readonly signOutUrl: () => Promise<URL | undefined>
@@ -91,11 +98,15 @@ export const connectSignInIssuer = (settings: SignInSettings, logger: Logger): S
     }
   }
 
-  const nameOf = async (config: oidc.Configuration, answer: oidc.TokenEndpointResponse, claims: oidc.IDToken) => {
-    const own = textOf(claims.name) ?? textOf(claims.preferred_username)
-    if (own !== undefined || config.serverMetadata().userinfo_endpoint === undefined) return own
-    const about = await oidc.fetchUserInfo(config, answer.access_token, claims.sub)
-    return textOf(about.name) ?? textOf(about.preferred_username)
+  /** Name and verified address, from the id token or, where that does not tell, from the issuer itself. */
+  const about = async (config: oidc.Configuration, answer: oidc.TokenEndpointResponse, claims: oidc.IDToken) => {
+    const nameIn = (from: typeof claims | oidc.UserInfoResponse) => textOf(from.name) ?? textOf(from.preferred_username)
+    const emailIn = (from: typeof claims | oidc.UserInfoResponse) =>
+      from.email_verified === true ? textOf(from.email) : undefined
+    const own = { name: nameIn(claims), email: emailIn(claims) }
+    if (own.name !== undefined || config.serverMetadata().userinfo_endpoint === undefined) return own
+    const more = await oidc.fetchUserInfo(config, answer.access_token, claims.sub)
+    return { name: nameIn(more), email: own.email ?? emailIn(more) }
   }
 
   return {
@@ -127,7 +138,8 @@ export const connectSignInIssuer = (settings: SignInSettings, logger: Logger): S
         })
         const claims = answer.claims()
         if (!claims) throw new Error('the issuer gave no id token')
-        return { person: { sub: claims.sub, name: await nameOf(config, answer, claims) }, tokens: tokensOf(answer) }
+        const { name, email } = await about(config, answer, claims)
+        return { person: { sub: claims.sub, name }, tokens: tokensOf(answer), email }
       } catch (error) {
         if (!isRefused(error)) {
           logger.error({ err: error }, 'the issuer does not answer as it should')

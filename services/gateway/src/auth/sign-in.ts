@@ -95,9 +95,11 @@ export const registerSignIn = async (
     readonly signedInOf: SignedInOf
     readonly secret: string
     readonly publicUrl: URL
+    /** Is told the verified address of whoever signs in; must not fail. */
+    readonly knowsEmail: (email: string, accessToken: string) => Promise<void>
   },
 ): Promise<void> => {
-  const { issuer, authenticator, sessions, people, capabilities, cookies, signedInOf, publicUrl } = options
+  const { issuer, authenticator, sessions, people, capabilities, cookies, signedInOf, publicUrl, knowsEmail } = options
   const sealing = sealingOfSessions(options.secret)
   const open = { config: publicRoute, schema: { hide: true } }
 
@@ -153,13 +155,14 @@ export const registerSignIn = async (
         throw error
       })
       if (!signedIn) return sendNotice(reply, 400, failed(returnTo))
-      const { person, tokens } = signedIn
+      const { person, tokens, email } = signedIn
       if (!(await actorOfNew(tokens.accessToken, person.sub, request))) return sendNotice(reply, 502, misconfigured)
       const before = cookies.read(request, sessionCookie)
       await people.keep(person)
       const secret = await sessions.create(person, tokens)
       if (before !== undefined) await sessions.endOf(before)
       cookies.set(reply, sessionCookie, secret, sessionHoursMax * 3_600)
+      if (email !== undefined) await knowsEmail(email, tokens.accessToken)
       return reply.redirect(returnTo, 303)
     })
   })

@@ -44,7 +44,7 @@ const startSite = async ({ env = {}, limits = {} }: Options = {}) => {
     const port = await freePort()
     const settings = parseSettings({ PUBLIC_URL: publicUrl ?? `http://127.0.0.1:${port}`, ...shared, ...env })
     const authenticator = createAuthenticator(settings, logger)
-    const auth = createGatewayAuth(settings, { authenticator, logger })
+    const auth = createGatewayAuth(settings, { authenticator, knowsEmail: async () => undefined, logger })
     const gateway = await startGateway(edge.directory, {
       as: null,
       port,

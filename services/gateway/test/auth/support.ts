@@ -43,7 +43,7 @@ export const startSite = async (env: Record<string, string>, logger: Logger = si
   const url = `http://127.0.0.1:${port}`
   const settings = parseSettings({ PUBLIC_URL: url, ...env })
   const authenticator = createAuthenticator(settings, logger)
-  const auth = createGatewayAuth(settings, { authenticator, logger })
+  const auth = createGatewayAuth(settings, { authenticator, knowsEmail: async () => undefined, logger })
   const server = await createServer({
     title: 'A gateway',
     description: 'With nothing but sign-in.',

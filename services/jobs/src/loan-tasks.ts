@@ -1,4 +1,4 @@
-// What the jobs do. Each looks at how things are when it runs and may run again: its commands have the job's id.
+// What the jobs of loans and applicants do.
 import { Rejection } from '@headwater/deciders/decider'
 import { type ApplicantEvent, applicant, applicantEvents } from '@headwater/deciders/loan/applicant'
 import { loan } from '@headwater/deciders/loan/loan'
@@ -10,12 +10,12 @@ import { createCodec } from '@headwater/eventstore/codec'
 import { createCommandHandler } from '@headwater/eventstore/handle-command'
 import { readState } from '@headwater/eventstore/known-stream'
 import { idOf, streamName } from '@headwater/eventstore/stream-name'
-import { type Logger, nextTraceparent, traceIdOf } from '@headwater/http-kit/telemetry'
+import type { Logger } from '@headwater/http-kit/telemetry'
 import type { CreditBureau } from '@headwater/third-parties/credit-bureau'
 import type { Job } from './ledger.ts'
+import { originOf, type Task, triesMaxDefault } from './task.ts'
 import type { Deliveries } from './webhooks/deliveries.ts'
 
-const actor = 'jobs'
 const loanCodec = createCodec<LoanEvent>(loanEvents)
 const applicantCodec = createCodec<ApplicantEvent>(applicantEvents)
 
@@ -25,10 +25,11 @@ const loanEventsMax = 100
 /** The score came too late: it is known, or the applicant withdrew meanwhile. */
 const overtaken = ['credit_already_checked', 'loan_already_decided']
 
-export type Task = (job: Job) => Promise<void>
-export type Tasks = Readonly<Record<LoanJob['kind'], Task>>
+type Subject = Pick<LoanJob, 'loanId'>
+type AboutLoan = Job & Subject
+type LoanTasks = Readonly<Record<LoanJob['kind'], Task<Subject>>>
 
-export type TasksOptions = {
+export type LoanTasksOptions = {
   readonly store: EventStore
   readonly bureau: CreditBureau
   readonly applicantIdOf: (nationalId: string) => string
@@ -36,7 +37,8 @@ export type TasksOptions = {
   readonly logger: Logger
 }
 
-export const createTasks = ({ store, bureau, applicantIdOf, deliveries, logger }: TasksOptions): Tasks => {
+export const createLoanTasks = (options: LoanTasksOptions): LoanTasks => {
+  const { store, bureau, applicantIdOf, deliveries, logger } = options
   const loans = createCommandHandler({ store, decider: loan, codec: loanCodec, category: 'loan', logger })
   const applicants = createCommandHandler({
     store,
@@ -48,18 +50,15 @@ export const createTasks = ({ store, bureau, applicantIdOf, deliveries, logger }
   const now = () => new Date().toISOString()
   const loanState = (loanId: string) => readState(store, streamName('loan', loanId), loan, loanCodec)
 
-  const originOf = ({ id, traceparent: caused }: Job) => {
-    const traceparent = nextTraceparent(caused ?? undefined)
-    return { commandId: id, requestHash: id, actor, traceparent, correlationId: traceIdOf(traceparent) }
-  }
-
-  const release = async (job: Job, applicantId: string) => {
+  const release = async (job: AboutLoan, applicantId: string) => {
     const command = { type: 'ReleaseApplication', data: { loanId: job.loanId, at: now() } } as const
     await applicants.handle({ ...originOf(job), id: applicantId, command })
   }
 
+  const run = (run: Task<Subject>['run']): Task<Subject> => ({ run, triesMax: triesMaxDefault })
+
   return {
-    'check credit': async (job) => {
+    'check credit': run(async (job) => {
       const { loanId } = job
       const state = await loanState(loanId)
       if (state.status !== 'checking') return
@@ -72,16 +71,16 @@ export const createTasks = ({ store, bureau, applicantIdOf, deliveries, logger }
       } catch (error) {
         if (!(error instanceof Rejection && overtaken.includes(error.code))) throw error
       }
-    },
+    }),
 
-    'release application': async (job) => {
+    'release application': run(async (job) => {
       const [stored] = await store.readStream(streamName('loan', job.loanId), 0n, 1)
       const first = stored && loanCodec.decode(stored)
       // Whoever was abandoned before requesting has been released by the job that abandoned.
       if (first?.type === 'LoanRequested') await release(job, applicantIdOf(first.data.nationalId))
-    },
+    }),
 
-    'tell partner': async ({ loanId, eventId }) => {
+    'tell partner': run(async ({ loanId, eventId }) => {
       const events = await store.readStream(streamName('loan', loanId), 0n, loanEventsMax)
       const [first, ...later] = events.map(loanCodec.decode)
       const partner = first?.type === 'LoanRequested' ? partnerOf(first.data.requestedBy) : undefined
@@ -89,14 +88,14 @@ export const createTasks = ({ store, bureau, applicantIdOf, deliveries, logger }
       const outcome = later.find(({ id }) => id === eventId)
       if (!outcome || !isOutcome(outcome)) throw new Error(`The loan has no outcome ${eventId}.`)
       await deliveries.enter(partner, eventId, partnerNews(outcome, first.data))
-    },
+    }),
 
-    'abandon application': async (job) => {
+    'abandon application': run(async (job) => {
       const { loanId } = job
       // From here on a request that comes late is refused. One that came already leaves nothing to abandon.
       const command = { type: 'AbandonLoan', data: { loanId, at: now() } } as const
       await loans.handle({ ...originOf(job), id: loanId, command })
       if (loan.isTerminal(await loanState(loanId))) await release(job, idOf(job.stream))
-    },
+    }),
   }
 }

@@ -1,0 +1,61 @@
+// What can have happened to a patient's consents. Names and fields are the storage format: change them only by a new event or an upcast.
+import { z } from 'zod'
+
+/** Marks a field of an event that belongs to a person and must be erasable. */
+const personal = { personal: true }
+
+export const granteeKinds = ['patient', 'doctor', 'nurse'] as const
+export const targets = ['exams', 'conditions', 'consultations', 'er_visits', 'all'] as const
+const personIdLengthMax = 255
+
+/** What the identity provider calls a person. */
+export const personId = z
+  .string()
+  .min(1, 'is missing')
+  .max(personIdLengthMax, `at most ${personIdLengthMax} characters`)
+export const grantee = z.strictObject({ kind: z.enum(granteeKinds), id: personId })
+export const target = z.enum(targets)
+
+const instant = z.iso.datetime()
+const until = instant.nullable()
+const patientId = personId
+
+/** The events a `patient-<id>` stream may hold, a schema a type. */
+export const patientEvents = {
+  ConsentAsked: z.strictObject({ patientId, by: grantee, target, purpose: z.string().nullable(), askedAt: instant }),
+  ConsentGranted: z.strictObject({ patientId, to: grantee, target, until, grantedAt: instant }),
+  ConsentRevoked: z.strictObject({ patientId, from: grantee, target, revokedAt: instant }),
+  ConsentDeclined: z.strictObject({ patientId, by: grantee, target, declinedAt: instant }),
+  ConsentExpired: z.strictObject({ patientId, from: grantee, target, until: instant, expiredAt: instant }),
+  ContactRegistered: z.strictObject({ patientId, email: z.string().meta(personal), registeredAt: instant }),
+}
+
+export type PatientEvent = {
+  [Type in keyof typeof patientEvents]: { type: Type; data: z.infer<(typeof patientEvents)[Type]> }
+}[keyof typeof patientEvents]
+
+/** Who may be given sight of a record. */
+export type Grantee = z.infer<typeof grantee>
+export type GranteeKind = Grantee['kind']
+
+/** A part of a record; `all` is every part there is and will be. */
+export type Target = z.infer<typeof target>
+
+/** The person the event concerns besides the patient, if any. */
+export const granteeOf = (event: PatientEvent): Grantee | undefined => {
+  switch (event.type) {
+    case 'ConsentAsked':
+    case 'ConsentDeclined':
+      return event.data.by
+    case 'ConsentGranted':
+      return event.data.to
+    case 'ConsentRevoked':
+    case 'ConsentExpired':
+      return event.data.from
+    case 'ContactRegistered':
+      return undefined
+  }
+}
+
+/** Tells grantees apart: the same person as a doctor and as a patient is two. */
+export const granteeKey = ({ kind, id }: Grantee): string => `${kind}:${id}`

@@ -1,0 +1,136 @@
+// The rules of a patient's consents: who is given sight of what, until when, and how it is taken back.
+import { z } from 'zod'
+import { type Decider, Rejection } from '../decider.ts'
+import {
+  type Grantee,
+  grantee,
+  granteeKinds,
+  type PatientEvent,
+  personId,
+  type Target,
+  target,
+} from './patient-events.ts'
+import { evolve, initialState, isTerminal, type PatientState, standingOf } from './patient-state.ts'
+import { isAsked, type Permission, permissionCovering, permissionFor } from './permissions.ts'
+
+const purposeLengthMax = 300
+const emailLengthMax = 254
+
+// Commands. The input is what a body or a form may hold; ids, time and actor are added in routes.ts.
+
+const part = target.meta({ description: 'A part of the record; `all` covers every part.' })
+
+export const askConsentInput = z.strictObject({
+  patientId: personId.meta({ description: 'Whose record.' }),
+  target: part,
+  purpose: z
+    .string()
+    .trim()
+    .max(purposeLengthMax, `at most ${purposeLengthMax} characters`)
+    .optional()
+    .meta({ description: 'What it is for, in a sentence that the patient will read.' }),
+  kind: z.enum(granteeKinds).optional().meta({ description: 'In which of your roles; needed when you have several.' }),
+})
+export const grantConsentInput = z.strictObject({
+  to: grantee,
+  target: part,
+  until: z.iso
+    .datetime({ offset: true, error: 'a date and time with its zone, such as 2026-12-24T18:00:00Z' })
+    .optional()
+    .meta({ description: 'When it ends by itself; without it, never.', examples: ['2026-12-24T18:00:00Z'] }),
+})
+export const revokeConsentInput = z.strictObject({ from: grantee, target: part })
+export const declineConsentInput = z.strictObject({ by: grantee, target: part })
+export const registerContactInput = z.strictObject({ email: z.email().max(emailLengthMax) })
+
+type OfPatient = { readonly patientId: string; readonly at: string }
+
+export type PatientCommand =
+  | {
+      readonly type: 'AskConsent'
+      readonly data: OfPatient & {
+        readonly by: Grantee
+        readonly target: Target
+        readonly purpose?: string | undefined
+      }
+    }
+  | {
+      readonly type: 'GrantConsent'
+      readonly data: OfPatient & {
+        readonly to: Grantee
+        readonly target: Target
+        /** Like `at` in UTC with milliseconds, so that they compare as texts. */
+        readonly until?: string | undefined
+      }
+    }
+  | { readonly type: 'RevokeConsent'; readonly data: OfPatient & z.infer<typeof revokeConsentInput> }
+  | { readonly type: 'DeclineConsent'; readonly data: OfPatient & z.infer<typeof declineConsentInput> }
+  | {
+      readonly type: 'ExpireConsent'
+      readonly data: OfPatient & { readonly from: Grantee; readonly target: Target; readonly until: string }
+    }
+  | { readonly type: 'RegisterContact'; readonly data: OfPatient & z.infer<typeof registerContactInput> }
+
+const alreadyGranted = ({ target, until }: Permission) =>
+  new Rejection(
+    'consent_already_granted',
+    target === 'all' ? 'Everything is granted already.' : 'This is granted already.',
+    { granted: target, until },
+  )
+
+const decide = (command: PatientCommand, state: PatientState): readonly PatientEvent[] => {
+  const { patientId, at } = command.data
+  switch (command.type) {
+    case 'AskConsent': {
+      const { by, target, purpose = null } = command.data
+      if (by.id === patientId) throw new Rejection('asking_oneself', 'Nobody needs consent for their own record.')
+      const standing = standingOf(state, by)
+      const covering = permissionCovering(standing.permissions, target, at)
+      if (covering) throw alreadyGranted(covering)
+      if (isAsked(standing, target)) return []
+      return [{ type: 'ConsentAsked', data: { patientId, by, target, purpose, askedAt: at } }]
+    }
+    case 'GrantConsent': {
+      const { to, target, until = null } = command.data
+      if (to.id === patientId) throw new Rejection('granting_oneself', 'Nobody needs consent for their own record.')
+      if (until !== null && until <= at)
+        throw new Rejection('until_not_in_future', 'The end has to lie in the future.', {
+          errors: [{ field: 'until', message: 'in the future' }],
+        })
+      const covering = permissionCovering(standingOf(state, to).permissions, target, at)
+      // The same with another end replaces what stands.
+      if (covering && (covering.target !== target || covering.until === until)) throw alreadyGranted(covering)
+      return [{ type: 'ConsentGranted', data: { patientId, to, target, until, grantedAt: at } }]
+    }
+    case 'RevokeConsent': {
+      const { from, target } = command.data
+      const covering = permissionCovering(standingOf(state, from).permissions, target, at)
+      if (covering?.target === 'all' && target !== 'all')
+        throw new Rejection('consent_not_granted', 'What is granted is `all`; only that can be revoked.', {
+          granted: 'all',
+        })
+      if (!covering) throw new Rejection('consent_not_granted', 'This is not granted.')
+      return [{ type: 'ConsentRevoked', data: { patientId, from, target, revokedAt: at } }]
+    }
+    case 'DeclineConsent': {
+      const { by, target } = command.data
+      if (!isAsked(standingOf(state, by), target))
+        throw new Rejection('consent_not_asked', 'There is no open request for this.')
+      return [{ type: 'ConsentDeclined', data: { patientId, by, target, declinedAt: at } }]
+    }
+    case 'ExpireConsent': {
+      const { from, target, until } = command.data
+      const standing = standingOf(state, from).permissions.find((permission) => permission.target === target)
+      if (standing?.until !== until) return []
+      if (permissionFor([standing], target, at)) throw new Rejection('consent_not_due', 'This is granted for longer.')
+      return [{ type: 'ConsentExpired', data: { patientId, from, target, until, expiredAt: at } }]
+    }
+    case 'RegisterContact': {
+      const { email } = command.data
+      if (state.email === email) return []
+      return [{ type: 'ContactRegistered', data: { patientId, email, registeredAt: at } }]
+    }
+  }
+}
+
+export const patient: Decider<PatientCommand, PatientEvent, PatientState> = { initialState, decide, evolve, isTerminal }

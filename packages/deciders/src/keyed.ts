@@ -1,0 +1,29 @@
+// A map that is replaced and never changed: whoever holds an older one still sees what it held.
+
+/** A change copies the buckets and one of them: little, however many keys there are. */
+const bucketsCount = 256
+
+export type Keyed<Value> = readonly (ReadonlyMap<string, Value> | undefined)[]
+
+export const emptyKeyed: Keyed<never> = []
+
+const bucketOf = (key: string): number => {
+  let hash = 0
+  for (let index = 0; index < key.length; index++) hash = (Math.imul(hash, 31) + key.charCodeAt(index)) | 0
+  return hash & (bucketsCount - 1)
+}
+
+export const valueAt = <Value>(keyed: Keyed<Value>, key: string): Value | undefined => keyed[bucketOf(key)]?.get(key)
+
+/** The map with `value` at `key`; without the key when there is no value. */
+export const withValue = <Value>(keyed: Keyed<Value>, key: string, value: Value | undefined): Keyed<Value> => {
+  const bucket = bucketOf(key)
+  const values = new Map(keyed[bucket])
+  if (value === undefined) values.delete(key)
+  else values.set(key, value)
+  const changed = keyed.length === 0 ? Array.from<undefined>({ length: bucketsCount }) : keyed
+  return changed.with(bucket, values)
+}
+
+export const entriesOf = <Value>(keyed: Keyed<Value>): readonly (readonly [string, Value])[] =>
+  keyed.flatMap((values) => [...(values ?? [])])

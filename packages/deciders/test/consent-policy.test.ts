@@ -1,0 +1,65 @@
+// The rows of the consents' policy, each said again in full: a row that changes by mistake fails here.
+import { describe, expect, test } from 'vitest'
+import {
+  consentCommandRules,
+  consentQueryRules,
+  consentTopicRules,
+  granteeKindsOf,
+} from '../src/consent/consent-policy.ts'
+import { type Actor, anonymous, may } from '../src/policy.ts'
+
+const person: Actor = { kind: 'person', sub: 'paula', roles: [], scopes: [] }
+const hospital: Actor = { kind: 'partner', sub: 'hospital', roles: [], scopes: [] }
+const actors = {
+  anonymous,
+  person,
+  patient: { ...person, roles: ['patient'] },
+  doctor: { ...person, sub: 'dora', roles: ['doctor'] },
+  nurse: { ...person, sub: 'nils', roles: ['nurse'] },
+  underwriter: { ...person, sub: 'uma', roles: ['underwriter'] },
+  operator: { ...person, sub: 'otto', roles: ['operator'] },
+  'partner without scopes': hospital,
+  'partner with other scopes': { ...hospital, scopes: ['loans:read', 'loans:write'] },
+  'partner that checks': { ...hospital, scopes: ['consents:check'] },
+  'partner that claims a role': { ...hospital, roles: ['doctor'] },
+  capability: { kind: 'capability', sub: 'loan:1', roles: [], scopes: ['loan:1'] },
+} as const satisfies Record<string, Actor>
+
+type Who = readonly (keyof typeof actors)[]
+const people: Who = ['person', 'patient', 'doctor', 'nurse', 'underwriter', 'operator']
+const grantees: Who = ['patient', 'doctor', 'nurse']
+
+const commands: Record<keyof typeof consentCommandRules, Who> = {
+  AskConsent: grantees,
+  GrantConsent: people,
+  RevokeConsent: people,
+  DeclineConsent: people,
+  RegisterContact: people,
+  ExpireConsent: [],
+}
+const queries: Record<keyof typeof consentQueryRules, Who> = {
+  consents: people,
+  requests: people,
+  history: people,
+  granted: grantees,
+  check: ['partner that checks'],
+}
+const topics: Record<keyof typeof consentTopicRules, Who> = { consents: people, requests: people, granted: grantees }
+
+describe.each([
+  ['command', consentCommandRules, commands],
+  ['query', consentQueryRules, queries],
+  ['topic', consentTopicRules, topics],
+] as const)('%s', (_kind, table, expected) => {
+  test.each(Object.entries(table))('%s', (name, rules) => {
+    const allowed = Object.entries(actors).flatMap(([who, actor]) => (may(actor, rules) === 'yes' ? [who] : []))
+    expect(allowed).toEqual((expected as Record<string, Who>)[name])
+    expect(Object.values(actors).map((actor) => may(actor, rules))).not.toContain('if owner')
+  })
+})
+
+test('the kinds of grantee that somebody is', () => {
+  expect(granteeKindsOf({ ...person, roles: ['nurse', 'underwriter', 'patient'] })).toEqual(['patient', 'nurse'])
+  expect(granteeKindsOf(person)).toEqual([])
+  expect(granteeKindsOf(actors['partner that claims a role'])).toEqual([])
+})

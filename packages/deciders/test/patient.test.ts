@@ -1,0 +1,294 @@
+// The rules of a patient's consents: every command accepted, refused, repeated, and at the edges of time and of `all`.
+import { describe, expect, test } from 'vitest'
+import {
+  askConsentInput,
+  declineConsentInput,
+  grantConsentInput,
+  type PatientCommand,
+  patient,
+  registerContactInput,
+  revokeConsentInput,
+} from '../src/consent/patient.ts'
+import { type Grantee, type PatientEvent, patientEvents, type Target } from '../src/consent/patient-events.ts'
+import { fold } from '../src/decider.ts'
+import { specification } from './given.ts'
+
+const given = specification(patient)
+const patientId = 'paula'
+const dora: Grantee = { kind: 'doctor', id: 'dora' }
+const doraAsNurse: Grantee = { kind: 'nurse', id: 'dora' }
+const herself: Grantee = { kind: 'doctor', id: 'paula' }
+const earlier = '2026-11-21T09:00:00.000Z'
+const at = '2026-11-21T10:00:00.000Z'
+const justBefore = '2026-11-21T10:59:59.999Z'
+const until = '2026-11-21T11:00:00.000Z'
+const later = '2026-11-21T12:00:00.000Z'
+
+const ask = (target: Target, by = dora, purpose?: string, now = at): PatientCommand => ({
+  type: 'AskConsent',
+  data: { patientId, by, target, at: now, ...(purpose === undefined ? {} : { purpose }) },
+})
+const grant = (target: Target, end?: string, to = dora, now = at): PatientCommand => ({
+  type: 'GrantConsent',
+  data: { patientId, to, target, at: now, ...(end === undefined ? {} : { until: end }) },
+})
+const revoke = (target: Target, from = dora, now = at): PatientCommand => ({
+  type: 'RevokeConsent',
+  data: { patientId, from, target, at: now },
+})
+const decline = (target: Target, by = dora): PatientCommand => ({
+  type: 'DeclineConsent',
+  data: { patientId, by, target, at },
+})
+const expire = (target: Target, end: string, now: string): PatientCommand => ({
+  type: 'ExpireConsent',
+  data: { patientId, from: dora, target, until: end, at: now },
+})
+const register = (email: string): PatientCommand => ({ type: 'RegisterContact', data: { patientId, email, at } })
+
+const asked = (target: Target, purpose: string | null = null): PatientEvent => ({
+  type: 'ConsentAsked',
+  data: { patientId, by: dora, target, purpose, askedAt: at },
+})
+const granted = (target: Target, end: string | null = null, to = dora, now = at): PatientEvent => ({
+  type: 'ConsentGranted',
+  data: { patientId, to, target, until: end, grantedAt: now },
+})
+const revoked = (target: Target, now = at): PatientEvent => ({
+  type: 'ConsentRevoked',
+  data: { patientId, from: dora, target, revokedAt: now },
+})
+const declined = (target: Target): PatientEvent => ({
+  type: 'ConsentDeclined',
+  data: { patientId, by: dora, target, declinedAt: at },
+})
+const expired = (target: Target, end: string, now: string): PatientEvent => ({
+  type: 'ConsentExpired',
+  data: { patientId, from: dora, target, until: end, expiredAt: now },
+})
+const registered = (email: string): PatientEvent => ({
+  type: 'ContactRegistered',
+  data: { patientId, email, registeredAt: at },
+})
+
+describe('AskConsent', () => {
+  test('accepted, with its purpose', () =>
+    given()
+      .when(ask('exams', dora, 'the operation'))
+      .then(asked('exams', 'the operation')))
+  test('accepted without a purpose', () => given().when(ask('all')).then(asked('all')))
+  test('repeated: nothing', () =>
+    given(asked('exams', 'once'))
+      .when(ask('exams', dora, 'twice'))
+      .then())
+  test('another part is another request', () => given(asked('exams')).when(ask('conditions')).then(asked('conditions')))
+  test('after it was declined it is a new request', () =>
+    given(asked('exams'), declined('exams')).when(ask('exams')).then(asked('exams')))
+  test('after it was granted and revoked it is a new request', () =>
+    given(asked('exams'), granted('exams'), revoked('exams')).when(ask('exams')).then(asked('exams')))
+  test('refused for oneself, in whichever role', () => given().when(ask('exams', herself)).refused('asking_oneself'))
+  test('refused when it is granted', () =>
+    given(granted('exams')).when(ask('exams')).refused('consent_already_granted', { granted: 'exams', until: null }))
+  test.each(['exams', 'all'] as const)('refused for %s while `all` is granted', (target) =>
+    given(granted('all', until)).when(ask(target)).refused('consent_already_granted', { granted: 'all', until }),
+  )
+  test('accepted for `all` while parts are granted', () => given(granted('exams')).when(ask('all')).then(asked('all')))
+  test('accepted from the moment the permission ends', () => {
+    given(granted('exams', until))
+      .when(ask('exams', dora, undefined, justBefore))
+      .refused('consent_already_granted')
+    given(granted('exams', until))
+      .when(ask('exams', dora, undefined, until))
+      .thenTypes('ConsentAsked')
+  })
+  test('what is granted to the same person in another role does not count', () =>
+    given(granted('exams', null, doraAsNurse))
+      .when(ask('exams'))
+      .then(asked('exams')))
+})
+
+describe('GrantConsent', () => {
+  test('accepted without being asked', () => given().when(grant('exams')).then(granted('exams')))
+  test('accepted with an end', () => given().when(grant('exams', until)).then(granted('exams', until)))
+  test('accepted when asked, which answers the request', () =>
+    given(asked('exams'), granted('exams')).when(decline('exams')).refused('consent_not_asked'))
+  test('a part that is granted answers no request for `all`', () =>
+    given(asked('all'), granted('exams')).when(decline('all')).then(declined('all')))
+  test('`all` answers every request', () => {
+    for (const target of ['exams', 'all'] as const)
+      given(asked('exams'), asked('all'), granted('all', until)).when(decline(target)).refused('consent_not_asked')
+  })
+  test('refused for oneself', () =>
+    given()
+      .when(grant('exams', undefined, herself))
+      .refused('granting_oneself'))
+  test.each([at, earlier])('refused with an end at %s, which is no future', (end) =>
+    given()
+      .when(grant('exams', end))
+      .refused('until_not_in_future', { errors: [{ field: 'until', message: 'in the future' }] }),
+  )
+  test.each([
+    ['without end', null, undefined],
+    ['with the same end', until, until],
+  ] as const)('repeated %s: refused', (_, stands, end) =>
+    given(granted('exams', stands)).when(grant('exams', end)).refused('consent_already_granted', { granted: 'exams' }),
+  )
+  test.each([
+    ['a later end', until, later],
+    ['an earlier end', later, until],
+    ['no end', until, undefined],
+    ['an end at last', null, until],
+  ] as const)('%s replaces what stands', (_, stands, end) => {
+    for (const target of ['exams', 'all'] as const)
+      given(granted(target, stands))
+        .when(grant(target, end))
+        .then(granted(target, end ?? null))
+  })
+  test.each([null, until])('a part is refused while `all` until %s stands', (end) =>
+    given(granted('all', end)).when(grant('exams')).refused('consent_already_granted', { granted: 'all', until: end }),
+  )
+  test('a part is accepted from the moment `all` ends', () =>
+    given(granted('all', until))
+      .when(grant('exams', undefined, dora, until))
+      .then(granted('exams', null, dora, until)))
+  test('the same is accepted again from the moment it ends', () =>
+    given(granted('exams', until))
+      .when(grant('exams', later, dora, until))
+      .then(granted('exams', later, dora, until)))
+  test('`all` without end takes the parts in', () => {
+    const events = [granted('exams'), granted('all')]
+    given(...events)
+      .when(revoke('exams'))
+      .refused('consent_not_granted', { granted: 'all' })
+    given(...events, revoked('all'))
+      .when(revoke('exams'))
+      .refused('consent_not_granted')
+  })
+})
+
+describe('RevokeConsent', () => {
+  test('accepted', () => given(granted('exams')).when(revoke('exams')).then(revoked('exams')))
+  test('repeated: refused', () =>
+    given(granted('exams'), revoked('exams')).when(revoke('exams')).refused('consent_not_granted'))
+  test('refused when nothing is granted', () => given().when(revoke('exams')).refused('consent_not_granted'))
+  test('refused for `all` when only parts are granted', () =>
+    given(granted('exams')).when(revoke('all')).refused('consent_not_granted'))
+  test('refused for a part while `all` stands, saying so', () => {
+    const refusal = () => patient.decide(revoke('exams'), fold(patient, patient.initialState, [granted('all')]))
+    expect(refusal).toThrow(/`all`/)
+    given(granted('exams'), granted('all', until))
+      .when(revoke('exams'))
+      .refused('consent_not_granted', { granted: 'all' })
+  })
+  test('`all` leaves nothing, not even what a temporary one lay over', () =>
+    given(granted('exams'), granted('all', until), revoked('all')).when(revoke('exams')).refused('consent_not_granted'))
+  test('refused from the moment it ends', () => {
+    given(granted('exams', until))
+      .when(revoke('exams', dora, justBefore))
+      .then(revoked('exams', justBefore))
+    given(granted('exams', until))
+      .when(revoke('exams', dora, until))
+      .refused('consent_not_granted')
+  })
+  test('leaves open requests open', () =>
+    given(granted('exams'), asked('conditions'), revoked('exams'))
+      .when(decline('conditions'))
+      .then(declined('conditions')))
+})
+
+describe('DeclineConsent', () => {
+  test('accepted', () => given(asked('exams')).when(decline('exams')).then(declined('exams')))
+  test('repeated: refused', () =>
+    given(asked('exams'), declined('exams')).when(decline('exams')).refused('consent_not_asked'))
+  test.each(['conditions', 'all'] as const)('refused for %s when only exams were asked for', (target) =>
+    given(asked('exams')).when(decline(target)).refused('consent_not_asked'),
+  )
+  test('refused for somebody who did not ask', () =>
+    given(asked('exams')).when(decline('exams', doraAsNurse)).refused('consent_not_asked'))
+})
+
+describe('ExpireConsent', () => {
+  test('accepted when due', () =>
+    given(granted('exams', until))
+      .when(expire('exams', until, until))
+      .then(expired('exams', until, until)))
+  test('accepted when late', () =>
+    given(granted('exams', until))
+      .when(expire('exams', until, later))
+      .then(expired('exams', until, later)))
+  test('refused when early', () =>
+    given(granted('exams', until))
+      .when(expire('exams', until, justBefore))
+      .refused('consent_not_due'))
+  test('repeated: nothing', () =>
+    given(granted('exams', until), expired('exams', until, until))
+      .when(expire('exams', until, later))
+      .then())
+  test.each([
+    ['revoked', [granted('exams', until), revoked('exams')]],
+    ['replaced by another end', [granted('exams', until), granted('exams', later)]],
+    ['replaced by no end', [granted('exams', until), granted('exams')]],
+    ['taken in by `all`', [granted('exams', until), granted('all')]],
+    ['of another part', [granted('conditions', until)]],
+    ['never granted', []],
+  ] as const)('nothing when it is %s', (_, events) =>
+    given(...events)
+      .when(expire('exams', until, later))
+      .then(),
+  )
+  test('a temporary `all` leaves the parts as they were', () =>
+    given(granted('exams'), granted('all', until), expired('all', until, until))
+      .when(revoke('exams', dora, later))
+      .then(revoked('exams', later)))
+  test('what ends beneath a temporary `all` ends', () =>
+    given(granted('exams', until), granted('all', later))
+      .when(expire('exams', until, until))
+      .then(expired('exams', until, until)))
+})
+
+describe('RegisterContact', () => {
+  test('accepted', () => given().when(register('paula@example.org')).then(registered('paula@example.org')))
+  test('repeated: nothing', () => given(registered('paula@example.org')).when(register('paula@example.org')).then())
+  test('another address replaces it', () =>
+    given(registered('paula@example.org')).when(register('p@example.org')).then(registered('p@example.org')))
+})
+
+test('a patient may give and take back for ever', () => expect(patient.isTerminal(patient.initialState)).toBe(false))
+
+describe('inputs', () => {
+  test('an end is an instant with its zone', () => {
+    const accepts = (until: string) => grantConsentInput.safeParse({ to: dora, target: 'exams', until }).success
+    for (const text of ['2026-12-24T18:00:00Z', '2026-12-24T19:00:00.5+01:00'])
+      expect([text, accepts(text)]).toEqual([text, true])
+    for (const text of ['2026-12-24', '2026-12-24T18:00:00', '2026-02-30T18:00:00Z', 'tomorrow', ''])
+      expect([text, accepts(text)]).toEqual([text, false])
+  })
+  test('a purpose may be long, but not longer', () => {
+    const input = { patientId, target: 'exams' }
+    expect(askConsentInput.safeParse({ ...input, purpose: 'x'.repeat(300) }).success).toBe(true)
+    expect(askConsentInput.safeParse({ ...input, purpose: 'x'.repeat(301) }).success).toBe(false)
+  })
+  test('nobody says who they are or what time it is', () => {
+    for (const [input, body] of [
+      [askConsentInput, { patientId, target: 'all', by: dora }],
+      [grantConsentInput, { to: dora, target: 'all', patientId }],
+      [revokeConsentInput, { from: dora, target: 'all', at }],
+      [declineConsentInput, { by: dora, target: 'all', patientId }],
+      [registerContactInput, { email: 'paula@example.org', patientId }],
+    ] as const)
+      expect(input.safeParse(body).success).toBe(false)
+  })
+})
+
+test('every event that is decided has the form that is stored', () => {
+  const events = [
+    asked('exams', 'why'),
+    granted('all', until),
+    revoked('all'),
+    declined('exams'),
+    expired('all', until, later),
+    registered('paula@example.org'),
+  ]
+  expect(new Set(events.map(({ type }) => type))).toEqual(new Set(Object.keys(patientEvents)))
+  for (const { type, data } of events) expect(patientEvents[type].safeParse(data).error).toBeUndefined()
+})

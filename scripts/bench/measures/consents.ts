@@ -1,0 +1,163 @@
+// Consents: the check of hospital systems beside an empty route, with few and with many consents; revoking; long histories.
+import { randomUUID } from 'node:crypto'
+import path from 'node:path'
+import { patient } from '@headwater/deciders/consent/patient'
+import { type PatientEvent, patientEvents } from '@headwater/deciders/consent/patient-events'
+import { connectEventStore } from '@headwater/eventstore/client'
+import { createCodec } from '@headwater/eventstore/codec'
+import { createCommandHandler } from '@headwater/eventstore/handle-command'
+import { createLogger } from '@headwater/http-kit/telemetry'
+import { startIssuer } from '../../../packages/http-kit/test/issuer.ts'
+import { type Bench, inTurns, type Measure } from '../measure.ts'
+import type { ConsentGatewayTasks } from '../workers/consent-gateway.ts'
+import type { ConsentStoreTasks } from '../workers/consent-store.ts'
+
+const few = 1_000
+const many = 1_000_000
+const quickMany = 10_000
+const connections = 50
+const roundS = 5
+const revocations = 200
+const histories = [1_000, 10_000]
+const tokenLifetimeSeconds = 60 * 60
+
+/** An event store with so many consents, an edge projector, and a gateway on its rows. */
+const startCity = async ({ processes, directory, say }: Bench, patients: number, env: Record<string, string>) => {
+  const storeDirectory = path.join(directory, `store-${patients}`)
+  const builder = processes.worker<ConsentStoreTasks>('workers/consent-store.ts')
+  say(`making ${patients} consents`)
+  await builder.call('fill', { directory: storeDirectory, patients, histories })
+  await builder.stop()
+  const { url: eventStoreUrl } = await processes.eventStore(storeDirectory)
+  const newEdge = async (name: string) => {
+    const edge = path.join(directory, `edge-${patients}-${name}`)
+    await processes.service('edge-projector', { EVENTSTORE_URL: eventStoreUrl, EDGE_DIRECTORY: edge })
+    const gateway = processes.worker<ConsentGatewayTasks>('workers/consent-gateway.ts')
+    return gateway.call('start', { eventStoreUrl, directory: edge, env })
+  }
+  return { eventStoreUrl, newEdge }
+}
+
+const patientsOn = (url: string) => {
+  const logger = createLogger({ service: 'bench', level: 'fatal' })
+  const store = connectEventStore({ url, logger })
+  const codec = createCodec<PatientEvent>(patientEvents)
+  const handler = () => createCommandHandler({ store, decider: patient, codec, category: 'patient', logger })
+  const once = () => ({ commandId: randomUUID(), requestHash: 'bench', actor: 'bench' })
+  return { handler, once, close: store.close }
+}
+
+export const consents: Measure = {
+  name: 'consents',
+  title: 'Consents',
+  how: `\`POST /api/consents/check\` by autocannon with ${connections} connections for ${roundS} s a round, in turns with a route
+of the same process that checks the same token and body and answers at once; every check is proved current against the
+event store. One after the other: the median of single checks, with ${few} and with ${many} consents. Revoking: from the answer of
+the command to a "no" of two gateways with projectors of their own. Cold: the first command of a process on one patient.`,
+  run: async (bench) => {
+    const { processes, rounds, quick, peersMissing, say } = bench
+    const missing = peersMissing()
+    if (missing !== undefined) throw new Error(missing)
+    const issuer = await startIssuer({ lifetimeSeconds: tokenLifetimeSeconds })
+    const token = await issuer.partnerTokenOf('hospital', ['consents:check'])
+    const manyOf = quick ? quickMany : many
+    const small = await startCity(bench, few, issuer.env)
+    const large = await startCity(bench, manyOf, issuer.env)
+    const [{ gatewayUrl: smallUrl }, { gatewayUrl: largeUrl, emptyUrl }, { gatewayUrl: otherUrl }] = [
+      await small.newEdge('a'),
+      await large.newEdge('a'),
+      await large.newEdge('b'),
+    ]
+    const client = processes.worker<ConsentGatewayTasks>('workers/consent-gateway.ts')
+    const load = async (url: string, route: string) => {
+      const seconds = quick ? 1 : roundS
+      const asked = { url, path: route, token, patients: manyOf, connections, seconds }
+      return (await client.call('load', asked)).perSecond
+    }
+    const single = (url: string, patients: number) =>
+      client.call('oneByOne', { url, path: '/api/consents/check', token, patients, count: quick ? 100 : 1_000 })
+    say('warming up')
+    await load(largeUrl, '/api/consents/check')
+    await load(emptyUrl, '/bench/empty')
+    say('in turns: check, empty route; few, many')
+    const throughput = await inTurns(rounds, {
+      check: () => load(largeUrl, '/api/consents/check'),
+      empty: () => load(emptyUrl, '/bench/empty'),
+    })
+    const latency = await inTurns(rounds, {
+      many: () => single(largeUrl, manyOf),
+      few: () => single(smallUrl, few),
+    })
+
+    say('revoking')
+    const { handler, once, close } = patientsOn(large.eventStoreUrl)
+    const commands = handler()
+    const to = { kind: 'doctor', id: 'the bench' } as const
+    const times: number[] = []
+    const headers = { 'content-type': 'application/json', authorization: `Bearer ${token}` }
+    const isNo = async (url: string, patientId: string) => {
+      const body = JSON.stringify({ patientId, grantee: to, target: 'exams' })
+      const answer = await fetch(`${url}/api/consents/check`, { method: 'POST', headers, body })
+      return answer.ok && !((await answer.json()) as { hasConsent: boolean }).hasConsent
+    }
+    for (let n = 0; n < (quick ? 20 : revocations); n++) {
+      const patientId = `revoking-${n}`
+      const data = { patientId, target: 'exams', at: new Date().toISOString() } as const
+      await commands.handle({ ...once(), id: patientId, command: { type: 'GrantConsent', data: { ...data, to } } })
+      await commands.handle({
+        ...once(),
+        id: patientId,
+        command: { type: 'RevokeConsent', data: { ...data, from: to } },
+      })
+      const revoked = performance.now()
+      await Promise.all(
+        [largeUrl, otherUrl].map(async (url) => {
+          while (!(await isNo(url, patientId)));
+        }),
+      )
+      times.push(performance.now() - revoked)
+    }
+    const p99 = times.toSorted((a, b) => a - b)[Math.floor(times.length * 0.99)] ?? Number.NaN
+
+    say('cold commands')
+    const cold = new Map<number, number[]>(histories.map((length) => [length, []]))
+    for (let round = 0; round < rounds; round++)
+      for (const length of histories) {
+        const patientId = `long-${length}`
+        const data = { patientId, to, target: 'exams', at: new Date().toISOString() } as const
+        const until = new Date(Date.now() + 60_000 + round).toISOString()
+        const began = performance.now()
+        await handler().handle({
+          ...once(),
+          id: patientId,
+          command: { type: 'GrantConsent', data: { ...data, until } },
+        })
+        cold.get(length)?.push(performance.now() - began)
+      }
+    await close()
+    await issuer.stop()
+    return [
+      {
+        what: 'POST /api/consents/check',
+        unit: 'requests/s',
+        ours: throughput.check,
+        beside: { name: 'empty route', figures: throughput.empty },
+        goal: { of: 'ratio', atLeast: 0.6 },
+      },
+      {
+        what: `check, one after the other, ${manyOf} consents, p50`,
+        unit: 'ms',
+        ours: latency.many,
+        beside: { name: `${few} consents`, figures: latency.few },
+        goal: { of: 'ratio', below: 1.5 },
+      },
+      { what: 'revoke to "no" on two gateways, p99', unit: 'ms', ours: [p99], goal: { of: 'figure', below: 1_000 } },
+      ...histories.map((length) => ({
+        what: `cold command on a patient with ${length} events`,
+        unit: 'ms',
+        ours: cold.get(length) ?? [],
+        goal: { of: 'figure', below: length / 10 } as const,
+      })),
+    ]
+  },
+}

@@ -1,0 +1,139 @@
+// A gateway in a process of its own with an empty route beside the check of consents, and the load on both.
+
+import { consentQueryRules } from '@headwater/deciders/consent/consent-policy'
+import { startAudit } from '@headwater/eventstore/audit'
+import { connectEventStore } from '@headwater/eventstore/client'
+import { bearerCredentials, createAuthenticator } from '@headwater/http-kit/auth'
+import { parseConfig } from '@headwater/http-kit/config'
+import { createHealth } from '@headwater/http-kit/health'
+import { createMetrics } from '@headwater/http-kit/metrics'
+import { createServer } from '@headwater/http-kit/server'
+import { createLogger } from '@headwater/http-kit/telemetry'
+import { audit } from '@headwater/read-models/audit'
+import { consents } from '@headwater/read-models/consents'
+import { loans } from '@headwater/read-models/loans'
+import { openPool } from '@headwater/read-models/postgres-pool'
+import { openPostgresReader } from '@headwater/read-models/postgres-reader'
+import { openSqliteReader } from '@headwater/read-models/sqlite-reader'
+import { underwriting } from '@headwater/read-models/underwriting'
+import { config } from '../../../services/consent/src/config.ts'
+import { openSessionDatabase } from '../../../services/gateway/src/auth/sessions.ts'
+import { answer, question as body } from '../../../services/gateway/src/consent-check.ts'
+import { createGateway } from '../../../services/gateway/src/gateway.ts'
+import { createPeople } from '../../../services/gateway/src/people.ts'
+import { peerFile } from '../peers.ts'
+import { serveTasks } from '../worker.ts'
+
+/** Nothing listens there: neither checks nor the empty route need what is behind it. */
+const nowhere = 'http://127.0.0.1:1'
+const noDatabase = 'postgres://127.0.0.1:1/headwater'
+
+export type CheckLoad = {
+  readonly url: string
+  readonly path: string
+  readonly token: string
+  readonly patients: number
+  readonly connections: number
+  readonly seconds: number
+}
+
+const tasks = {
+  start: async ({
+    eventStoreUrl,
+    directory,
+    env,
+  }: {
+    readonly eventStoreUrl: string
+    readonly directory: string
+    readonly env: Readonly<Record<string, string>>
+  }) => {
+    const logger = createLogger({ service: 'gateway', level: 'fatal' })
+    const authenticator = createAuthenticator(parseConfig(config, env), logger)
+    const store = connectEventStore({ url: eventStoreUrl, logger })
+    const metrics = createMetrics()
+    const gateway = await createGateway({
+      readers: {
+        loans: openSqliteReader({ directory, projection: loans, logger }),
+        consents: openSqliteReader({ directory, projection: consents, logger }),
+        underwriting: openPostgresReader({ url: noDatabase, projection: underwriting, logger }),
+        audit: openPostgresReader({ url: noDatabase, projection: audit, logger }),
+      },
+      store,
+      serviceUrls: { loan: nowhere, consent: nowhere },
+      jobsUrl: nowhere,
+      partnerLimit: { pool: openPool(noDatabase, 1, logger), perMinute: 1_000_000 },
+      webUrl: nowhere,
+      authenticator,
+      people: createPeople(openSessionDatabase(noDatabase, logger), logger),
+      audit: startAudit({ store, logger, days: 1, metrics }),
+      metrics,
+      trustedProxies: 'loopback',
+      logger,
+    })
+    // Beside it in the same process: partners' requests are not counted here, as checks are not.
+    const empty = await createServer({
+      title: 'Empty',
+      description: 'Checks token and body, and answers.',
+      logger,
+      health: createHealth({}),
+      credentialsOf: bearerCredentials(authenticator),
+    })
+    empty.post(
+      '/bench/empty',
+      { config: { rules: consentQueryRules.check }, schema: { body, response: { 200: answer } } },
+      async () => ({ hasConsent: true, at: new Date().toISOString() }),
+    )
+    const listening = { host: '127.0.0.1', port: 0 }
+    return { gatewayUrl: await gateway.listen(listening), emptyUrl: await empty.listen(listening) }
+  },
+  /** Requests a second, and the median time of one in ms. */
+  load: async ({ url, path, token, patients, connections, seconds }: CheckLoad) => {
+    const { default: autocannon } = await import(peerFile('autocannon', 'autocannon.js'))
+    const headers = { 'content-type': 'application/json', authorization: `Bearer ${token}` }
+    const question = () => {
+      const n = Math.floor(Math.random() * patients)
+      return JSON.stringify({
+        patientId: `patient-${n}`,
+        grantee: { kind: 'doctor', id: `doctor-${n % 10}` },
+        target: 'exams',
+      })
+    }
+    const result = await autocannon({
+      url: `${url}${path}`,
+      connections,
+      duration: seconds,
+      requests: [{ method: 'POST', setupRequest: (request: object) => ({ ...request, headers, body: question() }) }],
+    })
+    if (result.non2xx > 0 || result.errors > 0)
+      throw new Error(`${result.non2xx + result.errors} were not answered 200.`)
+    return { perSecond: Number(result.requests.average), p50Ms: Number(result.latency.p50) }
+  },
+  /** The median time of one check after the other, in ms. */
+  oneByOne: async ({
+    url,
+    path,
+    token,
+    patients,
+    count,
+  }: Omit<CheckLoad, 'connections' | 'seconds'> & { readonly count: number }) => {
+    const times: number[] = []
+    for (let n = 0; n < count; n++) {
+      const patient = Math.floor(Math.random() * patients)
+      const sent = performance.now()
+      const { status } = await fetch(`${url}${path}`, {
+        method: 'POST',
+        headers: { 'content-type': 'application/json', authorization: `Bearer ${token}` },
+        body: JSON.stringify({
+          patientId: `patient-${patient}`,
+          grantee: { kind: 'doctor', id: `doctor-${patient % 10}` },
+        }),
+      })
+      if (status !== 200) throw new Error(`A check was answered ${status}.`)
+      times.push(performance.now() - sent)
+    }
+    return times.toSorted((a, b) => a - b)[Math.floor(count / 2)] ?? Number.NaN
+  },
+}
+export type ConsentGatewayTasks = typeof tasks
+
+serveTasks(tasks)

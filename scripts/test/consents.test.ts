@@ -1,0 +1,177 @@
+// Consents through the whole system: what is granted is seen, what is revoked or over is not, and what is not known is not answered.
+import { randomUUID } from 'node:crypto'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { WebSocket } from 'ws'
+import { post, type System, startSystem, until } from './system.ts'
+
+let system: System
+let headersOf: (sub: string, roles?: readonly string[]) => Promise<Record<string, string>>
+let hospital: Record<string, string>
+
+beforeAll(async () => {
+  system = await startSystem()
+  headersOf = async (sub, roles = []) => ({ authorization: `Bearer ${await system.issuer.tokenOf({ sub, roles })}` })
+  hospital = { authorization: `Bearer ${await system.issuer.partnerTokenOf('hospital', ['consents:check'])}` }
+})
+afterAll(() => system.stop())
+
+const newPeople = async () => {
+  const [patientId, doctorId] = [`paula-${randomUUID()}`, `dora-${randomUUID()}`]
+  const doctor = { kind: 'doctor', id: doctorId }
+  const [asPatient, asDoctor] = [await headersOf(patientId), await headersOf(doctorId, ['doctor'])]
+  const send = async (as: Record<string, string>, name: string, body: object) => {
+    const answer = await post(`${system.gateway.url}/api/consents/${name}`, body, as)
+    if (answer.status !== 200) throw new Error(`${name}: ${JSON.stringify(answer.body)}`)
+    return String(answer.body.position)
+  }
+  const get = async (as: Record<string, string>, path: string) => {
+    const answer = await fetch(`${system.gateway.url}/api/consents${path}`, { headers: as })
+    return { status: answer.status, body: (await answer.json()) as { consents: Record<string, unknown>[] } }
+  }
+  return {
+    patientId,
+    doctor,
+    asPatient,
+    asDoctor,
+    get,
+    grant: (target: string, more: object = {}) => send(asPatient, 'grant', { to: doctor, target, ...more }),
+    revoke: (target: string) => send(asPatient, 'revoke', { from: doctor, target }),
+    ask: (target: string) => send(asDoctor, 'ask', { patientId, target }),
+    check: (target?: string) =>
+      post(
+        `${system.gateway.url}/api/consents/check`,
+        { patientId, grantee: doctor, ...(target && { target }) },
+        hospital,
+      ),
+  }
+}
+
+test('the check follows every command at once, without waiting for a position', async () => {
+  const { check, grant, revoke } = await newPeople()
+  const answers = async () => [(await check('exams')).body.hasConsent, (await check()).body.hasConsent]
+  expect(await answers()).toEqual([false, false])
+  await grant('exams')
+  expect(await answers()).toEqual([true, false])
+  await grant('all')
+  expect(await answers()).toEqual([true, true])
+  await revoke('all')
+  expect(await answers()).toEqual([false, false])
+})
+
+test('yes until its end and no from then on, before the end is written down', async () => {
+  const { check, grant } = await newPeople()
+  const end = Date.now() + 1_500
+  await grant('exams', { until: new Date(end).toISOString() })
+  const answers: { at: number; hasConsent: unknown }[] = []
+  await until('it is over', async () => {
+    const { body } = await check('exams')
+    answers.push({ at: Date.parse(String(body.at)), hasConsent: body.hasConsent })
+    return Date.now() > end + 200
+  })
+  expect(answers.some(({ hasConsent }) => hasConsent === true)).toBe(true)
+  for (const { at, hasConsent } of answers) expect([at, hasConsent]).toEqual([at, at < end])
+})
+
+test('a projector that stands still: never an old yes, and soon "not known"', async () => {
+  const { check, grant, revoke } = await newPeople()
+  await grant('exams')
+  expect((await check('exams')).body.hasConsent).toBe(true)
+  system.projector.signal('SIGSTOP')
+  try {
+    await revoke('exams')
+    const asked = Date.now()
+    for (const answer of await Promise.all(Array.from({ length: 10 }, () => check('exams'))))
+      expect(answer).toMatchObject({ status: 503, body: { code: 'consent_unknown', knownAt: expect.any(String) } })
+    expect((await check('exams')).body.hasConsent).toBeUndefined()
+    const { body } = await check('exams')
+    expect(Date.parse(String(body.knownAt))).toBeLessThan(asked)
+  } finally {
+    system.projector.signal('SIGCONT')
+  }
+  await until('it is known again', async () => (await check('exams')).status === 200)
+  expect((await check('exams')).body.hasConsent).toBe(false)
+})
+
+test('a projector that stands still is noticed although nothing happens', async () => {
+  const { check, grant } = await newPeople()
+  await grant('exams')
+  expect((await check('exams')).body.hasConsent).toBe(true)
+  system.projector.signal('SIGSTOP')
+  try {
+    expect((await check('exams')).status).toBe(503)
+  } finally {
+    system.projector.signal('SIGCONT')
+  }
+  await until('it is known again', async () => (await check('exams')).status === 200)
+})
+
+test('only partners with the scope may check', async () => {
+  const { asPatient, asDoctor, patientId, doctor } = await newPeople()
+  const other = { authorization: `Bearer ${await system.issuer.partnerTokenOf('shop', ['loans:read'])}` }
+  for (const as of [asPatient, asDoctor, other])
+    expect((await post(`${system.gateway.url}/api/consents/check`, { patientId, grantee: doctor }, as)).status).toBe(
+      403,
+    )
+  expect((await post(`${system.gateway.url}/api/consents/check`, { patientId, grantee: doctor })).status).toBe(401)
+  const nonsense = await post(`${system.gateway.url}/api/consents/check`, { patientId, target: 'shoes' }, hospital)
+  expect(nonsense).toMatchObject({ status: 422, body: { code: 'validation' } })
+})
+
+test('each sees their own lists, and only the patient the history', async () => {
+  const { get, grant, revoke, ask, asPatient, asDoctor, patientId, doctor } = await newPeople()
+  await ask('conditions')
+  const asked = await get(asPatient, `/requests?after=${await ask('exams')}`)
+  expect(asked.body.consents).toMatchObject([
+    { grantee: doctor, requests: [{ target: 'exams' }, { target: 'conditions' }] },
+  ])
+  const after = await grant('exams')
+  const [mine, theirs] = [await get(asPatient, `?after=${after}`), await get(asDoctor, `/granted?after=${after}`)]
+  const [consent] = mine.body.consents
+  expect(consent).toMatchObject({ patientId, grantee: doctor, permissions: [{ target: 'exams', until: null }] })
+  expect(theirs.body.consents).toEqual(mine.body.consents)
+  const stranger = await headersOf('stranger', ['doctor'])
+  for (const path of ['', '/requests', '/granted']) expect((await get(stranger, path)).body.consents).toEqual([])
+  const history = await get(asPatient, `/${consent?.consentId}/history`)
+  expect(history.body).toMatchObject({
+    grantee: doctor,
+    complete: true,
+    events: [{ type: 'ConsentAsked' }, { type: 'ConsentAsked' }, { type: 'ConsentGranted' }],
+  })
+  for (const as of [asDoctor, stranger]) expect((await get(as, `/${consent?.consentId}/history`)).status).toBe(404)
+  expect((await get(asPatient, `?after=${await revoke('exams')}`)).body.consents).toEqual([])
+})
+
+test('what is asked, granted and revoked is told live to its two people and to nobody else', async () => {
+  const { grant, revoke, ask, asPatient, asDoctor } = await newPeople()
+  const open = async (headers: Record<string, string>, topic: string) => {
+    const socket = new WebSocket(`${system.gateway.url.replace('http', 'ws')}/live`, { headers })
+    const told: string[] = []
+    socket.on('message', (data) => {
+      const message = JSON.parse(data.toString())
+      if (message.type === 'snapshot') told.push(`snapshot ${message.rows.length}`)
+      if (message.type === 'change') told.push(...message.changes.map(({ op }: { op: string }) => op))
+    })
+    await new Promise((resolve) => socket.once('open', resolve))
+    socket.send(JSON.stringify({ type: 'subscribe', id: '1', topic }))
+    await until('the snapshot is there', () => told.length > 0)
+    return { told, close: () => socket.close() }
+  }
+  const followers = {
+    requests: await open(asPatient, 'consent-requests'),
+    consents: await open(asPatient, 'consents'),
+    granted: await open(asDoctor, 'granted-consents'),
+    stranger: await open(await headersOf('stranger', ['doctor']), 'granted-consents'),
+  }
+  await ask('exams')
+  await until('it is told', () => followers.requests.told.includes('upsert'))
+  await grant('exams')
+  await until('it is told', () => followers.requests.told.includes('remove'))
+  for (const follower of [followers.consents, followers.granted]) {
+    await until('it is told', () => follower.told.includes('upsert'))
+  }
+  await revoke('exams')
+  for (const follower of [followers.consents, followers.granted])
+    await until('it is told', () => follower.told.includes('remove'))
+  expect(followers.stranger.told).toEqual(['snapshot 0'])
+  for (const { close } of Object.values(followers)) close()
+})

@@ -1,0 +1,11 @@
+// The consent service's settings.
+import { authSettings } from '@headwater/http-kit/auth'
+import { auditSettings, serverSettings } from '@headwater/http-kit/config'
+import { z } from 'zod'
+
+export const config = z.object({
+  ...serverSettings(8087),
+  ...authSettings,
+  ...auditSettings,
+  EVENTSTORE_URL: z.string().default('esdb://localhost:2113?tls=false'),
+})

@@ -1,0 +1,49 @@
+// The consent service without a process around it: commands in over HTTP, events out to the store.
+import { patient } from '@headwater/deciders/consent/patient'
+import { type PatientEvent, patientEvents } from '@headwater/deciders/consent/patient-events'
+import type { Audit } from '@headwater/eventstore/audit'
+import type { EventStore } from '@headwater/eventstore/client'
+import { createCodec } from '@headwater/eventstore/codec'
+import { createCommandHandler } from '@headwater/eventstore/handle-command'
+import { type Authenticator, bearerCredentials } from '@headwater/http-kit/auth'
+import { createHealth } from '@headwater/http-kit/health'
+import type { Metrics } from '@headwater/http-kit/metrics'
+import { createServer, type HttpServer } from '@headwater/http-kit/server'
+import type { Logger } from '@headwater/http-kit/telemetry'
+import { registerRoutes } from './routes.ts'
+
+/** Every other rejection is a rule that refuses: 409. */
+const statuses = { until_not_in_future: 422 }
+
+export type ConsentServerOptions = {
+  readonly store: EventStore
+  readonly authenticator: Authenticator
+  readonly audit: Pick<Audit, 'refused'>
+  readonly metrics: Metrics
+  readonly logger: Logger
+}
+
+export const createConsentServer = async (options: ConsentServerOptions): Promise<HttpServer> => {
+  const { store, authenticator, audit, metrics, logger } = options
+  const health = createHealth({
+    'event store': async () => {
+      await store.head()
+      return {}
+    },
+    issuer: authenticator.status,
+  })
+  const server = await createServer({
+    title: 'Headwater consents',
+    description: 'Commands on who may see which part of a health record.',
+    logger,
+    health,
+    metrics,
+    statuses,
+    credentialsOf: bearerCredentials(authenticator),
+    onRefused: audit.refused,
+    accepted: { issuer: authenticator.issuer },
+  })
+  const codec = createCodec<PatientEvent>(patientEvents)
+  registerRoutes(server, createCommandHandler({ store, decider: patient, codec, category: 'patient', logger }))
+  return server
+}

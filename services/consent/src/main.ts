@@ -1,0 +1,22 @@
+// The consent service as a process: wiring only.
+import { startAudit } from '@headwater/eventstore/audit'
+import { connectEventStore } from '@headwater/eventstore/client'
+import { createAuthenticator } from '@headwater/http-kit/auth'
+import { loadConfig } from '@headwater/http-kit/config'
+import { createMetrics } from '@headwater/http-kit/metrics'
+import { runServer } from '@headwater/http-kit/run-server'
+import { createLogger } from '@headwater/http-kit/telemetry'
+import { config } from './config.ts'
+import { createConsentServer } from './consent-server.ts'
+
+const settings = loadConfig(config)
+const logger = createLogger({ service: 'consent', level: settings.LOG_LEVEL })
+const store = connectEventStore({ url: settings.EVENTSTORE_URL, logger })
+const authenticator = createAuthenticator(settings, logger)
+const metrics = createMetrics()
+const audit = startAudit({ store, logger, days: settings.AUDIT_DAYS, metrics })
+const server = await createConsentServer({ store, authenticator, audit, metrics, logger })
+await runServer(server, { host: settings.HOST, port: settings.PORT }, async () => {
+  await audit.stop()
+  await store.close()
+})

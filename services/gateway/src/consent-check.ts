@@ -1,0 +1,64 @@
+// The one question of hospital systems, on every view of a record: may this person see this part? Never yes on old knowledge.
+import { consentQueryRules } from '@headwater/deciders/consent/consent-policy'
+import { grantee, personId, target } from '@headwater/deciders/consent/patient-events'
+import { Problem } from '@headwater/http-kit/problem'
+import type { HttpServer } from '@headwater/http-kit/server'
+import { consentBetween, hasConsent } from '@headwater/read-models/consents'
+import type { Currency } from '@headwater/read-models/currency'
+import type { SqliteReader } from '@headwater/read-models/sqlite-reader'
+import { z } from 'zod'
+import { problemAnswer } from './answers.ts'
+
+/** The answer that it is not known is there within 2 s, the way to it included. */
+export const checkWaitMsDefault = 1_800
+
+// In a body, so that nobody's name stands in an address and so in somebody's log.
+export const question = z.strictObject({
+  patientId: personId.meta({ description: 'Whose record.' }),
+  grantee: grantee.meta({ description: 'Who wants to see it, and in which role.' }),
+  target: target.default('all').meta({ description: 'Which part; `all` is every part.' }),
+})
+
+export const answer = z.object({
+  hasConsent: z.boolean(),
+  at: z.iso.datetime().meta({ description: 'The moment for which this holds.' }),
+})
+
+export type ConsentCheckOptions = {
+  readonly reader: SqliteReader
+  readonly currency: Currency
+  readonly waitMs?: number | undefined
+}
+
+export const registerConsentCheck = (
+  server: HttpServer,
+  { reader, currency, waitMs = checkWaitMsDefault }: ConsentCheckOptions,
+): void => {
+  server.post(
+    '/api/consents/check',
+    {
+      config: { rules: consentQueryRules.check },
+      schema: {
+        tags: ['consent'],
+        summary: 'May this person see this part of the record, now?',
+        description:
+          'For partners with the scope `consents:check`. Answered only while it is certain that everything granted and revoked is known here; otherwise 503, and `knownAt` says up to when it is.',
+        body: question,
+        response: {
+          200: answer,
+          503: problemAnswer('What stands now is not known here. Nothing may be shown on the strength of this.'),
+        },
+      },
+    },
+    async ({ body: { patientId, grantee, target } }, reply) => {
+      reply.header('cache-control', 'no-store')
+      if (!(await currency.confirm(waitMs)))
+        throw new Problem(503, 'consent_unknown', 'Whether there is consent is not known at the moment.', {
+          knownAt: currency.knownAt()?.toISOString() ?? null,
+        })
+      // After waiting: a consent that has come to its end meanwhile is none.
+      const at = new Date().toISOString()
+      return { hasConsent: hasConsent(reader.rows(consentBetween(patientId, grantee)).value, target, at), at }
+    },
+  )
+}

@@ -1,0 +1,92 @@
+// What has happened between a patient and one grantee, from the patient's events, for the patient.
+import { consentQueryRules } from '@headwater/deciders/consent/consent-policy'
+import {
+  granteeKey,
+  granteeKinds,
+  granteeOf,
+  type PatientEvent,
+  patientEvents,
+} from '@headwater/deciders/consent/patient-events'
+import type { EventStore } from '@headwater/eventstore/client'
+import { createCodec, type RecordedEvent } from '@headwater/eventstore/codec'
+import { streamName } from '@headwater/eventstore/stream-name'
+import { Problem } from '@headwater/http-kit/problem'
+import type { HttpServer } from '@headwater/http-kit/server'
+import { consentById } from '@headwater/read-models/consents'
+import type { SqliteReader } from '@headwater/read-models/sqlite-reader'
+import { z } from 'zod'
+import { problemAnswer } from './answers.ts'
+import { ownConsents } from './seen-consent.ts'
+
+const pageEvents = 500
+/** Of the patient's, whoever they are about. */
+const eventsReadMax = 20_000
+
+const types = Object.keys(patientEvents) as [PatientEvent['type'], ...PatientEvent['type'][]]
+
+const consentHistory = z.object({
+  grantee: z.object({ kind: z.enum(granteeKinds), id: z.string() }),
+  events: z.array(
+    z
+      .object({
+        type: z.enum(types),
+        recordedAt: z.iso.datetime(),
+        data: z.record(z.string(), z.unknown()).meta({ description: 'The event.' }),
+      })
+      .meta({ id: 'ConsentHistoryEvent' }),
+  ),
+  complete: z.boolean().meta({ description: 'False when there is more than can be read at once.' }),
+})
+
+const codec = createCodec<PatientEvent>(patientEvents)
+
+const asSeen = ({ type, recordedAt, data }: RecordedEvent<PatientEvent>) => ({
+  type,
+  recordedAt: recordedAt.toISOString(),
+  data: { ...data },
+})
+
+export const registerConsentHistory = (
+  server: HttpServer,
+  { reader, store }: { readonly reader: SqliteReader; readonly store: Pick<EventStore, 'readStream'> },
+): void => {
+  server.get(
+    '/api/consents/:id/history',
+    {
+      config: { rules: consentQueryRules.history },
+      schema: {
+        tags: ['consent'],
+        summary: 'What has happened between you and somebody who asked or was given consent',
+        description: 'Read from the event store itself, the oldest first.',
+        params: z.object({ id: z.string() }),
+        querystring: z.strictObject({}),
+        response: {
+          200: consentHistory,
+          404: problemAnswer('There is no such consent of yours.'),
+        },
+      },
+    },
+    async ({ params, allowed }, reply) => {
+      const own = ownConsents('consents', allowed)
+      const [row] = reader.rows(consentById(params.id)).value
+      // Somebody else's is answered as if there were none.
+      if (!row || own.list === 'granted' || row.patientId !== own.patientId)
+        throw new Problem(404, 'consent_not_found', 'There is no such consent.')
+      const grantee = { kind: row.granteeKind, id: row.granteeId }
+      const events: RecordedEvent<PatientEvent>[] = []
+      let read = 0
+      let complete = false
+      while (!complete && read < eventsReadMax) {
+        const page = await store.readStream(streamName('patient', row.patientId), BigInt(read), pageEvents)
+        for (const event of page.map(codec.decode)) {
+          const other = granteeOf(event)
+          if (other && granteeKey(other) === granteeKey(grantee)) events.push(event)
+        }
+        read += page.length
+        complete = page.length < pageEvents
+      }
+      reply.header('cache-control', 'no-store')
+      return { grantee, events: events.map(asSeen), complete }
+    },
+  )
+}

@@ -1,0 +1,21 @@
+// What a task is: how the jobs of one kind are done.
+import { nextTraceparent, traceIdOf } from '@headwater/http-kit/telemetry'
+import type { Job } from './ledger.ts'
+
+/** Looks at how things are when it runs, and may run again: its commands have the job's id. */
+export type Task<Subject> = {
+  readonly run: (job: Job & Subject) => Promise<void>
+  /** Of a job that fails for another reason than an outage. */
+  readonly triesMax: number
+}
+
+export const triesMaxDefault = 10
+
+/** Tasks by the kind of job, as whoever runs them has them: what a job is about the reaction of its kind has said. */
+export type Tasks = Readonly<Record<string, Task<never>>>
+
+/** What a command says about itself that a job sends. */
+export const originOf = ({ id, traceparent: caused }: Job) => {
+  const traceparent = nextTraceparent(caused ?? undefined)
+  return { commandId: id, requestHash: id, actor: 'jobs', traceparent, correlationId: traceIdOf(traceparent) }
+}

@@ -1,0 +1,200 @@
+// Jobs of consents as a process: ends are written down, once and in time, and mails go out, at most twice and as one.
+import { randomUUID } from 'node:crypto'
+import { type PatientCommand, patient } from '@headwater/deciders/consent/patient'
+import { type Grantee, type PatientEvent, patientEvents, type Target } from '@headwater/deciders/consent/patient-events'
+import { createCodec } from '@headwater/eventstore/codec'
+import { createCommandHandler } from '@headwater/eventstore/handle-command'
+import { describe, expect, onTestFinished, test } from 'vitest'
+import { logger } from '../../../packages/third-parties/test/support.ts'
+import { startMailSink } from '../../sandbox/src/mail-sink.ts'
+import { startWorld, untilMatches } from './support.ts'
+
+const patientId = 'paula'
+const dora: Grantee = { kind: 'doctor', id: 'dora' }
+const inMs = (ms: number) => new Date(Date.now() + ms).toISOString()
+
+const startConsents = async () => {
+  const world = await startWorld()
+  const patients = createCommandHandler({
+    store: world.store,
+    decider: patient,
+    codec: createCodec<PatientEvent>(patientEvents),
+    category: 'patient',
+    logger,
+  })
+  const send = (command: PatientCommand) =>
+    patients.handle({ id: patientId, command, commandId: randomUUID(), requestHash: 'hash', actor: 'test' })
+  const data = () => ({ patientId, at: inMs(0) })
+  return {
+    ...world,
+    register: () => send({ type: 'RegisterContact', data: { ...data(), email: 'paula@example.org' } }),
+    ask: (target: Target) => send({ type: 'AskConsent', data: { ...data(), by: dora, target } }),
+    decline: (target: Target) => send({ type: 'DeclineConsent', data: { ...data(), by: dora, target } }),
+    grant: (target: Target, until?: string) =>
+      send({ type: 'GrantConsent', data: { ...data(), to: dora, target, until } }),
+    revoke: (target: Target) => send({ type: 'RevokeConsent', data: { ...data(), from: dora, target } }),
+    events: async () => (await world.store.readStream(`patient-${patientId}`, 0n, 100)).map(({ type }) => type),
+    jobs: async () => {
+      const { rows } = await world.database.client.query<{ kind: string; state: string; sends: number }>(
+        `select kind, sends, case when done_at is not null then 'done' when parked_at is not null then 'parked'
+           when replaced_at is not null then 'replaced' else 'open' end as state
+         from headwater.jobs order by entered_at, run_at`,
+      )
+      return rows
+    },
+  }
+}
+
+const startSink = async (kept?: () => void, port = 0) => {
+  const sink = await startMailSink({ host: '127.0.0.1', port, logger, kept })
+  onTestFinished(sink.close)
+  return { ...sink, settings: { SMTP_URL: `smtp://127.0.0.1:${sink.port}`, PUBLIC_URL: 'https://headwater.example' } }
+}
+
+describe('expire consent', () => {
+  test('the end is written down when it has come, not before', async () => {
+    const world = await startConsents()
+    await world.startJobs()
+    const until = inMs(1_500)
+    await world.grant('exams', until)
+    await untilMatches(world.events, ['ConsentGranted', 'ConsentExpired'])
+    const [expired] = await world.store.readStream(`patient-${patientId}`, 1n, 1)
+    const event = { data: { patientId, from: dora, target: 'exams', until }, metadata: { actor: 'jobs' } }
+    expect(expired).toMatchObject(event)
+    const { expiredAt } = patientEvents.ConsentExpired.parse(expired?.data)
+    expect(expiredAt >= until).toBe(true)
+    await untilMatches(world.jobs, [{ kind: 'expire consent', state: 'done' }])
+  })
+
+  test('a timer survives its process', async () => {
+    const world = await startConsents()
+    const first = await world.startJobs()
+    await world.grant('exams', inMs(4_000))
+    await untilMatches(world.jobs, [{ kind: 'expire consent', state: 'open' }])
+    await first.kill()
+    await world.startJobs()
+    await untilMatches(world.events, ['ConsentGranted', 'ConsentExpired'])
+  })
+
+  test('granted anew, there is one timer, and it is the new one', async () => {
+    const world = await startConsents()
+    await world.startJobs()
+    await world.grant('exams', inMs(60_000))
+    await untilMatches(world.jobs, [{ state: 'open' }])
+    await world.grant('exams', inMs(1_500))
+    await untilMatches(world.events, ['ConsentGranted', 'ConsentGranted', 'ConsentExpired'])
+    await untilMatches(world.jobs, [{ state: 'replaced' }, { state: 'done' }])
+    expect((await world.database.client.query('select from graphile_worker.jobs')).rowCount).toBe(0)
+  })
+
+  test('granted anew twice before a job is entered, the last timer counts', async () => {
+    const world = await startConsents()
+    const first = await world.startJobs()
+    await first.stop()
+    await world.grant('exams', inMs(90_000))
+    await world.grant('exams', inMs(60_000))
+    await world.grant('exams', inMs(1_500))
+    await world.startJobs()
+    await untilMatches(async () => (await world.events()).at(-1), 'ConsentExpired' as never)
+    expect((await world.jobs()).map(({ state }) => state).toSorted()).toEqual(['done', 'replaced', 'replaced'])
+  })
+
+  test('a timer that finds nothing to do does nothing', async () => {
+    const world = await startConsents()
+    await world.startJobs()
+    await world.grant('exams', inMs(1_500))
+    await world.revoke('exams')
+    await untilMatches(world.jobs, [{ kind: 'expire consent', state: 'done' }])
+    expect(await world.events()).toEqual(['ConsentGranted', 'ConsentRevoked'])
+  })
+})
+
+describe('mail consent asked', () => {
+  test('goes to the address that is registered, and says no more than needed', async () => {
+    const world = await startConsents()
+    const sink = await startSink()
+    await world.startJobs(sink.settings)
+    await world.register()
+    await world.ask('exams')
+    await untilMatches(async () => sink.mails(), [{ to: ['paula@example.org'], deliveries: 1 }])
+    const [mail] = sink.mails()
+    expect(mail?.messageId).toMatch(/^<[0-9a-f-]{36}@headwater\.example>$/)
+    expect(mail?.text).toContain('https://headwater.example/consents')
+    expect(`${mail?.subject} ${mail?.text}`).not.toMatch(/dora|exams|paula/)
+    await untilMatches(world.jobs, [{ kind: 'mail consent asked', state: 'done', sends: 1 }])
+  })
+
+  test('asked twice, with no address, or answered meanwhile: no mail', async () => {
+    const world = await startConsents()
+    const sink = await startSink()
+    const jobs = await world.startJobs(sink.settings)
+    await world.ask('conditions')
+    await untilMatches(world.jobs, [{ state: 'done' }])
+    await world.register()
+    await jobs.stop()
+    await world.ask('consultations')
+    await world.decline('consultations')
+    await world.startJobs(sink.settings)
+    await untilMatches(world.jobs, [{ state: 'done' }, { state: 'done' }])
+    expect(sink.mails()).toEqual([])
+    await world.ask('exams')
+    await world.ask('exams')
+    await untilMatches(async () => sink.mails(), [{ deliveries: 1 }])
+    await untilMatches(world.jobs, [{ state: 'done' }, { state: 'done' }, { state: 'done' }])
+    expect(sink.mails()).toHaveLength(1)
+  })
+
+  test('what was asked before the first start is told to nobody', async () => {
+    const world = await startConsents()
+    const sink = await startSink()
+    await world.register()
+    await world.ask('exams')
+    const jobs = await world.startJobs(sink.settings)
+    await untilMatches(jobs.health, { parts: { follower: { state: 'live', lagMs: 0 } } })
+    expect(await world.jobs()).toEqual([])
+    expect(sink.mails()).toEqual([])
+  })
+
+  test('three tries, then parked; an operator has it tried again, under the same Message-ID', async () => {
+    const world = await startConsents()
+    const sink = await startSink()
+    await sink.close()
+    const jobs = await world.startJobs(sink.settings)
+    await world.register()
+    await world.ask('exams')
+    const parkedNow = async () => {
+      await world.pass(1)
+      return world.jobs()
+    }
+    await untilMatches(parkedNow, [{ kind: 'mail consent asked', state: 'parked', sends: 0 }])
+    const headers = { authorization: `Bearer ${await world.issuer.tokenOf({ roles: ['operator'] })}` }
+    const answer = await fetch(`${jobs.url}/parked-jobs`, { headers })
+    const parked = (await answer.json()) as { jobs: { id: string; error: string }[] }
+    expect(parked.jobs).toMatchObject([{ kind: 'mail consent asked', error: expect.stringContaining('NotSent') }])
+    expect(JSON.stringify(parked)).not.toMatch(/example\.org|dora/)
+
+    const again = await startSink(undefined, sink.port)
+    await fetch(`${jobs.url}/parked-jobs/${parked.jobs[0]?.id}/run-again`, { method: 'POST', headers })
+    await untilMatches(async () => again.mails(), [{ messageId: `<${parked.jobs[0]?.id}@headwater.example>` }])
+  })
+
+  test('killed between sending and recording, twice: two deliveries at most, one Message-ID, one in the inbox', async () => {
+    const world = await startConsents()
+    let running: Awaited<ReturnType<typeof world.startJobs>> | undefined
+    const sink = await startSink(() => running?.signal('SIGKILL'))
+    await world.register()
+    running = await world.startJobs(sink.settings)
+    await world.ask('exams')
+    for (const deliveries of [1, 2]) {
+      await untilMatches(async () => sink.mails(), [{ deliveries }])
+      expect(await world.jobs()).toMatchObject([{ state: 'open', sends: deliveries }])
+      running = await world.startJobs(sink.settings)
+    }
+    const parkedNow = async () => {
+      await world.pass(1)
+      return world.jobs()
+    }
+    await untilMatches(parkedNow, [{ state: 'parked', sends: 2 }])
+    expect(sink.mails()).toMatchObject([{ deliveries: 2 }])
+  })
+})

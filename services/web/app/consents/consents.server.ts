@@ -1,0 +1,110 @@
+// Consents as the API tells them to the two people of each, and the commands on them.
+import { data, type RouterContextProvider, redirect } from 'react-router'
+import { z } from 'zod'
+import { get, type Problem, send } from '../shared/api.server.ts'
+
+type Context = Readonly<RouterContextProvider>
+
+const kinds = ['patient', 'doctor', 'nurse'] as const
+const targets = ['exams', 'conditions', 'consultations', 'er_visits', 'all'] as const
+const grantee = z.object({ kind: z.enum(kinds), id: z.string() })
+const target = z.enum(targets)
+
+const consent = z.object({
+  consentId: z.string(),
+  patientId: z.string(),
+  grantee,
+  permissions: z.array(z.object({ target, grantedAt: z.string(), until: z.string().nullable() })),
+  requests: z.array(z.object({ target, purpose: z.string().nullable(), askedAt: z.string() })),
+})
+export type Consent = z.infer<typeof consent>
+export type Target = z.infer<typeof target>
+export type GranteeKind = z.infer<typeof grantee>['kind']
+
+const consentList = z.object({ me: z.string(), consents: z.array(consent), next: z.string().nullable() })
+
+const happened = z.discriminatedUnion('type', [
+  z.object({
+    type: z.literal('ConsentAsked'),
+    recordedAt: z.string(),
+    data: z.object({ target, purpose: z.string().nullable() }),
+  }),
+  z.object({
+    type: z.literal('ConsentGranted'),
+    recordedAt: z.string(),
+    data: z.object({ target, until: z.string().nullable() }),
+  }),
+  z.object({
+    type: z.enum(['ConsentRevoked', 'ConsentDeclined', 'ConsentExpired']),
+    recordedAt: z.string(),
+    data: z.object({ target }),
+  }),
+])
+export type Happened = z.infer<typeof happened>
+const history = z.object({ grantee, events: z.array(happened), complete: z.boolean() })
+
+/** The most that a page shows; who has more asks the API. */
+const listedMax = 100
+
+/** One's own list, with what one has just done oneself. */
+export const listConsents = (context: Context, request: Request, path: '' | '/requests' | '/granted') => {
+  const after = new URL(request.url).searchParams.get('after')
+  const query = new URLSearchParams({ limit: String(listedMax), ...(after !== null && { after }) })
+  return get(context, `/api/consents${path}?${query}`, consentList)
+}
+
+export const readHistory = (context: Context, consentId: string) =>
+  get(context, `/api/consents/${encodeURIComponent(consentId)}/history`, history)
+
+/** A form that is sent twice in a moment says the same both times. */
+const untilStepMs = 10_000
+
+const untilOf = (seconds: string): { until?: string } => {
+  if (!/^\d+$/.test(seconds)) return {}
+  const end = Date.now() + Number(seconds) * 1_000
+  return { until: new Date(Math.ceil(end / untilStepMs) * untilStepMs).toISOString() }
+}
+
+const inputOf = (form: FormData): { readonly path: string; readonly body: object } => {
+  const field = (name: string) => String(form.get(name) ?? '').trim()
+  const other = { kind: field('kind'), id: field('id') }
+  const target = field('target')
+  switch (form.get('do')) {
+    case 'grant':
+      return { path: 'grant', body: { to: other, target, ...untilOf(field('seconds')) } }
+    case 'revoke':
+      return { path: 'revoke', body: { from: other, target } }
+    case 'decline':
+      return { path: 'decline', body: { by: other, target } }
+    default: {
+      const [kind, purpose] = [field('kind'), field('purpose')]
+      const body = { patientId: field('id'), target, ...(kind && { kind }), ...(purpose && { purpose }) }
+      return { path: 'ask', body }
+    }
+  }
+}
+
+/** What a form of a page sends; leads back to `page`, which then shows what came of it, or says why nothing did. */
+export const act = async (context: Context, request: Request, page: string) => {
+  const form = await request.formData()
+  const { path, body } = inputOf(form)
+  const answer = await send(context, `/api/consents/${path}`, { key: String(form.get('key')), body })
+  if (answer.ok) return redirect(`${page}?${new URLSearchParams({ after: answer.position, done: path })}`, 303)
+  const { problem } = answer
+  if ([401, 403, 503].includes(problem.status) && problem.code !== 'forbidden')
+    throw data(problem, { status: problem.status })
+  const input = Object.fromEntries(
+    ['id', 'kind', 'target', 'purpose', 'seconds'].map((name) => [name, String(form.get(name) ?? '')]),
+  )
+  return data({ refused: sayWhy(problem), did: path, input }, { status: problem.status })
+}
+
+const fieldText: Readonly<Record<string, string>> = {
+  patientId: 'Say whose record it is.',
+  kind: 'Say in which of your roles you ask.',
+  purpose: 'Say it in at most 300 characters.',
+  'to.id': 'Say who it is.',
+}
+
+const sayWhy = ({ detail, errors = [] }: Problem): string =>
+  errors.map(({ field, message }) => fieldText[field] ?? `${field}: ${message}`).join(' ') || detail

@@ -1,0 +1,89 @@
+// What the pages of consents have in common: their tabs, what was refused or done, and what somebody may see.
+import { NavLink } from 'react-router'
+import { Time } from '../shared/time.tsx'
+import type { Consent } from './consents.server.ts'
+import { doneWords, kindWords, targetWords } from './words.ts'
+
+export const Tabs = () => (
+  <nav className="tabs" aria-label="Consents">
+    <NavLink to="/consents" end>
+      My record
+    </NavLink>
+    <NavLink to="/consents/patients">My patients</NavLink>
+  </nav>
+)
+
+export const MyId = ({ id }: { id: string }) => (
+  <p className="quiet">
+    Your own id, for others to use: <code className="my-id">{id}</code>
+  </p>
+)
+
+export const Outcome = ({ refused, done }: { refused: string | undefined; done: string | null }) => {
+  if (refused !== undefined)
+    return (
+      <div className="summary" role="alert">
+        <h2>Nothing was changed</h2>
+        <p>{refused}</p>
+      </div>
+    )
+  const words = done === null ? undefined : doneWords[done]
+  return words ? (
+    <p className="quiet" role="status">
+      {words}
+    </p>
+  ) : null
+}
+
+/** What is in force: what has come to its end is left out, whether or not that is written down. */
+export const inForce = ({ permissions }: Consent, now: string): Consent['permissions'] =>
+  permissions.filter(({ until }) => until === null || now < until)
+
+export const Term = ({ grantedAt, until }: Consent['permissions'][number]) => (
+  <span className="quiet">
+    since <Time at={grantedAt} />
+    {until === null ? ', without end' : null}
+    {until !== null && (
+      <>
+        , until <Time at={until} />
+      </>
+    )}
+  </span>
+)
+
+export const TargetField = ({ id, chosen }: { id: string; chosen: string | undefined }) => (
+  <div className="field">
+    <label htmlFor={id}>Which part</label>
+    <select id={id} name="target" defaultValue={chosen ?? 'exams'}>
+      {Object.entries(targetWords).map(([target, words]) => (
+        <option key={target} value={target}>
+          {words}
+        </option>
+      ))}
+    </select>
+  </div>
+)
+
+export const KindField = ({
+  id,
+  label,
+  chosen,
+  none,
+}: {
+  id: string
+  label: string
+  chosen: string | undefined
+  none?: string
+}) => (
+  <div className="field">
+    <label htmlFor={id}>{label}</label>
+    <select id={id} name="kind" defaultValue={chosen ?? (none === undefined ? 'doctor' : '')}>
+      {none !== undefined && <option value="">{none}</option>}
+      {Object.entries(kindWords).map(([kind, words]) => (
+        <option key={kind} value={kind}>
+          {words}
+        </option>
+      ))}
+    </select>
+  </div>
+)

@@ -1,0 +1,50 @@
+// Consents in plain words.
+import type { Consent, GranteeKind, Happened, Target } from './consents.server.ts'
+
+export const targetWords: Readonly<Record<Target, string>> = {
+  exams: 'exams',
+  conditions: 'conditions',
+  consultations: 'consultations',
+  er_visits: 'emergency visits',
+  all: 'everything',
+}
+
+export const kindWords: Readonly<Record<GranteeKind, string>> = { doctor: 'Doctor', nurse: 'Nurse', patient: 'Patient' }
+
+export const nameOf = ({ kind, id }: Consent['grantee']): string => `${kindWords[kind]} ${id}`
+
+export const durations = [
+  { seconds: '', words: 'without end' },
+  { seconds: '60', words: 'for a minute' },
+  { seconds: '3600', words: 'for an hour' },
+  { seconds: '86400', words: 'for a day' },
+  { seconds: '2592000', words: 'for 30 days' },
+] as const
+
+export const doneWords: Readonly<Record<string, string>> = {
+  ask: 'You asked. The patient is told by mail.',
+  grant: 'It is granted.',
+  revoke: 'It is taken back.',
+  decline: 'It is declined.',
+}
+
+/** A sentence of the history; who `they` are its heading says. */
+export const eventWords = (event: Happened): string => {
+  const part = targetWords[event.data.target]
+  switch (event.type) {
+    case 'ConsentAsked':
+      return event.data.purpose === null
+        ? `They asked to see ${part}.`
+        : `They asked to see ${part}: “${event.data.purpose}”`
+    case 'ConsentGranted':
+      return event.data.until === null
+        ? `You let them see ${part}, without end.`
+        : `You let them see ${part}, for a time.`
+    case 'ConsentRevoked':
+      return `You took back sight of ${part}.`
+    case 'ConsentDeclined':
+      return `You declined to show ${part}.`
+    case 'ConsentExpired':
+      return `Sight of ${part} came to its end.`
+  }
+}

@@ -1,0 +1,121 @@
+// Consents as people live them: a doctor asks, the patient answers, sees who sees what, takes it back; with and without scripts.
+import { randomUUID } from 'node:crypto'
+import type { Browser } from 'playwright-core'
+import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest'
+import { launchBrowser, launchTimeoutMs } from '../../../scripts/test/browser.ts'
+import { startSignedIn } from '../../../scripts/test/signed-in.ts'
+import { post, type System, startSystem, until } from '../../../scripts/test/system.ts'
+import { expectUsable, openPage, ways } from './support.ts'
+
+let browser: Browser
+let system: System
+beforeAll(async () => {
+  ;[browser, system] = await Promise.all([launchBrowser(), startSystem()])
+}, launchTimeoutMs)
+afterAll(async () => {
+  await browser?.close()
+  await system?.stop()
+})
+
+const signIn = async (name: string, roles: readonly string[]) => {
+  const sub = `${name}-${randomUUID().slice(0, 8)}`
+  const headers = { authorization: `Bearer ${await system.issuer.tokenOf({ sub, roles })}` }
+  const signedIn = await startSignedIn(system.gateway.url, headers)
+  onTestFinished(signedIn.stop)
+  return { sub, headers, url: `${signedIn.url}/consents` }
+}
+
+const people = async () => ({ paula: await signIn('paula', ['patient']), dora: await signIn('dora', ['doctor']) })
+
+describe.each(ways)('scripts $scripts, $width px', (way) => {
+  it('asks, grants, shows both sides and the history, takes back', async () => {
+    const { paula, dora } = await people()
+    const doctor = await openPage(browser, `${dora.url}/patients`, way)
+    await doctor.getByText('Nobody lets you see anything yet.').waitFor()
+    await expectUsable(doctor, way)
+    await doctor.getByLabel('Whose record').fill(paula.sub)
+    await doctor.getByLabel('Which part').selectOption('conditions')
+    await doctor.getByLabel('What for').fill('The operation on Monday')
+    await doctor.getByRole('button', { name: 'Ask' }).click()
+    await doctor.getByText('You asked.').waitFor()
+
+    const patient = await openPage(browser, paula.url, way)
+    await patient.getByRole('heading', { name: `Doctor ${dora.sub} asks to see conditions` }).waitFor()
+    await patient.getByText('The operation on Monday').waitFor()
+    await expectUsable(patient, way)
+    await patient.getByRole('button', { name: 'Grant' }).click()
+    await patient.getByText('It is granted.').waitFor()
+    await patient.getByText('Nobody asks.').waitFor()
+    await patient.getByText('without end', { exact: false }).first().waitFor()
+    await expectUsable(patient, way)
+
+    await doctor.goto(`${dora.url}/patients`)
+    await doctor.getByRole('heading', { name: `${paula.sub} as doctor` }).waitFor()
+    await expectUsable(doctor, way)
+
+    await patient.getByRole('link', { name: `History with Doctor ${dora.sub}` }).click()
+    await patient.getByText('They asked to see conditions: “The operation on Monday”').waitFor()
+    await patient.getByText('You let them see conditions, without end.').waitFor()
+    await expectUsable(patient, way)
+
+    await patient.getByRole('link', { name: 'Back to my record' }).click()
+    await patient.getByRole('button', { name: `Take back conditions from Doctor ${dora.sub}` }).click()
+    await patient.getByText('It is taken back.').waitFor()
+    await patient.getByText('Nobody but you sees anything.').waitFor()
+  })
+
+  it('grants without being asked, and says why it does not', async () => {
+    const { paula, dora } = await people()
+    const page = await openPage(browser, paula.url, way)
+    const form = page.locator('section[aria-labelledby=grant]')
+    const grant = async (id: string) => {
+      await form.getByLabel('Their id').fill(id)
+      await form.getByLabel('Which part').selectOption('all')
+      await form.getByLabel('How long').selectOption('for an hour')
+      await form.getByRole('button', { name: 'Let them see it' }).click()
+    }
+    await grant(paula.sub)
+    await page.getByRole('alert').getByText('Nobody needs consent for their own record.').waitFor()
+    expect(await form.getByLabel('Their id').inputValue()).toBe(paula.sub)
+    await expectUsable(page, way)
+    await grant(dora.sub)
+    await page.getByText('It is granted.').waitFor()
+    await page.getByRole('button', { name: `Take back everything from Doctor ${dora.sub}` }).waitFor()
+  })
+
+  it('declines', async () => {
+    const { paula, dora } = await people()
+    await post(`${system.gateway.url}/api/consents/ask`, { patientId: paula.sub, target: 'all' }, dora.headers)
+    const page = await openPage(browser, paula.url, way)
+    await until('the request is there', async () => {
+      await page.reload()
+      return page.getByRole('button', { name: 'Decline' }).isVisible()
+    })
+    await page.getByRole('button', { name: 'Decline' }).click()
+    await page.getByText('It is declined.').waitFor()
+    await page.getByText('Nobody asks.').waitFor()
+  })
+})
+
+it('shows what others do without a reload, and a mail lands in the inbox', async () => {
+  const { paula, dora } = await people()
+  const command = (as: typeof paula, name: string, body: object) =>
+    post(`${system.gateway.url}/api/consents/${name}`, body, as.headers)
+  await post(`${system.consent.url}/api/consents/contact`, { email: `${paula.sub}@example.org` }, paula.headers)
+  const patient = await openPage(browser, paula.url)
+  const doctor = await openPage(browser, `${dora.url}/patients`)
+  await patient.locator('[data-state=live]').waitFor()
+  await doctor.locator('[data-state=live]').waitFor()
+  await command(dora, 'ask', { patientId: paula.sub, target: 'exams' })
+  await patient.getByRole('heading', { name: `Doctor ${dora.sub} asks to see exams` }).waitFor()
+  await until('the mail is there', async () =>
+    JSON.stringify(await (await fetch(`${system.sandbox.url}/v1/mails`)).json()).includes(paula.sub),
+  )
+  const inForceUntil = new Date(Date.now() + 2_000).toISOString()
+  const to = { kind: 'doctor', id: dora.sub }
+  await command(paula, 'grant', { to, target: 'exams', until: inForceUntil })
+  await doctor.getByRole('heading', { name: `${paula.sub} as doctor` }).waitFor()
+  await patient.getByText('Nobody asks.').waitFor()
+  await doctor.getByText('Nobody lets you see anything yet.').waitFor()
+  await patient.getByText('Nobody but you sees anything.').waitFor()
+})
