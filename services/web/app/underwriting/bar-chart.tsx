@@ -59,30 +59,32 @@ export const BarChart = ({ title, what, series, bars }: Props) => {
       </svg>
       <details>
         <summary>As a table</summary>
-        <table>
-          <thead>
-            <tr>
-              <th scope="col">{what}</th>
-              {series.map(({ name, label }) => (
-                <th key={name} scope="col" className="number">
-                  {label}
-                </th>
-              ))}
-            </tr>
-          </thead>
-          <tbody>
-            {bars.map(({ label, values }) => (
-              <tr key={label}>
-                <th scope="row">{label}</th>
-                {values.map((value, index) => (
-                  <td key={series[index]?.name} className="number">
-                    {value}
-                  </td>
+        <div className="scroll">
+          <table>
+            <thead>
+              <tr>
+                <th scope="col">{what}</th>
+                {series.map(({ name, label }) => (
+                  <th key={name} scope="col" className="number">
+                    {label}
+                  </th>
                 ))}
               </tr>
-            ))}
-          </tbody>
-        </table>
+            </thead>
+            <tbody>
+              {bars.map(({ label, values }) => (
+                <tr key={label}>
+                  <th scope="row">{label}</th>
+                  {values.map((value, index) => (
+                    <td key={series[index]?.name} className="number">
+                      {value}
+                    </td>
+                  ))}
+                </tr>
+              ))}
+            </tbody>
+          </table>
+        </div>
       </details>
     </figure>
   )
