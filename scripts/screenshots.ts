@@ -4,11 +4,20 @@ import path from 'node:path'
 import { parseArgs } from 'node:util'
 import { createLogger } from '@headwater/http-kit/telemetry'
 import type { Page } from 'playwright-core'
+import { demoPassword } from '../services/identity/src/demo.ts'
 import { createWebServer } from '../services/web/src/web-server.ts'
+import { demoTokens } from './demo-tokens.ts'
 import { launchBrowser } from './test/browser.ts'
 import { post } from './test/system.ts'
 
-const { url } = parseArgs({ options: { url: { type: 'string', default: 'http://localhost:8080' } } }).values
+const { url, issuer } = parseArgs({
+  options: {
+    url: { type: 'string', default: 'http://localhost:8080' },
+    issuer: { type: 'string', default: 'http://localhost:8086' },
+  },
+}).values
+const tokenOf = demoTokens(issuer, url)
+const as = async (userName: string) => ({ authorization: `Bearer ${await tokenOf(userName)}` })
 const root = path.join(import.meta.dirname, '..')
 const folder = path.join(root, 'docs', 'screenshots')
 const heightMax = { wide: 900, narrow: 1_400 }
@@ -24,13 +33,18 @@ const loanWith = async (score: number, serial: number, more: object = {}) => {
   const nationalId = `${score}${String(serial).padStart(5, '0')}XX`
   const usual = { name: 'Ada Lovelace', address: '12 St James Square, London', nationalId, amount: 12_500 }
   const applicant = { ...usual, ...more }
-  const { status, body } = await post(`${url}/api/loans`, applicant, { 'idempotency-key': `picture-${nationalId}` })
+  const { status, body } = await post(`${url}/api/loans`, applicant, await as('alice'))
   if (status !== 201) throw new Error(`${url} does not take applications: ${JSON.stringify(body)}`)
-  await fetch(`${url}/api/loans/${body.id}?after=${body.position}`)
-  await fetch(`${url}/api/underwriting/queue?after=${body.position}`)
+  const headers = await as('uma')
+  await fetch(`${url}/api/loans/${body.id}?after=${body.position}`, { headers })
+  await fetch(`${url}/api/underwriting/queue?after=${body.position}`, { headers })
   return { id: String(body.id), nationalId }
 }
-const decide = (id: string, decision: string) => post(`${url}/api/loans/${id}/${decision}`, { reason: 'steady income' })
+const decide = async (id: string, decision: 'approve' | 'deny' | 'withdraw') => {
+  const [body, who] = decision === 'withdraw' ? [{}, 'alice'] : [{ reason: 'steady income' }, 'uma']
+  const { status } = await post(`${url}/api/loans/${id}/${decision}`, body, await as(who))
+  if (status !== 200) throw new Error(`${who} may not ${decision} ${id}: ${status}`)
+}
 
 const serial = Math.floor(Math.random() * 90_000)
 const waiting = await loanWith(5, serial)
@@ -63,7 +77,28 @@ const search = async (page: Page, name: string) => {
 }
 const click = (name: string) => (page: Page) => page.getByRole('button', { name }).click()
 
-type Shot = { readonly name: string; readonly at: string; readonly act?: (page: Page) => Promise<void> }
+const signIn = async (page: Page, userName: string) => {
+  await page.getByLabel(/user name/i).fill(userName)
+  await page.getByLabel('Password', { exact: true }).fill(demoPassword)
+  await page.getByRole('button', { name: 'Sign in', exact: true }).click()
+  await hydrated(page)
+}
+
+type Shot = {
+  readonly name: string
+  readonly at: string
+  /** Who is signed in, where it is not who the page is for. */
+  readonly who?: string
+  readonly act?: (page: Page) => Promise<void>
+}
+
+const owners = [
+  { start: '/underwriting', who: 'uma' },
+  { start: '/audit', who: 'ada' },
+  { start: '/operations', who: 'otto' },
+  { start: '/applications', who: 'alice' },
+] as const
+const visitorOf = ({ at, who }: Shot) => who ?? owners.find(({ start }) => at.startsWith(start))?.who
 const shots: readonly Shot[] = [
   { name: 'home', at: '/' },
   { name: 'apply', at: '/apply' },
@@ -137,6 +172,40 @@ const shots: readonly Shot[] = [
       await page.getByText('Approved by').waitFor()
     },
   },
+  { name: 'home-applicant', at: '/', who: 'alice' },
+  { name: 'audit', at: '/audit' },
+  { name: 'webhooks', at: '/operations/webhooks' },
+  {
+    name: 'webhook-registered',
+    at: '/operations/webhooks',
+    act: async (page) => {
+      await page.getByLabel('Partner').fill('demo-partner')
+      await page.getByLabel('Address').fill('https://partner.example/headwater')
+      await click('Register')(page)
+      await page.getByRole('heading', { name: 'The secret, now and never again' }).waitFor()
+    },
+  },
+  { name: 'forbidden', at: '/underwriting', who: 'otto' },
+  {
+    name: 'session-ended',
+    at: `/underwriting/loans/${waiting.id}`,
+    act: async (page) => {
+      await page.getByLabel('Reason').fill('Steady income')
+      await page.context().clearCookies()
+      await click('Approve')(page)
+      await page.getByRole('heading', { name: 'Your session has ended' }).waitFor()
+    },
+  },
+  {
+    name: 'link',
+    at: '/apply',
+    act: async (page) => {
+      await send(page, `5${String(Math.floor(Math.random() * 99_999)).padStart(5, '0')}YY`)
+      await page.getByRole('link', { name: 'Make a link to open it elsewhere' }).click()
+      await click('Make a link')(page)
+      await page.getByLabel('Your link').waitFor()
+    },
+  },
   { name: 'not-found', at: '/nowhere' },
   { name: 'not-understood', at: '/underwriting?sort=nonsense' },
   {
@@ -168,10 +237,13 @@ rmSync(folder, { recursive: true, force: true })
 mkdirSync(folder, { recursive: true })
 const browser = await launchBrowser()
 for (const { look, width, colorScheme } of looks) {
-  for (const { name, at, act } of shots) {
+  for (const shot of shots) {
+    const { name, at, act } = shot
+    const who = visitorOf(shot)
     const context = await browser.newContext({ viewport: { width, height: 800 }, colorScheme, reducedMotion: 'reduce' })
     const page = await context.newPage()
-    await page.goto(url + at)
+    await page.goto(url + (who ? `/auth/sign-in?${new URLSearchParams({ returnTo: at })}` : at))
+    if (who) await signIn(page, who)
     await hydrated(page)
     const connection = page.locator('.connection')
     if ((await connection.count()) > 0) await connection.getByText('Live', { exact: true }).waitFor()
@@ -180,6 +252,9 @@ for (const { look, width, colorScheme } of looks) {
     await context.close()
   }
   const page = await browser.newPage({ viewport: { width, height: 800 }, colorScheme })
+  await page.goto(`${url}/auth/sign-in`)
+  await page.getByLabel(/user name/i).waitFor()
+  await take(page, `sign-in-${look}`)
   await page.goto(`${starvedUrl}/underwriting`)
   await hydrated(page)
   await take(page, `unavailable-${look}`)

@@ -6,6 +6,8 @@ export default defineConfig({
     include: ['{packages,services}/*/test/**/*.test.ts', 'scripts/test/**/*.test.ts'],
     environment: 'node',
     globalSetup: ['scripts/test/postgres.ts', 'scripts/test/pages.ts'],
+    // Most tests wait for processes of their own: two files at a time keep two cores busy.
+    maxWorkers: 2,
     testTimeout: 30_000,
     hookTimeout: 30_000,
   },

@@ -15,6 +15,7 @@ const page = z.object({
       eventId: z.string(),
       at: z.string(),
       actor: z.string(),
+      actorName: z.string().optional(),
       action: z.string(),
       resource: z.string().nullable(),
       outcome: z.enum(['accepted', 'refused', 'viewed']),
@@ -54,42 +55,45 @@ const detailsText = (details: NonNullable<Entry['details']>): string =>
 const idLengthShown = 8
 const short = (id: string): string => (id.length > idLengthShown ? `${id.slice(0, idLengthShown)}…` : id)
 
-const Row = ({ entry: { at, actor, action, resource, outcome, code, correlationId, details } }: { entry: Entry }) => (
-  <tr>
-    <td>
-      <Time at={at} />
-    </td>
-    <th scope="row">
-      <Alike by="actor" value={actor}>
-        {actor}
-      </Alike>
-    </th>
-    <td>
-      <Alike by="action" value={action}>
-        {action}
-      </Alike>
-      {details && <span className="quiet"> {detailsText(details)}</span>}
-    </td>
-    <td>
-      {outcome}
-      {code && <span className="quiet"> {code}</span>}
-    </td>
-    <td>
-      {resource && (
-        <Alike by="resource" value={resource}>
-          {short(resource)}
+const Row = ({ entry }: { entry: Entry }) => {
+  const { at, actor, actorName, action, resource, outcome, code, correlationId, details } = entry
+  return (
+    <tr>
+      <td>
+        <Time at={at} />
+      </td>
+      <th scope="row">
+        <Alike by="actor" value={actor}>
+          {actorName ?? actor}
         </Alike>
-      )}
-    </td>
-    <td className="wide">
-      {correlationId && (
-        <Alike by="correlationId" value={correlationId}>
-          {short(correlationId)}
+      </th>
+      <td>
+        <Alike by="action" value={action}>
+          {action}
         </Alike>
-      )}
-    </td>
-  </tr>
-)
+        {details && <span className="quiet"> {detailsText(details)}</span>}
+      </td>
+      <td>
+        {outcome}
+        {code && <span className="quiet"> {code}</span>}
+      </td>
+      <td>
+        {resource && (
+          <Alike by="resource" value={resource}>
+            {short(resource)}
+          </Alike>
+        )}
+      </td>
+      <td className="wide">
+        {correlationId && (
+          <Alike by="correlationId" value={correlationId}>
+            {short(correlationId)}
+          </Alike>
+        )}
+      </td>
+    </tr>
+  )
+}
 
 const Search = ({ filter }: { filter: Readonly<Partial<Record<string, string>>> }) => (
   <Form method="get" role="search" className="filter" key={JSON.stringify(filter)}>

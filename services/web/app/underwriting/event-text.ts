@@ -1,8 +1,13 @@
 // What happened to a loan, in a sentence.
 
-type Told = { readonly type: string; readonly data: Readonly<Record<string, unknown>> }
+type Told = {
+  readonly type: string
+  readonly data: Readonly<Record<string, unknown>>
+  /** What whoever caused it is called, where that is known. */
+  readonly actorName?: string | undefined
+}
 
-export const eventText = ({ type, data }: Told): string => {
+export const eventText = ({ type, data, actorName }: Told): string => {
   switch (type) {
     case 'LoanRequested':
       return 'Applied for the loan'
@@ -15,9 +20,9 @@ export const eventText = ({ type, data }: Told): string => {
     case 'ManualReviewRequired':
       return 'Put before an underwriter'
     case 'ManuallyApproved':
-      return `Approved by ${data.decidedByName ?? data.decidedBy}`
+      return `Approved by ${actorName ?? data.decidedBy}`
     case 'ManuallyDenied':
-      return `Declined by ${data.decidedByName ?? data.decidedBy}`
+      return `Declined by ${actorName ?? data.decidedBy}`
     case 'LoanWithdrawn':
       return 'Withdrawn by the applicant'
     case 'LoanAbandoned':

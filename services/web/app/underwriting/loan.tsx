@@ -31,6 +31,7 @@ const history = z.object({
       revision: z.number(),
       recordedAt: z.string(),
       actor: z.string().nullable(),
+      actorName: z.string().optional(),
       data: z.record(z.string(), z.unknown()),
     }),
   ),
