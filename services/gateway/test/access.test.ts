@@ -1,6 +1,7 @@
 // Who may ask and follow what: every route and topic for every kind of viewer, on their own loan and on a stranger's.
 import { randomUUID } from 'node:crypto'
 import { auditQueryRules } from '@headwater/deciders/audit/audit-policy'
+import { consentCommandRules, consentQueryRules, consentTopicRules } from '@headwater/deciders/consent/consent-policy'
 import { loanCommandRules, loanQueryRules, loanSightOf, loanTopicRules } from '@headwater/deciders/loan/loan-policy'
 import { type Actor, anonymous, may, type Rules } from '@headwater/deciders/policy'
 import { webhookRules } from '@headwater/deciders/webhook/webhook-policy'
@@ -22,15 +23,26 @@ const viewers: Record<string, Actor> = {
   underwriter: person('uma', 'underwriter'),
   operator: person('otto', 'operator'),
   auditor: person('ada', 'auditor'),
+  doctor: person('dora', 'doctor'),
   'somebody with every role': person('eve', 'operator', 'auditor', 'underwriter'),
   'partner without scopes': partner('acme'),
   'partner that reads': partner('acme', 'loans:read'),
   'partner that writes': partner('acme', 'loans:write'),
+  'hospital system': partner('clinic', 'consents:check'),
   capability: { kind: 'capability', sub: `loan:${linked}`, roles: [], scopes: [`loan:${linked}`] },
 }
 
 const routes: Record<string, Rules> = {
   'GET /api/audit': auditQueryRules.audit,
+  'GET /api/consents': consentQueryRules.consents,
+  'GET /api/consents/granted': consentQueryRules.granted,
+  'GET /api/consents/requests': consentQueryRules.requests,
+  'GET /api/consents/{id}/history': consentQueryRules.history,
+  'POST /api/consents/ask': consentCommandRules.AskConsent,
+  'POST /api/consents/check': consentQueryRules.check,
+  'POST /api/consents/decline': consentCommandRules.DeclineConsent,
+  'POST /api/consents/grant': consentCommandRules.GrantConsent,
+  'POST /api/consents/revoke': consentCommandRules.RevokeConsent,
   'GET /api/loans': loanQueryRules.loans,
   'GET /api/loans/{id}': loanQueryRules.loan,
   'GET /api/loans/{id}/history': loanQueryRules.history,
@@ -50,6 +62,26 @@ const routes: Record<string, Rules> = {
   'POST /api/webhooks/{id}/disable': webhookRules.disable,
   'POST /api/webhooks/{id}/enable': webhookRules.enable,
   'POST /api/webhooks/{id}/rotate-secret': webhookRules.rotateSecret,
+}
+
+/** In the order of the topics. */
+const topicRules: Record<string, Rules> = {
+  ...loanTopicRules,
+  consents: consentTopicRules.consents,
+  'consent-requests': consentTopicRules.requests,
+  'granted-consents': consentTopicRules.granted,
+}
+
+/** What is allowed and goes no further than the gateway; in the paths there is no consent, and no question in the body. */
+const answeredHere: Record<string, number> = {
+  'GET /api/consents': 200,
+  'GET /api/consents/granted': 200,
+  'GET /api/consents/requests': 200,
+  'GET /api/consents/{id}/history': 404,
+  'POST /api/consents/check': 422,
+  'GET /api/loans': 200,
+  'GET /api/loans/{id}': 200,
+  'POST /api/loans/{id}/reveal-national-id': 200,
 }
 
 const tokenOf = ({ kind, sub, roles, scopes }: Actor, issuer: TestIssuer): Promise<string> | undefined => {
@@ -85,7 +117,7 @@ it('every route that is not public, and every topic, is in the tables of this te
   expect(described.map(([route]) => route).sort()).toEqual(Object.keys(routes).sort())
   for (const [route, security] of described)
     expect(security).toEqual(securityOf(routes[route] ?? [], { issuer: gateway.issuer.url, cookies: true }))
-  expect([...topics].map(([name, { rules }]) => [name, rules])).toEqual(Object.entries(loanTopicRules))
+  expect([...topics].map(([name, { rules }]) => [name, rules])).toEqual(Object.entries(topicRules))
 })
 
 describe.each(Object.keys(viewers))('%s', (who) => {
@@ -112,12 +144,11 @@ describe.each(Object.keys(viewers))('%s', (who) => {
         continue
       }
       // What stands behind the gateway is away: what is allowed gets that far.
-      const isReveal = route.endsWith('reveal-national-id')
-      const isHere = isReveal || (route.startsWith('GET /api/loans') && !route.endsWith('history'))
+      const here = answeredHere[route]
       const isRefusedHere = permission === 'if owner' && !isOwn && path.includes('{id}')
-      const knownHere = isHere || viewer.kind === 'capability'
-      expect(answer.status).toBe(isRefusedHere && knownHere ? 404 : isHere ? 200 : 503)
-      if (answer.status === 404) expect(code).toBe('loan_not_found')
+      const knownHere = here !== undefined || viewer.kind === 'capability'
+      expect(answer.status).toBe(isRefusedHere && knownHere ? 404 : (here ?? 503))
+      if (answer.status === 404) expect(code).toBe(path.includes('consents') ? 'consent_not_found' : 'loan_not_found')
     }
   })
 
@@ -149,7 +180,7 @@ describe.each(Object.keys(viewers))('%s', (who) => {
     expect(JSON.stringify([list, one, client.messages])).not.toContain('555555AA')
   })
 
-  it.each(Object.keys(loanTopicRules))('topic %s', async (topic) => {
+  it.each(Object.keys(topicRules))('topic %s', async (topic) => {
     const { edge, gateway } = await start()
     await edge.write(newLoan())
     const headers = await headersOf(viewer, gateway.issuer)
