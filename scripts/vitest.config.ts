@@ -8,7 +8,9 @@ export default defineConfig({
     globalSetup: ['scripts/test/postgres.ts', 'scripts/test/pages.ts'],
     // Most tests wait for processes of their own: two files at a time keep two cores busy.
     maxWorkers: 2,
-    testTimeout: 30_000,
-    hookTimeout: 30_000,
+    // As long as the tests' own waiting: a poll is a deadline, not a measurement.
+    expect: { poll: { timeout: 30_000 } },
+    testTimeout: 60_000,
+    hookTimeout: 60_000,
   },
 })

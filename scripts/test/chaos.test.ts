@@ -311,7 +311,9 @@ test(
 
     for (const stream of open) {
       const id = stream.slice('loan-'.length)
-      expect((await insist(() => `${system.gateway.url}/api/loans/${id}/approve`, {})).status).toBe(200)
+      expect(
+        (await insist(() => `${system.gateway.url}/api/loans/${id}/approve`, {}, system.asUnderwriter)).status,
+      ).toBe(200)
       acknowledged.set(id, { id, decision: 'approve' })
     }
     const streams = await readEverything('loan')

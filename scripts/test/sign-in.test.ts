@@ -100,7 +100,7 @@ it.each(people.flatMap((person) => [true, false].map((scripts) => ({ ...person, 
     await page.goto(home + (own === '/' ? '/auth/sign-in' : own))
     await signIn(page, userName)
     await page.waitForURL(home + own)
-    await page.getByText(name).waitFor()
+    await page.getByRole('banner').getByText(name).waitFor()
     const cookies = await context.cookies(home)
     expect(cookies.find(({ name }) => name === 'headwater_session')).toMatchObject({ httpOnly: true, sameSite: 'Lax' })
 

@@ -221,6 +221,8 @@ describe('input', () => {
     ['name', 'A'],
     ['name', ' '.repeat(5)],
     ['name', 'x'.repeat(121)],
+    ['name', 'Ada\u0000Lovelace'],
+    ['address', 'London\u0000'],
     ['address', ''],
     ['address', 'x'.repeat(301)],
     ['nationalId', '55555AA'],

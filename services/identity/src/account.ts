@@ -122,8 +122,9 @@ export const registerAccount = (server: HttpServer, { ready, issuer, audit }: Ac
       const input = changePasswordInput(user.userName).safeParse({ password: answers.password })
       if (!input.success) return { errors: wrongAnswers(input.error) }
       const { users, records } = ready()
-      await users.changePassword(user.userId, input.data.password, originOf(user, request.id))
+      // First: whoever else is signed in must not stay so when the rest is interrupted and cannot be repeated.
       await records.endSessionsOf(user.userId, sessionUid)
+      await users.changePassword(user.userId, input.data.password, originOf(user, request.id))
       return 'password'
     }),
   )

@@ -147,8 +147,9 @@ export const createUsers = (options: UsersOptions): Users => {
     },
 
     changePassword: async (userId, password, origin) => {
-      await send({ type: 'ChangePassword', data: { userId, at: now() } }, origin)
+      // What is written down has happened: an interruption in between leaves a changed password, never a claim of one.
       await credentials.set(userId, password)
+      await send({ type: 'ChangePassword', data: { userId, at: now() } }, origin)
     },
 
     disable: (userId, origin) =>

@@ -75,7 +75,12 @@ const isGuessable = (password: string, userName: string): boolean => password.to
 
 export const registerUserInput = z
   .strictObject({
-    name: z.string().trim().min(2, 'at least 2 characters').max(nameLengthMax, `at most ${nameLengthMax} characters`),
+    name: z
+      .string()
+      .trim()
+      .min(2, 'at least 2 characters')
+      .max(nameLengthMax, `at most ${nameLengthMax} characters`)
+      .regex(/^\P{Cc}*$/u, 'no control characters'),
     userName,
     email,
     password,

@@ -12,22 +12,22 @@ const reasonLengthMax = 500
 
 // Commands. The input is what a body or a form may hold; ids, time, actor and outside facts are added in routes.ts.
 
-const reason = z
-  .string()
+/** Text of people: databases refuse some control characters, so one would hold up whoever follows the events. */
+const printable = z.string().regex(/^(?:\P{Cc}|[\t\n\r])*$/u, 'no control characters')
+
+const reason = printable
   .trim()
   .max(reasonLengthMax, `at most ${reasonLengthMax} characters`)
   .optional()
   .meta({ description: 'Why, in a sentence.' })
 
 export const requestLoanInput = z.strictObject({
-  name: z
-    .string()
+  name: printable
     .trim()
     .min(2, 'at least 2 characters')
     .max(120, 'at most 120 characters')
     .meta({ description: "The applicant's full name.", examples: ['Ada Lovelace'] }),
-  address: z
-    .string()
+  address: printable
     .trim()
     .min(1, 'is missing')
     .max(300, 'at most 300 characters')
