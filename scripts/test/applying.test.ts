@@ -70,7 +70,7 @@ test.each(['reserved', 'scored', 'requested'])('killed when %s: the same request
 const waitingForNothing = async () => {
   const { rowCount } = await database.query(
     `select from headwater.jobs where kind = 'abandon application' and done_at is null
-     and loan_id not in (select loan_id from headwater.jobs where kind = 'check credit')`,
+     and subject->>'loanId' not in (select subject->>'loanId' from headwater.jobs where kind = 'check credit')`,
   )
   return rowCount
 }
