@@ -18,10 +18,10 @@ const world = testWorld()
 
 const pages = { underwriters: '/underwriting', auditors: '/audit', operators: '/operations/webhooks' } as const
 const people: readonly { readonly who: Who; readonly own: readonly string[]; readonly leadsTo: readonly string[] }[] = [
-  { who: 'underwriter', own: ['underwriters'], leadsTo: ['Apply', 'Underwriting', 'API'] },
-  { who: 'auditor', own: ['auditors'], leadsTo: ['Apply', 'Your applications', 'Audit', 'API'] },
-  { who: 'operator', own: ['operators'], leadsTo: ['Apply', 'Webhooks', 'API'] },
-  { who: 'applicant', own: [], leadsTo: ['Apply', 'Your applications', 'API'] },
+  { who: 'underwriter', own: ['underwriters'], leadsTo: ['Apply', 'Consents', 'Underwriting', 'API'] },
+  { who: 'auditor', own: ['auditors'], leadsTo: ['Apply', 'Your applications', 'Consents', 'Audit', 'API'] },
+  { who: 'operator', own: ['operators'], leadsTo: ['Apply', 'Consents', 'Webhooks', 'API'] },
+  { who: 'applicant', own: [], leadsTo: ['Apply', 'Your applications', 'Consents', 'API'] },
 ]
 
 describe.each(ways)('scripts $scripts, $width px', (way) => {
