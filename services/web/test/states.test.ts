@@ -51,7 +51,10 @@ const restartGateway = async (settings: Readonly<Record<string, string>> = {}) =
 }
 
 describe('while the database is away', () => {
-  during(() => restartGateway({ DATABASE_URL: 'postgres://postgres@127.0.0.1:1/nobody' }), restartGateway)
+  during(
+    () => restartGateway({ DATABASE_URL: 'postgres://postgres@127.0.0.1:1/nobody' }),
+    () => restartGateway(),
+  )
 
   it.each(ways)('underwriters are told, applicants are served, scripts $scripts, $width px', async (way) => {
     for (const address of underwriting) expect((await fetch(world.urlOf(address, 'underwriter'))).status).toBe(503)
