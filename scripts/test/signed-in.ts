@@ -16,7 +16,9 @@ export const startSignedIn = async (target: string, token: Readonly<Record<strin
   const server = createServer((incoming, answer) => {
     const asked = ask(incoming)
     asked.once('response', (response) => {
-      answer.writeHead(response.statusCode ?? 502, response.headers)
+      // What the gateway says of its connection is not true of this one: whoever believes it writes to a closed one.
+      const { connection: _connection, 'keep-alive': _keepAlive, ...headers } = response.headers
+      answer.writeHead(response.statusCode ?? 502, headers)
       response.pipe(answer)
     })
     asked.once('error', () => answer.destroy())

@@ -107,6 +107,21 @@ describe.each(ways)('scripts $scripts, $width px', (way) => {
   })
 })
 
+it('keeps what is typed while the answer to an earlier search is on its way', async () => {
+  const [found, other] = [await requestLoan(), await requestLoan()]
+  const page = await open('/underwriting')
+  const released = Promise.withResolvers<void>()
+  await page.route('**/underwriting.data*', (route) => released.promise.then(() => route.continue()))
+  await searchFor(page, found.name)
+  await page.getByLabel('Name or reference').fill(other.name)
+  released.resolve()
+  await expect.poll(() => namesShown(page)).toEqual([found.name])
+  expect(await page.getByLabel('Name or reference').inputValue()).toBe(other.name)
+  await page.keyboard.press('Enter')
+  await expect.poll(() => namesShown(page)).toEqual([other.name])
+  for (const loan of [found, other]) await decide(loan, 'deny')
+})
+
 it('is worked with by keyboard alone, and the keys can be turned off', async () => {
   const { name } = await requestLoan()
   const page = await open('/underwriting')

@@ -17,12 +17,17 @@ export const ListForm = ({
   children: ReactNode
 }) => {
   const field = useRef<HTMLInputElement>(null)
-  // Not another field: whoever has just searched is still in this one.
+  const sent = useRef(search)
+  // Not another field: whoever has just searched is still in this one, and may be typing on while the answer is on its way.
   useEffect(() => {
-    if (field.current) field.current.value = search
+    if (field.current?.value === sent.current) field.current.value = search
+    sent.current = search
   }, [search])
+  const remember = () => {
+    sent.current = field.current?.value ?? ''
+  }
   return (
-    <Form id={formId} method="post" action="?" role="search" className="filter">
+    <Form id={formId} method="post" action="?" role="search" className="filter" onSubmit={remember}>
       <span className="pair">
         <label htmlFor="search">Name or reference</label>
         <input ref={field} id="search" name="search" type="search" maxLength={120} defaultValue={search} />

@@ -124,13 +124,15 @@ export default function Queue({ loaderData, actionData }: Route.ComponentProps) 
             </p>
           )}
         </div>
-        <p role="status" className="news">
-          {news && (
-            <button type="button" className="button small" onClick={show}>
-              {news}: show
-            </button>
-          )}
-        </p>
+        {scripts && (
+          <p role="status" className="news">
+            {news && (
+              <button type="button" className="button small" onClick={show}>
+                {news}: show
+              </button>
+            )}
+          </p>
+        )}
         {rows.length === 0 ? (
           <p className="empty">
             {search || score
