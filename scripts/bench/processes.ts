@@ -8,7 +8,8 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { type Answer, type Call, stopWorker, type Tasks } from './worker.ts'
 
 const root = path.join(import.meta.dirname, '../..')
-const readyMsMax = 60_000
+/** An edge projector is ready when it has caught up with a store of a million events. */
+const readyMsMax = 240_000
 const readyPollMs = 50
 const stopMsMax = 15_000
 /** For one task of a worker, the longest of which builds a store of a million events. */

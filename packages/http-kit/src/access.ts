@@ -11,6 +11,8 @@ declare module 'fastify' {
   interface FastifyContextConfig {
     /** Who may use the route. */
     rules?: Rules
+    /** Partners may ask as often as they like; elsewhere a server may limit them. */
+    isUnlimited?: true
   }
   interface FastifyRequest {
     /** Who asks: of the first allowed credential, or of the first at all where none is. */

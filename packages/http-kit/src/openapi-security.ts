@@ -10,7 +10,7 @@ export type Accepted = {
   /** Cookies of browsers, as only the front door knows them. */
   readonly cookies?: boolean
   /** Partners may ask so much a minute and are told when it is too much. */
-  readonly limitsPartners?: boolean
+  readonly limitsPartners?: boolean | undefined
 }
 
 type Requirement = Readonly<Record<string, string[]>>

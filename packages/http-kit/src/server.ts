@@ -1,7 +1,6 @@
 // A Fastify server as every Headwater service has it: limits, headers, zod validation, OpenAPI, health, one error boundary.
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
-import { fastifyHelmet } from '@fastify/helmet'
 import { fastifySwagger } from '@fastify/swagger'
 import { type FastifyInstance, type FastifyReply, fastify, LogController, type RawServerDefault } from 'fastify'
 import {
@@ -18,6 +17,7 @@ import { createMetrics, type Metrics } from './metrics.ts'
 import { type Accepted, securitySchemes, withSecurity } from './openapi-security.ts'
 import { Problem, type ProblemBody, problem, type RejectionStatuses } from './problem.ts'
 import { type Refusal, refusalOf } from './refusals.ts'
+import { type ContentSecurityPolicy, securityHeaders } from './security-headers.ts'
 import { endSlowBodies } from './slow-bodies.ts'
 import { type Logger, nextTraceparent } from './telemetry.ts'
 import { closeUnusedConnections } from './unused-connections.ts'
@@ -55,7 +55,7 @@ export type ServerOptions = {
   /** What those credentials can be, for the API's description. */
   readonly accepted?: Accepted
   /** What pages may load; a server without pages allows nothing. */
-  readonly contentSecurityPolicy?: Readonly<Record<string, string[]>>
+  readonly contentSecurityPolicy?: ContentSecurityPolicy
   /** Addresses and networks, separated by commas, whose `X-Forwarded-For` is believed. */
   readonly trustedProxies?: string | undefined
 }
@@ -137,8 +137,10 @@ export const createServer = async (options: ServerOptions): Promise<HttpServer> 
     request.log.debug({ method, route: routeOptions.url, status, elapsedMs }, 'answered')
   })
 
-  await server.register(fastifyHelmet, {
-    contentSecurityPolicy: { useDefaults: false, directives: contentSecurityPolicy },
+  const careful = securityHeaders(contentSecurityPolicy)
+  server.addHook('onRequest', (_request, reply, done) => {
+    reply.headers(careful)
+    done()
   })
   await server.register(fastifySwagger, {
     openapi: {
@@ -148,9 +150,12 @@ export const createServer = async (options: ServerOptions): Promise<HttpServer> 
     },
     transform: (described) => {
       const { schema, route } = described
-      const { rules } = route.config ?? {}
+      const { rules, isUnlimited } = route.config ?? {}
+      const limitsPartners = accepted.limitsPartners && !isUnlimited
       return jsonSchemaTransform(
-        rules && schema ? { ...described, schema: withSecurity(schema, rules, accepted) } : described,
+        rules && schema
+          ? { ...described, schema: withSecurity(schema, rules, { ...accepted, limitsPartners }) }
+          : described,
       )
     },
     transformObject: jsonSchemaTransformObject,

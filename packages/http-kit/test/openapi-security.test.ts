@@ -50,6 +50,7 @@ test('the description names schemes, requirements and refusals', async () => {
   const schema = { response: { 200: z.object({}), 404: problemSchema } }
   server.get('/open', { config: { rules: [anyone] }, schema }, async () => ({}))
   server.get('/own', { config: { rules: [owner('loans:read')] }, schema }, async () => ({}))
+  server.get('/vital', { config: { rules: [owner('loans:read')], isUnlimited: true }, schema }, async () => ({}))
   server.get('/operators', { config: { rules: [role('operator')] }, schema }, async () => ({}))
   const api = (await server.inject('/openapi.json')).json()
   expect(api.components.securitySchemes).toMatchObject({
@@ -58,10 +59,11 @@ test('the description names schemes, requirements and refusals', async () => {
     session: { type: 'apiKey', in: 'cookie', name: 'headwater_session' },
     capability: { type: 'apiKey', in: 'cookie' },
   })
-  const { '/open': open, '/own': own, '/operators': operators } = api.paths
+  const { '/open': open, '/own': own, '/vital': vital, '/operators': operators } = api.paths
   expect(open.get).not.toHaveProperty('security')
   expect(Object.keys(open.get.responses)).toEqual(['200', '404'])
   expect(Object.keys(own.get.responses)).toEqual(['200', '401', '403', '404', '429'])
+  expect(Object.keys(vital.get.responses)).toEqual(['200', '401', '403', '404'])
   expect(Object.keys(operators.get.responses)).toEqual(['200', '401', '403', '404'])
   expect(operators.get.security).toEqual([{ bearer: ['operator'] }, { session: ['operator'] }])
   const refusal = own.get.responses[429].content['application/problem+json'].schema

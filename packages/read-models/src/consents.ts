@@ -1,5 +1,5 @@
 // Read model `consents`: one row a patient and grantee, with what stands between them, and the queries on it.
-import { createHash } from 'node:crypto'
+import { hash } from 'node:crypto'
 import {
   type Grantee,
   type GranteeKind,
@@ -43,10 +43,7 @@ type ConsentRows = { readonly consents: ConsentRow }
 const consentIdLength = 22 // 132 bits
 
 export const consentIdOf = (patientId: string, grantee: Grantee): string =>
-  createHash('sha256')
-    .update(JSON.stringify([patientId, granteeKey(grantee)]))
-    .digest('base64url')
-    .slice(0, consentIdLength)
+  hash('sha256', JSON.stringify([patientId, granteeKey(grantee)]), 'base64url').slice(0, consentIdLength)
 
 /** What stands between the patient and the grantee of a row, to the letter of the events. */
 export const standingOfRow = ({ permissions, requests }: Pick<ConsentRow, 'permissions' | 'requests'>): Standing => ({
@@ -113,10 +110,18 @@ const queries = sqliteQueries<ConsentRows>()
 export const consentById = (consentId: string): CompiledQuery<ConsentRow> =>
   queries.selectFrom('consents').selectAll().where('consentId', '=', consentId).compile()
 
-export const consentBetween = (patientId: string, grantee: Grantee): CompiledQuery<ConsentRow> =>
-  consentById(consentIdOf(patientId, grantee))
+/** Compiled once: this one is asked at every view of a record. */
+const permissionsById = queries.selectFrom('consents').select('permissions').where('consentId', '=', '').compile()
 
-/** Whether the rows of {@link consentBetween} give sight of the target. */
+export const permissionsBetween = (
+  patientId: string,
+  grantee: Grantee,
+): CompiledQuery<Pick<ConsentRow, 'permissions'>> => ({
+  ...permissionsById,
+  parameters: [consentIdOf(patientId, grantee)],
+})
+
+/** Whether the rows of {@link permissionsBetween} give sight of the target. */
 export const hasConsent = (rows: readonly Pick<ConsentRow, 'permissions'>[], target: Target, at: string): boolean =>
   rows.some(({ permissions }) => permissionCovering(JSON.parse(permissions), target, at) !== undefined)
 

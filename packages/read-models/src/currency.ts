@@ -1,118 +1,78 @@
-// Proves that a read model on this node is current: that nothing of its categories was in the store, when asked, that is not in its rows.
-import { setTimeout as sleep } from 'node:timers/promises'
-import type { EventStore } from '@headwater/eventstore/client'
-import { beginning, comparePosition, laterPosition, type Position } from '@headwater/eventstore/position'
-import { categoryOf } from '@headwater/eventstore/stream-name'
-import type { SqliteReader } from './sqlite-reader.ts'
+// Reads a read model on this node when it is current: nothing of its categories was in the store, when asked, that is not in the rows.
+import { comparePosition, type Position } from '@headwater/eventstore/position'
+import type { SqliteQueries, SqliteReader } from './sqlite-reader.ts'
 
-const pageEvents = 500
-/** One look costs as much as several answers, so the more ask, the more share one; two, so that the store is never waited for twice. */
-const looksAtOnceMax = 2
-
-/** Up to where the store was looked through, and the last event of the categories on the way. */
-type Looked = { readonly at: Date; readonly needed: Position }
+/** What was read, and up to where the rows were when it was. */
+export type Current<T> = { readonly value: T; readonly checkpoint: Position }
 
 export type Currency = {
   /**
-   * True when the rows hold every event that was in the store at some moment after the call; false when that cannot be
-   * shown in time. What is then read is at least that new.
+   * Runs `work` on rows that hold every event that was in the store at some moment after the call; undefined when that
+   * cannot be shown in time.
    */
-  readonly confirm: (withinMs: number) => Promise<boolean>
+  readonly read: <T>(work: (db: SqliteQueries) => T, withinMs: number) => Promise<Current<T> | undefined>
   /** When the read model was last known to be current. */
   readonly knownAt: () => Date | undefined
 }
 
-/**
- * The checkpoint alone does not tell: it stands still while only other categories are written. And it is not enough that
- * nothing lies ahead: a projector that stands still is noticed before the next event, not by it.
- */
-export const watchCurrency = (
-  store: Pick<EventStore, 'readAfter'>,
-  reader: Pick<SqliteReader, 'checkpoint' | 'waitFor' | 'hearWriter'>,
-  categories: readonly string[],
-): Currency => {
+/** Somebody who waits for current rows. */
+type Asking = {
+  readonly giveUpAtMs: number
+  readonly answer: (db: SqliteQueries, checkpoint: Position) => void
+  readonly giveUp: () => void
+}
+
+/** The writer of the rows is asked, so that one that stands still is noticed before the next event, not by it. */
+export const watchCurrency = (reader: Pick<SqliteReader, 'read' | 'waitFor' | 'needed'>): Currency => {
+  let gathering: Asking[] = []
   let known: Date | undefined
-  let seenCheckpoint = beginning
-  /** Everything up to here is in the rows of whatever checkpoint has reached `needed`. */
-  let lookedUpTo = beginning
-  let needed = beginning
-  let rebuilds = 0
-  let underWay = 0
-  let gathering: PromiseWithResolvers<Looked> | undefined
 
-  const checkpointNow = (): Position => {
-    const checkpoint = reader.checkpoint()
-    if (comparePosition(checkpoint, seenCheckpoint) < 0) {
-      // The read model is being built again: what it had once says nothing about what it has.
-      lookedUpTo = beginning
-      needed = beginning
-      rebuilds++
-    }
-    seenCheckpoint = checkpoint
-    return checkpoint
-  }
+  /** All of them in one transaction, whose own checkpoint tells whether its rows are new enough. */
+  const answered = (asking: readonly Asking[], needed: Position): boolean =>
+    reader.read((db, checkpoint) => {
+      if (comparePosition(checkpoint, needed) < 0) return false
+      for (const { answer } of asking) answer(db, checkpoint)
+      return true
+    }).value
 
-  /** To the end of the store as it is now; each event is looked at once. */
-  const look = async (): Promise<Looked> => {
+  const serve = async (asking: readonly Asking[]): Promise<void> => {
     const at = new Date()
-    const writer = reader.hearWriter()
-    writer.catch(() => undefined) // awaited below
-    const checkpoint = checkpointNow()
-    const begunWith = rebuilds
-    let from = laterPosition(lookedUpTo, checkpoint)
-    for (let isEnd = false; !isEnd; ) {
-      const page = await store.readAfter(from, pageEvents)
-      if (rebuilds !== begunWith) throw new Error('The read model was begun anew meanwhile.')
-      const last = page.findLast(({ stream }) => categories.includes(categoryOf(stream)))
-      from = page.at(-1)?.position ?? from
-      if (last) needed = laterPosition(needed, last.position)
-      lookedUpTo = laterPosition(lookedUpTo, from)
-      isEnd = page.length < pageEvents
+    const needed = await reader.needed()
+    if (!answered(asking, needed)) {
+      await reader.waitFor(needed, Math.max(...asking.map(({ giveUpAtMs }) => giveUpAtMs)) - performance.now())
+      if (!answered(asking, needed)) throw new Error('The read model is behind.')
     }
-    await writer
-    return { at, needed }
-  }
-
-  const launch = () => {
-    const served = gathering
-    if (!served || underWay === looksAtOnceMax) return
-    gathering = undefined
-    underWay++
-    look()
-      .then(served.resolve, served.reject)
-      .finally(() => {
-        underWay--
-        launch()
-      })
-  }
-
-  /** Begins after the call, and serves all who call before it does. */
-  const lookAfterNow = (): Promise<Looked> => {
-    if (!gathering) {
-      gathering = Promise.withResolvers()
-      // Whoever asks in the same turn of the event loop comes along.
-      setImmediate(launch)
-    }
-    return gathering.promise
-  }
-
-  const confirmed = async (withinMs: number): Promise<boolean> => {
-    const { at, needed } = await lookAfterNow()
-    if (!(await reader.waitFor(needed, withinMs))) return false
     if (!known || at > known) known = at
-    return true
+  }
+
+  /** Whoever asks in the same turn of the event loop shares a question; the writer shares its looks among questions. */
+  const serveGathered = () => {
+    const asking = gathering
+    gathering = []
+    serve(asking).catch(() => {
+      for (const { giveUp } of asking) giveUp()
+    })
   }
 
   return {
-    confirm: async (withinMs) => {
-      const ending = new AbortController()
-      const tooLate = sleep(withinMs, false, { signal: ending.signal }).catch(() => false)
-      try {
-        return await Promise.race([confirmed(withinMs).catch(() => false), tooLate])
-      } finally {
-        ending.abort()
-      }
-    },
+    read: (work, withinMs) =>
+      new Promise((resolve, reject) => {
+        const giveUp = () => {
+          clearTimeout(timer)
+          resolve(undefined)
+        }
+        const answer: Asking['answer'] = (db, checkpoint) => {
+          clearTimeout(timer)
+          try {
+            resolve({ value: work(db), checkpoint })
+          } catch (error) {
+            reject(error)
+          }
+        }
+        const timer = setTimeout(giveUp, withinMs)
+        if (gathering.length === 0) setImmediate(serveGathered)
+        gathering.push({ giveUpAtMs: performance.now() + withinMs, answer, giveUp })
+      }),
     knownAt: () => known,
   }
 }

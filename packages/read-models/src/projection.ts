@@ -7,6 +7,7 @@ import type { Codec, RecordedEvent, StoredEvent } from '@headwater/eventstore/co
 import { beginning, comparePosition, formatPosition, type Position } from '@headwater/eventstore/position'
 import { type Batch, type Subscription, startSubscription } from '@headwater/eventstore/subscription'
 import type { Logger } from 'pino'
+import { watchNeeded } from './needed.ts'
 import type { ReadModel, Row, TableOf } from './read-model.ts'
 import type { Rows } from './rows.ts'
 import { type Checkpoint, Halt, type Sink } from './sink.ts'
@@ -86,6 +87,8 @@ export const startProjection = <Event extends DomainEvent, Tables extends Readon
   let earlierRestarts = 0
   let outage: string | undefined
   let failure: Error | undefined
+
+  sink.tellNeeded?.(watchNeeded(store, categories, () => checkpoint?.position ?? beginning))
 
   const rebuildNeeded = (why: string) =>
     new RebuildNeeded(`${why} The read model ${name} has to be built again: ${sink.rebuildAdvice}.`)

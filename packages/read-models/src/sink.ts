@@ -43,6 +43,8 @@ export type Sink = {
    * 'superseded': the stored checkpoint is not `from`; nothing was written.
    */
   readonly commit: (step: Step) => Promise<'committed' | 'superseded'>
+  /** Lets the readers of the rows ask how far these have to be to be current. */
+  readonly tellNeeded?: (needed: () => Promise<Position>) => void
   /**
    * 'refused' when the store cannot hold what an event led to, 'unavailable' when the store itself is in trouble that
    * passes, 'broken' when what it holds cannot be used any more, undefined when the error is not the store's.

@@ -36,15 +36,15 @@ export type SqliteReader = {
    * Runs `work` in one read transaction; it must finish with the call.
    * @throws Rejection `read_model_not_ready`
    */
-  readonly read: <T>(work: (db: SqliteQueries) => T) => Snapshot<T>
+  readonly read: <T>(work: (db: SqliteQueries, checkpoint: Position) => T) => Snapshot<T>
   /** Runs one query in a read transaction. */
   readonly rows: <R>(query: CompiledQuery<R>) => Snapshot<R[]>
   /** True once the checkpoint has reached `position`, false when it has not within `timeoutMs`. */
   readonly waitFor: (position: Position, timeoutMs: number) => Promise<boolean>
   /** About `limit` changes after a token (a batch is never cut), or 'snapshot needed' when the feed cannot tell them. */
   readonly changesSince: (token: string, limit: number) => Changes | 'snapshot needed'
-  /** Resolves when the writer's process has answered; rejects when none is connected. One that stands still is silent. */
-  readonly hearWriter: () => Promise<void>
+  /** How far rows have to be to be current, as their writer knows. Rejects when none is connected, or it stands still. */
+  readonly needed: () => Promise<Position>
   /** Calls `listener` soon after every commit, once for several. Returns what ends that. */
   readonly onCommit: (listener: () => void) => () => void
   readonly close: () => void
@@ -59,6 +59,10 @@ type FeedRow = {
   readonly preparePosition: bigint
   readonly changes: string
 }
+
+/** What of the checkpoint every reading needs. */
+type Place = Pick<Checkpoint, 'position' | 'storeId'>
+type PlaceRow = Pick<FeedRow, 'commitPosition' | 'preparePosition'> & Pick<Checkpoint, 'storeId'>
 
 const entryOf = (row: FeedRow): FeedEntry => ({
   since: { commit: row.sinceCommit, prepare: row.sincePrepare },
@@ -101,15 +105,20 @@ const openFile = (file: string, projection: ReadModel) => {
       return known
     }
     const dataVersion = db.prepare<[], number>('pragma data_version').pluck()
+    const place = db
+      .prepare<[], PlaceRow>('select commitPosition, preparePosition, storeId from checkpoint')
+      .safeIntegers()
+    const transaction = db.transaction((work: () => unknown) => work())
     return {
       inode: statSync(file).ino,
-      checkpoint: (): Checkpoint => {
-        const row = stored()
+      checkpoint: (): Place => {
+        const row = place.get()
         if (!row) throw new Error(`${file} has lost its checkpoint.`)
-        return row.checkpoint
+        const { commitPosition: commit, preparePosition: prepare, storeId } = row
+        return { position: { commit, prepare }, storeId }
       },
       dataVersion: () => dataVersion.get(),
-      transaction: <T>(work: () => T): T => db.transaction(work)(),
+      transaction: <T>(work: () => T): T => transaction(work) as T,
       rows: <R>({ sql, parameters }: CompiledQuery<R>) => statement(sql).all(...parameters) as R[],
       feed: openFeed(db),
       close: () => db.close(),
@@ -190,7 +199,7 @@ export const openSqliteReader = ({
     const db = ready()
     return db.transaction(() => {
       const { storeId, position } = db.checkpoint()
-      return { value: work(db), checkpoint: position, token: formatToken(projection, storeId, position) }
+      return { value: work(db, position), checkpoint: position, token: formatToken(projection, storeId, position) }
     })
   }
 
@@ -234,9 +243,9 @@ export const openSqliteReader = ({
         return from ? changesOf(projection, bounds, from, db.feed.page(from, limit)) : 'snapshot needed'
       })
     },
-    hearWriter: async () => {
+    needed: async () => {
       if (!waker) throw new Error('No writer is connected.')
-      await waker.hear()
+      return waker.needed()
     },
     onCommit: (listener) => {
       listeners.add(listener)

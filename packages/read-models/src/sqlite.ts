@@ -1,5 +1,6 @@
 // Keeps a read model in a SQLite file on the node's own disk; a projection writes it through this.
 import { mkdirSync } from 'node:fs'
+import type { Position } from '@headwater/eventstore/position'
 import Database from 'better-sqlite3'
 import type { Logger } from 'pino'
 import { type Change, feedLengthMax } from './changes.ts'
@@ -133,6 +134,9 @@ export const openSqliteSink = ({
   let db: Database.Database | undefined
   let write: ((step: Step) => 'committed' | 'superseded') | undefined
   let waker: Waker | undefined
+  let needed = async (): Promise<Position> => {
+    throw new Error('Nothing is projected yet.')
+  }
 
   const open = (): Database.Database => {
     mkdirSync(directory, { recursive: true })
@@ -154,7 +158,7 @@ export const openSqliteSink = ({
       db ??= open()
       const checkpoint = db.transaction(claimFile).immediate(db, projection, storeId)
       write = openWriter(db, projection)
-      waker ??= startWaker(socketFile(directory, projection), logger)
+      waker ??= startWaker(socketFile(directory, projection), () => needed(), logger)
       return checkpoint
     },
     checkpoint: async () => {
@@ -167,6 +171,9 @@ export const openSqliteSink = ({
       const outcome = write(step)
       if (outcome === 'committed') waker?.wake()
       return outcome
+    },
+    tellNeeded: (known) => {
+      needed = known
     },
     blame: blameSqlite,
     claimsExpire: false,

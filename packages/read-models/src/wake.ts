@@ -1,24 +1,43 @@
-// How the writer of a file wakes its readers in other processes, and shows them that it lives: bytes through a unix domain socket.
+// How the writer of a file wakes its readers in other processes, and tells them how far the rows have to be: a unix domain socket.
 import { rename } from 'node:fs/promises'
 import { connect, createServer, type Socket } from 'node:net'
+import { createInterface } from 'node:readline'
+import { formatPosition, type Position, parsePosition } from '@headwater/eventstore/position'
 import type { Logger } from 'pino'
 
-const woken = '.'
-const areYouThere = '?'
-const here = '!'
+/** What is said, a line each. An answer is a position. */
+const woken = '.\n'
+const question = '?\n'
+const unknown = '-\n'
+/** A writer that takes longer stands still; another may have taken its place. */
+const answerMsMax = 1_500
 
 export type Waker = { readonly wake: () => void; readonly close: () => void }
 
-/** Readers that cannot connect fall back to polling, so trouble here costs time and nothing else. */
-export const startWaker = (file: string, logger: Logger): Waker => {
+/**
+ * Readers that cannot connect fall back to polling, so trouble here costs time and nothing else.
+ * @param needed what is answered to a reader that asks how far rows have to be to be current
+ */
+export const startWaker = (file: string, needed: () => Promise<Position>, logger: Logger): Waker => {
   const readers = new Set<Socket>()
+  const answer = async (reader: Socket) => {
+    const text = await needed().then(
+      (position) => `${formatPosition(position)}\n`,
+      (error: unknown) => {
+        logger.warn({ err: error, file }, 'a reader cannot be told how far the rows have to be')
+        return unknown
+      },
+    )
+    reader.write(text)
+  }
   const server = createServer((reader) => {
     readers.add(reader)
     reader.on('error', () => reader.destroy())
     reader.on('close', () => readers.delete(reader))
     reader.unref()
-    // One answer to several questions is enough: whoever asks wants to know that there is somebody.
-    reader.on('data', () => reader.write(here))
+    reader.setEncoding('latin1').on('data', (text: string) => {
+      for (const _ of text.matchAll(/\n/g)) void answer(reader)
+    })
   })
   const failed = (error: unknown) => logger.warn({ err: error, file }, 'readers will not be woken, they will poll')
   server.on('error', failed)
@@ -40,36 +59,48 @@ export const startWaker = (file: string, logger: Logger): Waker => {
 }
 
 export type Listener = {
-  /** Resolves when the writer has answered; rejects when it is gone. */
-  readonly hear: () => Promise<void>
+  /** How far rows have to be to be current. Rejects when the writer does not know, is gone, or silent: that ends the listening. */
+  readonly needed: () => Promise<Position>
   readonly close: () => void
 }
 
-/** Calls `wake` for every byte or several; `ended` when there is no writer to listen to, or no more. */
+/** Calls `wake` for every commit or several; `ended` when there is no writer to listen to, or no more. */
 export const listenToWaker = (file: string, wake: () => void, ended: () => void): Listener => {
   const socket = connect(file).setEncoding('latin1')
-  const asking = new Set<PromiseWithResolvers<void>>()
+  /** In the order of the answers. */
+  const asking: PromiseWithResolvers<Position>[] = []
+  let silence: NodeJS.Timeout | undefined
+  const expectAnswer = () => {
+    clearTimeout(silence)
+    silence = asking.length > 0 ? setTimeout(() => socket.destroy(), answerMsMax).unref() : undefined
+  }
   socket.unref()
   socket.on('connect', wake) // a commit may have come before the connection
-  socket.on('data', (text: string) => {
-    if (text.includes(here)) {
-      for (const { resolve } of asking) resolve()
-      asking.clear()
-    }
-    if (text.includes(woken)) wake()
+  const lines = createInterface({ input: socket })
+  lines.on('line', (line) => {
+    if (`${line}\n` === woken) return wake()
+    const asked = asking.shift()
+    const position = parsePosition(line)
+    if (position) asked?.resolve(position)
+    else asked?.reject(new Error('The writer cannot tell.'))
+    expectAnswer()
   })
-  socket.on('error', () => undefined) // 'close' follows
+  // 'close' follows
+  lines.on('error', () => undefined)
+  socket.on('error', () => undefined)
   socket.on('close', () => {
+    clearTimeout(silence)
     for (const { reject } of asking) reject(new Error('The writer is gone.'))
     ended()
   })
   return {
-    hear: () => {
-      const question = Promise.withResolvers<void>()
-      asking.add(question)
-      if (socket.destroyed) question.reject(new Error('The writer is gone.'))
-      else socket.write(areYouThere)
-      return question.promise
+    needed: async () => {
+      if (socket.destroyed) throw new Error('The writer is gone.')
+      const asked = Promise.withResolvers<Position>()
+      asking.push(asked)
+      socket.write(question)
+      if (!silence) expectAnswer()
+      return asked.promise
     },
     close: () => socket.destroy(),
   }

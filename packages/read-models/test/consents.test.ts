@@ -15,7 +15,6 @@ import {
   type ConsentRow,
   type ConsentsOf,
   compareConsents,
-  consentBetween,
   consents,
   cursorOf,
   formatConsentCursor,
@@ -24,6 +23,7 @@ import {
   matchesConsents,
   parseConsentCursor,
   permissionsAt,
+  permissionsBetween,
   standingOfRow,
 } from '../src/consents.ts'
 import { shapeOf } from '../src/read-model.ts'
@@ -95,7 +95,7 @@ const revoked = (patient: string, from: Grantee, target: Target): PatientEvent =
 })
 const list = (of: ConsentsOf, limit = 100): readonly ConsentRow[] => reader.rows(listConsents(of, { limit })).value
 const has = (patient: string, grantee: Grantee, target: Target, at: string) =>
-  hasConsent(reader.rows(consentBetween(patient, grantee)).value, target, at)
+  hasConsent(reader.rows(permissionsBetween(patient, grantee)).value, target, at)
 
 test('the shape that version 1 stands for', () => {
   expect(consents.version).toBe(1)

@@ -1,13 +1,13 @@
-// A read model is called current only when that is shown: by the store, after the question, and by a writer that lives.
+// Current rows are read only when they are shown to be: by a writer that lives, and that asked the store after the question.
 import { randomUUID } from 'node:crypto'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { start } from '@headwater/embedded-eventstore'
 import { connectEventStore, type EventStore } from '@headwater/eventstore/client'
-import type { Position } from '@headwater/eventstore/position'
+import { beginning, comparePosition, type Position } from '@headwater/eventstore/position'
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import { watchCurrency } from '../src/currency.ts'
+import { type Currency, watchCurrency } from '../src/currency.ts'
 import { type RunningProjection, startProjection } from '../src/projection.ts'
 import { openSqliteSink } from '../src/sqlite.ts'
 import { openSqliteReader, type SqliteReader } from '../src/sqlite-reader.ts'
@@ -42,7 +42,7 @@ beforeEach(async () => {
   await project()
   reader = openSqliteReader({ directory, projection: tills, logger })
   await until('the writer is connected', () =>
-    reader.hearWriter().then(
+    reader.needed().then(
       () => true,
       () => false,
     ),
@@ -65,102 +65,74 @@ const append = async (stream: string): Promise<Position> => {
 }
 const ownStream = () => `${category}-${randomUUID()}`
 
+const isCurrent = async (currency: Currency, withinMs: number) =>
+  (await currency.read(() => 'read', withinMs))?.value === 'read'
+
 test('current: after nothing, after events of its own and after those of others', async () => {
-  const currency = watchCurrency(store, reader, [category])
+  const currency = watchCurrency(reader)
   expect(currency.knownAt()).toBeUndefined()
-  expect(await currency.confirm(patienceMs)).toBe(true)
+  expect(await isCurrent(currency, patienceMs)).toBe(true)
   for (const stream of [ownStream(), 'other-1', 'other-2', ownStream(), 'other-3']) {
     const position = await append(stream)
-    expect(await currency.confirm(patienceMs)).toBe(true)
-    if (stream.startsWith(category)) expect(await reader.waitFor(position, 0)).toBe(true)
+    const read = await currency.read(() => undefined, patienceMs)
+    if (stream.startsWith(category)) expect(comparePosition(read?.checkpoint ?? beginning, position)).toBe(0)
+    else expect(read).toBeDefined()
   }
   expect(currency.knownAt()).toBeInstanceOf(Date)
 })
 
-test('more than a page of others is looked through once', async () => {
-  const counted = { pages: 0 }
-  const counting = {
-    readAfter: (from: Position, count: number) => {
-      counted.pages++
-      return store.readAfter(from, count)
-    },
-  }
-  const currency = watchCurrency(counting, reader, [category])
-  await append(ownStream())
-  const event = () => ({ id: randomUUID(), type: 'Other', data: {}, metadata: {} })
-  for (const stream of ['other-1', 'other-2', 'other-3'])
-    await store.append(stream, Array.from({ length: 400 }, event), 'no_stream')
-  expect(await currency.confirm(patienceMs)).toBe(true)
-  counted.pages = 0
-  expect(await currency.confirm(patienceMs)).toBe(true)
-  expect(counted.pages).toBe(1)
-})
-
 test('not current while an event of its own lies ahead of the rows, nor without a writer', async () => {
-  const currency = watchCurrency(store, reader, [category])
-  expect(await currency.confirm(patienceMs)).toBe(true)
+  const currency = watchCurrency(reader)
+  expect(await isCurrent(currency, patienceMs)).toBe(true)
   await projection.stop()
-  await append(ownStream())
-  expect(await currency.confirm(impatienceMs)).toBe(false)
+  const position = await append(ownStream())
+  expect(await isCurrent(currency, impatienceMs)).toBe(false)
   // With a writer whose rows are behind, as a projector that has stopped at a bad event.
-  const alive = { checkpoint: reader.checkpoint, waitFor: reader.waitFor, hearWriter: async () => undefined }
-  const behind = watchCurrency(store, alive, [category])
-  expect(await behind.confirm(impatienceMs)).toBe(false)
+  const behind = watchCurrency({ ...reader, needed: async () => position })
+  expect(await isCurrent(behind, impatienceMs)).toBe(false)
   expect(behind.knownAt()).toBeUndefined()
   await project()
-  await until('it is current again', () => currency.confirm(impatienceMs))
-  expect(await behind.confirm(patienceMs)).toBe(true)
+  await until('it is current again', () => isCurrent(currency, impatienceMs))
+  expect(await isCurrent(behind, patienceMs)).toBe(true)
 })
 
 test('not current while the writer is silent, though nothing lies ahead', async () => {
-  const silent = {
-    checkpoint: reader.checkpoint,
-    waitFor: reader.waitFor,
-    hearWriter: () => new Promise<void>(() => undefined),
-  }
-  expect(await watchCurrency(store, silent, [category]).confirm(impatienceMs)).toBe(false)
+  const silent = watchCurrency({ ...reader, needed: () => new Promise(() => undefined) })
+  expect(await isCurrent(silent, impatienceMs)).toBe(false)
 })
 
 test('not current while the store does not answer', async () => {
-  const currency = watchCurrency(store, reader, [category])
-  expect(await currency.confirm(patienceMs)).toBe(true)
+  const currency = watchCurrency(reader)
+  expect(await isCurrent(currency, patienceMs)).toBe(true)
   await stopStore()
-  expect(await currency.confirm(impatienceMs)).toBe(false)
+  expect(await isCurrent(currency, impatienceMs)).toBe(false)
 })
 
-test('a read model that begins anew is not current by what it once had', async () => {
+test('rows of another writer, which are behind, are not current by what is in those of this one', async () => {
   await append(ownStream())
-  const places: { now: () => Position } = { now: reader.checkpoint }
-  const rebuilt = {
-    checkpoint: () => places.now(),
-    waitFor: async (needed: Position) => needed.commit <= places.now().commit,
-    hearWriter: async () => undefined,
-  }
   await until('the projection is there', () => projection.lagMs().then((lag) => lag === 0))
-  const currency = watchCurrency(store, rebuilt, [category])
-  expect(await currency.confirm(patienceMs)).toBe(true)
-  places.now = () => ({ commit: 0n, prepare: 0n })
-  expect(await currency.confirm(patienceMs)).toBe(false)
+  const rebuilt = watchCurrency({
+    ...reader,
+    read: (work) => reader.read((db) => work(db, beginning)),
+    waitFor: async () => false,
+  })
+  expect(await isCurrent(rebuilt, patienceMs)).toBe(false)
 })
 
-test('those who ask together share a look, and nobody is served by one that began before', async () => {
-  const counted = { pages: 0 }
-  const gate = Promise.withResolvers<void>()
-  const slow = {
-    readAfter: async (from: Position, count: number) => {
-      counted.pages++
-      await gate.promise
-      return store.readAfter(from, count)
+test('those who ask together share a question; what fails for one fails for nobody else', async () => {
+  const questions = { asked: 0 }
+  const counting = watchCurrency({
+    ...reader,
+    needed: () => {
+      questions.asked++
+      return reader.needed()
     },
-  }
-  const currency = watchCurrency(slow, reader, [category])
-  const ask = () => Array.from({ length: 50 }, () => currency.confirm(patienceMs))
-  const first = ask()
-  await until('the first look is under way', () => counted.pages === 1)
-  const second = ask()
-  await until('the second look is under way', () => counted.pages === 2)
-  gate.resolve()
-  const answers = await Promise.all([...first, ...second])
-  expect(answers).toEqual(answers.map(() => true))
-  expect(counted.pages).toBe(2)
+  })
+  const failing = counting.read(() => {
+    throw new Error('in the work')
+  }, patienceMs)
+  const answers = Array.from({ length: 50 }, () => isCurrent(counting, patienceMs))
+  await expect(failing).rejects.toThrow('in the work')
+  expect(await Promise.all(answers)).toEqual(answers.map(() => true))
+  expect(questions.asked).toBe(1)
 })

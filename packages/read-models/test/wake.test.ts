@@ -1,11 +1,14 @@
 // A writer wakes its readers at once, however writers come and go.
+import { once } from 'node:events'
 import { existsSync, mkdtempSync, rmSync } from 'node:fs'
+import { createServer, type Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { listenToWaker, startWaker, type Waker } from '../src/wake.ts'
 import { logger, until } from './support.ts'
 
+const place = { commit: 4_711n, prepare: 4_710n }
 let directory: string
 let file: string
 
@@ -16,7 +19,7 @@ beforeEach(() => {
 afterEach(() => rmSync(directory, { recursive: true }))
 
 const started = async (): Promise<Waker> => {
-  const waker = startWaker(file, logger)
+  const waker = startWaker(file, async () => place, logger)
   await until('the socket is there', () => existsSync(file))
   return waker
 }
@@ -60,28 +63,66 @@ test('a reader learns that its writer is gone, and finds none where none is', as
   await until('it is told at once', () => ended === 1)
 })
 
-test('a writer answers who asks whether it is there', async () => {
+test('a writer tells who asks how far rows have to be', async () => {
   const waker = await started()
   const reader = listenToWaker(
     file,
     () => undefined,
     () => undefined,
   )
-  await reader.hear()
-  await Promise.all([reader.hear(), reader.hear()])
+  expect(await reader.needed()).toEqual(place)
+  expect(await Promise.all([reader.needed(), reader.needed()])).toEqual([place, place])
   const unanswered = listenToWaker(
     path.join(directory, 'nobody.sock'),
     () => undefined,
     () => undefined,
-  ).hear()
+  ).needed()
   await expect(unanswered).rejects.toThrow('gone')
   waker.close()
-  await expect(reader.hear()).rejects.toThrow('gone')
+  await expect(reader.needed()).rejects.toThrow('gone')
+})
+
+test('a writer that does not know says so, and knows later', async () => {
+  let isKnown = false
+  const unsure = startWaker(
+    file,
+    async () => {
+      if (!isKnown) throw new Error('The store is away.')
+      return place
+    },
+    logger,
+  )
+  await until('the socket is there', () => existsSync(file))
+  const asking = listenToWaker(
+    file,
+    () => undefined,
+    () => undefined,
+  )
+  await expect(asking.needed()).rejects.toThrow('cannot tell')
+  isKnown = true
+  expect(await asking.needed()).toEqual(place)
+  unsure.close()
+})
+
+test('a writer that stands still is not waited for, and not listened to any more: another may have its place', async () => {
+  const accepted: Socket[] = []
+  const still = createServer((socket) => void accepted.push(socket)).listen(file)
+  await once(still, 'listening')
+  let ended = 0
+  const reader = listenToWaker(
+    file,
+    () => undefined,
+    () => ended++,
+  )
+  await expect(reader.needed()).rejects.toThrow('gone')
+  expect(ended).toBe(1)
+  for (const socket of accepted) socket.destroy()
+  await once(still.close(), 'close')
 })
 
 test('a writer that ends late does not take the name from its successor', async () => {
   const first = await started()
-  const second = startWaker(file, logger)
+  const second = startWaker(file, async () => place, logger)
   await until('the successor has the name', async () => {
     const reader = await listening()
     second.wake()

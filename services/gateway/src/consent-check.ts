@@ -1,11 +1,11 @@
 // The one question of hospital systems, on every view of a record: may this person see this part? Never yes on old knowledge.
 import { consentQueryRules } from '@headwater/deciders/consent/consent-policy'
 import { grantee, personId, target } from '@headwater/deciders/consent/patient-events'
+import { formatPosition } from '@headwater/eventstore/position'
 import { Problem } from '@headwater/http-kit/problem'
 import type { HttpServer } from '@headwater/http-kit/server'
-import { consentBetween, hasConsent } from '@headwater/read-models/consents'
+import { hasConsent, permissionsBetween } from '@headwater/read-models/consents'
 import type { Currency } from '@headwater/read-models/currency'
-import type { SqliteReader } from '@headwater/read-models/sqlite-reader'
 import { z } from 'zod'
 import { problemAnswer } from './answers.ts'
 
@@ -25,19 +25,19 @@ export const answer = z.object({
 })
 
 export type ConsentCheckOptions = {
-  readonly reader: SqliteReader
   readonly currency: Currency
   readonly waitMs?: number | undefined
 }
 
 export const registerConsentCheck = (
   server: HttpServer,
-  { reader, currency, waitMs = checkWaitMsDefault }: ConsentCheckOptions,
+  { currency, waitMs = checkWaitMsDefault }: ConsentCheckOptions,
 ): void => {
   server.post(
     '/api/consents/check',
     {
-      config: { rules: consentQueryRules.check },
+      // A hospital asks at every view of a record, and is not to be kept from asking.
+      config: { rules: consentQueryRules.check, isUnlimited: true },
       schema: {
         tags: ['consent'],
         summary: 'May this person see this part of the record, now?',
@@ -52,13 +52,15 @@ export const registerConsentCheck = (
     },
     async ({ body: { patientId, grantee, target } }, reply) => {
       reply.header('cache-control', 'no-store')
-      if (!(await currency.confirm(waitMs)))
+      const found = await currency.read((db) => db.rows(permissionsBetween(patientId, grantee)), waitMs)
+      if (!found)
         throw new Problem(503, 'consent_unknown', 'Whether there is consent is not known at the moment.', {
           knownAt: currency.knownAt()?.toISOString() ?? null,
         })
+      reply.header('headwater-position', formatPosition(found.checkpoint))
       // After waiting: a consent that has come to its end meanwhile is none.
       const at = new Date().toISOString()
-      return { hasConsent: hasConsent(reader.rows(consentBetween(patientId, grantee)).value, target, at), at }
+      return { hasConsent: hasConsent(found.value, target, at), at }
     },
   )
 }

@@ -7,7 +7,6 @@ import { createHealth } from '@headwater/http-kit/health'
 import type { Metrics } from '@headwater/http-kit/metrics'
 import { createServer, type HttpServer } from '@headwater/http-kit/server'
 import type { Logger } from '@headwater/http-kit/telemetry'
-import { consents } from '@headwater/read-models/consents'
 import { watchCurrency } from '@headwater/read-models/currency'
 import type { PostgresReader } from '@headwater/read-models/postgres-reader'
 import type { SqliteReader } from '@headwater/read-models/sqlite-reader'
@@ -38,7 +37,7 @@ export type GatewayOptions = {
     readonly underwriting: PostgresReader
     readonly audit: PostgresReader
   }
-  readonly store: Pick<EventStore, 'readStream' | 'readAfter'>
+  readonly store: Pick<EventStore, 'readStream'>
   readonly serviceUrls: ServiceUrls
   readonly jobsUrl: string
   readonly partnerLimit: PartnerLimitOptions
@@ -104,9 +103,8 @@ export const createGateway = async (options: GatewayOptions): Promise<HttpServer
     onRefused: audit.refused,
     accepted: { issuer: authenticator.issuer, cookies: true, limitsPartners: true },
   })
-  // Before partners are limited: a hospital asks at every view of a record, and is not to be kept from asking.
-  const currency = watchCurrency(store, readers.consents, consents.categories)
-  registerConsentCheck(server, { reader: readers.consents, currency, waitMs: checkWaitMs })
+  const currency = watchCurrency(readers.consents)
+  registerConsentCheck(server, { currency, waitMs: checkWaitMs })
   limitPartners(server, partnerLimit)
   const queries = {
     loans: startLiveQueries(readers.loans, logger),

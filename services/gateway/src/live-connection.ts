@@ -149,7 +149,7 @@ export const serveConnection = (
     socket.close(code, reason)
   }
 
-  const isOver = ({ endsAtMs }: Credential) => endsAtMs !== undefined && endsAtMs <= Date.now()
+  const isOver = ({ endsAtMs }: Credential) => endsAtMs !== undefined && endsAtMs() <= Date.now()
 
   const beat = () => {
     if (credentials.some(isOver)) return close(sessionEnded, 'the token has ended')

@@ -14,7 +14,7 @@ export type PartnerLimitOptions = { readonly pool: Pool; readonly perMinute: num
 
 const isPartner = ({ kind }: Actor): boolean => kind === 'partner'
 
-/** After the policies have been asked, before anything is read or forwarded: for routes that are added from here on. */
+/** After the policies have been asked, before anything is read or forwarded: for every route that is not unlimited. */
 export const limitPartners = (server: HttpServer, { pool, perMinute }: PartnerLimitOptions): void => {
   const quota = { points: perMinute, duration: windowSeconds }
   const counted = new RateLimiterPostgres({
@@ -39,8 +39,8 @@ export const limitPartners = (server: HttpServer, { pool, perMinute }: PartnerLi
       return Object.assign(refused as RateLimiterRes, { refused: true as const })
     })
 
-  server.addHook('onRequest', async ({ actor }, reply) => {
-    if (!isPartner(actor)) return
+  server.addHook('onRequest', async ({ actor, routeOptions }, reply) => {
+    if (!isPartner(actor) || routeOptions.config.isUnlimited) return
     const { remainingPoints, msBeforeNext, refused } = await count(actor.sub)
     const resetSeconds = Math.ceil(msBeforeNext / 1_000)
     // As draft-ietf-httpapi-ratelimit-headers-11 writes them.

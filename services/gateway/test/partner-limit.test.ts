@@ -28,20 +28,16 @@ const startFrontDoor = async (issuer: TestIssuer, databaseUrl: string) => {
   limitPartners(server, { pool, perMinute })
   let reached = 0
   const rules = [partner('loans:read'), role('underwriter')]
-  server.get(
-    '/thing',
-    { config: { rules }, schema: { response: { 200: z.object({ count: z.int() }) } } },
-    async () => ({
-      count: ++reached,
-    }),
-  )
+  const schema = { response: { 200: z.object({ count: z.int() }) } }
+  server.get('/thing', { config: { rules }, schema }, async () => ({ count: ++reached }))
+  server.get('/vital', { config: { rules, isUnlimited: true }, schema }, async () => ({ count: ++reached }))
   onTestFinished(async () => {
     await server.close()
     await pool.end()
   })
-  const ask = async (token: string) => {
+  const ask = async (token: string, url = '/thing') => {
     const { statusCode, headers, json } = await server.inject({
-      url: '/thing',
+      url,
       headers: { authorization: `Bearer ${token}` },
     })
     return { status: statusCode, headers, body: json() }
@@ -102,6 +98,19 @@ test('others are not held up: another partner, and people, who are not counted',
     expect(answer.status).toBe(200)
     expect(answer.headers).not.toHaveProperty('ratelimit')
   }
+})
+
+test('what is unlimited is not counted, and answered when all else is used up', async () => {
+  const { doors, tokenOf } = await start()
+  const token = await tokenOf('a-partner')
+  for (let count = 0; count < 2 * perMinute; count++) {
+    const answer = await doors[0].ask(token, '/vital')
+    expect(answer.status).toBe(200)
+    expect(answer.headers).not.toHaveProperty('ratelimit')
+  }
+  for (let count = 0; count < perMinute; count++) expect((await doors[0].ask(token)).status).toBe(200)
+  expect((await doors[0].ask(token)).status).toBe(429)
+  expect((await doors[0].ask(token, '/vital')).status).toBe(200)
 })
 
 test('after its minute a partner may ask again', async () => {

@@ -55,7 +55,7 @@ export const createCapabilities = ({
   const credentialOf = async (loanId: string, token: string): Promise<readonly Credential[]> => {
     try {
       const actor = await actorOf(token)
-      return loanOfCapability(actor) === loanId ? [{ actor, token, endsAtMs: tokenEndMs(token) }] : []
+      return loanOfCapability(actor) === loanId ? [{ actor, token, endsAtMs: () => tokenEndMs(token) }] : []
     } catch (error) {
       // Run out, or signed with a key that is no longer used: as if it were not there.
       if (error instanceof Problem && error.status === 401) return []

@@ -7,7 +7,7 @@ export type Credential = Bearer & {
   /** The session it comes from, whose end is its own. */
   readonly session?: string
   /** When it ends by itself, in ms since 1970; a session's credentials end with the session. */
-  readonly endsAtMs?: number
+  readonly endsAtMs?: () => number
 }
 
 /** What requests may carry beside bearer tokens, such as the cookie of a session. */
@@ -21,7 +21,8 @@ export const createCredentials =
   async (request) => {
     const token = bearerToken(request)
     // Whoever sends a token means it: cookies that a browser adds by itself do not widen what it allows.
-    if (token !== undefined) return [{ actor: await authenticator.actorOf(token), token, endsAtMs: tokenEndMs(token) }]
+    if (token !== undefined)
+      return [{ actor: await authenticator.actorOf(token), token, endsAtMs: () => tokenEndMs(token) }]
     const found: Credential[] = []
     for (const source of sources) found.push(...(await source(request)))
     // Who is signed in may do whatever nobody may; with a link alone one may still be told to sign in.
