@@ -175,3 +175,23 @@ test('what is asked, granted and revoked is told live to its two people and to n
   expect(followers.stranger.told).toEqual(['snapshot 0'])
   for (const { close } of Object.values(followers)) close()
 })
+
+test('auditors find who was granted what, and how often a partner looked it up', async () => {
+  const { patientId, doctor, grant, check } = await newPeople()
+  await grant('exams')
+  for (const _ of [1, 2]) expect((await check('exams')).body.hasConsent).toBe(true)
+  const auditor = await headersOf('ada', ['auditor'])
+  const trail = async () => {
+    const answer = await fetch(`${system.gateway.url}/api/audit?resource=${patientId}`, { headers: auditor })
+    return ((await answer.json()) as { entries: { actor: string; action: string; details: unknown }[] }).entries
+  }
+  // A gateway that stops tells of the minute that is not over yet.
+  await system.gateway.stop()
+  await system.gateway.start()
+  await until('the look-ups are in the trail', async () => (await trail()).length === 2)
+  const about = { grantee: `doctor ${doctor.id}`, target: 'exams' }
+  expect(await trail()).toMatchObject([
+    { actor: patientId, action: 'ConsentGranted', details: about },
+    { actor: 'hospital', action: 'ConsentChecked', details: { ...about, count: 2 } },
+  ])
+})

@@ -1,7 +1,7 @@
 // Writes down what people were refused and what they looked at: in batches, a stream a day, bounded also while the store is away.
 import { randomUUID } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { type AuditEvent, auditedActor } from '@headwater/deciders/audit/audit-events'
+import { type AuditEvent, type AuditedActor, auditedActor } from '@headwater/deciders/audit/audit-events'
 import type { Actor } from '@headwater/deciders/policy'
 import { LRUCache } from 'lru-cache'
 import type { Logger } from 'pino'
@@ -25,6 +25,8 @@ const recordTimeoutMs = 5_000
 /** What is written down once, such as a list that is asked for again and again, is written down again after this. */
 const onceMs = 60 * 60 * 1_000
 const onceRememberedMax = 10_000
+/** Of one actor and process within an hour; nobody fills the trail by asking for what they may not. */
+const refusalsListedMax = 100
 
 const tooManyRequests = 429
 const secondsADay = 86_400
@@ -42,7 +44,7 @@ type AuditLoss = 'buffer full' | 'stopped'
 
 /** Where the trail says how it is. */
 export type AuditMetrics = {
-  readonly counter: (name: string, help: string) => (labels: { readonly reason: AuditLoss }) => void
+  readonly counter: (name: string, help: string) => (labels?: { readonly reason: AuditLoss }) => void
   readonly gauge: (name: string, help: string, read: () => readonly { readonly value: number }[]) => void
 }
 
@@ -51,8 +53,10 @@ export type Audit = {
   readonly note: (event: AuditEvent, origin: AuditOrigin) => void
   /** As `note`, but nothing when the same actor's same event was noted within the hour. */
   readonly noteOnce: (event: AuditEvent, origin: AuditOrigin) => void
-  /** Takes note of a refusal, unless nobody knows of whom. */
+  /** Takes note of a refusal, unless nobody knows of whom; of those who are refused again and again, only that they are. */
   readonly refused: (refused: Refused) => void
+  /** Takes note of what was done and leads to no event of its own. */
+  readonly done: (done: Done) => void
   /**
    * Resolves when the event is written.
    * @throws StoreUnavailable when that takes too long; the event may still come to be written
@@ -63,6 +67,10 @@ export type Audit = {
   /** Writes what waits, bounded in time; what cannot be written is counted as lost. */
   readonly stop: () => Promise<void>
 }
+
+/** What was done, by whom. */
+export type Done = Omit<Extract<AuditEvent, { type: 'OperationDone' }>['data'], 'actor' | 'at'> &
+  AuditOrigin & { readonly actor: Actor }
 
 type Noted = { readonly day: string; readonly bytes: number; readonly event: EventToAppend }
 
@@ -97,8 +105,10 @@ export const startAudit = ({
   readonly metrics: AuditMetrics
 }): Audit => {
   const lost = metrics.counter('audit_events_lost_total', 'Audit events that were given up, by reason.')
+  const unlisted = metrics.counter('audit_refusals_unlisted_total', 'Refusals of those who had too many to list.')
   const buffer: Noted[] = []
   const seen = new LRUCache<string, true>({ max: onceRememberedMax, ttl: onceMs })
+  const refusals = new LRUCache<string, { count: number }>({ max: onceRememberedMax, ttl: onceMs })
   const stopping = new AbortController()
   const flushed = new AbortController()
   let bytes = 0
@@ -172,6 +182,15 @@ export const startAudit = ({
     note(event, origin)
   }
 
+  /** How many there are within the hour that began with the first, with this one. */
+  const refusalsOf = ({ kind, sub }: AuditedActor): number => {
+    const key = `${kind} ${sub}`
+    const known = refusals.get(key) ?? { count: 0 }
+    if (known.count === 0) refusals.set(key, known)
+    known.count += 1
+    return known.count
+  }
+
   metrics.gauge('audit_events_waiting', 'Audit events that wait to be written.', () => [{ value: buffer.length }])
   return {
     note,
@@ -182,8 +201,16 @@ export const startAudit = ({
       if (!actor) return
       // Whoever is too fast is so again and again: that they are is worth knowing, each time is not.
       if (refused.status === tooManyRequests)
-        noteOnce({ type: 'RequestRefused', data: { actor, at, ...refused, resource: null } }, { traceparent })
-      else note({ type: 'RequestRefused', data: { actor, at, ...refused } }, { traceparent })
+        return noteOnce({ type: 'RequestRefused', data: { actor, at, ...refused, resource: null } }, { traceparent })
+      const count = refusalsOf(actor)
+      if (count <= refusalsListedMax) note({ type: 'RequestRefused', data: { actor, at, ...refused } }, { traceparent })
+      else unlisted()
+      if (count === refusalsListedMax) note({ type: 'RefusalsUnlisted', data: { actor, at } }, { traceparent })
+    },
+    done: ({ actor: doing, traceparent, ...done }) => {
+      const actor = auditedActor(doing)
+      if (actor)
+        note({ type: 'OperationDone', data: { actor, at: new Date().toISOString(), ...done } }, { traceparent })
     },
     record: async (event, origin) => {
       const one = noted(event, origin)

@@ -5,7 +5,7 @@ import { mkdtemp } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import type { AuditEvent } from '@headwater/deciders/audit/audit-events'
-import { anonymous } from '@headwater/deciders/policy'
+import { type Actor, anonymous } from '@headwater/deciders/policy'
 import { start } from '@headwater/embedded-eventstore'
 import { afterEach, describe, expect, test } from 'vitest'
 import { type AuditMetrics, startAudit } from '../src/audit.ts'
@@ -40,11 +40,12 @@ const streamOf = (day: Date) => `audit-${day.toISOString().slice(0, 10)}`
 const startOn = (url: string) => {
   const store = connectEventStore({ url, logger })
   const losses: string[] = []
+  const unlisted = { count: 0 }
   const metrics: AuditMetrics = {
-    counter:
-      () =>
-      ({ reason }) =>
-        losses.push(reason),
+    counter: () => (labels) => {
+      if (labels) losses.push(labels.reason)
+      else unlisted.count++
+    },
     gauge: () => undefined,
   }
   const audit = startAudit({ store, logger, days: 400, metrics })
@@ -52,7 +53,7 @@ const startOn = (url: string) => {
     await audit.stop()
     await store.close()
   })
-  return { store, audit, losses }
+  return { store, audit, losses, unlisted }
 }
 const written = async (store: EventStore, stream: string) => {
   const events = []
@@ -145,6 +146,44 @@ describe('noting', () => {
     await until('all is written', () => audit.waiting() === 0)
     const today = (await written(store, streamOf(new Date()))).filter(({ data }) => Object(data).code === code)
     expect(today).toMatchObject([{ data: { resource: null, status: 429 } }])
+  })
+
+  test('of refusals again and again lists a hundred an hour and actor, and says that there were more', async () => {
+    const { store, audit, losses, unlisted } = startOn(await newStore())
+    const code = randomUUID()
+    const refused = { method: 'GET', route: '/', resource: null, status: 403, code, traceparent }
+    const person = (name: string): Actor => ({ kind: 'person', sub: `${name}-${code}`, roles: [], scopes: [] })
+    const [pushy, other] = [person('pushy'), person('other')]
+    for (let n = 0; n < 250; n++) audit.refused({ ...refused, actor: pushy })
+    audit.refused({ ...refused, actor: other })
+    await until('all is written', () => audit.waiting() === 0)
+    const today = await written(store, streamOf(new Date()))
+    const of = ({ sub }: Actor) => today.filter(({ metadata }) => metadata.actor === sub).map(({ type }) => type)
+    expect(of(pushy)).toEqual([...Array.from({ length: 100 }, () => 'RequestRefused'), 'RefusalsUnlisted'])
+    expect(of(other)).toEqual(['RequestRefused'])
+    expect(unlisted.count).toBe(150)
+    expect(losses).toEqual([])
+  })
+
+  test('of an operation says what was done by whom', async () => {
+    const { store, audit } = startOn(await newStore())
+    const resource = randomUUID()
+    const operator = { kind: 'person', sub: 'otto', roles: ['operator'], scopes: [] } as const
+    const operation = { method: 'POST', route: '/api/webhooks/:id/disable', resource }
+    audit.done({ ...operation, actor: operator, traceparent })
+    audit.done({ ...operation, actor: anonymous, traceparent })
+    await until('all is written', () => audit.waiting() === 0)
+    const today = (await written(store, streamOf(new Date()))).filter(({ data }) => Object(data).resource === resource)
+    expect(today.map(({ type, data }) => ({ type, data }))).toEqual([
+      {
+        type: 'OperationDone',
+        data: {
+          actor: { kind: 'person', sub: 'otto', roles: ['operator'] },
+          at: expect.any(String),
+          ...operation,
+        },
+      },
+    ])
   })
 
   test('is bounded: in a burst while the store is away, what does not fit is counted', async () => {

@@ -1,24 +1,33 @@
-// Which refusals are worth writing down: of somebody who is known, for what they asked and not for how they put it.
+// Which requests are worth writing down: refusals of somebody who is known, and what was done and leads to no event of its own.
 import type { Actor } from '@headwater/deciders/policy'
-import type { FastifyRequest } from 'fastify'
+import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { ProblemBody } from './problem.ts'
 
-export type Refusal = {
+declare module 'fastify' {
+  interface FastifyContextConfig {
+    /** Nothing else tells that this was done. */
+    leavesNoEvent?: true
+  }
+}
+
+/** What was done, and by whom. */
+export type Operation = {
   readonly actor: Actor
   readonly method: string
   /** With the names of its parameters, not their values. */
   readonly route: string
-  /** The id of what the request was about, where its address names one. */
+  /** The id of what the request was about, where its address names one, or of what it made. */
   readonly resource: string | null
-  readonly status: number
-  readonly code: string
   readonly traceparent: string
 }
+
+export type Refusal = Operation & { readonly status: number; readonly code: string }
 
 /** By policy or by a rule. What is malformed (4xx otherwise) is no attempt at anything. */
 const refusedStatuses = [403, 409, 412, 429]
 
-const uuid = /^[\da-f]{8}(-[\da-f]{4}){3}-[\da-f]{12}$/i
+const uuid = /[\da-f]{8}(-[\da-f]{4}){3}-[\da-f]{12}/i
+const onlyUuid = new RegExp(`^${uuid.source}$`, uuid.flags)
 
 /** Whoever may only see what is theirs is told of everything else that it is not there: also when it is. */
 const isHidden = ({ allowed }: FastifyRequest, { status, code, stale }: ProblemBody): boolean =>
@@ -27,14 +36,26 @@ const isHidden = ({ allowed }: FastifyRequest, { status, code, stale }: ProblemB
   stale !== true &&
   allowed.every(({ permission }) => permission === 'if owner')
 
+const operationOf = ({ actor, method, params, routeOptions, id: traceparent }: FastifyRequest): Operation => {
+  // What stands in the place of an id is not always one, and not for anybody's records then.
+  const resource = Object.values(params ?? {}).find((value) => typeof value === 'string' && onlyUuid.test(value))
+  return { actor, method, route: routeOptions.url ?? '', resource: resource ?? null, traceparent }
+}
+
 /** The refusal that an answer to a request is, for {@link Refusal}'s readers; undefined when it is none. */
 export const refusalOf = (request: FastifyRequest, body: ProblemBody): Refusal | undefined => {
-  const { actor, method, params, routeOptions, id: traceparent } = request
+  const { actor, routeOptions } = request
   // Before the credentials are looked at nobody is known, and on a server without any nobody ever is.
   if (!actor || actor.kind === 'anonymous' || routeOptions.url === undefined) return undefined
   if (!refusedStatuses.includes(body.status) && !isHidden(request, body)) return undefined
   const { status, code } = body
-  // What stands in the place of an id is not always one, and not for anybody's records then.
-  const resource = Object.values(params ?? {}).find((value) => typeof value === 'string' && uuid.test(value))
-  return { actor, method, route: routeOptions.url, resource: resource ?? null, status, code, traceparent }
+  return { ...operationOf(request), status, code }
+}
+
+/** What was done, for {@link Operation}'s readers; undefined when it was not, or when something else tells of it. */
+export const doneOf = (request: FastifyRequest, reply: FastifyReply): Operation | undefined => {
+  if (!request.routeOptions.config.leavesNoEvent || reply.statusCode >= 300) return undefined
+  const operation = operationOf(request)
+  const [made] = uuid.exec(String(reply.getHeader('location') ?? '')) ?? []
+  return { ...operation, resource: operation.resource ?? made ?? null }
 }

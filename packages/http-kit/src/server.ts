@@ -16,7 +16,7 @@ import { httpMetrics } from './http-metrics.ts'
 import { createMetrics, type Metrics } from './metrics.ts'
 import { type Accepted, securitySchemes, withSecurity } from './openapi-security.ts'
 import { Problem, type ProblemBody, problem, type RejectionStatuses } from './problem.ts'
-import { type Refusal, refusalOf } from './refusals.ts'
+import { doneOf, type Operation, type Refusal, refusalOf } from './refusals.ts'
 import { type ContentSecurityPolicy, securityHeaders } from './security-headers.ts'
 import { endSlowBodies } from './slow-bodies.ts'
 import { type Logger, nextTraceparent } from './telemetry.ts'
@@ -52,6 +52,8 @@ export type ServerOptions = {
   readonly credentialsOf?: CredentialsOf
   /** Told of every refusal of somebody who is known; what is malformed, or from nobody, only counts in the metrics. */
   readonly onRefused?: ((refusal: Refusal) => void) | undefined
+  /** Told of what was done at routes that say in their `config` that nothing else tells of it. */
+  readonly onDone?: ((operation: Operation) => void) | undefined
   /** What those credentials can be, for the API's description. */
   readonly accepted?: Accepted
   /** What pages may load; a server without pages allows nothing. */
@@ -93,6 +95,7 @@ export const createServer = async (options: ServerOptions): Promise<HttpServer> 
     contentSecurityPolicy = nothing,
     credentialsOf,
     onRefused,
+    onDone,
     accepted = {},
     trustedProxies = false,
   } = options
@@ -135,6 +138,8 @@ export const createServer = async (options: ServerOptions): Promise<HttpServer> 
     const { method, routeOptions } = request
     const { statusCode: status, elapsedTime: elapsedMs } = reply
     request.log.debug({ method, route: routeOptions.url, status, elapsedMs }, 'answered')
+    const done = doneOf(request, reply)
+    if (done) onDone?.(done)
   })
 
   const careful = securityHeaders(contentSecurityPolicy)

@@ -9,7 +9,7 @@ import { parseConfig } from '../src/config.ts'
 import { createHealth } from '../src/health.ts'
 import { createMetrics } from '../src/metrics.ts'
 import { Problem } from '../src/problem.ts'
-import type { Refusal } from '../src/refusals.ts'
+import type { Operation, Refusal } from '../src/refusals.ts'
 import { createServer } from '../src/server.ts'
 import { createLogger } from '../src/telemetry.ts'
 import { startIssuer } from './issuer.ts'
@@ -26,11 +26,14 @@ const thrown: Record<string, () => Error> = {
   bug: () => new Error('a bug'),
 }
 
+const madeId = randomUUID()
+
 const start = async () => {
   const issuer = await startIssuer()
   onTestFinished(issuer.stop)
   const authenticator = createAuthenticator(parseConfig(z.object(authSettings), issuer.env), logger)
   const refusals: Refusal[] = []
+  const done: Operation[] = []
   const metrics = createMetrics()
   const server = await createServer({
     title: 'Things',
@@ -40,6 +43,7 @@ const start = async () => {
     metrics,
     credentialsOf: bearerCredentials(authenticator),
     onRefused: (refusal) => refusals.push(refusal),
+    onDone: (operation) => done.push(operation),
   })
   onTestFinished(() => server.close())
   const body = z.strictObject({ why: z.string().optional() })
@@ -52,11 +56,16 @@ const start = async () => {
   server.post('/things/:id', { config: { rules: [people] }, schema: { params, body } }, answer)
   server.post('/own/:id', { config: { rules: [owner('loans:read')] }, schema: { params, body } }, answer)
   server.post('/operators/:id', { config: { rules: [role('operator')] }, schema: { params, body } }, answer)
+  const operation = { rules: [role('operator')], leavesNoEvent: true } as const
+  server.post('/switches/:id', { config: operation, schema: { params, body } }, answer)
+  server.post('/switches', { config: operation, schema: { body } }, async (_request, reply) =>
+    reply.status(201).header('location', `/switches/${madeId}/positions`).send('made'),
+  )
   const ask = async (path: string, token?: string, payload: object = {}) => {
     const authorization = token === undefined ? {} : { authorization: `Bearer ${token}` }
     return (await server.inject({ method: 'POST', url: path, headers: authorization, payload })).statusCode
   }
-  return { issuer, ask, refusals, metrics, server }
+  return { issuer, ask, refusals, done, metrics, server }
 }
 
 test('tells who was refused what, and why', async () => {
@@ -112,4 +121,22 @@ test('does not repeat what stands in the place of an id', async () => {
   const { issuer, ask, refusals } = await start()
   expect(await ask('/operators/555555AA', await issuer.tokenOf())).toBe(403)
   expect(refusals).toMatchObject([{ route: '/operators/:id', resource: null }])
+})
+
+test('tells what was done where nothing else does, by whom and to what', async () => {
+  const { issuer, ask, done } = await start()
+  const [otto, alice, id] = [
+    await issuer.tokenOf({ sub: 'otto', roles: ['operator'] }),
+    await issuer.tokenOf(),
+    randomUUID(),
+  ]
+  expect(await ask(`/switches/${id}`, otto)).toBe(200)
+  expect(await ask('/switches', otto)).toBe(201)
+  expect(await ask(`/switches/${id}`, alice)).toBe(403)
+  expect(await ask(`/switches/${id}`, otto, { why: 'rule' })).toBe(409)
+  expect(await ask(`/operators/${id}`, otto)).toBe(200)
+  expect(done.map(({ actor, method, route, resource }) => [actor.sub, method, route, resource])).toEqual([
+    ['otto', 'POST', '/switches/:id', id],
+    ['otto', 'POST', '/switches', madeId],
+  ])
 })

@@ -1,5 +1,6 @@
 // Read model `audit`: who did what to which thing, was refused it, or looked at it. It holds no personal data: it outlives what it tells of.
 import { type AuditEvent, auditEvents } from '@headwater/deciders/audit/audit-events'
+import { type Grantee, grantee } from '@headwater/deciders/consent/patient-events'
 import type { DomainEvent } from '@headwater/deciders/decider'
 import { createCodec, type RecordedEvent } from '@headwater/eventstore/codec'
 import { categoryOf, idOf } from '@headwater/eventstore/stream-name'
@@ -8,9 +9,9 @@ import type { Projection } from './projection.ts'
 export const auditOutcomes = ['accepted', 'refused', 'viewed'] as const
 export type AuditOutcome = (typeof auditOutcomes)[number]
 
-/** One event: what followed from a command, a refusal, or a look. */
+/** What followed from a command, a refusal, or a look. */
 export type AuditRow = {
-  /** The event's id: a repeat of the event is the same row. */
+  /** The event's id, with a number behind it where the event tells of many: a repeat of the event is the same rows. */
   readonly eventId: string
   readonly at: string
   /** The `sub` of whoever asked, or the service that did it by itself. */
@@ -24,7 +25,7 @@ export type AuditRow = {
   readonly code: string | null
   /** Finds all that belongs to one request, here and in the logs. */
   readonly correlationId: string | null
-  /** JSON: of a followed list its name and filter, of a loan the part that was shown. */
+  /** JSON: of a followed list its name and filter, of a loan the part that was shown, of a consent whose and for what. */
   readonly details: string | null
 }
 
@@ -42,11 +43,36 @@ const codec: Projection<DomainEvent, AuditRows>['codec'] = {
 const textOr = <Otherwise>(value: unknown, otherwise: Otherwise): string | Otherwise =>
   typeof value === 'string' ? value : otherwise
 
-const auditedPart = (event: AuditEvent): Pick<AuditRow, 'action' | 'resource' | 'outcome' | 'code' | 'details'> => {
+type Audited = Pick<AuditRow, 'action' | 'resource' | 'outcome' | 'code' | 'details'>
+
+const consentDetails = ({ kind, id }: Readonly<Record<keyof Grantee, string>>, target: string) => ({
+  grantee: `${kind} ${id}`,
+  target,
+})
+
+/** One, but for what is told of many at once. */
+const auditedParts = (event: AuditEvent): readonly Audited[] =>
+  event.type === 'ConsentsChecked'
+    ? event.data.checks.map(({ patientId, grantee, target, count }) => ({
+        action: 'ConsentChecked',
+        resource: patientId,
+        outcome: 'viewed',
+        code: null,
+        details: JSON.stringify({ ...consentDetails(grantee, target), count }),
+      }))
+    : [auditedPart(event)]
+
+const auditedPart = (event: Exclude<AuditEvent, { type: 'ConsentsChecked' }>): Audited => {
   switch (event.type) {
     case 'RequestRefused': {
       const { method, route, resource, code } = event.data
       return { action: `${method} ${route}`, resource, outcome: 'refused', code, details: null }
+    }
+    case 'RefusalsUnlisted':
+      return { action: event.type, resource: event.data.actor.sub, outcome: 'refused', code: 'too_many', details: null }
+    case 'OperationDone': {
+      const { method, route, resource } = event.data
+      return { action: `${method} ${route}`, resource, outcome: 'accepted', code: null, details: null }
     }
     case 'SignedIn':
       return { action: event.type, resource: event.data.actor.sub, outcome: 'accepted', code: null, details: null }
@@ -74,30 +100,47 @@ const isAuditEvent = (event: RecordedEvent<DomainEvent>): event is RecordedEvent
 const resourceOf = ({ stream, data }: RecordedEvent<DomainEvent>): string | null =>
   categoryOf(stream) === 'applicant' ? textOr('loanId' in data ? data.loanId : undefined, null) : idOf(stream)
 
-const rowOf = (event: RecordedEvent<DomainEvent>): AuditRow => {
-  const { id: eventId, metadata } = event
+/** Of an event about a consent: whose, and for what. Other events say by their resource what they are about. */
+const detailsOf = ({ stream, data }: RecordedEvent<DomainEvent>): string | null => {
+  if (categoryOf(stream) !== 'patient') return null
+  const { by, to, from, target } = data as Partial<Record<string, unknown>>
+  const whose = grantee.safeParse(by ?? to ?? from).data
+  return whose && typeof target === 'string' ? JSON.stringify(consentDetails(whose, target)) : null
+}
+
+const rowsOf = (event: RecordedEvent<DomainEvent>): readonly AuditRow[] => {
+  const { id, metadata } = event
   const correlationId = textOr(metadata.$correlationId, null)
   if (isAuditEvent(event)) {
     const { at, actor } = event.data
-    return { eventId, at, actor: actor.sub, correlationId, ...auditedPart(event) }
+    const parts = auditedParts(event)
+    return parts.map((part, n) => ({
+      eventId: parts.length === 1 ? id : `${id}.${n}`,
+      at,
+      actor: actor.sub,
+      correlationId,
+      ...part,
+    }))
   }
-  return {
-    eventId,
-    at: event.recordedAt.toISOString(),
-    actor: textOr(metadata.actor, 'unknown'),
-    action: event.type,
-    resource: resourceOf(event),
-    outcome: 'accepted',
-    code: null,
-    correlationId,
-    details: null,
-  }
+  return [
+    {
+      eventId: id,
+      at: event.recordedAt.toISOString(),
+      actor: textOr(metadata.actor, 'unknown'),
+      action: event.type,
+      resource: resourceOf(event),
+      outcome: 'accepted',
+      code: null,
+      correlationId,
+      details: detailsOf(event),
+    },
+  ]
 }
 
 export const audit: Projection<DomainEvent, AuditRows> = {
   name: 'audit',
-  version: 1,
-  categories: ['loan', 'applicant', 'user', 'audit'],
+  version: 2,
+  categories: ['loan', 'applicant', 'user', 'patient', 'audit'],
   codec,
   tables: {
     entries: {
@@ -123,6 +166,8 @@ export const audit: Projection<DomainEvent, AuditRows> = {
       ],
     },
   },
-  keys: ({ id }) => ({ entries: [id] }),
-  project: (event, { entries }) => entries.set(event.id, rowOf(event)),
+  keys: (event) => ({ entries: rowsOf(event).map(({ eventId }) => eventId) }),
+  project: (event, { entries }) => {
+    for (const row of rowsOf(event)) entries.set(row.eventId, row)
+  },
 }

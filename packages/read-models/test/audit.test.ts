@@ -124,11 +124,56 @@ test('tells what was done, refused and looked at', async () => {
   )
 })
 
+test('tells who may see which part of whose record, who looked it up and how often, and what operators did', async () => {
+  const hospital = { kind: 'partner', sub: 'hospital', roles: [] } as const
+  const doctor = { kind: 'doctor', id: 'dora' } as const
+  const granted = { patientId: 'paul', to: doctor, target: 'exams', until: null, grantedAt: momentAt(1) }
+  const webhookId = randomUUID()
+  await project(
+    stored('patient-paul', { type: 'ConsentGranted', data: granted }, { actor: 'paul' }),
+    stored('patient-paul', { type: 'ContactRegistered', data: { patientId: 'paul', email: 'paul@example.org' } }),
+    audited({
+      type: 'ConsentsChecked',
+      data: {
+        actor: hospital,
+        at: momentAt(60),
+        checks: [
+          { patientId: 'paul', grantee: doctor, target: 'exams', count: 3 },
+          { patientId: 'petra', grantee: doctor, target: 'all', count: 1 },
+        ],
+      },
+    }),
+    audited({
+      type: 'OperationDone',
+      data: {
+        actor: person('otto', 'operator'),
+        at: momentAt(61),
+        method: 'POST',
+        route: '/api/webhooks/:id/disable',
+        resource: webhookId,
+      },
+    }),
+    audited({ type: 'RefusalsUnlisted', data: { actor: person('pushy'), at: momentAt(62) } }),
+  )
+  const ofPaul = await list({ resource: 'paul' })
+  expect(ofPaul.map(({ actor, action, outcome, details }) => [actor, action, outcome, details])).toEqual([
+    ['hospital', 'ConsentChecked', 'viewed', '{"grantee":"doctor dora","target":"exams","count":3}'],
+    ['unknown', 'ContactRegistered', 'accepted', null],
+    ['paul', 'ConsentGranted', 'accepted', '{"grantee":"doctor dora","target":"exams"}'],
+  ])
+  expect(await list({ actor: 'hospital' })).toHaveLength(2)
+  expect(await list({ actor: 'otto' })).toMatchObject([
+    { action: 'POST /api/webhooks/:id/disable', resource: webhookId, outcome: 'accepted' },
+  ])
+  expect(await list({ actor: 'pushy' })).toMatchObject([{ action: 'RefusalsUnlisted', outcome: 'refused' }])
+  expect(JSON.stringify(await list())).not.toContain('paul@example.org')
+})
+
 test('knows nothing of persons, nor the names of their streams', async () => {
   const loanId = randomUUID()
   await project(...loanEvents(loanId), refused(loanId, 11))
   const { rows } = await database.client.query(
-    `select e::text as text from audit_v1.entries e union all select f::text from audit_v1.feed f`,
+    `select e::text as text from audit_v2.entries e union all select f::text from audit_v2.feed f`,
   )
   expect(rows.length).toBeGreaterThan(4)
   for (const { text } of rows)
@@ -185,6 +230,7 @@ describe('searching', () => {
 test('another shape is another version', () => {
   const recordedShapes: Readonly<Record<number, string>> = {
     1: '{"entries":{"key":"eventId","columns":{"eventId":"text","at":"text","actor":"text","action":"text","resource":"text or null","outcome":"text","code":"text or null","correlationId":"text or null","details":"text or null"},"indexes":[["at","eventId"],["actor","at","eventId"],["action","at","eventId"],["resource","at","eventId"],["outcome","at","eventId"],["correlationId"]]}}',
+    2: '{"entries":{"key":"eventId","columns":{"eventId":"text","at":"text","actor":"text","action":"text","resource":"text or null","outcome":"text","code":"text or null","correlationId":"text or null","details":"text or null"},"indexes":[["at","eventId"],["actor","at","eventId"],["action","at","eventId"],["resource","at","eventId"],["outcome","at","eventId"],["correlationId"]]}}',
   }
   expect(recordedShapes[audit.version]).toBe(shapeOf(audit))
 })

@@ -1,6 +1,7 @@
 // The one question of hospital systems, on every view of a record: may this person see this part? Never yes on old knowledge.
 import { consentQueryRules } from '@headwater/deciders/consent/consent-policy'
 import { grantee, personId, target } from '@headwater/deciders/consent/patient-events'
+import type { Audit } from '@headwater/eventstore/audit'
 import { formatPosition } from '@headwater/eventstore/position'
 import { Problem } from '@headwater/http-kit/problem'
 import type { HttpServer } from '@headwater/http-kit/server'
@@ -8,6 +9,7 @@ import { hasConsent, permissionsBetween } from '@headwater/read-models/consents'
 import type { Currency } from '@headwater/read-models/currency'
 import { z } from 'zod'
 import { problemAnswer } from './answers.ts'
+import { countChecks } from './checks-counted.ts'
 
 /** The answer that it is not known is there within 2 s, the way to it included. */
 export const checkWaitMsDefault = 1_800
@@ -26,13 +28,16 @@ export const answer = z.object({
 
 export type ConsentCheckOptions = {
   readonly currency: Currency
+  readonly audit: Pick<Audit, 'note'>
   readonly waitMs?: number | undefined
 }
 
 export const registerConsentCheck = (
   server: HttpServer,
-  { currency, waitMs = checkWaitMsDefault }: ConsentCheckOptions,
+  { currency, audit, waitMs = checkWaitMsDefault }: ConsentCheckOptions,
 ): void => {
+  const checks = countChecks(audit)
+  server.addHook('onClose', async () => checks.flush())
   server.post(
     '/api/consents/check',
     {
@@ -50,7 +55,8 @@ export const registerConsentCheck = (
         },
       },
     },
-    async ({ body: { patientId, grantee, target } }, reply) => {
+    async ({ actor, body }, reply) => {
+      const { patientId, grantee, target } = body
       reply.header('cache-control', 'no-store')
       const found = await currency.read((db) => db.rows(permissionsBetween(patientId, grantee)), waitMs)
       if (!found)
@@ -58,6 +64,7 @@ export const registerConsentCheck = (
           knownAt: currency.knownAt()?.toISOString() ?? null,
         })
       reply.header('headwater-position', formatPosition(found.checkpoint))
+      checks.count(actor, body)
       // After waiting: a consent that has come to its end meanwhile is none.
       const at = new Date().toISOString()
       return { hasConsent: hasConsent(found.value, target, at), at }

@@ -104,7 +104,7 @@ export const createGateway = async (options: GatewayOptions): Promise<HttpServer
     accepted: { issuer: authenticator.issuer, cookies: true, limitsPartners: true },
   })
   const currency = watchCurrency(readers.consents)
-  registerConsentCheck(server, { currency, waitMs: checkWaitMs })
+  registerConsentCheck(server, { currency, audit, waitMs: checkWaitMs })
   limitPartners(server, partnerLimit)
   const queries = {
     loans: startLiveQueries(readers.loans, logger),

@@ -101,6 +101,7 @@ const server = await createServer({
   metrics,
   credentialsOf: bearerCredentials(authenticator),
   onRefused: audit.refused,
+  onDone: audit.done,
 })
 registerRoutes(server, ledger)
 registerWebhookRoutes(server, { registry: openRegistry(database.pool), deliveries, secrets, sender })

@@ -20,7 +20,7 @@ export const registerRoutes = (server: HttpServer, ledger: Ledger): void => {
   server.post(
     '/parked-jobs/:id/run-again',
     {
-      config: { rules: operationsRules.runParkedJobAgain },
+      config: { rules: operationsRules.runParkedJobAgain, leavesNoEvent: true },
       schema: {
         operationId: 'runParkedJobAgain',
         summary: 'Run a parked job again',

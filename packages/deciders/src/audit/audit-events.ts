@@ -1,4 +1,4 @@
-// What people did without changing anything: that they signed in, what they were refused, and what they looked at. Names and fields are the storage format.
+// What people did besides what other events tell: that they signed in, what they were refused, and what they looked at. Names and fields are the storage format.
 import { z } from 'zod'
 import type { Actor } from '../policy.ts'
 
@@ -14,6 +14,14 @@ const by = { actor, at: z.iso.datetime() }
 /** What a list was narrowed down by. What was searched for may name a person: `search` says only that something was. */
 const filter = z.record(z.string(), z.union([z.string(), z.number(), z.boolean()])).readonly()
 
+/** What a partner asked about consents, and how often within one minute. */
+const check = z.strictObject({
+  patientId: z.string(),
+  grantee: z.strictObject({ kind: z.string(), id: z.string() }),
+  target: z.string(),
+  count: z.int().min(1),
+})
+
 /** The events an `audit-<day>` stream may hold, a schema a type. No field belongs to a person who applies. */
 export const auditEvents = {
   RequestRefused: z.strictObject({
@@ -26,17 +34,25 @@ export const auditEvents = {
     status: z.int(),
     code: z.string(),
   }),
+  /** From here on what the actor is refused is only counted, for an hour. */
+  RefusalsUnlisted: z.strictObject(by),
+  /** Something that leads to no event of its own, such as what operators do. */
+  OperationDone: z.strictObject({ ...by, method: z.string(), route: z.string(), resource: z.uuid().nullable() }),
   SignedIn: z.strictObject(by),
   /** The actor is whom somebody tried to sign in as, with a wrong password. */
   SignInFailed: z.strictObject(by),
   LoanViewed: z.strictObject({ ...by, loanId: z.uuid(), part: z.enum(['detail', 'history']) }),
   NationalIdRevealed: z.strictObject({ ...by, loanId: z.uuid() }),
   ListFollowed: z.strictObject({ ...by, list: z.string(), filter }),
+  /** By one partner in the minute that begins at `at`. */
+  ConsentsChecked: z.strictObject({ ...by, checks: z.array(check).readonly() }),
 }
 
 export type AuditEvent = {
   [Type in keyof typeof auditEvents]: { type: Type; data: z.infer<(typeof auditEvents)[Type]> }
 }[keyof typeof auditEvents]
+
+export type AuditedCheck = z.infer<typeof check>
 
 /** Who is audited. */
 export type AuditedActor = z.infer<typeof actor>

@@ -39,7 +39,7 @@ export const registerWebhookRoutes = (server: HttpServer, options: WebhookRoutes
   server.post(
     '/api/webhooks',
     {
-      config: { rules: webhookRules.register },
+      config: { rules: webhookRules.register, leavesNoEvent: true },
       schema: { operationId: 'registerWebhook', body: registerWebhookInput, response: { 201: webhookWithSecret } },
     },
     async (request, reply) => {
@@ -69,7 +69,7 @@ export const registerWebhookRoutes = (server: HttpServer, options: WebhookRoutes
     server.post(
       `/api/webhooks/:id/${name}`,
       {
-        config: { rules: webhookRules[name] },
+        config: { rules: webhookRules[name], leavesNoEvent: true },
         schema: { operationId: `${name}Webhook`, params, response: { 200: webhook } },
       },
       async ({ params: { id } }) => {
@@ -82,7 +82,7 @@ export const registerWebhookRoutes = (server: HttpServer, options: WebhookRoutes
   server.post(
     '/api/webhooks/:id/rotate-secret',
     {
-      config: { rules: webhookRules.rotateSecret },
+      config: { rules: webhookRules.rotateSecret, leavesNoEvent: true },
       schema: {
         operationId: 'rotateWebhookSecret',
         params,
@@ -115,7 +115,7 @@ export const registerWebhookRoutes = (server: HttpServer, options: WebhookRoutes
   server.post(
     '/api/webhooks/deliveries/:id/again',
     {
-      config: { rules: webhookRules.deliverAgain },
+      config: { rules: webhookRules.deliverAgain, leavesNoEvent: true },
       schema: { operationId: 'deliverWebhookAgain', params, response: { 202: z.object({ id: z.uuid() }) } },
     },
     async ({ params: { id } }, reply) => {
