@@ -81,12 +81,12 @@ export const registerAccount = (server: HttpServer, { ready, issuer, audit }: Ac
     try {
       if (!(await isTheirs(user, answers[passwordField] ?? '', request)))
         return show(reply, user, { errors: { [passwordField]: passwordNotRight }, ...emailTyped(answers) }, 422)
+      const outcome = await attempt(answers, { user, sessionUid: session.uid })
+      if (typeof outcome === 'string') return reply.redirect(`/account?done=${outcome}`, 303)
+      return show(reply, user, outcome, 422)
     } catch (error) {
-      return show(reply, user, { error: tooManyTries(error, reply) }, 429)
+      return show(reply, user, { error: tooManyTries(error, reply), ...emailTyped(answers) }, 429)
     }
-    const outcome = await attempt(answers, { user, sessionUid: session.uid })
-    if (typeof outcome === 'string') return reply.redirect(`/account?done=${outcome}`, 303)
-    return show(reply, user, outcome, 422)
   }
   const emailTyped = ({ email }: Readonly<Record<string, string>>): Shown => (email === undefined ? {} : { email })
 
@@ -105,6 +105,7 @@ export const registerAccount = (server: HttpServer, { ready, issuer, audit }: Ac
       const input = changeEmailInput.safeParse({ email: answers.email })
       if (!input.success) return { errors: wrongAnswers(input.error), ...emailTyped(answers) }
       try {
+        await ready().throttle.beforeEmailChange(user.userId)
         await ready().users.changeEmail(user.userId, input.data.email, originOf(user, request.id))
         return 'email'
       } catch (error) {

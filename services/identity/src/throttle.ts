@@ -1,4 +1,4 @@
-// Slows down whoever tries passwords, or registers, again and again: counted by user name and by address, over all replicas.
+// Slows down whoever tries passwords, registers or looks for addresses again and again: counted over all replicas.
 import { keyedId } from '@headwater/eventstore/keyed-id'
 import { addressKey } from '@headwater/http-kit/address-key'
 import { Problem } from '@headwater/http-kit/problem'
@@ -6,12 +6,17 @@ import type { Pool } from 'pg'
 import { RateLimiterPostgres, RateLimiterRes } from 'rate-limiter-flexible'
 
 const windowSeconds = 15 * 60
-/** Wrong passwords for one name; people who forgot theirs stop before. */
-const triesOfNameMax = 10
+/** Wrong passwords for one name from one address; people who forgot theirs stop before. */
+const triesOfNameAtAddressMax = 10
+/** From everywhere: far more, so that nobody is kept out of their account by somebody elsewhere who only wants that. */
+const triesOfNameMax = 100
 /** Many people may come from one address. */
 const triesOfAddressMax = 100
+const hourSeconds = 60 * 60
 const registrationsOfAddressMax = 20
-const registrationWindowSeconds = 60 * 60
+/** Of one user: whether it is taken or not, each try tells something about the address. */
+const emailsOfUserMax = 5
+
 export type Throttle = {
   /**
    * Counts a try before it is looked at, so that none of many at once is free.
@@ -21,6 +26,8 @@ export type Throttle = {
   readonly afterSignIn: (userName: string, address: string) => Promise<void>
   /** @throws Problem 429 */
   readonly beforeRegistration: (address: string) => Promise<void>
+  /** @throws Problem 429 */
+  readonly beforeEmailChange: (userId: string) => Promise<void>
 }
 
 /** @param key names the counters: neither a user name nor an address is in the database */
@@ -35,10 +42,13 @@ export const createThrottle = (pool: Pool, key: string): Throttle => {
       points,
       duration,
     })
+  const ofNameAtAddress = limiter('name at address', triesOfNameAtAddressMax, windowSeconds)
   const ofName = limiter('name', triesOfNameMax, windowSeconds)
   const ofAddress = limiter('address', triesOfAddressMax, windowSeconds)
-  const registrations = limiter('registrations', registrationsOfAddressMax, registrationWindowSeconds)
+  const registrations = limiter('registrations', registrationsOfAddressMax, hourSeconds)
+  const emails = limiter('emails', emailsOfUserMax, hourSeconds)
   const hidden = (text: string) => keyedId(key, `tries:${text}`)
+  const both = (userName: string, address: string) => JSON.stringify([userName, addressKey(address)])
 
   const count = async (limiter: RateLimiterPostgres, text: string) => {
     try {
@@ -53,12 +63,15 @@ export const createThrottle = (pool: Pool, key: string): Throttle => {
   return {
     beforeSignIn: async (userName, address) => {
       await count(ofAddress, addressKey(address))
+      await count(ofNameAtAddress, both(userName, address))
       await count(ofName, userName)
     },
     afterSignIn: async (userName, address) => {
-      await ofName.delete(hidden(userName))
+      await ofNameAtAddress.delete(hidden(both(userName, address)))
+      await ofName.reward(hidden(userName))
       await ofAddress.reward(hidden(addressKey(address)))
     },
     beforeRegistration: (address) => count(registrations, addressKey(address)),
+    beforeEmailChange: (userId) => count(emails, userId),
   }
 }

@@ -92,27 +92,43 @@ describe('signing in', () => {
     expect(all).not.toMatch(/zoe|right password/)
   })
 
-  test('is slowed down for a name after 10 wrong passwords, over all replicas, whether or not there is such a user', async () => {
-    const { who } = await register(createBrowser(world.issuer), client)
-    for (const userName of [who.userName, 'zoe-nobody-either']) {
-      const statuses: number[] = []
-      for (let time = 0; time < 11; time++) {
-        const browser = createBrowser(world.issuer, time % 2 === 0 ? identity.url : replica.url)
-        const { action } = await openSignIn(browser, client)
-        const answer = await browser.post(action, { userName, password: 'not the right password' })
-        statuses.push(answer.status)
-        if (answer.status === 429) {
-          expect(Number(answer.headers.get('retry-after'))).toBeGreaterThan(0)
-          expect(await answer.text()).toContain('too many tries')
-        }
-      }
-      expect(statuses).toEqual([...Array<number>(10).fill(422), 429])
+  /** @returns the statuses of so many wrong passwords, at both replicas in turns */
+  const wrongly = async (userName: string, times: number, addressOf: (time: number) => string) => {
+    const statuses: number[] = []
+    for (let time = 0; time < times; time++) {
+      const replicaUrl = time % 2 === 0 ? identity.url : replica.url
+      const browser = createBrowser(world.issuer, replicaUrl, addressOf(time))
+      const { action } = await openSignIn(browser, client)
+      const answer = await browser.post(action, { userName, password: 'not the right password' })
+      statuses.push(answer.status)
+      if (answer.status !== 429) continue
+      expect(Number(answer.headers.get('retry-after'))).toBeGreaterThan(0)
+      expect(await answer.text()).toContain('too many tries')
     }
-    const browser = createBrowser(world.issuer)
+    return statuses
+  }
+  const attempt = async (who: { readonly userName: string; readonly password: string }, address = anAddress()) => {
+    const browser = createBrowser(world.issuer, world.issuer, address)
     const { action } = await openSignIn(browser, client)
-    expect((await browser.post(action, who)).status).toBe(429)
+    return (await browser.post(action, who)).status
+  }
+
+  test('is slowed down for a name at an address after 10 wrong passwords, over all replicas, whether or not there is such a user', async () => {
+    const { who } = await register(createBrowser(world.issuer), client)
+    const address = anAddress()
+    for (const userName of [who.userName, 'zoe-nobody-either'])
+      expect(await wrongly(userName, 11, () => address)).toEqual([...Array<number>(10).fill(422), 429])
+    expect(await attempt(who, address)).toBe(429)
+    // Whoever tried there has not locked out whom they tried to be.
+    expect(await attempt(who)).toBe(303)
     const { rows } = await world.database.client.query('select key from headwater.sign_in_tries')
     expect(JSON.stringify(rows)).not.toMatch(/zoe|127\.0|::1/)
+  })
+
+  test('is slowed down for a name after 100 wrong passwords, wherever they come from', async () => {
+    const { who } = await register(createBrowser(world.issuer), client)
+    expect(await wrongly(who.userName, 101, anAddress)).toEqual([...Array<number>(100).fill(422), 429])
+    expect(await attempt(who)).toBe(429)
   })
 
   test('registering is slowed down for an address, as the proxy tells it', async () => {
@@ -270,6 +286,19 @@ describe('the account page', () => {
     expect(await texts({ email: 'otto@example.org', emailPassword: who.password })).toContain('cannot be used')
     expect(await texts({ email, emailPassword: who.password })).toContain('Your e-mail address is changed')
     expect(await (await browser.go('/account')).answer.text()).toContain(email)
+  })
+
+  test('does not tell of address after address whether somebody has it', async () => {
+    const browser = createBrowser(world.issuer)
+    const { who } = await register(browser, client)
+    const statuses: number[] = []
+    for (let time = 0; time < 6; time++) {
+      const fields = { email: 'otto@example.org', emailPassword: who.password }
+      const answer = await browser.post('/account/email', fields)
+      statuses.push(answer.status)
+      if (answer.status === 429) expect(await answer.text()).toContain('too many tries')
+    }
+    expect(statuses).toEqual([422, 422, 422, 422, 422, 429])
   })
 })
 
