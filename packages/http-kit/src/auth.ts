@@ -6,7 +6,7 @@ import { decodeJwt, errors, type JWTPayload, type JWTVerifyOptions, jwtVerify } 
 import { LRUCache } from 'lru-cache'
 import { z } from 'zod'
 import type { PartStatus } from './health.ts'
-import { connectIssuer, IssuerUnavailable } from './issuer-keys.ts'
+import { connectIssuer, IssuerUnavailable, KeyNotAskedFor } from './issuer-keys.ts'
 import { Problem } from './problem.ts'
 import type { Logger } from './telemetry.ts'
 
@@ -53,6 +53,11 @@ export const authSettings = {
   OIDC_AUDIENCE: z.string().default('headwater'),
   /** Where in a token the roles are: a claim, or a path such as `realm_access.roles`. */
   OIDC_ROLES_CLAIM: z.string().default('roles'),
+  /** Clients that are partners although their tokens have another `sub`, as some issuers make it; commas between. */
+  OIDC_PARTNER_CLIENTS: z
+    .string()
+    .default('')
+    .transform((text): readonly string[] => text.split(',').flatMap((name) => name.trim() || [])),
   CAPABILITY_PUBLIC_KEYS: publicKeys,
 }
 
@@ -66,6 +71,13 @@ export type Authenticator = {
   readonly actorOf: (token: string) => Promise<Actor>
   /** Whether the issuer's keys can be had; looks for them when they are not known yet. */
   readonly status: () => Promise<PartStatus>
+}
+
+/** It is signed with a key that the issuer may have by now, and will be asked for in a moment. */
+export class KeyNotKnownYet extends Problem {
+  constructor() {
+    super(401, 'invalid_token', 'The access token cannot be checked yet.')
+  }
 }
 
 const invalidToken = () => new Problem(401, 'invalid_token', 'The access token is not valid, or not any more.')
@@ -110,7 +122,9 @@ export const createAuthenticator = (settings: AuthSettings, logger: Logger): Aut
     const { sub, client_id: clientId, scope } = payload
     if (!sub || isFromTheFuture(payload)) throw invalidToken()
     const scopes = textsOf(scope)
-    if (sub === clientId) return { kind: 'partner', sub, roles: [], scopes }
+    const client = String(clientId)
+    if (sub === client || settings.OIDC_PARTNER_CLIENTS.includes(client))
+      return { kind: 'partner', sub: client, roles: [], scopes }
     return { kind: 'person', sub, roles: textsOf(claimAt(payload, settings.OIDC_ROLES_CLAIM)), scopes }
   }
 
@@ -149,6 +163,7 @@ export const createAuthenticator = (settings: AuthSettings, logger: Logger): Aut
           throw new Problem(503, 'issuer_unavailable', 'Who you are cannot be checked at the moment.')
         if (!(error instanceof errors.JOSEError)) throw error
         logger.debug({ reason: error.code }, 'a token was refused')
+        if (error instanceof KeyNotAskedFor) throw new KeyNotKnownYet()
         throw invalidToken()
       }
     },

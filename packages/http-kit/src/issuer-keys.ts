@@ -17,8 +17,11 @@ export class IssuerUnavailable extends Error {
   override readonly name = 'IssuerUnavailable'
 }
 
+/** No key of this name was known when the issuer was asked last; it is too early to ask again. */
+export class KeyNotAskedFor extends errors.JWKSNoMatchingKey {}
+
 export type Issuer = {
-  /** @throws IssuerUnavailable */
+  /** @throws IssuerUnavailable, KeyNotAskedFor */
   readonly keyOf: JWTVerifyGetKey
   readonly status: () => Promise<PartStatus>
 }
@@ -97,11 +100,13 @@ export const connectIssuer = (issuer: string, logger: Logger): Issuer => {
   return {
     keyOf: async (header, token) => {
       const remote = await findKeys()
+      const isTooEarly = remote.coolingDown
       try {
         const key = await remote(header, token)
         reached()
         return key
       } catch (error) {
+        if (isTooEarly && error instanceof errors.JWKSNoMatchingKey) throw new KeyNotAskedFor()
         if (isAboutToken(error)) throw error
         return knownKey(remote, [header, token], unavailable(error))
       }

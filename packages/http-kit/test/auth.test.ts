@@ -48,6 +48,20 @@ test('who is their own client is a partner, and has no roles whatever the token 
   })
 })
 
+test('a client that is named as one is a partner under its own name, whatever its tokens call it', async () => {
+  const { issuer } = await start()
+  const authenticator = authenticatorOf(issuer, { OIDC_PARTNER_CLIENTS: 'globex, acme' })
+  const token = (clientId: string) =>
+    issuer.tokenOf({ sub: 'service-account-17', clientId, roles: ['underwriter'], scopes: ['loans:read'] })
+  expect(await authenticator.actorOf(await token('acme'))).toEqual({
+    kind: 'partner',
+    sub: 'acme',
+    roles: [],
+    scopes: ['loans:read'],
+  })
+  expect(await authenticator.actorOf(await token('headwater-web'))).toMatchObject({ kind: 'person' })
+})
+
 test('a capability is for one thing', async () => {
   const { issuer, authenticator } = await start()
   expect(await authenticator.actorOf(await issuer.capabilityOf('1'))).toEqual({

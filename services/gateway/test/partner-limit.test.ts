@@ -1,6 +1,7 @@
 // A partner's requests are counted over all gateways; whoever asks too much is told when to go on, and nobody else suffers.
 import { partner, role } from '@headwater/deciders/policy'
-import { bearerCredentials, createAuthenticator } from '@headwater/http-kit/auth'
+import { authSettings, bearerCredentials, createAuthenticator } from '@headwater/http-kit/auth'
+import { parseConfig } from '@headwater/http-kit/config'
 import { createHealth } from '@headwater/http-kit/health'
 import { createServer } from '@headwater/http-kit/server'
 import { createLogger } from '@headwater/http-kit/telemetry'
@@ -17,7 +18,7 @@ const perMinute = 5
 
 const startFrontDoor = async (issuer: TestIssuer, databaseUrl: string) => {
   const pool = openPool(databaseUrl, 2, logger)
-  const authenticator = createAuthenticator({ ...issuer.env, CAPABILITY_PUBLIC_KEYS: [] }, logger)
+  const authenticator = createAuthenticator(parseConfig(z.object(authSettings), issuer.env), logger)
   const server = await createServer({
     title: 'Front door',
     description: 'For the test',

@@ -51,7 +51,13 @@ export const createIdentityServer = async (options: IdentityServerOptions): Prom
   const { ready } = preparation
   // Its own tokens are checked as everywhere else.
   const authenticator = createAuthenticator(
-    { OIDC_ISSUER: issuer, OIDC_AUDIENCE: audience, OIDC_ROLES_CLAIM: 'roles', CAPABILITY_PUBLIC_KEYS: [] },
+    {
+      OIDC_ISSUER: issuer,
+      OIDC_AUDIENCE: audience,
+      OIDC_ROLES_CLAIM: 'roles',
+      OIDC_PARTNER_CLIENTS: [],
+      CAPABILITY_PUBLIC_KEYS: [],
+    },
     logger,
   )
   const contentSecurityPolicy = {

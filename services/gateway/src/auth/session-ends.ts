@@ -1,4 +1,4 @@
-// Tells what stands on a session, such as a live socket, that the session is over, whichever gateway ended it.
+// Tells what stands on a session, such as a live socket, that the session is over, whichever gateway, or the issuer, ended it.
 import type { Logger } from '@headwater/http-kit/telemetry'
 import { listen } from '@headwater/read-models/listen'
 import { type Sessions, sessionsChannel } from './sessions.ts'
@@ -18,7 +18,7 @@ export const watchSessionEnds = ({
   databaseUrl,
   logger,
 }: {
-  readonly sessions: Pick<Sessions, 'open' | 'removeOver'>
+  readonly sessions: Pick<Sessions, 'open' | 'spent' | 'renew' | 'removeOver'>
   readonly databaseUrl: string
   readonly logger: Logger
 }): SessionEnds => {
@@ -50,8 +50,26 @@ export const watchSessionEnds = ({
       looking = undefined
     })()
   }
+  let renewing: Promise<void> | undefined
+  /** Who only follows asks for nothing that would tell that they may not any more: their issuer is asked instead. */
+  const renewSpent = async (): Promise<void> => {
+    // One after the other: whoever comes by meanwhile has the database, too.
+    for (const key of await sessions.spent([...followers.keys()])) await sessions.renew(key)
+  }
+  const renewSoon = () => {
+    if (followers.size === 0) return
+    renewing ??= renewSpent()
+      .catch((error) => logger.debug({ err: error }, 'sessions cannot be renewed'))
+      .finally(() => {
+        renewing = undefined
+      })
+  }
+
   const listening = listen(databaseUrl, sessionsChannel, lookSoon, logger)
-  const polling = setInterval(lookSoon, pollMs)
+  const polling = setInterval(() => {
+    lookSoon()
+    renewSoon()
+  }, pollMs)
   const removing = setInterval(() => {
     sessions.removeOver().catch((error) => logger.debug({ err: error }, 'old sessions stay for now'))
   }, removeOverMs)
@@ -70,7 +88,7 @@ export const watchSessionEnds = ({
       clearInterval(polling)
       clearInterval(removing)
       await listening.close()
-      await looking
+      await Promise.all([looking, renewing])
     },
   }
 }

@@ -45,6 +45,10 @@ export type Sessions = {
   readonly endOf: (secret: string) => Promise<void>
   /** Those of the keys whose sessions are open. @throws Problem 503 */
   readonly open: (keys: readonly string[]) => Promise<ReadonlySet<string>>
+  /** Those of the keys whose sessions are open with a token that has ended. @throws Problem 503 */
+  readonly spent: (keys: readonly string[]) => Promise<readonly string[]>
+  /** Gets a new token for such a session; one whose person the issuer knows no more is over. @throws Problem 503 */
+  readonly renew: (key: string) => Promise<void>
   /** @throws Problem 503 */
   readonly removeOver: () => Promise<void>
 }
@@ -201,6 +205,16 @@ export const createSessions = ({
         const { rows } = await pool.query<{ key: string }>(text, [keys])
         return new Set(rows.map(({ key }) => key))
       }),
+    spent: (keys) =>
+      asking(async (pool) => {
+        const text = `select key from headwater.sessions
+          where key = any($1) and token_expires_at <= clock_timestamp() and ${isOpen}`
+        const { rows } = await pool.query<{ key: string }>(text, [keys])
+        return rows.map(({ key }) => key)
+      }),
+    renew: async (key) => {
+      await refreshedOnce(key)
+    },
     removeOver: async () => {
       await asking((pool) => pool.query(`delete from headwater.sessions where not (${isOpen})`))
     },

@@ -1,7 +1,7 @@
 // Signing in and out: to the issuer and back to where one was, without a script, and a session for it in between.
-import { anyone } from '@headwater/deciders/policy'
+import { type Actor, anyone } from '@headwater/deciders/policy'
 import { publicRoute } from '@headwater/http-kit/access'
-import { type Authenticator, bearerToken, type Credential } from '@headwater/http-kit/auth'
+import { type Authenticator, bearerToken, type Credential, KeyNotKnownYet } from '@headwater/http-kit/auth'
 import { Problem } from '@headwater/http-kit/problem'
 import type { HttpServer } from '@headwater/http-kit/server'
 import type { FastifyRequest } from 'fastify'
@@ -37,6 +37,21 @@ export type SignedInOf = (request: FastifyRequest) => Promise<SignedIn | undefin
 export const hasSessionCookie = (cookies: Cookies, request: FastifyRequest): boolean =>
   cookies.read(request, sessionCookie) !== undefined
 
+/**
+ * Of a token that the issuer itself gave us.
+ * @throws Problem 401 when it is not believed all the same, 503 while that cannot be known
+ */
+const actorOfIssued =
+  ({ actorOf }: Pick<Authenticator, 'actorOf'>) =>
+  async (accessToken: string): Promise<Actor> => {
+    try {
+      return await actorOf(accessToken)
+    } catch (error) {
+      if (!(error instanceof KeyNotKnownYet)) throw error
+      throw new Problem(503, 'issuer_unavailable', 'Who you are cannot be checked at the moment.')
+    }
+  }
+
 /** Who the session's cookie says is there, if anybody. @throws Problem 503 while that cannot be known */
 export const findSignedIn = (options: {
   readonly cookies: Cookies
@@ -44,12 +59,13 @@ export const findSignedIn = (options: {
   readonly authenticator: Pick<Authenticator, 'actorOf'>
 }): SignedInOf => {
   const { cookies, sessions, authenticator } = options
+  const actorOf = actorOfIssued(authenticator)
   const find: SignedInOf = async (request) => {
     const secret = cookies.read(request, sessionCookie)
     const session = secret === undefined ? undefined : await sessions.find(secret)
     if (!session) return undefined
     try {
-      const actor = await authenticator.actorOf(session.accessToken)
+      const actor = await actorOf(session.accessToken)
       return { session, credential: { actor, token: session.accessToken } }
     } catch (error) {
       if (!(error instanceof Problem && error.status === 401)) throw error
@@ -131,7 +147,7 @@ export const registerSignIn = async (
 
   const actorOfNew = async (accessToken: string, sub: string, request: FastifyRequest): Promise<boolean> => {
     try {
-      const actor = await authenticator.actorOf(accessToken)
+      const actor = await actorOfIssued(authenticator)(accessToken)
       if (actor.kind === 'person' && actor.sub === sub) return true
     } catch (error) {
       if (!(error instanceof Problem && error.status === 401)) throw error

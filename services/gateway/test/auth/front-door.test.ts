@@ -6,6 +6,7 @@ import { createAuthenticator } from '@headwater/http-kit/auth'
 import { createLogger } from '@headwater/http-kit/telemetry'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import { WebSocket } from 'ws'
+import { until } from '../../../../scripts/test/system.ts'
 import { createGatewayAuth } from '../../src/auth/auth.ts'
 import { newLoan, startEdge, startGateway } from '../support.ts'
 import { fetched, freePort, openBrowser, ownPage, parseSettings, startIssuerAndDatabase } from './support.ts'
@@ -241,6 +242,23 @@ describe('a live socket', () => {
     await browser.signIn()
     const { closed } = await opened(gateway.liveUrl, browser)
     await database.client.query(`update headwater.sessions set seen_at = now() - interval '1 day'`)
+    expect(await closed).toBe(4401)
+  })
+
+  it('closes when the issuer knows the person no more, though nothing is asked; others are renewed', async () => {
+    const { browser, gateway, database, issuer } = await startSite()
+    await browser.signIn()
+    const { socket, closed } = await opened(gateway.liveUrl, browser)
+    const endTokens = () =>
+      database.client.query('update headwater.sessions set refresh_at = now(), token_expires_at = now()')
+    await endTokens()
+    await until('the session is renewed', async () => {
+      const { rows } = await database.client.query('select from headwater.sessions where token_expires_at > now()')
+      return rows.length === 1
+    })
+    expect(socket.readyState).toBe(WebSocket.OPEN)
+    issuer.manner.refreshes = false
+    await endTokens()
     expect(await closed).toBe(4401)
   })
 

@@ -1,7 +1,9 @@
 // A session: how long it lasts by Postgres' clock, how it is refreshed once among many gateways, and what is kept of it.
-import { expect, it, onTestFinished } from 'vitest'
+import { afterEach, expect, it, onTestFinished, vi } from 'vitest'
 import { idleMinutesMax, sessionHoursMax } from '../../src/auth/sessions.ts'
 import { openBrowser, startAuth, startSite } from './support.ts'
+
+afterEach(() => void vi.useRealTimers())
 
 const start = async () => {
   const started = await startAuth()
@@ -110,6 +112,22 @@ it('whose refresh the issuer refuses is over', async () => {
   await client.query('update headwater.sessions set refresh_at = now()')
   expect(await browser.me()).toMatchObject({ status: 200, signedIn: false })
   expect(await row()).toBeUndefined()
+})
+
+it('is not over for a key of the issuer that is not known yet: 503 until the issuer may be asked for it', async () => {
+  vi.useFakeTimers({ toFake: ['Date'] })
+  const { site, browser, issuer, client } = await start()
+  expect((await browser.get('/api/secret')).status).toBe(200)
+  issuer.rotate()
+  await client.query('update headwater.sessions set refresh_at = now()')
+  const answer = await browser.get('/api/secret')
+  expect(answer.status).toBe(503)
+  expect(await answer.json()).toMatchObject({ code: 'issuer_unavailable' })
+  // Who sends a token of their own is told that it is none.
+  const authorization = `Bearer ${await issuer.tokenOf({ roles: ['underwriter'] })}`
+  expect((await fetch(`${site.url}/api/secret`, { headers: { authorization } })).status).toBe(401)
+  vi.setSystemTime(Date.now() + 60_000)
+  expect((await browser.get('/api/secret')).status).toBe(200)
 })
 
 it('goes on with the token it has while the issuer is away, and is 503 when that has ended, not signed out', async () => {
