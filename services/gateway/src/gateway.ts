@@ -105,7 +105,7 @@ export const createGateway = async (options: GatewayOptions): Promise<HttpServer
   })
   const currency = watchCurrency(readers.consents)
   registerConsentCheck(server, { currency, audit, waitMs: checkWaitMs })
-  limitPartners(server, partnerLimit)
+  const limit = limitPartners(server, partnerLimit)
   const queries = {
     loans: startLiveQueries(readers.loans, logger),
     consents: startLiveQueries(readers.consents, logger),
@@ -123,6 +123,7 @@ export const createGateway = async (options: GatewayOptions): Promise<HttpServer
     credentialsOf,
     followSession: auth.followSession,
     isOwnOrigin: auth.isOwnOrigin,
+    partnerLimit: limit,
     audit,
     looks,
     limits: liveLimits,

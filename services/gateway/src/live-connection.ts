@@ -6,6 +6,7 @@ import type { Logger } from '@headwater/http-kit/telemetry'
 import type { WebSocket } from 'ws'
 import type { Credential } from './auth/credentials.ts'
 import {
+  type ClientMessage,
   changeMessage,
   errorMessage,
   heartbeatMessage,
@@ -15,6 +16,7 @@ import {
 } from './live-protocol.ts'
 import type { FollowedQuery, LiveQueries } from './live-queries.ts'
 import { createOutbox } from './outbox.ts'
+import { isPartner, type PartnerLimit } from './partner-limit.ts'
 import { type ReadModelName, topics } from './topics.ts'
 
 const policyViolation = 1008
@@ -48,6 +50,8 @@ export const serveConnection = (
     readonly queries: Readonly<Record<ReadModelName, LiveQueries>>
     /** Of the request that became the socket; it never has others. */
     readonly credentials: readonly Credential[]
+    /** Counts what a partner asks for; what to say when that was too much. */
+    readonly countAsked: PartnerLimit['count']
     /** Told of every topic that is followed. */
     readonly followed: (allowed: readonly Allowed[], topic: string, filter: unknown) => void
     /** Told of every topic that is refused to somebody who is known. */
@@ -56,7 +60,8 @@ export const serveConnection = (
     readonly logger: Pick<Logger, 'warn' | 'debug'>
   },
 ): LiveConnection => {
-  const { queries, credentials, followed, refused, limits, logger } = options
+  const { queries, credentials, countAsked, followed, refused, limits, logger } = options
+  const partner = credentials.find(({ actor }) => isPartner(actor))?.actor
   const subscriptions = new Map<string, FollowedQuery>()
   const outbox = createOutbox({ entriesMax: limits.outboxEntriesMax, bytesMax: limits.outboxBytesMax })
   let alive = true
@@ -136,8 +141,25 @@ export const serveConnection = (
     if (received > limits.messagesMax) return close(policyViolation, 'too many messages')
     const message = parseClientMessage(text)
     if (!message) refuse('malformed_message', 'This is not a message of the protocol.')
-    else if (message.type === 'subscribe') subscribe(message.id, message.topic, message.filter, message.token)
+    else if (partner)
+      counted = counted
+        .then(() => followCounted(partner, message))
+        .catch((error) => logger.warn({ err: error }, "a partner's message was not counted, and not followed"))
+    else follow(message)
+  }
+
+  const follow = (message: ClientMessage) => {
+    if (message.type === 'subscribe') subscribe(message.id, message.topic, message.filter, message.token)
     else unsubscribe(message.id)
+  }
+
+  /** A partner's messages, one after the other: to count takes a while. */
+  let counted = Promise.resolve()
+  const followCounted = async (partner: Actor, message: ClientMessage) => {
+    const tooMany = message.type === 'subscribe' && (await countAsked(partner))
+    if (socket.readyState !== socket.OPEN) return
+    if (tooMany) refuse('too_many_requests', tooMany.message, message.id)
+    else follow(message)
   }
 
   const end = () => {

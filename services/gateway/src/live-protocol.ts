@@ -29,6 +29,7 @@ export type LiveErrorCode =
   | 'forbidden'
   | 'id_in_use'
   | 'too_many_subscriptions'
+  | 'too_many_requests'
   | 'unavailable'
 
 const parseJson = (text: string): unknown => {

@@ -13,6 +13,7 @@ import { createPlaces } from './auth/limits.ts'
 import { type ConnectionLimits, type LiveConnection, serveConnection } from './live-connection.ts'
 import type { LiveQueries } from './live-queries.ts'
 import type { Looks } from './looks.ts'
+import { isPartner, type PartnerLimit } from './partner-limit.ts'
 import type { ReadModelName } from './topics.ts'
 
 export type LiveLimits = ConnectionLimits & {
@@ -44,6 +45,7 @@ export type LiveOptions = {
   readonly followSession?: FollowSession | undefined
   /** Whether a page of this site opens the socket. */
   readonly isOwnOrigin?: ((request: FastifyRequest) => boolean) | undefined
+  readonly partnerLimit: PartnerLimit
   readonly audit: Pick<Audit, 'refused'>
   readonly looks: Looks
   readonly limits: Partial<LiveLimits>
@@ -62,7 +64,8 @@ const refusedTopic = (actor: Actor, topic: string, { status, code }: Problem, tr
 }
 
 export const registerLive = async (server: HttpServer, options: LiveOptions): Promise<void> => {
-  const { queries, credentialsOf, followSession, isOwnOrigin = isFromOwnHost, audit, looks, metrics } = options
+  const { queries, credentialsOf, followSession, isOwnOrigin = isFromOwnHost, metrics } = options
+  const { partnerLimit, audit, looks } = options
   const limits = { ...defaultLimits, ...options.limits }
   const connections = new Set<LiveConnection>()
   const credentials = new WeakMap<FastifyRequest, readonly Credential[]>()
@@ -99,6 +102,10 @@ export const registerLive = async (server: HttpServer, options: LiveOptions): Pr
         if (connections.size >= limits.socketsMax)
           throw new Problem(503, 'too_many_sockets', 'Too many live connections are open. Try again later.')
         const held = await credentialsOf(request)
+        for (const { actor } of held) {
+          const tooMany = isPartner(actor) && (await partnerLimit.count(actor))
+          if (tooMany) throw tooMany
+        }
         if (request.ws) takePlaces(request, held)
         credentials.set(request, held)
       },
@@ -108,6 +115,7 @@ export const registerLive = async (server: HttpServer, options: LiveOptions): Pr
       const connection = serveConnection(socket, {
         queries,
         credentials: held,
+        countAsked: partnerLimit.count,
         followed: (allowed, topic, filter) => looks.listFollowed(allowed, request.id, topic, filter),
         refused: (actor, topic, problem) => audit.refused(refusedTopic(actor, topic, problem, request.id)),
         limits,

@@ -12,12 +12,17 @@ const policyName = '"partner"'
 
 export type PartnerLimitOptions = { readonly pool: Pool; readonly perMinute: number }
 
-const isPartner = ({ kind }: Actor): boolean => kind === 'partner'
+export type PartnerLimit = {
+  /** Counts what a partner asks for otherwise than by a request; what is to be answered when that was too much. */
+  readonly count: (partner: Actor) => Promise<Problem | undefined>
+}
+
+export const isPartner = ({ kind }: Actor): boolean => kind === 'partner'
 
 /** After the policies have been asked, before anything is read or forwarded: for every route that is not unlimited. */
-export const limitPartners = (server: HttpServer, { pool, perMinute }: PartnerLimitOptions): void => {
+export const limitPartners = (server: HttpServer, { pool, perMinute }: PartnerLimitOptions): PartnerLimit => {
   const quota = { points: perMinute, duration: windowSeconds }
-  const counted = new RateLimiterPostgres({
+  const together = new RateLimiterPostgres({
     ...quota,
     storeClient: pool,
     schemaName: 'headwater',
@@ -28,7 +33,7 @@ export const limitPartners = (server: HttpServer, { pool, perMinute }: PartnerLi
     inMemoryBlockOnConsumed: perMinute,
   })
   const limiter = new RLWrapperTimeouts({
-    limiter: counted,
+    limiter: together,
     timeoutMs: countTimeoutMs,
     insuranceLimiter: new RateLimiterMemory(quota),
   })
@@ -39,10 +44,15 @@ export const limitPartners = (server: HttpServer, { pool, perMinute }: PartnerLi
       return Object.assign(refused as RateLimiterRes, { refused: true as const })
     })
 
+  const secondsLeft = ({ msBeforeNext }: RateLimiterRes) => Math.ceil(msBeforeNext / 1_000)
+  const tooMany = (seconds: number) =>
+    new Problem(429, 'too_many_requests', `At most ${perMinute} requests a minute; go on in ${seconds} s.`)
+
   server.addHook('onRequest', async ({ actor, routeOptions }, reply) => {
     if (!isPartner(actor) || routeOptions.config.isUnlimited) return
-    const { remainingPoints, msBeforeNext, refused } = await count(actor.sub)
-    const resetSeconds = Math.ceil(msBeforeNext / 1_000)
+    const counted = await count(actor.sub)
+    const { remainingPoints, refused } = counted
+    const resetSeconds = secondsLeft(counted)
     // As draft-ietf-httpapi-ratelimit-headers-11 writes them.
     reply.headers({
       'ratelimit-policy': `${policyName};q=${perMinute};w=${windowSeconds}`,
@@ -50,6 +60,13 @@ export const limitPartners = (server: HttpServer, { pool, perMinute }: PartnerLi
     })
     if (!refused) return
     reply.header('retry-after', resetSeconds)
-    throw new Problem(429, 'too_many_requests', `At most ${perMinute} requests a minute; go on in ${resetSeconds} s.`)
+    throw tooMany(resetSeconds)
   })
+
+  return {
+    count: async ({ sub }) => {
+      const counted = await count(sub)
+      return counted.refused && tooMany(secondsLeft(counted))
+    },
+  }
 }

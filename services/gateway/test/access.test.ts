@@ -6,7 +6,9 @@ import { loanCommandRules, loanQueryRules, loanSightOf, loanTopicRules } from '@
 import { type Actor, anonymous, may, type Rules } from '@headwater/deciders/policy'
 import { webhookRules } from '@headwater/deciders/webhook/webhook-policy'
 import { securityOf } from '@headwater/http-kit/openapi-security'
+import { createLogger } from '@headwater/http-kit/telemetry'
 import type { LoanRow } from '@headwater/read-models/loans'
+import { openPool } from '@headwater/read-models/postgres-pool'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import type { TestIssuer } from '../../../packages/http-kit/test/issuer.ts'
 import { topics } from '../src/topics.ts'
@@ -278,6 +280,35 @@ it('closes a socket when its token has ended', async () => {
   const token = await gateway.issuer.tokenOf({ claims: { exp: nowSeconds + 2 } })
   const client = await connectLive({ liveUrl: gateway.liveUrl, headers: { authorization: `Bearer ${token}` } })
   expect(await client.closed).toEqual({ code: 4401, reason: 'the token has ended' })
+})
+
+it('counts what a partner asks for through a socket with its requests, and nobody else', async () => {
+  const edge = await startEdge()
+  onTestFinished(edge.remove)
+  const pool = openPool('postgres://127.0.0.1:1/headwater', 1, createLogger({ service: 'test', level: 'silent' }))
+  onTestFinished(() => pool.end())
+  const gateway = await startGateway(edge.directory, { partnerLimit: { pool, perMinute: 4 } })
+  onTestFinished(gateway.close)
+  const token = await gateway.issuer.partnerTokenOf('acme', ['loans:read'])
+  const headers = { authorization: `Bearer ${token}` }
+  const client = await connectLive({ liveUrl: gateway.liveUrl, headers })
+  onTestFinished(() => client.socket.terminate())
+  expect((await gateway.get('/api/loans', { headers })).headers.get('ratelimit')).toMatch(/;r=2;/)
+  for (const id of ['a', 'b', 'c']) client.subscribe(id)
+  await client.until(() => client.messages.length === 3)
+  expect(client.messages).toEqual(
+    expect.arrayContaining([
+      expect.objectContaining({ type: 'snapshot', id: 'a' }),
+      expect.objectContaining({ type: 'snapshot', id: 'b' }),
+      expect.objectContaining({ type: 'error', id: 'c', code: 'too_many_requests' }),
+    ]),
+  )
+  await expect(connectLive({ liveUrl: gateway.liveUrl, headers })).rejects.toThrow('429')
+  const person = await connectLive(gateway)
+  onTestFinished(() => person.socket.terminate())
+  for (const id of ['a', 'b', 'c', 'd', 'e']) person.subscribe(id)
+  await person.until(() => person.messages.length === 5)
+  expect(person.messages.every(({ type }) => type === 'snapshot')).toBe(true)
 })
 
 it('asks the same of a HEAD as of a GET', async () => {

@@ -10,6 +10,7 @@ import { webhooks } from './005-webhooks.ts'
 import { partnerRequests } from './006-partner-requests.ts'
 import { people } from './007-people.ts'
 import { jobsOfContexts } from './008-jobs-of-contexts.ts'
+import { linksEnd } from './009-links-end.ts'
 
 /** In this order, for ever: a migration that has been released is never changed or removed. */
 const migrations = {
@@ -21,6 +22,7 @@ const migrations = {
   '006-partner-requests': partnerRequests,
   '007-people': people,
   '008-jobs-of-contexts': jobsOfContexts,
+  '009-links-end': linksEnd,
 }
 
 /** Safe to call from several processes at once; the others wait. */

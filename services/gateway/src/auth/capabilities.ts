@@ -11,7 +11,7 @@ import type { Credential } from './credentials.ts'
 
 const cookieStart = 'headwater_loan_'
 const capabilityDaysMax = 90
-const daySeconds = 86_400
+const dayMs = 86_400_000
 /** In one browser: further loans push out those that were held longest. */
 const capabilitiesMax = 10
 
@@ -22,8 +22,11 @@ export type Capabilities = {
   readonly isHeldBy: (request: FastifyRequest) => boolean
   /** Those that are valid. @throws Problem 503 */
   readonly credentials: (request: FastifyRequest) => Promise<readonly Credential[]>
-  /** Lets the browser that is answered follow the loan and withdraw it. */
-  readonly grant: (request: FastifyRequest, reply: FastifyReply, loanId: string) => Promise<void>
+  /**
+   * Lets the browser that is answered follow the loan and withdraw it.
+   * @param untilMs since 1970; as long as anybody may who has just applied, when it is not said
+   */
+  readonly grant: (request: FastifyRequest, reply: FastifyReply, loanId: string, untilMs?: number) => Promise<void>
 }
 
 /** The loans whose capabilities are among the credentials. */
@@ -69,7 +72,7 @@ export const createCapabilities = ({
       const looked = held(request).slice(0, capabilitiesMax)
       return (await Promise.all(looked.map(({ rest, value }) => credentialOf(rest, value)))).flat()
     },
-    grant: async (request, reply, loanId) => {
+    grant: async (request, reply, loanId, untilMs = Date.now() + capabilityDaysMax * dayMs) => {
       const name = loanCapability(loanId)
       const token = await new SignJWT({ scope: name })
         .setProtectedHeader({ alg: 'ES256', typ: 'at+jwt' })
@@ -77,13 +80,13 @@ export const createCapabilities = ({
         .setAudience(audience)
         .setSubject(name)
         .setIssuedAt()
-        .setExpirationTime(`${capabilityDaysMax} days`)
+        .setExpirationTime(new Date(untilMs))
         .sign(privateKey)
       const others = held(request)
         .filter(({ rest }) => rest !== loanId)
         .sort((a, b) => issuedAt(b.value) - issuedAt(a.value))
       for (const { rest } of others.slice(capabilitiesMax - 1)) cookies.forget(reply, cookieStart + rest)
-      cookies.set(reply, cookieStart + loanId, token, capabilityDaysMax * daySeconds)
+      cookies.set(reply, cookieStart + loanId, token, Math.round((untilMs - Date.now()) / 1_000))
     },
   }
 }

@@ -2,6 +2,7 @@
 import { loanOfCapability } from '@headwater/deciders/loan/loan-policy'
 import { owner } from '@headwater/deciders/policy'
 import { publicRoute } from '@headwater/http-kit/access'
+import { tokenEndMs } from '@headwater/http-kit/auth'
 import { Problem } from '@headwater/http-kit/problem'
 import type { HttpServer } from '@headwater/http-kit/server'
 import { z } from 'zod'
@@ -56,19 +57,20 @@ export const registerLinks = async (
     async (request, reply) => {
       const { id } = request.params
       // Who has an account comes back by signing in.
-      if (!request.allowed.some(({ actor }) => loanOfCapability(actor) === id))
-        throw new Problem(404, 'loan_not_found', 'There is no such loan.')
+      const held = request.allowed.find(({ actor }) => loanOfCapability(actor) === id)
+      if (held?.token === undefined) throw new Problem(404, 'loan_not_found', 'There is no such loan.')
+      const until = new Date(tokenEndMs(held.token))
       const code = newSecret()
       const expiresAt = await database.asking(async (pool) => {
         await pool.query(
           `delete from headwater.return_links where expires_at < now() or key in (
-             select key from headwater.return_links where loan_id = $1 order by expires_at desc offset $2)`,
+             select key from headwater.return_links where loan_id = $1 order by created_at desc offset $2)`,
           [id, linksMax - 1],
         )
         const { rows } = await pool.query<{ expires_at: Date }>(
-          `insert into headwater.return_links (key, loan_id, expires_at)
-           values ($1, $2, now() + make_interval(days => $3)) returning expires_at`,
-          [keyOfSecret(code), id, linkDaysMax],
+          `insert into headwater.return_links (key, loan_id, expires_at, capability_until)
+           values ($1, $2, least(now() + make_interval(days => $3), $4), $4) returning expires_at`,
+          [keyOfSecret(code), id, linkDaysMax, until],
         )
         return rows[0]?.expires_at
       })
@@ -92,17 +94,19 @@ export const registerLinks = async (
     scope.post('/auth/link/:code', code, (request, reply) =>
       orUnavailable(reply, unavailable, async () => {
         const { code } = request.params as { readonly code: string }
-        const loanId = await database.asking(async (pool) => {
-          const { rows } = await pool.query<{ loan_id: string }>(
-            'delete from headwater.return_links where key = $1 and expires_at > now() returning loan_id',
+        const link = await database.asking(async (pool) => {
+          const { rows } = await pool.query<{ loan_id: string; capability_until: Date }>(
+            `delete from headwater.return_links where key = $1 and expires_at > now()
+             returning loan_id, capability_until`,
             [keyOfSecret(code)],
           )
-          return rows[0]?.loan_id
+          return rows[0]
         })
-        if (loanId === undefined) return sendNotice(reply, 410, used)
-        await capabilities.grant(request, reply, loanId)
+        if (!link) return sendNotice(reply, 410, used)
+        // No longer than who made the link may: links that make links would never end.
+        await capabilities.grant(request, reply, link.loan_id, link.capability_until.getTime())
         reply.header('cache-control', 'no-store')
-        return reply.redirect(`/applications/${loanId}`, 303)
+        return reply.redirect(`/applications/${link.loan_id}`, 303)
       }),
     )
   })

@@ -2,6 +2,7 @@
 import { randomUUID } from 'node:crypto'
 import { createLogger } from '@headwater/http-kit/telemetry'
 import { parseSetCookie } from 'cookie'
+import { decodeJwt } from 'jose'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import { fetched, openBrowser, ownPage, startAuth, startSite } from './support.ts'
 
@@ -71,8 +72,9 @@ describe('a capability', () => {
 })
 
 describe('the link to come back', () => {
+  const endsAfterSeconds = 600
   const newLink = async ({ browser, loanId, hold }: Awaited<ReturnType<typeof start>>) => {
-    await hold(loanId)
+    await hold(loanId, { claims: { exp: Math.floor(Date.now() / 1_000) + endsAfterSeconds } })
     const answer = await browser.post(`/api/loans/${loanId}/link`, fetched)
     expect(answer.status).toBe(201)
     expect(answer.headers.get('cache-control')).toBe('no-store')
@@ -99,11 +101,27 @@ describe('the link to come back', () => {
       name: `headwater_loan_${loanId}`,
       httpOnly: true,
       sameSite: 'lax',
-      maxAge: 90 * 86_400,
+      maxAge: expect.closeTo(endsAfterSeconds, -1),
     })
     const stranger = openBrowser(site.url)
     expect((await stranger.post(url)).status).toBe(410)
     expect(await stranger.me()).toMatchObject({ loans: [] })
+  })
+
+  it('gives no more time than its maker had, whoever makes a link of a link', async () => {
+    const started = await start()
+    const { loanId, site } = started
+    const endOf = (browser: ReturnType<typeof openBrowser>) =>
+      decodeJwt(browser.jar.get(`headwater_loan_${loanId}`) ?? '').exp
+    const { url, expiresAt } = await newLink(started)
+    expect(Date.parse(expiresAt)).toBe((endOf(started.browser) ?? 0) * 1_000)
+    const phone = openBrowser(site.url)
+    await phone.post(url)
+    expect(endOf(phone)).toBe(endOf(started.browser))
+    const again = (await (await phone.post(`/api/loans/${loanId}/link`, fetched)).json()) as { url: string }
+    const tablet = openBrowser(site.url)
+    await tablet.post(again.url)
+    expect(endOf(tablet)).toBe(endOf(started.browser))
   })
 
   it('is not used up by what only looks at it', async () => {
@@ -195,6 +213,6 @@ it('a browser keeps the ten newest; over TLS their cookies are secure', async ()
   const cookies = answer.headers.getSetCookie().map((text) => parseSetCookie(text))
   expect(cookies).toMatchObject([
     { name: `__Host-headwater_loan_${oldest}`, maxAge: 0 },
-    { name: `__Host-headwater_loan_${eleventh}`, secure: true, path: '/', maxAge: 90 * 86_400 },
+    { name: `__Host-headwater_loan_${eleventh}`, secure: true, path: '/' },
   ])
 })
