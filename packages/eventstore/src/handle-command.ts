@@ -33,6 +33,8 @@ export type CommandRequest<Command, State = unknown> = {
   readonly traceparent?: string | undefined
   /** The revision the caller has seen; when the stream stands elsewhere the answer is `revision_mismatch`. */
   readonly expectedRevision?: bigint | undefined
+  /** By `performance.now()`: of whoever waits for more than this; the handler's own limit is never exceeded. */
+  readonly giveUpAtMs?: number | undefined
   /**
    * Throws when the state shows that this is not the caller's to do. It comes first: neither the stream's revision nor
    * a rule's refusal is told to who may not know of the stream.
@@ -64,7 +66,7 @@ export type CommandHandler<Command, State = unknown> = {
    * @throws Rejection `idempotency_key_reused`, `unknown_event_type`, `event_store_unavailable`
    */
   readonly recorded: (
-    request: Pick<CommandRequest<Command>, 'id' | 'commandId' | 'requestHash'>,
+    request: Pick<CommandRequest<Command>, 'id' | 'commandId' | 'requestHash' | 'giveUpAtMs'>,
   ) => Promise<CommandAnswer | undefined>
 }
 
@@ -184,10 +186,13 @@ export const createCommandHandler = <Command, Event extends DomainEvent, State>(
     }
   }
 
-  /** Those who wait longest come first; what nobody waits for is not begun. */
+  /** What nobody waits for is not begun. */
   const dropGivenUp = (queue: Waiting<Command, State>[]) => {
-    const waited = queue.findIndex(({ giveUpAtMs }) => giveUpAtMs > performance.now())
-    waitingCount -= queue.splice(0, waited < 0 ? queue.length : waited).length
+    const now = performance.now()
+    const waiting = queue.filter(({ giveUpAtMs }) => giveUpAtMs > now)
+    if (waiting.length === queue.length) return
+    waitingCount -= queue.length - waiting.length
+    queue.splice(0, queue.length, ...waiting)
   }
 
   const work = async (stream: string, queue: Waiting<Command, State>[]) => {
@@ -216,15 +221,18 @@ export const createCommandHandler = <Command, Event extends DomainEvent, State>(
     queues.delete(stream)
   }
 
-  const inTime = <Result>(work: Promise<Result>): Promise<Result> =>
-    within(answerMsMax, work, () => new StoreUnavailable(new Error(`There was no answer within ${answerMsMax} ms.`)))
+  const limitOf = ({ giveUpAtMs = Number.POSITIVE_INFINITY }: Pick<CommandRequest<Command>, 'giveUpAtMs'>): number =>
+    Math.min(performance.now() + answerMsMax, giveUpAtMs)
 
-  const enqueue = (request: CommandRequest<Command, State>): Promise<CommandAnswer> =>
+  const inTime = <Result>(giveUpAtMs: number, work: Promise<Result>): Promise<Result> =>
+    within(giveUpAtMs - performance.now(), work, () => new StoreUnavailable(new Error('There was no answer in time.')))
+
+  const enqueue = (request: CommandRequest<Command, State>, giveUpAtMs: number): Promise<CommandAnswer> =>
     new Promise((resolve, reject) => {
       if (waitingCount >= commandsWaitingMax)
         return reject(new Rejection('overloaded', 'Too many commands are waiting. Try again in a moment.'))
       waitingCount++
-      const waiting = { request, giveUpAtMs: performance.now() + answerMsMax, resolve, reject }
+      const waiting = { request, giveUpAtMs, resolve, reject }
       const stream = streamName(category, request.id)
       const queue = queues.get(stream)
       if (queue) {
@@ -236,7 +244,7 @@ export const createCommandHandler = <Command, Event extends DomainEvent, State>(
       void work(stream, started)
     })
 
-  const recorded: CommandHandler<Command>['recorded'] = async ({ id, commandId, requestHash }) => {
+  const findRecorded: CommandHandler<Command>['recorded'] = async ({ id, commandId, requestHash }) => {
     const stream = streamName(category, id)
     const cached = known(stream)
     const { commands } = cached.commands.has(commandId) ? cached : await readAndKeep(stream, cached)
@@ -246,5 +254,11 @@ export const createCommandHandler = <Command, Event extends DomainEvent, State>(
     return answerOf(id, record)
   }
 
-  return { handle: (request) => inTime(enqueue(request)), recorded: (request) => inTime(recorded(request)) }
+  return {
+    handle: (request) => {
+      const giveUpAtMs = limitOf(request)
+      return inTime(giveUpAtMs, enqueue(request, giveUpAtMs))
+    },
+    recorded: (request) => inTime(limitOf(request), findRecorded(request)),
+  }
 }

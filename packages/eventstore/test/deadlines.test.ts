@@ -71,7 +71,8 @@ const heldStore = () => {
 test('a frozen store: more commands than can be sent at once all have their answer, and so have questions for a record', async () => {
   const handler = handlerOver(await frozenStore())
   const answers = [...Array.from({ length: 40 }, () => handler.handle(putIn())), handler.recorded(putIn())]
-  for (const answer of answers) await expect(answer).rejects.toMatchObject(unavailable)
+  for (const { status, reason } of (await Promise.allSettled(answers)) as PromiseRejectedResult[])
+    expect([status, reason]).toMatchObject(['rejected', unavailable])
 })
 
 test('after the answer "unknown" the same key finds what was written; what had not begun never is', async () => {
@@ -81,7 +82,8 @@ test('after the answer "unknown" the same key finds what was written; what had n
   const [begun, waiting] = [putIn(id), putIn(id)]
   const answers = [handler.handle(begun), handler.handle(waiting)]
   // The first is alone in its append; the second came while that was under way.
-  for (const answer of answers) await expect(answer).rejects.toMatchObject(unavailable)
+  for (const { status, reason } of (await Promise.allSettled(answers)) as PromiseRejectedResult[])
+    expect([status, reason]).toMatchObject(['rejected', unavailable])
   release()
   await Promise.all(sent)
   const recorded = await eventsOf(id)
@@ -91,6 +93,24 @@ test('after the answer "unknown" the same key finds what was written; what had n
   expect(await patient.handle(begun)).toMatchObject({ revision: 0n, created: true })
   expect(await patient.handle(waiting)).toMatchObject({ revision: 1n })
   expect(await eventsOf(id)).toHaveLength(2)
+})
+
+test('whoever waits for less than the others is given up among them, and only they', async () => {
+  const { held, sent, release } = heldStore()
+  const handler = handlerOver(held, { answerMsMax: 10_000 })
+  const id = randomUUID()
+  const first = handler.handle(putIn(id))
+  const hasty = { ...putIn(id), giveUpAtMs: performance.now() + answerMsMax }
+  const before = handler.handle(putIn(id))
+  const givenUp = handler.handle(hasty)
+  const after = handler.handle(putIn(id))
+  await expect(givenUp).rejects.toMatchObject(unavailable)
+  release()
+  expect((await Promise.all([first, before, after])).map(({ revision }) => revision)).toEqual([0n, 1n, 2n])
+  await Promise.all(sent)
+  const written = (await eventsOf(id)).map(({ metadata }) => metadata.commandId)
+  expect(written).toHaveLength(3)
+  expect(written).not.toContain(hasty.commandId)
 })
 
 test('a stream whose commands were given up takes new ones again', async () => {

@@ -4,7 +4,7 @@ import { Rejection } from '@headwater/deciders/decider'
 import { type ApplicantEvent, applicant, applicantEvents } from '@headwater/deciders/loan/applicant'
 import { type CreditScore, type LoanCommand, loan, type requestLoanInput } from '@headwater/deciders/loan/loan'
 import { type LoanEvent, loanEvents, type RequestedBy } from '@headwater/deciders/loan/loan-events'
-import type { EventStore } from '@headwater/eventstore/client'
+import { type EventStore, StoreUnavailable } from '@headwater/eventstore/client'
 import { createCodec } from '@headwater/eventstore/codec'
 import {
   type CommandAnswer,
@@ -14,6 +14,7 @@ import {
 } from '@headwater/eventstore/handle-command'
 import { readState } from '@headwater/eventstore/known-stream'
 import { streamName } from '@headwater/eventstore/stream-name'
+import { within } from '@headwater/eventstore/within'
 import type { Logger } from '@headwater/http-kit/telemetry'
 import { type CreditBureau, CreditBureauUnavailable } from '@headwater/third-parties/credit-bureau'
 import type { z } from 'zod'
@@ -25,7 +26,12 @@ const reserveTriesMax = 3
 const loanCodec = createCodec<LoanEvent>(loanEvents)
 const applicantCodec = createCodec<ApplicantEvent>(applicantEvents)
 
-type Application = Omit<CommandRequest<never>, 'id' | 'command' | 'expectedRevision'> & {
+/** For all that applying takes, below what a gateway waits; the bureau alone may take 2 s of it. */
+export const applyMsMaxDefault = 12_000
+
+type Application = Omit<CommandRequest<never>, 'id' | 'command' | 'expectedRevision' | 'giveUpAtMs'> & {
+  /** By `performance.now()`: nobody waits any more, and nothing is begun. */
+  readonly giveUpAtMs: number
   readonly loanId: string
   readonly input: z.infer<typeof requestLoanInput>
   readonly requestedBy: RequestedBy
@@ -62,7 +68,7 @@ export const createApply = ({ store, loans, bureau, applicantIdOf, reached, logg
   /** Whether a person may apply again: lets go of the reservation when the loan that holds it is over. */
   const released = async (
     applicantId: string,
-    origin: Pick<Application, 'actor' | 'correlationId' | 'traceparent'>,
+    origin: Pick<Application, 'actor' | 'correlationId' | 'traceparent' | 'giveUpAtMs'>,
   ) => {
     const held = await readState(store, streamName('applicant', applicantId), applicant, applicantCodec)
     if (held.status === 'free') return true
@@ -75,9 +81,10 @@ export const createApply = ({ store, loans, bureau, applicantIdOf, reached, logg
     return true
   }
 
-  const reserve = async ({ loanId, input, commandId, requestHash, actor, correlationId, traceparent }: Application) => {
+  const reserve = async ({ loanId, input, commandId, requestHash, ...application }: Application) => {
     const id = applicantIdOf(input.nationalId)
-    const origin = { actor, correlationId, traceparent }
+    const { actor, correlationId, traceparent, giveUpAtMs } = application
+    const origin = { actor, correlationId, traceparent, giveUpAtMs }
     for (let tries = 1; ; tries++)
       try {
         const command = { type: 'ReserveApplication', data: { loanId, at: now() } } as const
@@ -99,7 +106,7 @@ export const createApply = ({ store, loans, bureau, applicantIdOf, reached, logg
     }
   }
 
-  return async (application) => {
+  const applyStepByStep: Apply = async (application) => {
     const { loanId, input, requestedBy, ...request } = application
     const at = now()
     await reserve(application)
@@ -111,4 +118,11 @@ export const createApply = ({ store, loans, bureau, applicantIdOf, reached, logg
     reached('requested')
     return answer
   }
+
+  return (application) =>
+    within(
+      application.giveUpAtMs - performance.now(),
+      applyStepByStep(application),
+      () => new StoreUnavailable(new Error('Applying took too long.')),
+    )
 }

@@ -17,12 +17,14 @@ const statuses = { loan_not_found: 404, own_loan: 403 }
 export type LoanServerOptions = Omit<ApplyOptions, 'loans'> & {
   readonly authenticator: Authenticator
   readonly audit: Pick<Audit, 'refused'>
+  readonly applyMsMax?: number | undefined
   readonly metrics: Metrics
 }
 
 export const createLoanServer = async ({
   authenticator,
   audit,
+  applyMsMax,
   metrics,
   ...options
 }: LoanServerOptions): Promise<HttpServer> => {
@@ -52,6 +54,6 @@ export const createLoanServer = async ({
   })
   const codec = createCodec<LoanEvent>(loanEvents)
   const commands = createCommandHandler({ store, decider: loan, codec, category: 'loan', logger })
-  registerRoutes(server, { commands, apply: createApply({ ...options, loans: commands }) })
+  registerRoutes(server, { commands, apply: createApply({ ...options, loans: commands }), applyMsMax })
   return server
 }

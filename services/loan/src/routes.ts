@@ -17,7 +17,7 @@ import { identify } from '@headwater/http-kit/idempotency'
 import type { HttpServer } from '@headwater/http-kit/server'
 import { traceIdOf } from '@headwater/http-kit/telemetry'
 import { z } from 'zod'
-import type { Apply } from './apply.ts'
+import { type Apply, applyMsMaxDefault } from './apply.ts'
 
 type Asked = { readonly id: string; readonly actor: Actor; readonly allowed: readonly Allowed[] }
 
@@ -41,9 +41,11 @@ const toAnswer = ({ id, revision, position }: CommandAnswer) => ({
 export type LoanRoutes = {
   readonly commands: CommandHandler<LoanCommand, LoanState>
   readonly apply: Apply
+  readonly applyMsMax?: number | undefined
 }
 
-export const registerRoutes = (server: HttpServer, { commands, apply }: LoanRoutes): void => {
+export const registerRoutes = (server: HttpServer, options: LoanRoutes): void => {
+  const { commands, apply, applyMsMax = applyMsMaxDefault } = options
   const now = () => new Date().toISOString()
   const originOf = ({ actor, id: traceparent }: Asked) => ({
     actor: actor.sub,
@@ -65,12 +67,14 @@ export const registerRoutes = (server: HttpServer, { commands, apply }: LoanRout
     },
     async (request, reply) => {
       const { body: input, actor } = request
+      const giveUpAtMs = performance.now() + applyMsMax
       const { commandId, requestHash, createdId: loanId, mayBeRepeat } = identify(request, actor)
+      const identity = { commandId, requestHash, giveUpAtMs }
 
       // A repeat is answered from what is recorded, also while the bureau is down.
-      const earlier = mayBeRepeat ? await commands.recorded({ id: loanId, commandId, requestHash }) : undefined
+      const earlier = mayBeRepeat ? await commands.recorded({ id: loanId, ...identity }) : undefined
       const requestedBy = requesterOf(actor)
-      const application = { loanId, input, requestedBy, commandId, requestHash, ...originOf(request) }
+      const application = { loanId, input, requestedBy, ...identity, ...originOf(request) }
       return answerCommand(reply, toAnswer(earlier ?? (await apply(application))), `/api/loans/${loanId}`)
     },
   )

@@ -1,5 +1,6 @@
 // Requesting a loan over HTTP: accepted, refused, repeated, conflicting; and what the store holds afterwards.
 import { randomUUID } from 'node:crypto'
+import type { EventStore } from '@headwater/eventstore/client'
 import { expect, test } from 'vitest'
 import { ada, startLoan } from './support.ts'
 
@@ -142,3 +143,29 @@ test.each(['failing', 'garbage', 'slow'] as const)(
     expect(await loan.typesOf(body.id)).toEqual(['LoanRequested'])
   },
 )
+
+test('a store that is slow at each step: answered in bounded time all the same, nothing more is begun, and the key is safe', async () => {
+  const started = await startLoan()
+  const held: (() => void)[] = []
+  /** Answers only when the test says so; what was sent has arrived. */
+  const slow = (store: EventStore): EventStore => ({
+    ...store,
+    append: async (...args) => {
+      const reply = await store.append(...args)
+      await new Promise<void>((resolve) => void held.push(resolve))
+      return reply
+    },
+  })
+  const loan = await started.service({ through: slow, applyMsMax: 500 })
+  const other = await started.service()
+  const key = randomUUID()
+  const { status, body } = await loan.request({}, key)
+  expect([status, body.code]).toEqual([503, 'event_store_unavailable'])
+  const [reserved] = await loan.reservationsOf(ada.nationalId)
+  const loanId = String(Object(reserved?.data).loanId)
+  // The applicant is reserved after all; nobody waits for what would come next.
+  for (const answer of held) answer()
+  expect(await loan.typesOf(loanId)).toEqual([])
+  expect((await other.request({}, key)).body.id).toBe(loanId)
+  expect(await loan.typesOf(loanId)).toEqual(['LoanRequested', 'CreditChecked', 'ManualReviewRequired'])
+})

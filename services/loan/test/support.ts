@@ -2,7 +2,7 @@
 import { randomUUID } from 'node:crypto'
 import { start } from '@headwater/embedded-eventstore'
 import { startAudit } from '@headwater/eventstore/audit'
-import { connectEventStore } from '@headwater/eventstore/client'
+import { connectEventStore, type EventStore } from '@headwater/eventstore/client'
 import { keyedId } from '@headwater/eventstore/keyed-id'
 import { createMetrics } from '@headwater/http-kit/metrics'
 import { createLogger } from '@headwater/http-kit/telemetry'
@@ -42,6 +42,9 @@ export type ServiceOptions = {
   /** Who decides on loans. */
   underwriter?: string
   nowMs?: () => number
+  applyMsMax?: number
+  /** The store as the service has it, made from the real one. */
+  through?: (store: EventStore) => EventStore
 }
 
 /** A store and a bureau, and as many services on them as a test asks for. */
@@ -54,7 +57,8 @@ export const startLoan = async (options: { storeUrl?: string } = {}) => {
   const applicantKey = randomUUID()
   const applicantIdOf = (nationalId: string) => keyedId(applicantKey, nationalId)
 
-  const service = async ({ underwriter = 'uma', nowMs }: ServiceOptions = {}) => {
+  const service = async (options: ServiceOptions = {}) => {
+    const { underwriter = 'uma', nowMs, applyMsMax, through = (store) => store } = options
     const store = connectEventStore({ url: storeUrl, logger })
     const creditBureau = connectCreditBureau({ url: bureau.url, logger, ...(nowMs && { nowMs }) })
     const underwriterToken = await issuer.tokenOf({ sub: underwriter, roles: ['underwriter'] })
@@ -66,7 +70,8 @@ export const startLoan = async (options: { storeUrl?: string } = {}) => {
     const metrics = createMetrics()
     const audit = startAudit({ store, logger, days: 1, metrics })
     const server = await createLoanServer({
-      store,
+      store: through(store),
+      applyMsMax,
       bureau: creditBureau,
       authenticator: authenticatorOf(issuer.env),
       audit,
