@@ -1,6 +1,9 @@
 // BatchAppend on the wire: correlation ids, chunks, deadlines, error details (§2.5).
 import { randomUUID } from 'node:crypto'
-import { DeadlineExceededError } from '@eventstore/db-client'
+import { once } from 'node:events'
+import { connect } from 'node:http2'
+import { setImmediate as nextTurn } from 'node:timers/promises'
+import { BACKWARDS, DeadlineExceededError, END } from '@eventstore/db-client'
 import shared from '@eventstore/db-client/generated/shared_pb.js'
 import streamsPb from '@eventstore/db-client/generated/streams_pb.js'
 import { status } from '@grpc/grpc-js'
@@ -8,6 +11,7 @@ import { expect, test } from 'vitest'
 import { added, collect, type Ended, identifier, many, newStream, rawBatch, useStore, uuid } from './helpers.ts'
 
 const used = useStore()
+const backwards = { direction: BACKWARDS, fromRevision: END } as const
 const { BatchAppendReq, BatchAppendResp } = streamsPb
 
 type Chunk = {
@@ -165,4 +169,44 @@ test('what cannot be read ends the call: what was whole before is written all th
   expect(replies(ended).length).toBeLessThanOrEqual(1)
   const events = async () => collect(used.client.readStream(stream)).catch(() => [])
   await expect.poll(events).toHaveLength(1)
+})
+
+test('a client that takes no answers is not read from for ever: what waits for it is bounded, and nothing is lost', async () => {
+  const stream = newStream()
+  const session = connect(`http://127.0.0.1:${used.store.port}`)
+  const call = session.request({
+    ':method': 'POST',
+    ':path': '/event_store.client.streams.Streams/BatchAppend',
+    'content-type': 'application/grpc',
+    te: 'trailers',
+  })
+  const sent = 10_000
+  const framed = (message: Uint8Array) => {
+    const head = Buffer.alloc(5)
+    head.writeUInt32BE(message.length, 1)
+    return Buffer.concat([head, message])
+  }
+  for (let number = 0; number < sent; number++)
+    call.write(framed(chunk({ correlation: randomUUID(), stream, eventBytes: 200 })))
+  call.end()
+
+  const written = async () => {
+    const [last] = await collect(used.client.readStream(stream, { ...backwards, maxCount: 1 })).catch(() => [])
+    return Number(last?.event?.revision ?? -1n) + 1
+  }
+  // Server and client are in this process: when both had their turns and nothing moved, nothing moves any more.
+  let before = -1
+  let now = await written()
+  for (let still = 0; still < 20; still = now === before ? still + 1 : 0) {
+    before = now
+    for (let turn = 0; turn < 50; turn++) await nextTurn()
+    now = await written()
+  }
+  expect(now).toBeGreaterThan(0)
+  expect(now).toBeLessThan(sent / 2)
+
+  call.resume()
+  await once(call, 'end')
+  expect(await written()).toBe(sent)
+  session.close()
 })
