@@ -2,7 +2,7 @@
 import { randomUUID } from 'node:crypto'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { WebSocket } from 'ws'
-import { post, type System, startSystem, until } from './system.ts'
+import { nameThem, post, type System, startSystem, until } from './system.ts'
 
 let system: System
 let headersOf: (sub: string, roles?: readonly string[]) => Promise<Record<string, string>>
@@ -139,6 +139,22 @@ test('each sees their own lists, and only the patient the history', async () => 
   })
   for (const as of [asDoctor, stranger]) expect((await get(as, `/${consent?.consentId}/history`)).status).toBe(404)
   expect((await get(asPatient, `?after=${await revoke('exams')}`)).body.consents).toEqual([])
+})
+
+test('a patient is told the name of who asks, and others the name of who lets them see something, not of whom they asked', async () => {
+  const { get, grant, ask, asPatient, asDoctor, patientId, doctor } = await newPeople()
+  await nameThem(system, { [patientId]: 'Paula Patient', [doctor.id]: 'Dora Doctor' })
+  const asked = await get(asPatient, `/requests?after=${await ask('exams')}`)
+  expect(asked.body.consents).toMatchObject([{ grantee: doctor, granteeName: 'Dora Doctor' }])
+  expect(JSON.stringify(asked.body)).not.toContain('Paula Patient')
+  expect(JSON.stringify((await get(asDoctor, '/granted')).body)).not.toContain('Paula Patient')
+  const after = await grant('exams')
+  expect((await get(asDoctor, `/granted?after=${after}`)).body.consents).toMatchObject([
+    { patientId, patientName: 'Paula Patient' },
+  ])
+  const [consent] = (await get(asPatient, `?after=${after}`)).body.consents
+  expect(consent).toMatchObject({ granteeName: 'Dora Doctor' })
+  expect((await get(asPatient, `/${consent?.consentId}/history`)).body).toMatchObject({ granteeName: 'Dora Doctor' })
 })
 
 test('what is asked, granted and revoked is told live to its two people and to nobody else', async () => {

@@ -5,6 +5,7 @@ import { rmSync } from 'node:fs'
 import { createServer } from 'node:net'
 import path from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { Client } from 'pg'
 import { startIssuer, type TestIssuer } from '../../packages/http-kit/test/issuer.ts'
 import { testDatabase } from './database.ts'
 import { startSignedIn } from './signed-in.ts'
@@ -297,6 +298,18 @@ export const startSystem = async ({ loanReplicas = 1 }: { loanReplicas?: number 
     databaseUrl: database.url,
     stop,
   }
+}
+
+/** As if they had signed in under these names. */
+export const nameThem = async (
+  { databaseUrl }: Pick<System, 'databaseUrl'>,
+  names: Readonly<Record<string, string>>,
+) => {
+  const client = new Client({ connectionString: databaseUrl })
+  await client.connect()
+  for (const person of Object.entries(names))
+    await client.query('insert into headwater.people (sub, name) values ($1, $2)', person)
+  await client.end()
 }
 
 /** Posts JSON; without a body, an empty object. */

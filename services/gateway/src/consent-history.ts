@@ -16,6 +16,7 @@ import { consentById } from '@headwater/read-models/consents'
 import type { SqliteReader } from '@headwater/read-models/sqlite-reader'
 import { z } from 'zod'
 import { problemAnswer } from './answers.ts'
+import { named, type People } from './people.ts'
 import { ownConsents } from './seen-consent.ts'
 
 const pageEvents = 500
@@ -26,6 +27,7 @@ const types = Object.keys(patientEvents) as [PatientEvent['type'], ...PatientEve
 
 const consentHistory = z.object({
   grantee: z.object({ kind: z.enum(granteeKinds), id: z.string() }),
+  granteeName: z.string().optional().meta({ description: 'What they are called, where that is known.' }),
   events: z.array(
     z
       .object({
@@ -48,7 +50,15 @@ const asSeen = ({ type, recordedAt, data }: RecordedEvent<PatientEvent>) => ({
 
 export const registerConsentHistory = (
   server: HttpServer,
-  { reader, store }: { readonly reader: SqliteReader; readonly store: Pick<EventStore, 'readStream'> },
+  {
+    reader,
+    store,
+    people,
+  }: {
+    readonly reader: SqliteReader
+    readonly store: Pick<EventStore, 'readStream'>
+    readonly people: Pick<People, 'namesOf'>
+  },
 ): void => {
   server.get(
     '/api/consents/:id/history',
@@ -86,7 +96,8 @@ export const registerConsentHistory = (
         complete = page.length < pageEvents
       }
       reply.header('cache-control', 'no-store')
-      return { grantee, events: events.map(asSeen), complete }
+      const names = named(await people.namesOf([grantee.id]), 'granteeName', grantee.id)
+      return { grantee, ...names, events: events.map(asSeen), complete }
     },
   )
 }

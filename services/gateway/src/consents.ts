@@ -6,8 +6,9 @@ import { cursorOf, formatConsentCursor, listConsents, parseConsentCursor } from 
 import type { SqliteReader } from '@headwater/read-models/sqlite-reader'
 import { z } from 'zod'
 import { pageSize, problemAnswer } from './answers.ts'
+import { named, type People } from './people.ts'
 import { after, readAfter } from './read-after.ts'
-import { type ConsentList, consentAt, ownConsents, seenConsent } from './seen-consent.ts'
+import { type ConsentList, consentAt, ownConsents, type SeenConsent, seenConsent } from './seen-consent.ts'
 
 const page = z.object({
   me: z.string().meta({ description: 'Your own id, which others need to grant you something or to ask you.' }),
@@ -21,7 +22,24 @@ const lists: readonly { readonly list: ConsentList; readonly url: string; readon
   { list: 'granted', url: '/api/consents/granted', summary: 'Whose records you may see' },
 ]
 
-export const registerConsents = (server: HttpServer, reader: SqliteReader): void => {
+/**
+ * Each is told what the other is called, where that is known: a patient of whoever asks or is granted something, others
+ * of the patients who let them see something. To ask about an id is not enough to learn whose it is.
+ */
+const withNames = async (list: ConsentList, seen: readonly SeenConsent[], people: Pick<People, 'namesOf'>) => {
+  const isOfPatient = list !== 'granted'
+  const idOf = ({ patientId, grantee }: SeenConsent) => (isOfPatient ? grantee.id : patientId)
+  const names = await people.namesOf(seen.map(idOf))
+  return seen.map((consent) => ({
+    ...consent,
+    ...named(names, isOfPatient ? 'granteeName' : 'patientName', idOf(consent)),
+  }))
+}
+
+export const registerConsents = (
+  server: HttpServer,
+  { reader, people }: { readonly reader: SqliteReader; readonly people: Pick<People, 'namesOf'> },
+): void => {
   for (const { list, url, summary } of lists)
     server.get(
       url,
@@ -50,11 +68,12 @@ export const registerConsents = (server: HttpServer, reader: SqliteReader): void
         const shown = value.slice(0, limit)
         const last = shown.at(-1)
         const at = new Date().toISOString()
-        const seen = shown.map((row) => consentAt(row, at))
+        const all = shown.map((row) => consentAt(row, at))
+        // What has come to its end is no consent any more, whether or not that is written down.
+        const seen = list === 'requests' ? all : all.filter(({ permissions }) => permissions.length > 0)
         return {
           me: 'patientId' in own ? own.patientId : own.granteeId,
-          // What has come to its end is no consent any more, whether or not that is written down.
-          consents: list === 'requests' ? seen : seen.filter(({ permissions }) => permissions.length > 0),
+          consents: await withNames(list, seen, people),
           next: last && value.length > limit ? formatConsentCursor(cursorOf(own, last)) : null,
         }
       },

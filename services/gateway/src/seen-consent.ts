@@ -12,6 +12,8 @@ export const seenConsent = z
   .object({
     consentId: z.string(),
     patientId: z.string(),
+    patientName: z.string().optional().meta({ description: 'In lists, for whom the patient lets see something.' }),
+    granteeName: z.string().optional().meta({ description: 'In lists and histories, for the patient.' }),
     grantee: z.object({ kind: z.enum(granteeKinds), id: z.string() }),
     permissions: z
       .array(z.object({ target, grantedAt: instant, until: instant.nullable() }))

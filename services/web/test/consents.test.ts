@@ -4,7 +4,7 @@ import type { Browser } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest'
 import { launchBrowser, launchTimeoutMs } from '../../../scripts/test/browser.ts'
 import { startSignedIn } from '../../../scripts/test/signed-in.ts'
-import { post, type System, startSystem, until } from '../../../scripts/test/system.ts'
+import { nameThem, post, type System, startSystem, until } from '../../../scripts/test/system.ts'
 import { expectUsable, openPage, ways } from './support.ts'
 
 let browser: Browser
@@ -118,4 +118,23 @@ it('shows what others do without a reload, and a mail lands in the inbox', async
   await patient.getByText('Nobody asks.').waitFor()
   await doctor.getByText('Nobody lets you see anything yet.').waitFor()
   await patient.getByText('Nobody but you sees anything.').waitFor()
+})
+
+it('calls people by their names where these are known, also those who come while a page is open', async () => {
+  const { paula, dora } = await people()
+  await nameThem(system, { [paula.sub]: 'Paula Patient', [dora.sub]: 'Dora Doctor' })
+  const command = (as: typeof paula, name: string, body: object) =>
+    post(`${system.gateway.url}/api/consents/${name}`, body, as.headers)
+  const patient = await openPage(browser, paula.url)
+  const doctor = await openPage(browser, `${dora.url}/patients`)
+  await patient.locator('[data-state=live]').waitFor()
+  await doctor.locator('[data-state=live]').waitFor()
+  await patient.getByLabel('Their id').fill('half typed')
+  await command(dora, 'ask', { patientId: paula.sub, target: 'exams' })
+  await patient.getByRole('heading', { name: 'Dora Doctor (doctor) asks to see exams' }).waitFor()
+  expect(await patient.getByLabel('Their id').inputValue()).toBe('half typed')
+  await command(paula, 'grant', { to: { kind: 'doctor', id: dora.sub }, target: 'exams' })
+  await doctor.getByRole('heading', { name: 'Paula Patient as doctor' }).waitFor()
+  await patient.getByRole('link', { name: 'History with Dora Doctor (doctor)' }).click()
+  await patient.getByRole('heading', { name: 'History with Dora Doctor (doctor)' }).waitFor()
 })

@@ -2,6 +2,7 @@
 import { data, type RouterContextProvider, redirect } from 'react-router'
 import { z } from 'zod'
 import { get, type Problem, send } from '../shared/api.server.ts'
+import { type ListName, listPath } from './list-path.ts'
 
 type Context = Readonly<RouterContextProvider>
 
@@ -13,6 +14,8 @@ const target = z.enum(targets)
 const consent = z.object({
   consentId: z.string(),
   patientId: z.string(),
+  patientName: z.string().optional(),
+  granteeName: z.string().optional(),
   grantee,
   permissions: z.array(z.object({ target, grantedAt: z.string(), until: z.string().nullable() })),
   requests: z.array(z.object({ target, purpose: z.string().nullable(), askedAt: z.string() })),
@@ -41,16 +44,18 @@ const happened = z.discriminatedUnion('type', [
   }),
 ])
 export type Happened = z.infer<typeof happened>
-const history = z.object({ grantee, events: z.array(happened), complete: z.boolean() })
-
-/** The most that a page shows; who has more asks the API. */
-const listedMax = 100
+const history = z.object({
+  grantee,
+  granteeName: z.string().optional(),
+  events: z.array(happened),
+  complete: z.boolean(),
+})
 
 /** One's own list, with what one has just done oneself. */
-export const listConsents = (context: Context, request: Request, path: '' | '/requests' | '/granted') => {
+export const listConsents = (context: Context, request: Request, path: ListName) => {
   const after = new URL(request.url).searchParams.get('after')
-  const query = new URLSearchParams({ limit: String(listedMax), ...(after !== null && { after }) })
-  return get(context, `/api/consents${path}?${query}`, consentList)
+  const query = new URLSearchParams({ ...(after !== null && { after }) })
+  return get(context, `${listPath(path)}&${query}`, consentList)
 }
 
 export const readHistory = (context: Context, consentId: string) =>

@@ -8,12 +8,13 @@ import { eventWords, nameOf } from './words.ts'
 
 export const loader = ({ params, context }: Route.LoaderArgs) => readHistory(context, params.consentId)
 
-export default function History({ loaderData: { grantee, events, complete } }: Route.ComponentProps) {
+export default function History({ loaderData }: Route.ComponentProps) {
+  const { events, complete } = loaderData
   return (
     <>
-      <title>{`History with ${nameOf(grantee)} · Headwater`}</title>
+      <title>{`History with ${nameOf(loaderData)} · Headwater`}</title>
       <Tabs />
-      <h1>History with {nameOf(grantee)}</h1>
+      <h1>History with {nameOf(loaderData)}</h1>
       <ol className="consents">
         {events.map((event) => (
           <li key={`${event.recordedAt} ${event.type} ${event.data.target}`}>

@@ -1,26 +1,24 @@
 // For doctors, nurses and other patients: asking for consent, and whose record they may see.
 import { Form, useSearchParams } from 'react-router'
 import { Connection } from '../live/connection.tsx'
-import { useLiveRows } from '../live/use-live-rows.ts'
 import { newKey } from '../shared/api.server.ts'
 import type { Route } from './+types/my-patients'
-import { act, type Consent, listConsents } from './consents.server.ts'
+import { act, listConsents } from './consents.server.ts'
 import { inForce, KindField, MyId, Outcome, Tabs, TargetField, Term } from './parts.tsx'
+import { useConsents } from './use-consents.ts'
 import { kindWords, targetWords } from './words.ts'
 
 export const loader = async ({ request, context }: Route.LoaderArgs) => {
   const { consents, me } = await listConsents(context, request, '/granted')
-  return { consents, me, key: newKey(), openedAt: new Date().toISOString() }
+  return { granted: { consents }, me, key: newKey(), openedAt: new Date().toISOString() }
 }
 
 export const action = ({ request, context }: Route.ActionArgs) => act(context, request, '/consents/patients')
 
-const keyOf = ({ consentId }: Consent) => consentId
-
 export default function MyPatients({ loaderData, actionData }: Route.ComponentProps) {
   const { key, me, openedAt } = loaderData
   const [search] = useSearchParams()
-  const live = useLiveRows({ topic: 'granted-consents', keyOf }, loaderData.consents)
+  const live = useConsents('granted-consents', '/granted', loaderData.granted)
   const now = live.heardAt ?? openedAt
   const granted = live.rows.filter((consent) => inForce(consent, now).length > 0)
   const { refused, input = {} } = actionData ?? {}
@@ -41,7 +39,8 @@ export default function MyPatients({ loaderData, actionData }: Route.ComponentPr
             {granted.map((consent) => (
               <li key={consent.consentId}>
                 <h3>
-                  {consent.patientId} <span className="quiet">as {kindWords[consent.grantee.kind].toLowerCase()}</span>
+                  {consent.patientName ?? consent.patientId}{' '}
+                  <span className="quiet">as {kindWords[consent.grantee.kind].toLowerCase()}</span>
                 </h3>
                 {inForce(consent, now).map((permission) => (
                   <p key={permission.target}>

@@ -1,12 +1,12 @@
 // For a patient: who asks, who sees what since when and until when, and letting somebody see a part.
 import { Form, Link, useSearchParams } from 'react-router'
 import { Connection } from '../live/connection.tsx'
-import { useLiveRows } from '../live/use-live-rows.ts'
 import { newKey } from '../shared/api.server.ts'
 import { Time } from '../shared/time.tsx'
 import type { Route } from './+types/my-record'
 import { act, type Consent, listConsents } from './consents.server.ts'
 import { inForce, KindField, MyId, Outcome, Tabs, TargetField, Term } from './parts.tsx'
+import { useConsents } from './use-consents.ts'
 import { durations, nameOf, targetWords } from './words.ts'
 
 export const loader = async ({ request, context }: Route.LoaderArgs) => {
@@ -14,12 +14,10 @@ export const loader = async ({ request, context }: Route.LoaderArgs) => {
     listConsents(context, request, ''),
     listConsents(context, request, '/requests'),
   ])
-  return { consents, requests, me, key: newKey(), openedAt: new Date().toISOString() }
+  return { granted: { consents }, asked: { consents: requests }, me, key: newKey(), openedAt: new Date().toISOString() }
 }
 
 export const action = ({ request, context }: Route.ActionArgs) => act(context, request, '/consents')
-
-const keyOf = ({ consentId }: Consent) => consentId
 
 /** What a button sends besides itself: about whom, and which part. */
 const Hidden = ({ sendKey, consent, target }: { sendKey: string; consent: Consent; target: string }) => (
@@ -50,7 +48,7 @@ const Requests = ({ consents, sendKey }: { consents: readonly Consent[]; sendKey
       consent.requests.map(({ target, purpose, askedAt }) => (
         <li key={`${consent.consentId} ${target}`}>
           <h3>
-            {nameOf(consent.grantee)} asks to see {targetWords[target]}
+            {nameOf(consent)} asks to see {targetWords[target]}
           </h3>
           {purpose !== null && <p>“{purpose}”</p>}
           <p className="quiet">
@@ -78,7 +76,7 @@ const Standing = ({ consents, sendKey, now }: { consents: readonly Consent[]; se
   <ul className="consents">
     {consents.map((consent) => (
       <li key={consent.consentId}>
-        <h3>{nameOf(consent.grantee)}</h3>
+        <h3>{nameOf(consent)}</h3>
         {inForce(consent, now).map((permission) => (
           <Form method="post" key={permission.target}>
             <Hidden sendKey={sendKey} consent={consent} target={permission.target} />
@@ -88,7 +86,7 @@ const Standing = ({ consents, sendKey, now }: { consents: readonly Consent[]; se
                 Take back
                 <span className="unseen">
                   {' '}
-                  {targetWords[permission.target]} from {nameOf(consent.grantee)}
+                  {targetWords[permission.target]} from {nameOf(consent)}
                 </span>
               </button>
             </p>
@@ -96,7 +94,7 @@ const Standing = ({ consents, sendKey, now }: { consents: readonly Consent[]; se
         ))}
         <p>
           <Link to={`/consents/${consent.consentId}`}>
-            History<span className="unseen"> with {nameOf(consent.grantee)}</span>
+            History<span className="unseen"> with {nameOf(consent)}</span>
           </Link>
         </p>
       </li>
@@ -107,8 +105,8 @@ const Standing = ({ consents, sendKey, now }: { consents: readonly Consent[]; se
 export default function MyRecord({ loaderData, actionData }: Route.ComponentProps) {
   const { key, me, openedAt } = loaderData
   const [search] = useSearchParams()
-  const live = useLiveRows({ topic: 'consents', keyOf }, loaderData.consents)
-  const asked = useLiveRows({ topic: 'consent-requests', keyOf }, loaderData.requests)
+  const live = useConsents('consents', '', loaderData.granted)
+  const asked = useConsents('consent-requests', '/requests', loaderData.asked)
   const now = live.heardAt ?? openedAt
   const standing = live.rows.filter((consent) => inForce(consent, now).length > 0)
   const open = asked.rows.filter(({ requests }) => requests.length > 0)

@@ -11,7 +11,9 @@ export const targetWords: Readonly<Record<Target, string>> = {
 
 export const kindWords: Readonly<Record<GranteeKind, string>> = { doctor: 'Doctor', nurse: 'Nurse', patient: 'Patient' }
 
-export const nameOf = ({ kind, id }: Consent['grantee']): string => `${kindWords[kind]} ${id}`
+/** Who signed in once is known by name, and by their role: that is the issuer's word, the name mostly their own. */
+export const nameOf = ({ grantee: { kind, id }, granteeName }: Pick<Consent, 'grantee' | 'granteeName'>): string =>
+  granteeName === undefined ? `${kindWords[kind]} ${id}` : `${granteeName} (${kindWords[kind].toLowerCase()})`
 
 export const durations = [
   { seconds: '', words: 'without end' },
