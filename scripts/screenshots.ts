@@ -6,9 +6,8 @@ import { createLogger } from '@headwater/http-kit/telemetry'
 import type { Page } from 'playwright-core'
 import { demoPassword } from '../services/identity/src/demo.ts'
 import { createWebServer } from '../services/web/src/web-server.ts'
-import { demoTokens } from './demo-tokens.ts'
+import { makePictured } from './screenshots/pictured.ts'
 import { launchBrowser } from './test/browser.ts'
-import { post } from './test/system.ts'
 
 const { url, issuer } = parseArgs({
   options: {
@@ -16,8 +15,8 @@ const { url, issuer } = parseArgs({
     issuer: { type: 'string', default: 'http://localhost:8086' },
   },
 }).values
-const tokenOf = demoTokens(issuer, url)
-const as = async (userName: string) => ({ authorization: `Bearer ${await tokenOf(userName)}` })
+const pictured = await makePictured(url, issuer)
+const { waiting, approved, declined, withdrawn, long, patientId, loanWith, decide } = pictured
 const root = path.join(import.meta.dirname, '..')
 const folder = path.join(root, 'docs', 'screenshots')
 const heightMax = { wide: 900, narrow: 1_400 }
@@ -27,33 +26,6 @@ const looks = [
   { look: 'narrow', width: 320, colorScheme: 'light' },
   { look: 'dark', width: 1280, colorScheme: 'dark' },
 ] as const
-
-/** A loan as it is when the bureau gives such a score. */
-const loanWith = async (score: number, serial: number, more: object = {}) => {
-  const nationalId = `${score}${String(serial).padStart(5, '0')}XX`
-  const usual = { name: 'Ada Lovelace', address: '12 St James Square, London', nationalId, amount: 12_500 }
-  const applicant = { ...usual, ...more }
-  const { status, body } = await post(`${url}/api/loans`, applicant, await as('alice'))
-  if (status !== 201) throw new Error(`${url} does not take applications: ${JSON.stringify(body)}`)
-  const headers = await as('uma')
-  await fetch(`${url}/api/loans/${body.id}?after=${body.position}`, { headers })
-  await fetch(`${url}/api/underwriting/queue?after=${body.position}`, { headers })
-  return { id: String(body.id), nationalId }
-}
-const decide = async (id: string, decision: 'approve' | 'deny' | 'withdraw') => {
-  const [body, who] = decision === 'withdraw' ? [{}, 'alice'] : [{ reason: 'steady income' }, 'uma']
-  const { status } = await post(`${url}/api/loans/${id}/${decision}`, body, await as(who))
-  if (status !== 200) throw new Error(`${who} may not ${decision} ${id}: ${status}`)
-}
-
-const serial = Math.floor(Math.random() * 90_000)
-const waiting = await loanWith(5, serial)
-const approved = await loanWith(9, serial + 1)
-const declined = await loanWith(1, serial + 2)
-const withdrawn = await loanWith(6, serial + 3)
-await decide(withdrawn.id, 'withdraw')
-const longName = 'Hubert Blaine Wolfeschlegelsteinhausenbergerdorff van den Berg-Ångström y Fernández'
-const long = await loanWith(5, serial + 4, { name: longName, address: 'x'.repeat(90), amount: 10_000_000 })
 
 const hydrated = (page: Page) => page.locator('main[data-hydrated]').waitFor()
 const answer = async (page: Page, amount: string, nationalId = '555555 AA') => {
@@ -97,6 +69,8 @@ const owners = [
   { start: '/audit', who: 'ada' },
   { start: '/operations', who: 'otto' },
   { start: '/applications', who: 'alice' },
+  { start: '/consents/patients', who: 'dora' },
+  { start: '/consents', who: 'paula' },
 ] as const
 const visitorOf = ({ at, who }: Shot) => who ?? owners.find(({ start }) => at.startsWith(start))?.who
 const shots: readonly Shot[] = [
@@ -185,6 +159,25 @@ const shots: readonly Shot[] = [
       await page.getByRole('heading', { name: 'The secret, now and never again' }).waitFor()
     },
   },
+  { name: 'consents', at: '/consents' },
+  {
+    name: 'consents-refused',
+    at: '/consents',
+    act: async (page) => {
+      await page.getByLabel('Their id').fill(patientId)
+      await click('Let them see it')(page)
+      await page.getByRole('alert').waitFor()
+    },
+  },
+  {
+    name: 'consents-history',
+    at: '/consents',
+    act: async (page) => {
+      await page.getByRole('link', { name: 'History with Dora Doctor' }).click()
+      await page.getByRole('heading', { name: 'History with Dora Doctor' }).waitFor()
+    },
+  },
+  { name: 'consents-patients', at: '/consents/patients' },
   { name: 'forbidden', at: '/underwriting', who: 'otto' },
   {
     name: 'session-ended',
@@ -236,6 +229,13 @@ const standIn = (file: string) => readFileSync(path.join(root, 'services/gateway
 rmSync(folder, { recursive: true, force: true })
 mkdirSync(folder, { recursive: true })
 const browser = await launchBrowser()
+// Whoever has signed in once is known by name.
+for (const userName of ['paula', 'dora', 'nils']) {
+  const page = await browser.newPage()
+  await page.goto(`${url}/auth/sign-in`)
+  await signIn(page, userName)
+  await page.close()
+}
 for (const { look, width, colorScheme } of looks) {
   for (const shot of shots) {
     const { name, at, act } = shot

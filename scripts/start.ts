@@ -6,7 +6,7 @@ import { buildWeb } from './build-web.ts'
 import { capabilityKeys } from './capability-keys.ts'
 import { removePostgresData } from './postgres.ts'
 import { createPrinter } from './readable-log.ts'
-import { type Part, portIsFree, supervise } from './supervise.ts'
+import { type Part, portIsFree, type Supervised, supervise } from './supervise.ts'
 
 const readyMsMax = 60_000
 const readyPollMs = 100
@@ -117,20 +117,28 @@ const service = (name: Exclude<keyof typeof ports, 'eventstore' | 'postgres'>): 
   readyUrl: `${localUrl(ports[name])}/health/ready`,
 })
 
-/** In the order of starting; what has an address of its own is not started. */
-const parts: readonly Part[] = [
-  ...(env.EVENTSTORE_URL ? [] : [eventstore]),
-  ...(env.DATABASE_URL ? [] : [postgres]),
-  ...(env.CREDIT_BUREAU_URL ? [] : [service('sandbox')]),
-  ...(env.OIDC_ISSUER ? [] : [service('identity')]),
-  service('edge-projector'),
-  service('dashboard-projector'),
-  service('jobs'),
-  service('loan'),
-  service('consent'),
-  service('web'),
-  service('gateway'),
+/**
+ * What has an address of its own is not started. Everything waits for what it needs, but would say so: each stage begins when
+ * the one before is ready.
+ */
+const stages: readonly (readonly Part[])[] = [
+  [
+    ...(env.EVENTSTORE_URL ? [] : [eventstore]),
+    ...(env.DATABASE_URL ? [] : [postgres]),
+    ...(env.CREDIT_BUREAU_URL ? [] : [service('sandbox')]),
+  ],
+  env.OIDC_ISSUER ? [] : [service('identity')],
+  [
+    service('edge-projector'),
+    service('dashboard-projector'),
+    service('jobs'),
+    service('loan'),
+    service('consent'),
+    service('web'),
+    service('gateway'),
+  ],
 ]
+const parts = stages.flat()
 
 const print = createPrinter(parts.map(({ name }) => name))
 
@@ -139,12 +147,15 @@ const fail = (text: string): never => {
   process.exit(1)
 }
 
-const whenReady = async ({ readyUrl }: Part, signal: AbortSignal): Promise<void> => {
-  while (readyUrl !== undefined && !signal.aborted) {
-    const answer = await fetch(readyUrl, { signal }).catch(() => undefined)
-    if (answer?.ok) return
+const isReady = async ({ readyUrl, port }: Part, signal: AbortSignal): Promise<boolean> => {
+  if (readyUrl === undefined) return !(await portIsFree(port))
+  const answer = await fetch(readyUrl, { signal }).catch(() => undefined)
+  return answer?.ok === true
+}
+
+const whenReady = async (part: Part, signal: AbortSignal): Promise<void> => {
+  while (!signal.aborted && !(await isReady(part, signal)))
     await new Promise((resolve) => setTimeout(resolve, readyPollMs))
-  }
 }
 
 for (const { name, port, variable } of parts)
@@ -161,8 +172,7 @@ if (fresh) {
   removePostgresData(postgresDirectory)
 }
 
-const supervised = parts.map((part) => supervise(part, { root, print }))
-
+const supervised: Supervised[] = []
 let stopping = false
 const stop = async () => {
   if (stopping) return
@@ -175,7 +185,11 @@ const stop = async () => {
 process.on('SIGINT', stop).on('SIGTERM', stop).on('SIGHUP', stop)
 
 const patience = AbortSignal.timeout(readyMsMax)
-await Promise.all(parts.map((part) => whenReady(part, patience)))
+for (const stage of stages) {
+  if (stopping) break
+  supervised.push(...stage.map((part) => supervise(part, { root, print })))
+  await Promise.all(stage.map((part) => whenReady(part, patience)))
+}
 if (patience.aborted && !stopping)
   print('start', `not everything is ready after ${readyMsMax / 1_000} s; the lines above say why. Still trying.`)
 
@@ -183,7 +197,9 @@ if (!stopping)
   process.stdout.write(`
   Headwater runs.   ${home}                apply, and watch what happens
                     ${home}/underwriting   what waits for a decision
+                    ${home}/consents       who may see which part of a health record
                     ${home}/api/docs       commands and queries
+  Mails             ${env.SMTP_URL ? 'sent by SMTP_URL' : `${localUrl(ports.sandbox)}/inbox   what people are sent`}
   People            ${addresses.OIDC_ISSUER}/account        who you are; the sign-in page names people to try
   Data              ${path.relative(process.cwd(), dataDirectory) || dataDirectory}   (npm start -- --fresh starts empty)
 

@@ -24,6 +24,12 @@ export type Part = {
 
 export type Supervised = { readonly stop: () => Promise<void> }
 
+/** In groups of their own they would outlive this process when that ends by an error. */
+const running = new Set<ChildProcess>()
+process.once('exit', () => {
+  for (const child of running) child.kill('SIGTERM')
+})
+
 export const portIsFree = (port: number): Promise<boolean> =>
   new Promise((resolve) => {
     const probe = createServer()
@@ -50,10 +56,12 @@ export const supervise = (
       detached: true,
     })
     child = started
+    running.add(started)
     for (const stream of [started.stdout, started.stderr])
       createInterface({ input: stream }).on('line', (line) => print(name, line))
     started.once('error', (error) => print(name, `could not be started: ${error.message}`))
     started.once('close', (code, signal) => {
+      running.delete(started)
       child = undefined
       if (stopping) return
       if (Date.now() - startedAt >= steadyMsMin) restartDelayMs = restartDelayMsMin
@@ -63,20 +71,18 @@ export const supervise = (
     })
   }
 
-  // In a group of its own the part would outlive this process when that ends by an error.
-  process.once('exit', () => child?.kill('SIGTERM'))
   run()
   return {
     stop: async () => {
       stopping = true
       clearTimeout(restart)
-      const running = child
-      if (!running) return
-      const ended = new Promise((resolve) => running.once('close', resolve))
-      running.kill('SIGTERM')
+      const stopped = child
+      if (!stopped) return
+      const ended = new Promise((resolve) => stopped.once('close', resolve))
+      stopped.kill('SIGTERM')
       const impatience = setTimeout(() => {
         print(name, `does not stop; killed after ${stopMsMax / 1_000} s`)
-        running.kill('SIGKILL')
+        stopped.kill('SIGKILL')
       }, stopMsMax)
       await ended
       clearTimeout(impatience)

@@ -13,21 +13,36 @@ beforeAll(async () => {
 }, 60_000)
 afterAll(() => system?.stop())
 
-const tour = () => {
-  const [, script] = /## A tour\n[\s\S]*?```sh\n([\s\S]*?)```/.exec(readFileSync(readme, 'utf8')) ?? []
-  if (script === undefined) throw new Error('The README has no tour.')
-  return script.replaceAll('localhost:8080', system.gateway.url).replaceAll('localhost:8090', system.sandbox.url)
+/** The scripts of the tour, in order, with the test's own addresses. */
+const scripts = () => {
+  const [, tour = ''] = /## A tour\n([\s\S]*?)\n## /.exec(readFileSync(readme, 'utf8')) ?? []
+  return [...tour.matchAll(/```sh\n([\s\S]*?)```/g)].map(([, script = '']) =>
+    script.replaceAll('localhost:8080', system.gateway.url).replaceAll('localhost:8090', system.sandbox.url),
+  )
 }
 
-test('the tour', async () => {
+/** Runs a script with tokens of the test's own. @returns what it wrote, in which `told` stands in this order */
+const run = (script: string | undefined, env: Readonly<Record<string, string>>, told: readonly RegExp[]): string => {
+  if (script === undefined) throw new Error('The README has no such script.')
+  const options = { encoding: 'utf8', env: { ...process.env, ...env } } as const
+  const { stdout, status } = spawnSync('bash', ['-e', '-c', script], options)
+  expect(status).toBe(0)
+  let rest = stdout
+  for (const expected of told) {
+    const at = rest.search(expected)
+    expect(at, `${expected}, in this order, in:\n${stdout}`).toBeGreaterThanOrEqual(0)
+    rest = rest.slice(at + 1)
+  }
+  return stdout
+}
+
+test('the tour of loans', async () => {
+  const [loans] = scripts()
   const env = {
-    ...process.env,
     APPLICANT: await system.issuer.tokenOf({ sub: 'zoe' }),
     UNDERWRITER: system.asUnderwriter.authorization.slice('Bearer '.length),
   }
-  const { stdout, status } = spawnSync('bash', ['-e', '-c', tour()], { encoding: 'utf8', env })
-  expect(status).toBe(0)
-  const told = [
+  const output = run(loans, env, [
     /HTTP\/1.1 201 Created/,
     /"revision":"2"/,
     /"status":"awaiting review"/,
@@ -38,15 +53,25 @@ test('the tour', async () => {
     /HTTP\/1.1 201 Created/,
     /"revision":"0"/,
     /"status":"approved"/,
-  ]
-  let rest = stdout
-  for (const expected of told) {
-    const at = rest.search(expected)
-    expect(at, `${expected}, in this order, in:\n${stdout}`).toBeGreaterThanOrEqual(0)
-    rest = rest.slice(at)
-  }
-  const [first, repeated] = [...stdout.matchAll(/"id":"([^"]+)"/g)].map(([, id]) => id)
+  ])
+  const [first, repeated] = [...output.matchAll(/"id":"([^"]+)"/g)].map(([, id]) => id)
   expect(repeated).toBe(first)
+})
+
+test('the tour of consents', async () => {
+  const [, consents] = scripts()
+  const env = {
+    DOCTOR: await system.issuer.tokenOf({ sub: 'dora', roles: ['doctor'] }),
+    PATIENT: await system.issuer.tokenOf({ sub: 'paula', roles: ['patient'] }),
+    HOSPITAL: await system.issuer.partnerTokenOf('hospital', ['consents:check']),
+  }
+  run(consents, env, [
+    /"hasConsent":false/,
+    /"revision":"0"/,
+    /"hasConsent":true/,
+    /"revision":"1"/,
+    /"hasConsent":false/,
+  ])
 })
 
 test('the pictures of the tour are there', () => {

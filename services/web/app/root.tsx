@@ -98,7 +98,7 @@ export const Layout = ({ children }: { children: ReactNode }) => {
           {children}
         </main>
         <footer className="site">
-          <p>Headwater decides on loan applications. Every step is written down once and never changed.</p>
+          <p>Headwater. Every step is written down once and never changed.</p>
         </footer>
         <ScrollRestoration />
         <Scripts />

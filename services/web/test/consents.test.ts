@@ -138,3 +138,27 @@ it('calls people by their names where these are known, also those who come while
   await patient.getByRole('link', { name: 'History with Dora Doctor (doctor)' }).click()
   await patient.getByRole('heading', { name: 'History with Dora Doctor (doctor)' }).waitFor()
 })
+
+it('is granted once, for just so long, also when the form is sent twice in a moment', async () => {
+  const { paula, dora } = await people()
+  const page = await fetch(paula.url, { headers: paula.headers })
+  const [, key = ''] = /name="key" value="([\w-]+)"/.exec(await page.text()) ?? []
+  const answers = { key, do: 'grant', kind: 'doctor', id: dora.sub, target: 'exams', seconds: '60' }
+  const headers = { origin: new URL(paula.url).origin }
+  const submit = () =>
+    fetch(paula.url, { method: 'POST', body: new URLSearchParams(answers), headers, redirect: 'manual' })
+  const sent = Date.now()
+  for (const answer of await Promise.all([submit(), submit()])) {
+    expect(answer.status).toBe(303)
+    expect(answer.headers.get('location')).toContain('done=grant')
+  }
+  const events = await fetch(`${system.gateway.url}/api/consents`, { headers: paula.headers })
+  const { consents } = (await events.json()) as {
+    consents: { permissions: { grantedAt: string; until: string }[] }[]
+  }
+  const [permission, ...others] = consents.flatMap(({ permissions }) => permissions)
+  expect(others).toEqual([])
+  const until = Date.parse(permission?.until ?? '')
+  expect(until).toBeGreaterThanOrEqual(sent + 60_000)
+  expect(until).toBeLessThanOrEqual(Date.parse(permission?.grantedAt ?? '') + 60_000)
+})

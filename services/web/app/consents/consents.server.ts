@@ -1,4 +1,5 @@
 // Consents as the API tells them to the two people of each, and the commands on them.
+import { createHash } from 'node:crypto'
 import { data, type RouterContextProvider, redirect } from 'react-router'
 import { z } from 'zod'
 import { get, type Problem, send } from '../shared/api.server.ts'
@@ -61,14 +62,14 @@ export const listConsents = (context: Context, request: Request, path: ListName)
 export const readHistory = (context: Context, consentId: string) =>
   get(context, `/api/consents/${encodeURIComponent(consentId)}/history`, history)
 
-/** A form that is sent twice in a moment says the same both times. */
-const untilStepMs = 10_000
+const untilOf = (seconds: string): { until?: string } =>
+  /^\d+$/.test(seconds) ? { until: new Date(Date.now() + Number(seconds) * 1_000).toISOString() } : {}
 
-const untilOf = (seconds: string): { until?: string } => {
-  if (!/^\d+$/.test(seconds)) return {}
-  const end = Date.now() + Number(seconds) * 1_000
-  return { until: new Date(Math.ceil(end / untilStepMs) * untilStepMs).toISOString() }
-}
+/** The same form with the same answers is the same request, whatever the time by then. */
+const keyOf = (form: FormData): string =>
+  createHash('sha256')
+    .update(JSON.stringify([...form]))
+    .digest('base64url')
 
 const inputOf = (form: FormData): { readonly path: string; readonly body: object } => {
   const field = (name: string) => String(form.get(name) ?? '').trim()
@@ -93,9 +94,11 @@ const inputOf = (form: FormData): { readonly path: string; readonly body: object
 export const act = async (context: Context, request: Request, page: string) => {
   const form = await request.formData()
   const { path, body } = inputOf(form)
-  const answer = await send(context, `/api/consents/${path}`, { key: String(form.get('key')), body })
+  const answer = await send(context, `/api/consents/${path}`, { key: keyOf(form), body })
   if (answer.ok) return redirect(`${page}?${new URLSearchParams({ after: answer.position, done: path })}`, 303)
   const { problem } = answer
+  // Sent twice in a moment, and only the end of it differs: the first was taken.
+  if (problem.code === 'idempotency_key_reused') return redirect(`${page}?${new URLSearchParams({ done: path })}`, 303)
   if ([401, 403, 503].includes(problem.status) && problem.code !== 'forbidden')
     throw data(problem, { status: problem.status })
   const input = Object.fromEntries(

@@ -1,11 +1,10 @@
 // For a patient: who asks, who sees what since when and until when, and letting somebody see a part.
 import { Form, Link, useSearchParams } from 'react-router'
-import { Connection } from '../live/connection.tsx'
 import { newKey } from '../shared/api.server.ts'
 import { Time } from '../shared/time.tsx'
 import type { Route } from './+types/my-record'
 import { act, type Consent, listConsents } from './consents.server.ts'
-import { inForce, KindField, MyId, Outcome, Tabs, TargetField, Term } from './parts.tsx'
+import { Heading, inForce, KindField, Outcome, TargetField, Term } from './parts.tsx'
 import { useConsents } from './use-consents.ts'
 import { durations, nameOf, targetWords } from './words.ts'
 
@@ -114,44 +113,49 @@ export default function MyRecord({ loaderData, actionData }: Route.ComponentProp
   return (
     <>
       <title>My record · Headwater</title>
-      <Tabs />
-      <h1>Who sees my health record</h1>
-      <MyId id={me} />
-      <Connection live={live} openedAt={openedAt} />
-      <Outcome refused={refused} done={search.get('done')} />
-      <section aria-labelledby="requests">
-        <h2 id="requests">Requests</h2>
-        {open.length === 0 ? <p className="empty">Nobody asks.</p> : <Requests consents={open} sendKey={key} />}
+      <section>
+        <Heading me={me} live={live} openedAt={openedAt}>
+          Who sees my health record
+        </Heading>
+        <Outcome refused={refused} done={search.get('done')} />
       </section>
-      <section aria-labelledby="standing">
-        <h2 id="standing">Granted</h2>
-        {standing.length === 0 ? (
-          <p className="empty">Nobody but you sees anything.</p>
-        ) : (
-          <Standing consents={standing} sendKey={key} now={now} />
-        )}
-      </section>
-      <section aria-labelledby="grant" className="narrow">
-        <h2 id="grant">Let somebody see a part</h2>
-        <Form method="post" className="questions" key={key}>
-          <input type="hidden" name="key" value={key} />
-          <KindField id="kind" label="Who is it" chosen={input.kind || undefined} />
-          <div className="field">
-            <label htmlFor="id">Their id</label>
-            <p id="id-hint" className="hint">
-              As they told you; it is on their own page.
+      <div className="columns">
+        <div>
+          <section aria-labelledby="requests">
+            <h2 id="requests">Requests</h2>
+            {open.length === 0 ? <p className="empty">Nobody asks.</p> : <Requests consents={open} sendKey={key} />}
+          </section>
+          <section aria-labelledby="standing">
+            <h2 id="standing">Granted</h2>
+            {standing.length === 0 ? (
+              <p className="empty">Nobody but you sees anything.</p>
+            ) : (
+              <Standing consents={standing} sendKey={key} now={now} />
+            )}
+          </section>
+        </div>
+        <section aria-labelledby="grant" className="decision">
+          <h2 id="grant">Let somebody see a part</h2>
+          <Form method="post" className="questions" key={key}>
+            <input type="hidden" name="key" value={key} />
+            <KindField id="kind" label="Who is it" chosen={input.kind || undefined} />
+            <div className="field">
+              <label htmlFor="id">Their id</label>
+              <p id="id-hint" className="hint">
+                As they told you; it is on their own page.
+              </p>
+              <input id="id" name="id" defaultValue={input.id} autoComplete="off" aria-describedby="id-hint" required />
+            </div>
+            <TargetField id="target" chosen={input.target || undefined} />
+            <Durations id="seconds" label="How long" chosen={input.seconds} />
+            <p className="actions">
+              <button className="button" type="submit" name="do" value="grant">
+                Let them see it
+              </button>
             </p>
-            <input id="id" name="id" defaultValue={input.id} autoComplete="off" aria-describedby="id-hint" required />
-          </div>
-          <TargetField id="target" chosen={input.target || undefined} />
-          <Durations id="seconds" label="How long" chosen={input.seconds} />
-          <p className="actions">
-            <button className="button" type="submit" name="do" value="grant">
-              Let them see it
-            </button>
-          </p>
-        </Form>
-      </section>
+          </Form>
+        </section>
+      </div>
     </>
   )
 }

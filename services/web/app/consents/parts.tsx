@@ -1,22 +1,41 @@
-// What the pages of consents have in common: their tabs, what was refused or done, and what somebody may see.
+// What the pages of consents have in common: their heading, what was refused or done, and what somebody may see.
+import type { ReactNode } from 'react'
 import { NavLink } from 'react-router'
+import { Connection } from '../live/connection.tsx'
+import type { LiveRows } from '../live/use-live-rows.ts'
 import { Time } from '../shared/time.tsx'
 import type { Consent } from './consents.server.ts'
 import { doneWords, kindWords, targetWords } from './words.ts'
 
-export const Tabs = () => (
-  <nav className="tabs" aria-label="Consents">
-    <NavLink to="/consents" end>
-      My record
-    </NavLink>
-    <NavLink to="/consents/patients">My patients</NavLink>
-  </nav>
-)
-
-export const MyId = ({ id }: { id: string }) => (
-  <p className="quiet">
-    Your own id, for others to use: <code className="my-id">{id}</code>
-  </p>
+/** What the page is about, the way to the other one, and one's own id. */
+export const Heading = ({
+  children,
+  me,
+  live,
+  openedAt,
+}: {
+  children: ReactNode
+  me: string
+  live: Pick<LiveRows<never>, 'state' | 'heardAt'>
+  openedAt: string
+}) => (
+  <>
+    <div className="title">
+      <h1>{children}</h1>
+      <nav className="tabs" aria-label="Consents">
+        <NavLink to="/consents" end>
+          My record
+        </NavLink>
+        <NavLink to="/consents/patients">My patients</NavLink>
+      </nav>
+    </div>
+    <div className="toolbar">
+      <p className="quiet">
+        Your own id, for others to use: <code className="my-id">{me}</code>
+      </p>
+      <Connection live={live} openedAt={openedAt} />
+    </div>
+  </>
 )
 
 export const Outcome = ({ refused, done }: { refused: string | undefined; done: string | null }) => {
