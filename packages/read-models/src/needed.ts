@@ -1,9 +1,12 @@
 // Tells readers how far rows have to be to be current: up to the last event of their categories that is in the store now.
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { EventStore } from '@headwater/eventstore/client'
 import { beginning, laterPosition, type Position } from '@headwater/eventstore/position'
 import { categoryOf } from '@headwater/eventstore/stream-name'
 
 const pageEvents = 500
+/** A look costs as much as many answers: of those who ask all the time more share one, and whoever asks alone waits for nobody. */
+const lookEveryMs = 2
 
 /**
  * The checkpoint alone does not tell: it stands still while only other categories are written.
@@ -34,19 +37,16 @@ export const watchNeeded = (
     return laterPosition(last, reached)
   }
 
-  let looking: Promise<Position> | undefined
+  let looking: Promise<unknown> = Promise.resolve()
   let next: Promise<Position> | undefined
-  const begin = (): Promise<Position> => {
-    next = undefined
-    looking = look().finally(() => {
-      looking = undefined
-    })
-    return looking
-  }
   // One at a time. A look that has begun may have missed what was written before the call: whoever comes then shares the next.
   return () => {
-    if (!looking) return begin()
-    next ??= looking.then(begin, begin)
+    next ??= looking.then(() => {
+      next = undefined
+      const begun = look()
+      looking = Promise.allSettled([begun, sleep(lookEveryMs)])
+      return begun
+    })
     return next
   }
 }

@@ -6,8 +6,8 @@ import type { Audit } from '@headwater/eventstore/audit'
 import { nextTraceparent } from '@headwater/http-kit/telemetry'
 
 const minuteMs = 60_000
-/** Different ones; then the minute is told of in parts. */
-const checksHeldMax = 5_000
+/** Different ones; then the minute is told of in parts. So many fit the trail's buffer. */
+const checksHeldMax = 20_000
 /** Each is a row of the trail; an event of so many is far below what the store takes. */
 const checksAnEventMax = 100
 
