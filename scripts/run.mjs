@@ -52,6 +52,8 @@ function childEnv() {
   env.PATH = [nodeBinDir, pnpmBinDir, at('node_modules', '.bin'), process.env.PATH].join(path.delimiter)
   // Native addons must compile against the headers of the Node that will load them, whatever ~/.npmrc says.
   if (existsSync(path.join(nodeHome, 'include', 'node', 'node.h'))) env.npm_config_nodedir = nodeHome
+  // A service compiles some hundred modules when it starts, and every test of the system starts a dozen services.
+  env.NODE_COMPILE_CACHE ??= path.join(toolsDir, 'compile-cache')
   return env
 }
 

@@ -88,7 +88,13 @@ export const startWorld = async () => {
 
 const startIdentity = (port: number, env: Record<string, string>) => {
   const child = spawn(process.execPath, [path.join(import.meta.dirname, '../src/main.ts')], {
-    env: { PATH: process.env.PATH, ...env, PORT: String(port), LOG_LEVEL: 'debug' },
+    env: {
+      PATH: process.env.PATH,
+      NODE_COMPILE_CACHE: process.env.NODE_COMPILE_CACHE,
+      ...env,
+      PORT: String(port),
+      LOG_LEVEL: 'debug',
+    },
     stdio: ['ignore', 'pipe', 'pipe'],
   })
   let output = ''
