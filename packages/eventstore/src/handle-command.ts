@@ -225,7 +225,12 @@ export const createCommandHandler = <Command, Event extends DomainEvent, State>(
     Math.min(performance.now() + answerMsMax, giveUpAtMs)
 
   const inTime = <Result>(giveUpAtMs: number, work: Promise<Result>): Promise<Result> =>
-    within(giveUpAtMs - performance.now(), work, () => new StoreUnavailable(new Error('There was no answer in time.')))
+    within(
+      // Timers count whole milliseconds and may be one early: who is told that time is over must not be served after all.
+      Math.ceil(giveUpAtMs - performance.now()) + 1,
+      work,
+      () => new StoreUnavailable(new Error('There was no answer in time.')),
+    )
 
   const enqueue = (request: CommandRequest<Command, State>, giveUpAtMs: number): Promise<CommandAnswer> =>
     new Promise((resolve, reject) => {
