@@ -4,9 +4,10 @@ import path from 'node:path'
 import { parseArgs } from 'node:util'
 import { buildWeb } from './build-web.ts'
 import { capabilityKeys } from './capability-keys.ts'
+import { portIsFree } from './free-port.ts'
 import { removePostgresData } from './postgres.ts'
 import { createPrinter } from './readable-log.ts'
-import { type Part, portIsFree, type Supervised, supervise } from './supervise.ts'
+import { type Part, type Supervised, supervise } from './supervise.ts'
 
 const readyMsMax = 60_000
 const readyPollMs = 100

@@ -1,10 +1,9 @@
 // Starts the processes that are measured, each with a CPU profile when one is asked for, and stops them all.
 import { type ChildProcess, fork, type SpawnOptions, spawn } from 'node:child_process'
-import { once } from 'node:events'
-import { createServer } from 'node:net'
 import path from 'node:path'
 import { createInterface } from 'node:readline'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { freePort } from '../free-port.ts'
 import { type Answer, type Call, stopWorker, type Tasks } from './worker.ts'
 
 const root = path.join(import.meta.dirname, '../..')
@@ -42,17 +41,6 @@ export type Processes = {
 }
 
 type Child = { readonly process: ChildProcess; readonly lastLines: string[]; readonly ended: Promise<string> }
-
-/** For processes that have to know each other before they start. */
-export const freePort = async (): Promise<number> => {
-  const probe = createServer().listen(0, '127.0.0.1')
-  await once(probe, 'listening')
-  const address = probe.address()
-  probe.close()
-  await once(probe, 'close')
-  if (!address || typeof address === 'string') throw new Error('There is no free port.')
-  return address.port
-}
 
 /** Watches what a child says and how it ends; what it said last is the reason to report. */
 const watch = (process: ChildProcess): Child => {

@@ -3,6 +3,7 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { type AddressInfo, createServer, type Server } from 'node:net'
 import path from 'node:path'
+import { freePort } from '../free-port.ts'
 
 export const listenAnywhere = async (): Promise<Server> => {
   const server = createServer().listen(0, '127.0.0.1')
@@ -26,10 +27,9 @@ const variables = [
 ] as const
 
 export const freePorts = async (): Promise<Record<(typeof variables)[number], string>> => {
-  const servers = await Promise.all(variables.map(listenAnywhere))
-  const ports = Object.fromEntries(variables.map((name, place) => [name, String(portOf(servers[place] as Server))]))
-  await Promise.all(servers.map((server) => once(server.close(), 'close')))
-  return ports as Record<(typeof variables)[number], string>
+  const ports: [string, string][] = []
+  for (const name of variables) ports.push([name, String(await freePort())])
+  return Object.fromEntries(ports) as Record<(typeof variables)[number], string>
 }
 
 export const run = (env: Record<string, string>) => {

@@ -2,11 +2,11 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { randomUUID } from 'node:crypto'
 import { rmSync } from 'node:fs'
-import { createServer } from 'node:net'
 import path from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Client } from 'pg'
 import { startIssuer, type TestIssuer } from '../../packages/http-kit/test/issuer.ts'
+import { freePort } from '../free-port.ts'
 import { testDatabase } from './database.ts'
 import { startSignedIn } from './signed-in.ts'
 
@@ -17,16 +17,6 @@ const tokenLifetimeSeconds = 24 * 60 * 60
 const applicantKey = randomUUID()
 const webhookKey = randomUUID()
 const root = path.resolve(import.meta.dirname, '../..')
-
-const freePort = (): Promise<number> =>
-  new Promise((resolve, reject) => {
-    const probe = createServer()
-    probe.once('error', reject)
-    probe.listen(0, '127.0.0.1', () => {
-      const address = probe.address()
-      probe.close(() => (address && typeof address === 'object' ? resolve(address.port) : reject(new Error('no port'))))
-    })
-  })
 
 /** Waits until `check` holds. The deadline is a limit, not a measurement. */
 export const until = async (what: string, check: () => boolean | Promise<boolean>, deadlineMs = 30_000) => {

@@ -1,10 +1,10 @@
 // From an append to the screen of an underwriter: through event store, dashboard projector, Postgres, gateway and a real browser.
 import path from 'node:path'
 import { buildWeb } from '../../build-web.ts'
+import { freePort } from '../../free-port.ts'
 import { startSignedIn } from '../../test/signed-in.ts'
 import { startBenchIssuer } from '../issuer.ts'
 import type { Measure } from '../measure.ts'
-import { freePort } from '../processes.ts'
 import type { WatcherTasks } from '../workers/watcher.ts'
 
 const eventsPerSecond = 100

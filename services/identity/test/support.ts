@@ -2,13 +2,13 @@
 import { spawn } from 'node:child_process'
 import { randomInt, randomUUID } from 'node:crypto'
 import { once } from 'node:events'
-import { createServer } from 'node:net'
 import path from 'node:path'
 import { start as startEventStore } from '@headwater/embedded-eventstore'
 import { connectEventStore } from '@headwater/eventstore/client'
 import * as oidc from 'openid-client'
 import pino from 'pino'
 import { expect } from 'vitest'
+import { freePort } from '../../../scripts/free-port.ts'
 import { testDatabase } from '../../../scripts/test/database.ts'
 import { until } from '../../../scripts/test/system.ts'
 
@@ -26,16 +26,6 @@ const clients = [
   { ...application, redirectUris: [callbackUrl], postLogoutRedirectUris: [signedOutUrl] },
   { ...partner, scopes: ['loans:write', 'loans:read'] },
 ]
-
-const freePort = async (): Promise<number> => {
-  const probe = createServer().listen(0, '127.0.0.1')
-  await once(probe, 'listening')
-  const address = probe.address()
-  probe.close()
-  await once(probe, 'close')
-  if (address === null || typeof address === 'string') throw new Error('no port')
-  return address.port
-}
 
 type Identity = ReturnType<typeof startIdentity>
 

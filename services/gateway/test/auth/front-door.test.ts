@@ -6,10 +6,11 @@ import { createAuthenticator } from '@headwater/http-kit/auth'
 import { createLogger } from '@headwater/http-kit/telemetry'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import { WebSocket } from 'ws'
+import { freePort } from '../../../../scripts/free-port.ts'
 import { until } from '../../../../scripts/test/system.ts'
 import { createGatewayAuth } from '../../src/auth/auth.ts'
 import { newLoan, startEdge, startGateway } from '../support.ts'
-import { fetched, freePort, openBrowser, ownPage, parseSettings, startIssuerAndDatabase } from './support.ts'
+import { fetched, openBrowser, ownPage, parseSettings, startIssuerAndDatabase } from './support.ts'
 
 const logger = createLogger({ service: 'test', level: 'silent' })
 const json = { ...fetched, 'content-type': 'application/json' }

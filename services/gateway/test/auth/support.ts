@@ -1,6 +1,5 @@
 // Servers with the gateway's sign-in and nothing else of it, several on one database, and a browser that only follows orders.
 import { randomUUID } from 'node:crypto'
-import { createServer as createNetServer } from 'node:net'
 import { owner, role } from '@headwater/deciders/policy'
 import { authSettings, createAuthenticator } from '@headwater/http-kit/auth'
 import { parseConfig } from '@headwater/http-kit/config'
@@ -10,22 +9,13 @@ import { createLogger, type Logger } from '@headwater/http-kit/telemetry'
 import { parseSetCookie } from 'cookie'
 import { onTestFinished } from 'vitest'
 import { z } from 'zod'
+import { freePort } from '../../../../scripts/free-port.ts'
 import { testDatabase } from '../../../../scripts/test/database.ts'
 import { createGatewayAuth, gatewayAuthSettings } from '../../src/auth/auth.ts'
 import { createCredentials } from '../../src/auth/credentials.ts'
 import { withForms } from '../../src/auth/forms.ts'
 import type { People } from '../../src/people.ts'
 import { startSignInIssuer } from './sign-in-issuer.ts'
-
-export const freePort = (): Promise<number> =>
-  new Promise((resolve, reject) => {
-    const probe = createNetServer()
-    probe.once('error', reject)
-    probe.listen(0, '127.0.0.1', () => {
-      const address = probe.address()
-      probe.close(() => (address && typeof address === 'object' ? resolve(address.port) : reject(new Error('no port'))))
-    })
-  })
 
 const silent = createLogger({ service: 'test', level: 'silent' })
 const settingsSchema = z.object({ ...authSettings, ...gatewayAuthSettings, DATABASE_URL: z.string() })
