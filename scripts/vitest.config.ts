@@ -6,8 +6,8 @@ export default defineConfig({
     include: ['{packages,services}/*/test/**/*.test.ts', 'scripts/test/**/*.test.ts'],
     environment: 'node',
     globalSetup: ['scripts/test/postgres.ts', 'scripts/test/pages.ts'],
-    // Most tests wait for processes of their own: two files at a time keep two cores busy.
-    maxWorkers: 2,
+    // Most tests wait for processes of their own, and for nobody half of the time: three files at a time keep two cores busy.
+    maxWorkers: 3,
     // As long as the tests' own waiting: a poll is a deadline, not a measurement.
     expect: { poll: { timeout: 30_000 } },
     testTimeout: 60_000,

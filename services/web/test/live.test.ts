@@ -158,7 +158,9 @@ it('stays usable with a thousand rows', { timeout: 120_000 }, async () => {
     for (const name of await namesShown(plain)) seen.add(name)
     const next = plain.getByRole('link', { name: 'Next 100' })
     if ((await next.count()) === 0) break
+    const { href: before } = new URL(plain.url())
     await next.click()
+    await plain.waitForURL(({ href }) => href !== before)
   }
   expect(seen.size).toBe(count + 1)
   await untilHydrated(page)
