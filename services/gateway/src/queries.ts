@@ -1,6 +1,7 @@
 // Queries on the edge's read models; every answer says up to which position of the event store it is true.
 import { loanNotFound } from '@headwater/deciders/loan/loan'
 import { loanQueryRules } from '@headwater/deciders/loan/loan-policy'
+import { streamName } from '@headwater/eventstore/stream-name'
 import { Problem, validationProblem } from '@headwater/http-kit/problem'
 import type { HttpServer } from '@headwater/http-kit/server'
 import {
@@ -43,13 +44,18 @@ export const registerQueries = (server: HttpServer, reader: SqliteReader): void 
     },
     async ({ params, query, allowed }, reply) => {
       const { sight, owned } = loanViewerOf(allowed)
-      const { value, stale, headers } = await readAfter(reader, query.after, () => reader.rows(loanById(params.id)))
+      const read = () => reader.rows(loanById(params.id))
+      const stream = streamName('loan', params.id)
+      const { value, stale, parked, headers } = await readAfter(reader, query.after, read, stream)
       const [loan] = value
       reply.headers(headers)
       // Somebody else's is answered as if there were none.
       if (!loan || !isOwned(owned, loan))
-        throw stale
-          ? new Problem(404, 'loan_not_found', 'There is no such loan yet; the newest events are not read.', { stale })
+        throw stale || parked
+          ? new Problem(404, 'loan_not_found', 'There is no such loan yet; the newest events are not read.', {
+              stale,
+              parked,
+            })
           : loanNotFound()
       reply.header('etag', `"${loan.revision}"`)
       return loanAsSeen(loan, sight)
