@@ -58,6 +58,7 @@ export const attend = ({
   let paused: Wish | undefined
   let rebuild: Rebuild | undefined
   let isBuilt = false
+  let hurrying = new AbortController()
 
   const seeToPause = async (wish: Wish | undefined) => {
     const wasPaused = paused
@@ -78,6 +79,7 @@ export const attend = ({
     const ended = rebuild
     rebuild = undefined
     isBuilt = false
+    hurrying.abort()
     await ended?.stop()
   }
 
@@ -89,7 +91,8 @@ export const attend = ({
         .writer()
         ?.parked()
         .filter((one) => one.skipped) ?? []
-    const throttle = createThrottle(wish.coresMax ?? rebuildCoresDefault, ending.signal)
+    hurrying = new AbortController()
+    const throttle = createThrottle(wish.coresMax ?? rebuildCoresDefault, hurrying.signal)
     const building = follower.startCopy(open(), skipped, throttle)
     const begun = followRebuild({ wish, wishes, building, store, logger })
     rebuild = begun

@@ -14,6 +14,7 @@ const catchUpPollMs = 20
 /**
  * Keeps what this process uses of the processor, all of it, below so many cores while it is called after every batch.
  * @param cores more than 0
+ * @param signal ends the waiting that is under way
  */
 export const createThrottle = (cores: number, signal: AbortSignal): (() => Promise<void>) => {
   let since = performance.now()

@@ -1,13 +1,13 @@
 // Keeps a read model in a SQLite file on the node's own disk; a projection writes it through this.
 import { randomUUID } from 'node:crypto'
-import { mkdirSync, readdirSync, renameSync, symlinkSync } from 'node:fs'
+import { mkdirSync, readdirSync, renameSync, rmSync, statSync, symlinkSync } from 'node:fs'
 import path from 'node:path'
 import type { Position } from '@headwater/eventstore/position'
 import Database from 'better-sqlite3'
 import type { Logger } from 'pino'
 import { parkedFromRow } from './parked.ts'
 import type { ReadModel } from './read-model.ts'
-import type { Sink, Step } from './sink.ts'
+import type { Checkpoint, Sink, Step } from './sink.ts'
 import { busyTimeoutMs, checkpointQuery, removeDatabase, scratchFile, socketFile, sqliteFile } from './sqlite-file.ts'
 import { openSqliteWishes } from './sqlite-wishes.ts'
 import { claimFile, openWriter } from './sqlite-writer.ts'
@@ -40,8 +40,9 @@ type SqliteSink = {
   readonly logger: Logger
 }
 
-const openSink = ({ file, build, projection, socket, logger }: SqliteSink): Omit<Sink, 'rebuildAdvice'> => {
+const openSink = ({ file, build, projection, socket, logger }: SqliteSink) => {
   let db: Database.Database | undefined
+  let inode: number | undefined
   let write: ((step: Step) => 'committed' | 'superseded') | undefined
   let waker: Waker | undefined
   let needed = async (): Promise<Position> => {
@@ -62,36 +63,43 @@ const openSink = ({ file, build, projection, socket, logger }: SqliteSink): Omit
       throw error
     }
   }
-  const claimed = () => {
-    if (db && write) return { db, write }
-    throw new Error(`${file} has not been claimed.`)
-  }
-  const release = async () => {
+  const inodeNow = () => statSync(file, { throwIfNoEntry: false })?.ino
+  const closeFile = () => {
     write = undefined
     db?.close()
     db = undefined
   }
+  /** Another that was built again may have taken the place of the one that is open. */
+  const opened = (): Database.Database => {
+    if (db && inode !== inodeNow()) closeFile()
+    db ??= open()
+    inode = inodeNow()
+    return db
+  }
+  const release = async () => closeFile()
 
   return {
-    claim: async (storeId) => {
-      db ??= open()
+    claim: async (storeId: string): Promise<Checkpoint> => {
+      const db = opened()
       const checkpoint = db.transaction(claimFile).immediate(db, projection, storeId, build)
       write = openWriter(db, projection)
       if (socket) waker ??= startWaker(socket, () => needed(), logger)
       return checkpoint
     },
-    checkpoint: async () => {
-      const stored = checkpointQuery(claimed().db)()
+    checkpoint: async (): Promise<Checkpoint> => {
+      const stored = checkpointQuery(opened())()
       if (!stored) throw new Error(`${file} has lost its checkpoint.`)
       return stored.checkpoint
     },
-    parked: async () => claimed().db.prepare<[], string>('select details from parked').pluck().all().map(parkedFromRow),
-    commit: async (step) => {
-      const outcome = claimed().write(step)
+    parked: async () => opened().prepare<[], string>('select details from parked').pluck().all().map(parkedFromRow),
+    commit: async (step: Step): Promise<'committed' | 'superseded'> => {
+      if (!write) throw new Error(`${file} has not been claimed.`)
+      if (inode !== inodeNow()) return 'superseded'
+      const outcome = write(step)
       if (outcome === 'committed') waker?.wake()
       return outcome
     },
-    tellNeeded: (known) => {
+    tellNeeded: (known: () => Promise<Position>) => {
       needed = known
     },
     blame: blameSqlite,
@@ -101,7 +109,8 @@ const openSink = ({ file, build, projection, socket, logger }: SqliteSink): Omit
       waker?.close()
       await release()
     },
-  }
+    wake: () => waker?.wake(),
+  } satisfies Omit<Sink, 'rebuildAdvice'> & Pick<Waker, 'wake'>
 }
 
 /** Every reader, when it next looks, opens the file that the name then leads to. */
@@ -111,11 +120,11 @@ const takePlace = (built: string, file: string): void => {
   const ownName = `${stem}.${randomUUID()}.sqlite`
   renameSync(built, path.join(directory, ownName))
   const link = path.join(directory, `${stem}.link`)
-  removeDatabase(link)
+  rmSync(link, { force: true })
   symlinkSync(ownName, link)
   renameSync(link, file)
   // A new database of this name must not find the log of the old one.
-  for (const ending of ['-wal', '-shm']) removeDatabase(file + ending)
+  for (const ending of ['-wal', '-shm']) rmSync(file + ending, { force: true })
   const others = readdirSync(directory).filter(
     (name) => name.startsWith(`${stem}.`) && name.endsWith('.sqlite') && name !== `${stem}.sqlite` && name !== ownName,
   )
@@ -142,7 +151,10 @@ export const openSqliteSink = ({
     wishes,
     scratch: {
       open: () => ({ ...openSink({ file: built, build: `+${randomUUID()}`, projection, logger }), rebuildAdvice }),
-      swap: async () => takePlace(built, file),
+      swap: async () => {
+        takePlace(built, file)
+        serving.wake()
+      },
       drop: async () => removeDatabase(built),
     },
     rebuildAdvice,
