@@ -25,7 +25,7 @@ const lookAgainMs = 5_000
 export type Projection<Event extends DomainEvent, Tables extends Readonly<Record<string, Row>>> = ReadModel & {
   readonly tables: { readonly [Name in keyof Tables]: TableOf<Tables[Name]> }
   readonly categories: readonly string[]
-  readonly codec: Codec<Event>
+  readonly codec: Pick<Codec<Event>, 'decode'>
   /** The rows that `project` will ask for, by table. */
   readonly keys: (event: RecordedEvent<Event>) => { readonly [Name in keyof Tables]?: readonly string[] }
   /** Evolves rows by an event; no I/O, no clock, no chance. */

@@ -15,7 +15,7 @@ import { masked } from './sight.ts'
 /** Many times what the rules of a loan allow. */
 const eventsMax = 100
 
-const types = Object.keys(loanEvents) as [LoanEvent['type'], ...LoanEvent['type'][]]
+const types = Object.keys(loanEvents.schemas) as [LoanEvent['type'], ...LoanEvent['type'][]]
 
 const loanHistory = z.object({
   events: z.array(
