@@ -36,6 +36,7 @@ export const projectionStatus = (projection: RunningProjection) => {
     const isReady = wasLive || state === 'standing by'
     return {
       trouble: reason ?? (isReady ? parkedTrouble(parked.length) : `The read model is ${state}.`),
+      serves: reason === undefined && isReady,
       // Another history, or nothing but bad events: it waits for an operator, and says so loudly.
       ended: state === 'stopped',
       state,

@@ -128,8 +128,8 @@ describe.each(Object.entries(places))('%s', (_name, openPlace) => {
     await start()
     expect(parked()).toMatchObject([{ event: { type: 'TillPainted', revision: 1n } }])
     expect(await on.amounts()).toEqual({ a: 1 })
-    const newer = { MoneyPutIn: true, TillClosed: true, TillBroken: true, TillPainted: true }
-    const codec = createCodec<TillEvent>(newer)
+    const schemas = { MoneyPutIn: true, TillClosed: true, TillBroken: true, TillPainted: true }
+    const codec = createCodec<TillEvent>({ schemas, upcasts: {} })
     await deploy({ codec })
     expect(await on.amounts()).toEqual({ a: 2 })
   })

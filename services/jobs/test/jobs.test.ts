@@ -183,6 +183,23 @@ test('a job that meets what a newer release has written waits for that release, 
   expect(await world.loanEvents(loanId)).toEqual(['LoanRequested', 'LoanFrozen'])
 })
 
+test('an event whose consequences are not known parks its stream, and all others have theirs', async () => {
+  const world = await startWorld()
+  const jobs = await world.startJobs()
+  await world.bureau.behave('failing')
+  const stuck = await world.requestLoan('555555AA')
+  const frozen = { id: randomUUID(), type: 'LoanFrozen', data: { loanId: stuck }, metadata: { schema: 1 } }
+  await world.store.append(`loan-${stuck}`, [frozen], 0n)
+  await untilMatches(jobs.health, { status: 'degraded', parts: { follower: { state: 'live', parked: 1 } } })
+  await world.bureau.behave('normal')
+  const other = await world.requestLoan('666666AA')
+  await untilMatches(() => world.loanEvents(other), ['LoanRequested', 'CreditChecked', 'ManualReviewRequired'])
+  // The next process knows, and tries again.
+  await jobs.stop()
+  const next = await world.startJobs()
+  await untilMatches(next.health, { parts: { follower: { state: 'live', parked: 1 } } })
+})
+
 describe('several processes', () => {
   test("a killed worker's jobs run again within 15 s", async () => {
     const world = await startWorld()
