@@ -93,8 +93,7 @@ export const startProjection = <Event extends DomainEvent, Tables extends Readon
   let earlierRestarts = 0
   let handled = 0
   let failure: Error | undefined
-  const persistence = createPersistence(name, sink, signal, logger)
-  const { persistently, outage, rebuildNeeded } = persistence
+  const { persistently, outage, rebuildNeeded } = createPersistence(name, sink, signal, logger)
   const position = () => writer?.checkpoint().position ?? beginning
 
   sink.tellNeeded?.(watchNeeded(store, categories, position))
@@ -123,7 +122,7 @@ export const startProjection = <Event extends DomainEvent, Tables extends Readon
     await persistently(() => verify(claimed))
     await attending?.look() // it may be paused
     if (holds.size > 0) return
-    const writing = await openWriter({ store, sink, projection, claimed, skipped, persistence, signal, logger })
+    const writing = await openWriter({ store, sink, projection, claimed, skipped, persistently, signal, logger })
     if (signal.aborted) return
     writer = writing
     failure = undefined

@@ -44,7 +44,7 @@ export const openWriter = async <Event extends DomainEvent, Tables extends Reado
   projection,
   claimed,
   skipped,
-  persistence: { persistently },
+  persistently,
   signal,
   logger,
 }: {
@@ -54,7 +54,7 @@ export const openWriter = async <Event extends DomainEvent, Tables extends Reado
   readonly claimed: Checkpoint
   /** Events to go on without. */
   readonly skipped: readonly ParkedEvent[]
-  readonly persistence: Persistence
+  readonly persistently: Persistence['persistently']
   readonly signal: AbortSignal
   readonly logger: Logger
 }): Promise<Writer> => {

@@ -289,6 +289,7 @@ it('describes commands and queries, and shows them on a page', async () => {
     '/api/loans',
     '/api/loans/{id}',
     '/api/loans/{id}/approve',
+    '/api/loans/{id}/changes',
     '/api/loans/{id}/deny',
     '/api/loans/{id}/history',
     '/api/loans/{id}/reveal-national-id',
