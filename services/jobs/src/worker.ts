@@ -63,7 +63,7 @@ export const startWorker = ({ database, tasks, jobsAtOnceMax, pollEveryMs, logge
     // What was asked for may be handed out in an answer that never came: only of a worker that is gone are jobs taken away.
     events.once('worker:getJob:error', ({ error }) => {
       lost = error
-      shutDown(started)
+      void shutDown(started)
     })
     const heartbeat = startHeartbeat(pool, started.id, logger)
     trouble = undefined
