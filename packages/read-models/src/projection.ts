@@ -163,7 +163,9 @@ export const startProjection = <Event extends DomainEvent, Tables extends Readon
         seen = position
         seenAt = performance.now()
       }
-      return performance.now() - seenAt >= takeOverAfterMs && (await store.eventAfter(categories, position)) !== undefined
+      return (
+        performance.now() - seenAt >= takeOverAfterMs && (await store.eventAfter(categories, position)) !== undefined
+      )
     }
     for (;;) {
       await sleep(standByPollMs, undefined, { signal: ending.signal })
