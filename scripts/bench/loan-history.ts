@@ -107,6 +107,7 @@ export const storeOf = (history: History): EventStore => {
     append: none,
     readStream: none,
     readAfter: none,
+    readBefore: none,
     eventAfter: none,
     storeId: async () => uuidOf('the store in memory'),
     head: async () => head,

@@ -63,6 +63,8 @@ export type EventStore = {
   readonly eventAt: (position: Position) => Promise<StoredEvent | undefined>
   /** The next events of `$all` after a position, of whatever category; fewer than `maxCount` only when there are no more. */
   readonly readAfter: (position: Position, maxCount: number) => Promise<readonly StoredEvent[]>
+  /** The events of `$all` before a position, or before its end, the newest first; fewer than `maxCount` only when there are no more. */
+  readonly readBefore: (position: Position | undefined, maxCount: number) => Promise<readonly StoredEvent[]>
   /** The first event of these categories after a position. */
   readonly eventAfter: (categories: readonly string[], position: Position) => Promise<StoredEvent | undefined>
   /** The uuid that names this store, the same for every client; written by whoever asks first. */
@@ -172,6 +174,12 @@ export const connectEventStore = ({ url, logger }: { url: string; logger: Logger
     return known.filter((event) => comparePosition(event.position, position) > 0).slice(0, maxCount)
   }
 
+  const readBefore: EventStore['readBefore'] = async (position, maxCount) => {
+    const fromPosition = position ?? END
+    const events = await read((from) => from.readAll({ ...ofLeader, direction: BACKWARDS, fromPosition, maxCount }))
+    return events.flatMap((event) => (isKnown(event.position) ? [toStoredEvent(event, event.position)] : []))
+  }
+
   const eventAfter: EventStore['eventAfter'] = (categories, position) =>
     new Promise((resolve, reject) => {
       const settle = (act: () => void) => {
@@ -217,6 +225,7 @@ export const connectEventStore = ({ url, logger }: { url: string; logger: Logger
     head,
     eventAt,
     readAfter,
+    readBefore,
     eventAfter,
     storeId,
     subscribe: (categories, after, handlers) => openSubscription(url, categories, after, handlers),

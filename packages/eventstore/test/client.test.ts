@@ -292,4 +292,18 @@ describe('reading $all', () => {
     expect(await store.readAfter(await store.head(), 2)).toEqual([])
     expect((await store.readAfter(beginning, 1)).length).toBe(1)
   })
+
+  test('what comes before a position, or is the newest, in pages, to the beginning', async () => {
+    const store = connect(await newStore())
+    const stream = newStream()
+    const events = [event(), event(), event()]
+    await store.append(stream, events, 'no_stream')
+    const newest = await store.readBefore(undefined, 500)
+    const own = newest.filter((found) => found.stream === stream)
+    expect(own.map(({ id }) => id)).toEqual(events.map(({ id }) => id).reverse())
+    const [last] = own
+    const before = await store.readBefore(last?.position, 2)
+    expect(before.map(({ id }) => id)).toEqual(own.slice(1).map(({ id }) => id))
+    expect(await store.readBefore(beginning, 2)).toEqual([])
+  })
 })
