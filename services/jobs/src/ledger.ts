@@ -1,4 +1,5 @@
 // The ledger of jobs in Postgres: enters each job once, with the checkpoint in one transaction, and keeps what became of it.
+import { type ParkedJob, parkedJobCount, parkedJobs, runJobAgain } from '@headwater/read-models/job-list'
 import type { Pool } from 'pg'
 
 /** What the worker is handed, as JSON, with what the job is about. */
@@ -11,31 +12,8 @@ export type Job = {
   readonly traceparent: string | null
 }
 
-/** Without what it is about, which may concern people: the event says it to who may read it. */
-type ParkedJob = Job & {
-  readonly kind: string
-  readonly parkedAt: Date
-  /** Why it was given up. */
-  readonly error: string
-}
-
-/** The library advises few queues; streams share these, so each stream's jobs still run one after the other. */
-const queuesMask = 63
-/** Never reached: the library must not give a job up, the worker does. Its column is a smallint. */
-const attemptsMax = 32_767
-
 /** Of one thing, where nobody knows whether the first went. */
 const sendsMax = 2
-
-/** Hands the jobs of the common table expression `entered` to the workers. */
-export const enqueueEntered = `select graphile_worker.add_job(
-    kind,
-    (subject || jsonb_build_object('id', id, 'eventId', event_id, 'stream', stream, 'traceparent', traceparent))::json,
-    queue_name => 'streams-' || (hashtext(stream) & ${queuesMask}),
-    run_at => run_at,
-    max_attempts => ${attemptsMax},
-    job_key => timer
-  ) from entered where replaced_at is null`
 
 export type Ledger = {
   readonly done: (id: string) => Promise<void>
@@ -69,28 +47,7 @@ export const openLedger = (pool: Pool): Ledger => ({
   notSent: async (id) => {
     await pool.query('update headwater.jobs set sends = sends - 1 where id = $1', [id])
   },
-  parked: async (limit) => {
-    const { rows } = await pool.query<ParkedJob>(
-      `select id, event_id as "eventId", kind, stream, traceparent, parked_at as "parkedAt", error
-       from headwater.jobs where parked_at is not null order by parked_at limit $1`,
-      [limit],
-    )
-    return rows
-  },
-  parkedCount: async () => {
-    const { rows } = await pool.query<{ count: number }>(
-      'select count(*) from headwater.jobs where parked_at is not null',
-    )
-    return rows[0]?.count ?? 0
-  },
-  runAgain: async (id) => {
-    const { rowCount } = await pool.query(
-      `with entered as (
-         update headwater.jobs set parked_at = null, error = null, run_at = now(), sends = 0
-         where id = $1 and parked_at is not null returning *
-       ) ${enqueueEntered}`,
-      [id],
-    )
-    return rowCount === 1
-  },
+  parked: (limit) => parkedJobs(pool, limit),
+  parkedCount: () => parkedJobCount(pool),
+  runAgain: (id) => runJobAgain(pool, id),
 })

@@ -14,7 +14,7 @@ import { linksEnd } from './009-links-end.ts'
 import { parkedEvents } from './010-parked-events.ts'
 
 /** In this order, for ever: a migration that has been released is never changed or removed. */
-const migrations = {
+export const migrations = {
   '001-leases': leases,
   '002-jobs': jobs,
   '003-sessions': sessions,

@@ -1,0 +1,128 @@
+// The jobs in Postgres as operators see them: what waits, what failed for good, and having it run again.
+import type { Pool } from 'pg'
+
+/** The library advises few queues; streams share these, so each stream's jobs still run one after the other. */
+const queuesMask = 63
+/** Never reached: the library must not give a job up, the worker does. Its column is a smallint. */
+const attemptsMax = 32_767
+
+/** Hands the jobs of the common table expression `entered` to the workers. */
+export const enqueueEntered = `select graphile_worker.add_job(
+    kind,
+    (subject || jsonb_build_object('id', id, 'eventId', event_id, 'stream', stream, 'traceparent', traceparent))::json,
+    queue_name => 'streams-' || (hashtext(stream) & ${queuesMask}),
+    run_at => run_at,
+    max_attempts => ${attemptsMax},
+    job_key => timer
+  ) from entered where replaced_at is null`
+
+/** Without what it is about, which may concern people: the event says it to who may read it. */
+export type ParkedJob = {
+  readonly id: string
+  /** What it follows from. */
+  readonly eventId: string
+  readonly kind: string
+  readonly stream: string
+  readonly traceparent: string | null
+  readonly parkedAt: Date
+  /** Why it was given up. */
+  readonly error: string
+}
+
+/** The oldest first. */
+export const parkedJobs = async (pool: Pool, limit: number): Promise<readonly ParkedJob[]> => {
+  const { rows } = await pool.query<ParkedJob>(
+    `select id, event_id as "eventId", kind, stream, traceparent, parked_at as "parkedAt", error
+     from headwater.jobs where parked_at is not null order by parked_at limit $1`,
+    [limit],
+  )
+  return rows
+}
+
+export const parkedJobCount = async (pool: Pool): Promise<number> => {
+  const { rows } = await pool.query<{ count: number }>(
+    'select count(*) from headwater.jobs where parked_at is not null',
+  )
+  return rows[0]?.count ?? 0
+}
+
+/** False when there is no such job parked. */
+export const runJobAgain = async (pool: Pool, id: string): Promise<boolean> => {
+  const { rowCount } = await pool.query(
+    `with entered as (
+       update headwater.jobs set parked_at = null, error = null, run_at = now(), sends = 0
+       where id = $1 and parked_at is not null returning *
+     ) ${enqueueEntered}`,
+    [id],
+  )
+  return rowCount === 1
+}
+
+export type JobState = 'done' | 'parked' | 'replaced' | 'waiting'
+
+export type JobFound = Omit<ParkedJob, 'parkedAt' | 'error'> & {
+  readonly state: JobState
+  readonly enteredAt: Date
+  readonly runAt: Date
+  readonly doneAt: Date | null
+  readonly parkedAt: Date | null
+  readonly error: string | null
+}
+
+const state = `case when done_at is not null then 'done' when parked_at is not null then 'parked'
+  when replaced_at is not null then 'replaced' else 'waiting' end`
+
+export const jobById = async (pool: Pool, id: string): Promise<JobFound | undefined> => {
+  const { rows } = await pool.query<JobFound>(
+    `select id, event_id as "eventId", kind, stream, traceparent, ${state} as state, entered_at as "enteredAt",
+       run_at as "runAt", done_at as "doneAt", parked_at as "parkedAt", error
+     from headwater.jobs where id = $1`,
+    [id],
+  )
+  return rows[0]
+}
+
+/** The jobs of one kind that are not done. */
+export type JobCounts = {
+  readonly kind: string
+  /** In the hands of a worker. */
+  readonly running: number
+  /** To be run now, by whoever has time; those among them that failed before wait to be tried again. */
+  readonly due: number
+  /** Timers: to be run at a time that has not come. */
+  readonly later: number
+  readonly parked: number
+  readonly oldestDue: { readonly id: string; readonly stream: string; readonly runAt: Date } | null
+}
+
+/** By kind, in the order of their names; none when there never was a job. */
+export const jobCounts = async (pool: Pool): Promise<readonly JobCounts[]> => {
+  const { rows } = await pool.query<Omit<JobCounts, 'oldestDue'> & { id: string | null; stream: string; runAt: Date }>(
+    `with open as (
+       select kind, id, stream, run_at, parked_at is not null as is_parked, parked_at is null and run_at <= now() as is_due
+       from headwater.jobs where done_at is null and replaced_at is null
+     ), running as (
+       select task_identifier as kind, count(*) as count from graphile_worker.jobs where locked_at is not null group by 1
+     ), counted as (
+       select kind, count(*) filter (where is_due) as due, count(*) filter (where not is_due and not is_parked) as later,
+         count(*) filter (where is_parked) as parked
+       from open group by kind
+     ), oldest as (
+       select distinct on (kind) kind, id, stream, run_at from open where is_due order by kind, run_at
+     )
+     select kind, least(coalesce(running.count, 0), due) as running, due - least(coalesce(running.count, 0), due) as due,
+       later, parked, id, stream, run_at as "runAt"
+     from counted left join running using (kind) left join oldest using (kind) order by kind`,
+  )
+  return rows.map(({ id, stream, runAt, ...counts }) => ({
+    ...counts,
+    oldestDue: id === null ? null : { id, stream, runAt },
+  }))
+}
+
+/** False before the jobs service has run for the first time. */
+export const hasJobs = async (pool: Pool): Promise<boolean> => {
+  const text = `select to_regclass('headwater.jobs') is not null and to_regclass('graphile_worker.jobs') is not null as has`
+  const { rows } = await pool.query<{ has: boolean }>(text)
+  return rows[0]?.has ?? false
+}
