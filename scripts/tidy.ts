@@ -11,6 +11,7 @@ const mayUse: Readonly<Record<string, readonly string[]>> = {
   'http-kit': ['deciders'],
   'third-parties': ['deciders'],
   'embedded-eventstore': [],
+  'operator-tool': ['deciders', 'eventstore', 'read-models', 'http-kit'],
 }
 /** Services that run locally and in compose only: production has its own. */
 const neverInKubernetes = ['sandbox', 'identity']

@@ -1,12 +1,12 @@
 // The image, the compose file and the Kubernetes manifests: valid, agreeing with each other and with the services' settings.
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { DCLinter } from 'dclint'
 import { beforeAll, describe, expect, onTestFinished, test } from 'vitest'
 import { type Compose, composeFindings, parseCompose } from './containers/compose.ts'
 import { dockerfile, dockerfileFindings, environmentOf, instructionsOf } from './containers/dockerfile.ts'
-import { buildFolder, runOnce } from './containers/image.ts'
+import { askTool, buildFolder, runOnce } from './containers/image.ts'
 import { kubernetesFindings, secrets } from './containers/kubernetes.ts'
 import { type Json, type Manifest, type Rendered, readDocuments, render } from './containers/kustomize.ts'
 import { networkFindings } from './containers/network.ts'
@@ -18,6 +18,9 @@ const dockerfileSource = readFileSync(dockerfile, 'utf8')
 const composeSource = readFileSync('docker-compose.yml', 'utf8')
 const operations = readFileSync('docs/operations.md', 'utf8')
 const image = environmentOf(instructionsOf(dockerfileSource))
+
+/** The images from which operators work. */
+const withTool = ['dashboard-projector', 'edge-projector', 'gateway', 'jobs']
 
 /** Installing from a cold store takes its time. */
 const imageMsMax = 120_000
@@ -349,6 +352,9 @@ describe('what an image holds', () => {
     const { live, exitCode } = await runOnce(instructionsOf(dockerfileSource), folder, service)
     expect({ live, exitCode }).toEqual({ live: 200, exitCode: 0 })
     const packages = readdirSync(path.join(folder, 'node_modules/.pnpm'))
+    const hasTool = withTool.includes(service)
+    expect(existsSync(path.join(folder, 'services', service, 'node_modules/@headwater/operator-tool'))).toBe(hasTool)
+    if (hasTool) expect(askTool(folder)).toContain('projections list')
     expect(packages.filter((name) => /^(typescript|vitest|kubernetes-models|playwright-core)@/.test(name))).toEqual([])
   })
 })

@@ -51,6 +51,14 @@ export const buildFolder = (instructions: readonly Instruction[], service: strin
   return folder
 }
 
+/** The help of the operator's tool, run where the image's link leads. */
+export const askTool = (folder: string): string => {
+  const tool = path.join(folder, 'packages/operator-tool/src/main.ts')
+  const { stdout, stderr, status } = spawnSync(tool, ['--help'], { encoding: 'utf8', cwd: folder })
+  if (status !== 0) throw new Error(`The operator's tool ended with ${status}: ${stderr}`)
+  return stdout
+}
+
 /** Starts the service as its container would with nothing around it, asks whether it lives, and stops it. */
 export const runOnce = async (
   instructions: readonly Instruction[],

@@ -1,0 +1,97 @@
+// `jobs list`, `jobs retry`: what follows from events and is not done yet, and what failed for good.
+import {
+  hasJobs,
+  type JobCounts,
+  type JobFound,
+  jobById,
+  jobCounts,
+  runJobAgain,
+} from '@headwater/read-models/job-list'
+import { poll } from './await-wish.ts'
+import type { Answer, Command, Context, Given } from './command.ts'
+import { Refusal, WrongUse } from './refusal.ts'
+import { self } from './self.ts'
+import { ago, type Cell, duration, table } from './text.ts'
+
+/** For one that is due at once and short; many wait behind others, or for a third party. */
+const runMsMax = 10_000
+const uuid = /^[\da-f]{8}-[\da-f]{4}-[\da-f]{4}-[\da-f]{4}-[\da-f]{12}$/i
+
+/** @throws WrongUse */
+export const assertId = (id: string): void => {
+  if (!uuid.test(id)) throw new WrongUse(`"${id}" is no id: those are UUIDs, as \`${self} parked list\` shows them.`)
+}
+
+const rowOf = ({ kind, running, due, later, parked, oldestDue }: JobCounts): readonly Cell[] => [
+  kind,
+  String(running),
+  String(due),
+  String(later),
+  parked > 0 ? { text: String(parked), tone: 'bad' } : '0',
+  oldestDue
+    ? `${duration(Math.max(0, Date.now() - oldestDue.runAt.getTime()))}: ${oldestDue.id} of ${oldestDue.stream}`
+    : '-',
+]
+
+const list = async ({ pool }: Context): Promise<Answer> => {
+  if (!(await hasJobs(pool))) return { json: { kinds: [] }, text: 'The jobs service has never run on this Postgres.' }
+  const kinds = await jobCounts(pool)
+  if (kinds.length === 0) return { json: { kinds }, text: 'All jobs are done.' }
+  return {
+    json: { kinds },
+    text: table(['KIND', 'RUNNING', 'DUE', 'LATER', 'PARKED', 'WAITS LONGEST'], kinds.map(rowOf)),
+  }
+}
+
+/** Undefined when there is none, or no jobs at all. */
+export const findJob = async ({ pool }: Pick<Context, 'pool'>, id: string): Promise<JobFound | undefined> =>
+  (await hasJobs(pool)) ? jobById(pool, id) : undefined
+
+const outcomeOf = ({ state, error, doneAt }: JobFound): string => {
+  if (state === 'done') return doneAt ? `It is done, ${ago(doneAt)}.` : 'It is done.'
+  if (state === 'parked') return `It failed for good again: ${error}`
+  return 'It is to be run again, and has not been yet: others may be in front of it, or what it needs is away.'
+}
+
+const notParked = ({ id, state }: JobFound): Refusal => {
+  if (state === 'done') return new Refusal(`The job ${id} is done: it is not run again.`)
+  if (state === 'replaced') return new Refusal(`Another job has taken the place of ${id}: it is not run again.`)
+  return new Refusal(`The job ${id} waits to be run, it is not parked.`)
+}
+
+export const retryJob = async (context: Context, job: JobFound): Promise<Answer> => {
+  const { pool, writeDown, progress } = context
+  if (job.state !== 'parked') throw notParked(job)
+  if (!(await runJobAgain(pool, job.id)))
+    throw new Refusal(`Somebody else has had the job ${job.id} run again just now.`)
+  await writeDown({ what: 'jobs retry :id', resource: job.id })
+  progress.say(`${job.kind} is run again ...`)
+  const became = await poll(context, runMsMax, async () => {
+    const now = await jobById(pool, job.id)
+    return now && now.state !== 'waiting' ? now : undefined
+  })
+  progress.end()
+  const now = typeof became === 'string' ? { ...job, state: 'waiting' as const, error: null } : became
+  return {
+    json: { id: job.id, kind: job.kind, stream: job.stream, state: now.state, error: now.error },
+    text: `${job.kind} of ${job.stream}: ${outcomeOf(now)}`,
+    exitCode: now.state === 'parked' ? 1 : 0,
+  }
+}
+
+const retry = async (context: Context, { positionals: [id = ''] }: Given): Promise<Answer> => {
+  assertId(id)
+  const job = await findJob(context, id)
+  if (!job) throw new Refusal(`There is no job ${id}.`)
+  return retryJob(context, job)
+}
+
+export const jobCommands: readonly Command[] = [
+  {
+    name: ['jobs', 'list'],
+    summary: 'jobs that are not done, by kind: running, due, for later, parked',
+    more: 'Those due among them that failed before are tried again every 30 s or sooner. Partners are told at /operations/webhooks.',
+    run: list,
+  },
+  { name: ['jobs', 'retry'], summary: 'has a parked job run again', positionals: ['<job id>'], run: retry },
+]

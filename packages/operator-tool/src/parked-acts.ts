@@ -1,0 +1,121 @@
+// `parked retry` and `parked skip`: an operator says what becomes of what is parked, and sees what does.
+import { isWaiting } from '@headwater/read-models/parked'
+import type { Wish } from '@headwater/read-models/wishes'
+import { untilSeenTo, whyNotSeenTo } from './await-wish.ts'
+import type { Answer, Command, Context, Given } from './command.ts'
+import { findParked, nothingParked, type ParkedIn } from './find-parked.ts'
+import { followerNamed } from './followers.ts'
+import { assertId, findJob, retryJob } from './jobs.ts'
+import { Refusal, WrongUse } from './refusal.ts'
+import { moment } from './text.ts'
+
+const reasonLengthMax = 500
+
+const nameOption = {
+  name: { type: 'string', value: '<projection>', help: 'where it is parked, if in several' },
+} as const
+
+/** Where the event waits, of those that were asked for. */
+const waitingIn = async (context: Context, given: Given, id: string): Promise<readonly ParkedIn[]> => {
+  const name = given.text('name')
+  const followers = name === undefined ? context.followers : [followerNamed(context.followers, name)]
+  const found = await findParked(followers, id)
+  const [first] = found
+  const waiting = found.filter(({ parked }) => isWaiting(parked))
+  if (first && waiting.length === 0) {
+    const { by, at = new Date(), reason } = first.parked.skipped ?? {}
+    throw new Refusal(`The event was skipped in ${first.follower.name} by ${by}, ${moment(at)}: ${reason}`)
+  }
+  return waiting
+}
+
+type Become = {
+  readonly projection: string
+  readonly outcome: 'taken in' | 'parked again' | 'skipped' | 'waiting'
+  readonly text: string
+}
+
+const becomeOf = async ({ follower, parked }: ParkedIn, kind: Wish['kind']): Promise<Become> => {
+  const projection = follower.name
+  const { event } = parked
+  const now = (await follower.parked()).filter((one) => one.event.stream === event.stream)
+  const next = now.find(isWaiting)
+  if (kind === 'skip') {
+    const behind = next ? ` Now ${next.event.type} ${next.event.id} behind it is parked: ${next.error}` : ''
+    return { projection, outcome: 'skipped', text: `${projection} goes on without it.${behind}` }
+  }
+  if (!next) return { projection, outcome: 'taken in', text: `${projection} has taken it in, and all behind it.` }
+  const which = next.event.id === event.id ? 'It' : `It is taken in; ${next.event.type} ${next.event.id} behind it`
+  return { projection, outcome: 'parked again', text: `${which} is parked again in ${projection}: ${next.error}` }
+}
+
+/** Adds the wish and follows it. */
+const wishFor = async (context: Context, one: ParkedIn, wish: Pick<Wish, 'kind' | 'reason'>): Promise<Become> => {
+  const { follower, parked } = one
+  const { kind } = wish
+  const eventId = parked.event.id
+  const isNew = await follower.wishes.add({ ...wish, eventId, by: context.who, at: new Date() })
+  if (isNew) await context.writeDown({ what: `parked ${kind} :id --name ${follower.name}`, resource: eventId })
+  else context.note(`That is wished for already in ${follower.name}; following what becomes of it.`)
+  if ((await untilSeenTo(context, follower, { kind, eventId })) === 'seen to') return becomeOf(one, kind)
+  const why = await whyNotSeenTo(follower)
+  return { projection: follower.name, outcome: 'waiting', text: `${why} The wish stays until somebody does.` }
+}
+
+const answerOf = (id: string, become: readonly Become[]): Answer => ({
+  json: { id, outcomes: become.map(({ projection, outcome, text }) => ({ projection, outcome, text })) },
+  text: become.map(({ text }) => text).join('\n'),
+  exitCode: become.every(({ outcome }) => outcome === 'taken in' || outcome === 'skipped') ? 0 : 1,
+})
+
+const retry = async (context: Context, given: Given): Promise<Answer> => {
+  const [id = ''] = given.positionals
+  assertId(id)
+  const waiting = await waitingIn(context, given, id)
+  if (waiting.length > 0)
+    return answerOf(id, await Promise.all(waiting.map((one) => wishFor(context, one, { kind: 'retry' }))))
+  const job = await findJob(context, id)
+  if (!job) throw nothingParked(id)
+  return retryJob(context, job)
+}
+
+const skip = async (context: Context, given: Given): Promise<Answer> => {
+  const [id = ''] = given.positionals
+  assertId(id)
+  const reason = given.text('reason')?.trim() ?? ''
+  if (reason === '') throw new WrongUse('Say why: --reason "...". It is kept with the event.')
+  if (reason.length > reasonLengthMax) throw new WrongUse(`The reason has ${reasonLengthMax} characters at most.`)
+  const waiting = await waitingIn(context, given, id)
+  const [only, ...others] = waiting
+  if (only && others.length === 0) return answerOf(id, [await wishFor(context, only, { kind: 'skip', reason })])
+  if (only) {
+    const names = waiting.map(({ follower }) => follower.name)
+    throw new WrongUse(
+      `The event is parked in ${names.join(' and ')}: say which is to go on without it, --name <projection>.`,
+    )
+  }
+  if (await findJob(context, id)) throw new Refusal('That is a job: jobs are run again, or stay parked as they are.')
+  throw nothingParked(id)
+}
+
+export const parkedActs: readonly Command[] = [
+  {
+    name: ['parked', 'retry'],
+    summary: 'has it tried again, and all that waits behind it; a job is run again',
+    positionals: ['<id>'],
+    options: nameOption,
+    more: 'Wherever it is parked, unless --name says where. A projector does it within a second.',
+    run: retry,
+  },
+  {
+    name: ['parked', 'skip'],
+    summary: 'goes on without an event, for good',
+    positionals: ['<event id>'],
+    options: {
+      reason: { type: 'string', value: '<text>', help: 'why; it is kept with the event' },
+      ...nameOption,
+    },
+    more: 'Rows then never show what the event says; building the read model again skips it, too.',
+    run: skip,
+  },
+]

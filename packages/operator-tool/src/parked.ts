@@ -1,0 +1,177 @@
+// `parked list` and `parked show`: events that could not be taken in, and jobs that failed for good, on one list.
+import type { StoredEvent } from '@headwater/eventstore/codec'
+import { comparePosition, formatPosition } from '@headwater/eventstore/position'
+import { hasJobs, type JobFound, type ParkedJob, parkedJobCount, parkedJobs } from '@headwater/read-models/job-list'
+import { inOrder, isWaiting, type ParkedEvent } from '@headwater/read-models/parked'
+import type { Answer, Command, Context, Given } from './command.ts'
+import { dataOption } from './events.ts'
+import { findParked, nothingParked, type ParkedIn } from './find-parked.ts'
+import { followerNamed } from './followers.ts'
+import { assertId, findJob } from './jobs.ts'
+import { hidden, shownData } from './personal.ts'
+import { troubleOf } from './refusal.ts'
+import { ago, count, details, json, moment, table } from './text.ts'
+
+const jobsListedMax = 100
+const waitingCountedMax = 500
+
+const eventJson = ({ follower, parked }: ParkedIn) => {
+  const { event, error, tries, parkedAt, triedAt, skipped } = parked
+  return {
+    projection: follower.name,
+    id: event.id,
+    stream: event.stream,
+    revision: event.revision,
+    position: formatPosition(event.position),
+    type: event.type,
+    error,
+    tries,
+    parkedAt,
+    triedAt,
+    skipped: skipped ?? null,
+  }
+}
+
+const eventRow = ({ follower, parked: { event, tries, parkedAt, error, skipped } }: ParkedIn) => [
+  event.id,
+  follower.name,
+  event.type,
+  `${event.revision}@${event.stream}`,
+  ago(parkedAt),
+  String(tries),
+  skipped ? `skipped by ${skipped.by}: ${skipped.reason}` : error,
+]
+
+const jobRow = ({ id, kind, stream, parkedAt, error }: ParkedJob) => [
+  id,
+  'a job',
+  kind,
+  stream,
+  ago(parkedAt),
+  '',
+  error,
+]
+
+/** Undefined where it cannot be asked: that is told beside. */
+const ifReadable = <T>({ settings, note }: Context, reading: Promise<T>): Promise<T | undefined> =>
+  reading.catch((error: unknown) => {
+    note(troubleOf(error, settings))
+    return undefined
+  })
+
+const list = async (context: Context, given: Given): Promise<Answer> => {
+  const name = given.text('name')
+  const followers = name === undefined ? context.followers : [followerNamed(context.followers, name)]
+  const lists = await Promise.all(
+    followers.map((follower) =>
+      ifReadable(
+        context,
+        follower.parked().then((all) => inOrder(all).map((parked): ParkedIn => ({ follower, parked }))),
+      ),
+    ),
+  )
+  const events = lists.flatMap((all = []) => all).filter(({ parked }) => given.flag('all') || isWaiting(parked))
+  const asksForJobs = name === undefined || name === 'jobs'
+  const ofJobs = async () =>
+    (await hasJobs(context.pool))
+      ? { jobs: await parkedJobs(context.pool, jobsListedMax), count: await parkedJobCount(context.pool) }
+      : { jobs: [], count: 0 }
+  const jobs = asksForJobs ? await ifReadable(context, ofJobs()) : { jobs: [], count: 0 }
+  const rows = [...events.map(eventRow), ...(jobs?.jobs ?? []).map(jobRow)]
+  const more = jobs && jobs.count > jobs.jobs.length ? `\nand ${count(jobs.count - jobs.jobs.length, 'job')} more` : ''
+  const isComplete = jobs !== undefined && lists.every((one) => one !== undefined)
+  const none = isComplete ? 'Nothing is parked.' : 'Nothing is parked as far as could be asked.'
+  const head = ['ID', 'IN', 'WHAT', 'STREAM', 'PARKED', 'TRIES', 'WHY']
+  return {
+    json: { events: events.map(eventJson), jobs: jobs?.jobs ?? null, jobCount: jobs?.count ?? null },
+    text: rows.length === 0 ? none : `${table(head, rows)}${more}`,
+    exitCode: isComplete ? 0 : 1,
+  }
+}
+
+const readEvent = async ({ store }: Context, { event }: ParkedEvent): Promise<StoredEvent | undefined> =>
+  (await store.readStream(event.stream, event.revision, 1)).find(({ id }) => id === event.id)
+
+/** The events of its stream that wait behind it: those which its projection has gone past. */
+const countBehind = async ({ store }: Context, { follower, parked }: ParkedIn): Promise<number> => {
+  const checkpoint = await follower.checkpoint()
+  const behind = await store.readStream(parked.event.stream, parked.event.revision + 1n, waitingCountedMax)
+  return behind.filter(({ position }) => checkpoint && comparePosition(position, checkpoint.position) <= 0).length
+}
+
+const behindText = (behind: number | undefined): string | undefined => {
+  if (behind === undefined) return undefined
+  return behind === waitingCountedMax ? `${behind} events or more` : count(behind, 'event')
+}
+
+const showEvent = async (context: Context, found: ParkedIn, withData: boolean) => {
+  const stored = await ifReadable(context, readEvent(context, found.parked))
+  const behind = await ifReadable(context, countBehind(context, found))
+  const data = stored ? shownData(stored) : hidden.unknown
+  const { follower, parked } = found
+  const { event, error, tries, parkedAt, triedAt, skipped } = parked
+  return {
+    json: {
+      ...eventJson(found),
+      waitingBehind: behind ?? null,
+      metadata: stored?.metadata ?? null,
+      ...(withData && { data }),
+    },
+    text: details({
+      event: `${event.type} ${event.id}`,
+      stream: `${event.revision}@${event.stream}, position ${formatPosition(event.position)}`,
+      recorded: stored && moment(stored.recordedAt),
+      'parked in': `${follower.name}, ${moment(parkedAt)}`,
+      tries: `${tries}, the last ${ago(triedAt)}`,
+      why: error,
+      skipped: skipped && `by ${skipped.by}, ${moment(skipped.at)}: ${skipped.reason}`,
+      'waiting behind': behindText(behind),
+      metadata: stored && json(stored.metadata),
+      data: withData ? json(data) : undefined,
+    }),
+  }
+}
+
+const jobText = (job: JobFound): string =>
+  details({
+    job: `${job.kind} ${job.id}`,
+    state: job.state,
+    'follows from': job.eventId,
+    stream: job.stream,
+    entered: moment(job.enteredAt),
+    'run at': moment(job.runAt),
+    parked: job.parkedAt ? moment(job.parkedAt) : undefined,
+    why: job.error ?? undefined,
+  })
+
+const show = async (context: Context, given: Given): Promise<Answer> => {
+  const [id = ''] = given.positionals
+  assertId(id)
+  const found = await findParked(context.followers, id)
+  if (found.length > 0) {
+    const shown = await Promise.all(found.map((one) => showEvent(context, one, given.flag('data'))))
+    return { json: { events: shown.map((one) => one.json) }, text: shown.map(({ text }) => text).join('\n\n') }
+  }
+  const job = await findJob(context, id)
+  if (!job) throw nothingParked(id)
+  return { json: { job }, text: jobText(job) }
+}
+
+export const parkedCommands: readonly Command[] = [
+  {
+    name: ['parked', 'list'],
+    summary: 'events that could not be taken in, and jobs that failed for good',
+    options: {
+      name: { type: 'string', value: '<projection>', help: 'only those of one, such as loans, or of the jobs' },
+      all: { type: 'boolean', help: 'also the events that were skipped' },
+    },
+    run: list,
+  },
+  {
+    name: ['parked', 'show'],
+    summary: 'what is known of one of them',
+    positionals: ['<id>'],
+    options: dataOption,
+    run: show,
+  },
+]

@@ -1,0 +1,144 @@
+// What is in the event store: the streams that changed last, one stream, what comes from now on; and what is not shown of people.
+import { randomUUID } from 'node:crypto'
+import { describe, expect, test } from 'vitest'
+import { until } from '../../../scripts/test/until.ts'
+import { hidden, knownCategories } from '../src/personal.ts'
+import { jsonOf, requested, startWorld, use, withdrawn } from './support.ts'
+
+describe('streams list', () => {
+  test('the ones that changed last come first, each once', async () => {
+    const world = await startWorld()
+    const [a, b] = [randomUUID(), randomUUID()]
+    await world.append(requested(a), requested(b), withdrawn(a))
+    await world.store.append('till-1', [{ id: randomUUID(), type: 'TillOpened', data: {}, metadata: {} }], 'no_stream')
+    const { streams, isAll } = jsonOf(await world.use('streams', 'list', '--json'))
+    expect(isAll).toBe(true)
+    expect(streams).toMatchObject([
+      { stream: 'till-1', revision: '0', lastType: 'TillOpened' },
+      { stream: `loan-${a}`, revision: '1', lastType: 'LoanWithdrawn' },
+      { stream: `loan-${b}`, revision: '0', lastType: 'LoanRequested', lastAt: expect.any(String) },
+    ])
+    const some = await world.use('streams', 'list', '--category', 'loan', '--count', '1')
+    expect(some.out).toContain(`loan-${a}  1         LoanWithdrawn\n`)
+    expect(some.out).toContain('The streams of loan that changed last, among the newest 4 events: 1.')
+  })
+
+  test('more than a page is looked through', async () => {
+    const world = await startWorld()
+    await world.append(requested(randomUUID()))
+    for (let page = 0; page < 3; page++) {
+      const events = Array.from({ length: 300 }, () => ({ id: randomUUID(), type: 'Rung', data: {}, metadata: {} }))
+      await world.store.append('till-1', events, 'any')
+    }
+    expect(jsonOf(await world.use('streams', 'list', '--category', 'loan', '--json'))).toMatchObject({
+      streams: [{ stream: expect.stringMatching(/^loan-/) }],
+      isAll: true,
+      lookedThrough: 901,
+    })
+  })
+})
+
+describe('streams read', () => {
+  test('shows events, and what they hold only when asked, without what belongs to a person', async () => {
+    const world = await startWorld()
+    const loanId = randomUUID()
+    await world.append(requested(loanId), withdrawn(loanId))
+    const stream = `loan-${loanId}`
+    const plain = await world.use('streams', 'read', stream)
+    expect(plain.out).toMatch(/^REVISION +RECORDED +TYPE +BY +ID\n0 +\S+ \S+ +LoanRequested +anonymous +\S+\n1 /)
+    expect(plain.out).not.toContain('London')
+    const { events } = jsonOf(await world.use('streams', 'read', stream, '--data', '--json'))
+    expect(events).toMatchObject([
+      {
+        stream,
+        revision: '0',
+        position: expect.stringMatching(/^\d+\/\d+$/),
+        type: 'LoanRequested',
+        metadata: { actor: 'anonymous' },
+        data: {
+          loanId,
+          name: hidden.personal,
+          address: hidden.personal,
+          nationalId: hidden.personal,
+          amount: 500,
+          requestedBy: { kind: 'anonymous', id: 'anonymous' },
+        },
+      },
+      { type: 'LoanWithdrawn', data: { reason: null } },
+    ])
+    const some = await world.use('streams', 'read', stream, '--from', '1', '--count', '1', '--json')
+    expect(jsonOf(some)).toMatchObject({ events: [{ revision: '1' }] })
+  })
+
+  test('of what this version does not know, nothing is shown', async () => {
+    const world = await startWorld()
+    const loanId = randomUUID()
+    const { data } = requested(loanId)
+    const strange = [
+      { type: 'LoanPainted', data: { color: 'Ada' }, metadata: {} },
+      { type: 'LoanRequested', data, metadata: { schema: 99 } },
+      { type: 'LoanRequested', data: { ...data, nickname: 'Ada', requestedBy: ['Ada'] }, metadata: { schema: 1 } },
+    ].map((event) => ({ ...event, id: randomUUID() }))
+    await world.store.append(`loan-${loanId}`, strange, 'no_stream')
+    const used = await world.use('streams', 'read', `loan-${loanId}`, '--data', '--json')
+    expect(used.out).not.toContain('Ada')
+    const { unknown } = hidden
+    expect(jsonOf(used)).toMatchObject({
+      events: [
+        { data: unknown },
+        { data: unknown },
+        { data: { amount: 500, nickname: unknown, requestedBy: unknown } },
+      ],
+    })
+  })
+
+  test('what is not there is said', async () => {
+    const world = await startWorld()
+    const loanId = randomUUID()
+    await world.append(requested(loanId))
+    for (const [args, code, why] of [
+      [['loan-x'], 1, 'There is no stream loan-x.'],
+      [[`loan-${loanId}`, '--from', '5'], 1, `loan-${loanId} ends before revision 5.`],
+      [[`loan-${loanId}`, '--from', 'start'], 2, '--from is a whole number'],
+    ] as const) {
+      const used = await world.use('streams', 'read', ...args)
+      expect(used).toMatchObject({ code, out: '' })
+      expect(used.err).toContain(why)
+    }
+  })
+})
+
+describe('streams follow', () => {
+  test.each(['a stream', 'a category'])('%s, until it is ended', async (what) => {
+    const world = await startWorld()
+    const [a, b] = [randomUUID(), randomUUID()]
+    await world.append(requested(a))
+    const ending = new AbortController()
+    let heard = ''
+    const name = what === 'a stream' ? `loan-${a}` : 'loan'
+    const following = use(world.env, ['streams', 'follow', name, '--json', '--data'], {
+      signal: ending.signal,
+      heard: (text) => {
+        heard += text
+      },
+    })
+    await until('it follows', () => heard.includes('Ctrl-C ends it'))
+    await world.append(requested(b), withdrawn(a))
+    await until('it has come', () => heard.includes('LoanWithdrawn'))
+    ending.abort()
+    const { code, out } = await following
+    expect(code).toBe(0)
+    const events = out
+      .trimEnd()
+      .split('\n')
+      .map((line) => JSON.parse(line))
+    const last = { stream: `loan-${a}`, type: 'LoanWithdrawn', revision: '1' }
+    const between = { stream: `loan-${b}`, data: { name: hidden.personal } }
+    expect(events).toMatchObject(what === 'a stream' ? [last] : [between, last])
+  })
+})
+
+test('every category that a read model follows is known by its schemas', async () => {
+  const { audit } = await import('@headwater/read-models/audit')
+  expect(knownCategories).toEqual(expect.arrayContaining([...audit.categories]))
+})

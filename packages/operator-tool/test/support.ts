@@ -1,0 +1,240 @@
+// What the tests of the tool share: a store, a Postgres database, a folder of the edge, all that follows, and the tool itself.
+import { spawn } from 'node:child_process'
+import { randomUUID } from 'node:crypto'
+import { existsSync, mkdtempSync, rmSync } from 'node:fs'
+import os from 'node:os'
+import path from 'node:path'
+import type { DomainEvent } from '@headwater/deciders/decider'
+import type { LoanEvent } from '@headwater/deciders/loan/loan-events'
+import { start as startEventStore } from '@headwater/embedded-eventstore'
+import { connectEventStore } from '@headwater/eventstore/client'
+import type { Position } from '@headwater/eventstore/position'
+import { audit } from '@headwater/read-models/audit'
+import { consents } from '@headwater/read-models/consents'
+import { loans } from '@headwater/read-models/loans'
+import { openPostgresSink } from '@headwater/read-models/postgres'
+import { openPool } from '@headwater/read-models/postgres-pool'
+import { type Projection, type RunningProjection, startProjection } from '@headwater/read-models/projection'
+import type { Row } from '@headwater/read-models/read-model'
+import { openSqliteSink } from '@headwater/read-models/sqlite'
+import { socketFile } from '@headwater/read-models/sqlite-file'
+import { underwriting } from '@headwater/read-models/underwriting'
+import pino from 'pino'
+import { expect, onTestFinished } from 'vitest'
+import { testDatabase } from '../../../scripts/test/database.ts'
+import { until } from '../../../scripts/test/until.ts'
+import { openDatabase } from '../../../services/jobs/src/database.ts'
+import { openJobsSink } from '../../../services/jobs/src/jobs-sink.ts'
+import { openLedger } from '../../../services/jobs/src/ledger.ts'
+import { reactions } from '../../../services/jobs/src/reactions.ts'
+import { trackedTasks } from '../../../services/jobs/src/tracked-tasks.ts'
+import { startWorker } from '../../../services/jobs/src/worker.ts'
+import { run } from '../src/run.ts'
+
+const requestedAt = '2026-11-21T09:00:00.000Z'
+
+export const logger = pino({ level: process.env.LOG_LEVEL ?? 'silent' })
+
+/** As the tool calls whoever runs these tests. */
+export const me = `os:${os.userInfo().username}@${os.hostname()}`
+
+export const requested = (loanId: string): LoanEvent => ({
+  type: 'LoanRequested',
+  data: {
+    loanId,
+    name: 'Ada Lovelace',
+    address: '12 St James Square',
+    nationalId: '555555AA',
+    amount: 500,
+    requestedBy: { kind: 'anonymous', id: 'anonymous' },
+    requestedAt,
+  },
+})
+export const withdrawn = (loanId: string): LoanEvent => ({
+  type: 'LoanWithdrawn',
+  data: { loanId, reason: null, withdrawnAt: requestedAt },
+})
+
+/** A projection that cannot take in withdrawals until the bug is mended. */
+export const withBug = <Event extends DomainEvent, Tables extends Readonly<Record<string, Row>>>(
+  projection: Projection<Event, Tables>,
+  bug: { readonly isMended: boolean },
+): Projection<Event, Tables> => ({
+  ...projection,
+  project: (event, rows) => {
+    if (event.type === 'LoanWithdrawn' && !bug.isMended) throw new Error('a bug in the projection')
+    projection.project(event, rows)
+  },
+})
+
+export type Used = { readonly code: number; readonly out: string; readonly err: string }
+
+/** The tool, as if in a process of its own. */
+export const use = async (
+  env: NodeJS.ProcessEnv,
+  args: readonly string[],
+  { signal = new AbortController().signal, isTerminal = false, heard = (_text: string) => {} } = {},
+): Promise<Used> => {
+  const said = { out: '', err: '' }
+  const into = (stream: keyof typeof said) => (text: string) => {
+    said[stream] += text
+    heard(text)
+  }
+  const code = await run(args, { env, out: into('out'), err: into('err'), isTerminal, signal })
+  return { code, ...said }
+}
+
+/** The tool in a process of its own. */
+export const startProcess = (args: readonly string[], env: NodeJS.ProcessEnv, cwd = process.cwd()) => {
+  const main = path.join(import.meta.dirname, '../src/main.ts')
+  const child = spawn(process.execPath, [main, ...args], {
+    cwd,
+    env: { ...process.env, ...env },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  })
+  let out = ''
+  let err = ''
+  child.stdout.setEncoding('utf8').on('data', (text: string) => {
+    out += text
+  })
+  child.stderr.setEncoding('utf8').on('data', (text: string) => {
+    err += text
+  })
+  const ended = new Promise<number | null>((resolve) => child.once('close', resolve))
+  return { child, said: () => ({ out, err }), ended }
+}
+
+export const jsonOf = (used: Used): Readonly<Record<string, unknown>> => {
+  expect(used.err).toBe('')
+  return JSON.parse(used.out)
+}
+
+/** Ended by the test, or with it. */
+const running = <Running extends { readonly stop: () => Promise<void> }>(started: Running): Running => {
+  let stopped: Promise<void> | undefined
+  const stop = () => {
+    stopped ??= started.stop()
+    return stopped
+  }
+  onTestFinished(stop)
+  return { ...started, stop }
+}
+
+export const startWorld = async () => {
+  const node = await startEventStore({ port: 0, memory: true })
+  const store = connectEventStore({ url: node.connectionString, logger })
+  const database = await testDatabase()
+  const pool = openPool(database.url, 4, logger)
+  const directory = mkdtempSync(path.join(os.tmpdir(), 'operator-tool-'))
+  const env = { EVENTSTORE_URL: node.connectionString, DATABASE_URL: database.url, EDGE_DIRECTORY: directory }
+  onTestFinished(async () => {
+    await Promise.all([store.close(), pool.end()])
+    await node.stop()
+    await database.remove()
+    rmSync(directory, { recursive: true })
+  })
+
+  type Followed<Event extends DomainEvent, Tables extends Readonly<Record<string, Row>>> = Projection<Event, Tables>
+  const followAtEdge = <Event extends DomainEvent, Tables extends Readonly<Record<string, Row>>>(
+    projection: Followed<Event, Tables>,
+  ): RunningProjection => {
+    const sink = openSqliteSink({ directory, projection, logger })
+    const following = running(startProjection({ store, sink, projection, logger }))
+    return {
+      ...following,
+      whenLive: async () => {
+        await following.whenLive()
+        // By then others can tell that somebody writes it.
+        await until('its socket is there', () => existsSync(socketFile(directory, projection)))
+      },
+    }
+  }
+  const followInPostgres = <Event extends DomainEvent, Tables extends Readonly<Record<string, Row>>>(
+    projection: Followed<Event, Tables>,
+  ): RunningProjection => {
+    const sink = openPostgresSink({ url: database.url, projection, logger })
+    return running(startProjection({ store, sink, projection, logger }))
+  }
+  const openJobs = () => {
+    const opened = openDatabase(database.url, logger)
+    onTestFinished(() => opened.pool.end())
+    return opened
+  }
+  const follow = {
+    loans: (projection = loans) => followAtEdge(projection),
+    consents: () => followAtEdge(consents),
+    underwriting: (projection = underwriting) => followInPostgres(projection),
+    audit: () => followInPostgres(audit),
+    jobs: () => {
+      const sink = openJobsSink({ ...openJobs(), store, logger })
+      return running(startProjection({ store, sink, projection: reactions, logger }))
+    },
+  }
+
+  return {
+    store,
+    pool,
+    directory,
+    env,
+    follow,
+    /** All that a whole Headwater has. */
+    followAll: async () => {
+      const all = {
+        loans: follow.loans(),
+        consents: follow.consents(),
+        underwriting: follow.underwriting(),
+        audit: follow.audit(),
+        jobs: follow.jobs(),
+      }
+      await Promise.all(Object.values(all).map((one) => one.whenLive()))
+      return all
+    },
+    prepareJobs: () => openJobs().prepare(),
+    /** Works on jobs of one kind; what fails once is parked. */
+    startWorker: (kind: string, work: () => Promise<void>) => {
+      const opened = openJobs()
+      const tasks = trackedTasks({ [kind]: { run: work, triesMax: 1 } }, openLedger(opened.pool), logger)
+      return running(startWorker({ database: opened, tasks, jobsAtOnceMax: 2, pollEveryMs: 500, logger }))
+    },
+    /** Enters a job as if a reaction had asked for it. */
+    enterJob: async (kind: string, state: { parkedFor?: string; isDone?: boolean; laterBy?: string } = {}) => {
+      const id = randomUUID()
+      await pool.query(
+        `insert into headwater.jobs (id, event_id, kind, stream, run_at, parked_at, error, done_at)
+         values ($1, $2, $3, $4, now() + $5::interval, case when $6::text is null then null else now() end, $6,
+           case when $7 then now() end)`,
+        [id, randomUUID(), kind, `loan-${id}`, state.laterBy ?? '0 s', state.parkedFor ?? null, state.isDone ?? false],
+      )
+      return id
+    },
+    append: async (...events: readonly LoanEvent[]): Promise<Position> => {
+      let last: Position | undefined
+      for (const event of events) {
+        const stream = `loan-${event.data.loanId}`
+        const expected = (await store.readStream(stream, 0n, 1_000)).at(-1)?.revision ?? 'no_stream'
+        const stored = { ...event, id: randomUUID(), metadata: { actor: 'anonymous' } }
+        const appended = await store.append(stream, [stored], expected)
+        if (appended.outcome !== 'appended') throw new Error(appended.outcome)
+        last = appended.position
+      }
+      if (!last) throw new Error('Nothing was appended.')
+      return last
+    },
+    eventOf: async (loanId: string, revision: bigint) => {
+      const [event] = await store.readStream(`loan-${loanId}`, revision, 1)
+      if (!event) throw new Error(`There is no revision ${revision} of ${loanId}.`)
+      return event
+    },
+    /** What operators did, from the audit trail. */
+    acts: async () => {
+      const events = await store.readStream(`audit-${new Date().toISOString().slice(0, 10)}`, 0n, 100)
+      return events.map(({ data }) => {
+        const { method, route, resource, actor } = data as Readonly<Record<string, unknown>>
+        return { did: `${method} ${route}`, resource, by: (actor as { readonly sub: string }).sub }
+      })
+    },
+    use: (...args: readonly string[]): Promise<Used> => use(env, args),
+  }
+}
+
+export type World = Awaited<ReturnType<typeof startWorld>>
