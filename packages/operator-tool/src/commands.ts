@@ -7,6 +7,7 @@ import { parkedActs } from './parked-acts.ts'
 import { listCommands } from './projections-list.ts'
 import { pauseCommands } from './projections-pause.ts'
 import { rebuildCommands } from './projections-rebuild.ts'
+import { replayCommands } from './replay.ts'
 import { seedCommands } from './seed-file.ts'
 import { streamCommands } from './streams.ts'
 
@@ -20,4 +21,5 @@ export const commands: readonly Command[] = [
   ...jobCommands,
   ...streamCommands,
   ...seedCommands,
+  ...replayCommands,
 ]

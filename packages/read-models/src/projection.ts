@@ -180,7 +180,7 @@ export const startProjection = <Event extends DomainEvent, Tables extends Readon
   }
 
   const attended: Attended = {
-    writer: () => (phase === 'following' ? writer : undefined),
+    writer: () => (phase === 'following' && holds.size === 0 ? writer : undefined),
     hasEnded: () => phase === 'stopped' && !signal.aborted,
     hold: async (why) => {
       hold(why)
@@ -223,7 +223,7 @@ export const startProjection = <Event extends DomainEvent, Tables extends Readon
       event: failure instanceof BadEvent ? failure.event : undefined,
       restarts: earlierRestarts + (subscription?.stats().reconnects ?? 0),
       rebuildNeeded: failure instanceof RebuildNeeded,
-      parked: attended.writer()?.parked().filter(isWaiting) ?? [],
+      parked: (phase === 'following' && writer?.parked().filter(isWaiting)) || [],
       handled,
     }),
     lagMs: async () => {
