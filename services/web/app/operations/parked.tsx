@@ -29,7 +29,7 @@ const Skip = ({
           : {type} in {follower}
         </span>
       </summary>
-      <Form method="post" preventScrollReset className="skip">
+      <Form method="post" preventScrollReset className="without">
         <Hidden of={follower} node={node} />
         <input type="hidden" name="id" value={id} />
         <div className="field" data-wrong={wrong ? true : undefined}>
