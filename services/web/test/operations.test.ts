@@ -148,8 +148,8 @@ it('follows by itself what others do, and keeps what is being typed', async () =
     .getByText('Live')
     .waitFor()
 
-  await paintLoan()
-  const item = page.locator('.parked > li').filter({ hasText: 'LoanPainted in loans' })
+  const { stream } = await paintLoan()
+  const item = page.locator('.parked > li').filter({ hasText: 'LoanPainted in loans' }).filter({ hasText: stream })
   await item.getByText('Go on without it').click()
   await item.getByLabel('Why').fill('half a sen')
   const heardAt = await page.locator('.connection time').getAttribute('datetime')
@@ -158,7 +158,7 @@ it('follows by itself what others do, and keeps what is being typed', async () =
     .not.toBe(heardAt)
   expect(await item.getByLabel('Why').inputValue()).toBe('half a sen')
   await skipAll()
-  await item.waitFor({ state: 'detached' })
+  await page.getByText('Nothing is parked.').waitFor()
 })
 
 it('is worked by keyboard', async () => {

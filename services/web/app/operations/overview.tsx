@@ -14,7 +14,6 @@ import { Tabs } from './tabs.tsx'
 import { Topology } from './topology.tsx'
 
 const renewEveryMs = 2_000
-const renewParkedEveryMs = 5_000
 
 export const loader = ({ context }: Route.LoaderArgs) => readOperations(context)
 
@@ -48,7 +47,7 @@ export default function Overview({ loaderData, actionData }: Route.ComponentProp
   const { openedAt } = loaderData
   const live = useFresh(operationsPath, loaderData.overview, { everyMs: renewEveryMs })
   const overview = live.value
-  const parked = useFresh(parkedPath, loaderData.parked, { everyMs: renewParkedEveryMs }).value
+  const parked = useFresh(parkedPath, loaderData.parked, { everyMs: renewEveryMs }).value
   const heading = useRef<HTMLHeadingElement>(null)
   useKeptFocus(heading, JSON.stringify(parked.parked.map(({ id }) => id)))
   const isRebuilding = overview.followers.some(({ rebuild }) => rebuild)
