@@ -13,7 +13,7 @@ import type { Pool } from 'pg'
 /** For each part; below the time in which an operator's page asks again. */
 const partTimeoutMs = 1_500
 
-export type FollowerLook = {
+type FollowerLook = {
   readonly state: FollowerState | 'not made' | 'away'
   /** Undefined while it cannot be known. */
   readonly lagMs: number | undefined
