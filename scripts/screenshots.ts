@@ -9,10 +9,13 @@ import { createWebServer } from '../services/web/src/web-server.ts'
 import { makePictured } from './screenshots/pictured.ts'
 import { launchBrowser } from './test/browser.ts'
 
-const { url, issuer } = parseArgs({
+const { url, issuer, eventstore, only } = parseArgs({
   options: {
     url: { type: 'string', default: 'http://localhost:8080' },
     issuer: { type: 'string', default: 'http://localhost:8086' },
+    eventstore: { type: 'string', default: 'esdb://localhost:2113?tls=false' },
+    /** Retakes the pictures whose names begin so, and leaves the others as they are. */
+    only: { type: 'string', default: '' },
   },
 }).values
 const pictured = await makePictured(url, issuer)
@@ -149,6 +152,7 @@ const shots: readonly Shot[] = [
   },
   { name: 'home-applicant', at: '/', who: 'alice' },
   { name: 'audit', at: '/audit' },
+  { name: 'operations', at: '/operations' },
   { name: 'webhooks', at: '/operations/webhooks' },
   {
     name: 'webhook-registered',
@@ -212,12 +216,21 @@ const shots: readonly Shot[] = [
   },
 ]
 
+const parkedShot: Shot = {
+  name: 'operations-parked',
+  at: '/operations',
+  act: async (page) => {
+    await page.getByText('Go on without it').first().click()
+    await page.getByRole('heading', { name: 'Parked' }).evaluate('node => node.scrollIntoView()')
+  },
+}
+
 const take = async (page: Page, name: string) => {
   const { width = 0 } = page.viewportSize() ?? {}
   const full = Number(await page.evaluate('document.documentElement.scrollHeight'))
   const clip = { x: 0, y: 0, width, height: Math.min(full, heightMax[width < 400 ? 'narrow' : 'wide']) }
   // What lies over a page lies over the part of it that is on the screen.
-  const isCovered = (await page.locator('dialog[open]').count()) > 0
+  const isCovered = (await page.locator('dialog[open]').count()) > 0 || name.startsWith(parkedShot.name)
   await page.screenshot({ path: path.join(folder, `${name}.png`), ...(isCovered ? {} : { fullPage: true, clip }) })
 }
 
@@ -227,7 +240,8 @@ const starved = await createWebServer({ gatewayUrl: 'http://127.0.0.1:1', logger
 const starvedUrl = await starved.listen({ port: 0, host: '127.0.0.1' })
 const standIn = (file: string) => readFileSync(path.join(root, 'services/gateway/assets', file))
 
-rmSync(folder, { recursive: true, force: true })
+const isWanted = ({ name }: Shot) => name.startsWith(only)
+if (only === '') rmSync(folder, { recursive: true, force: true })
 mkdirSync(folder, { recursive: true })
 const browser = await launchBrowser()
 // Whoever has signed in once is known by name.
@@ -237,21 +251,25 @@ for (const userName of ['paula', 'dora', 'nils']) {
   await signIn(page, userName)
   await page.close()
 }
-for (const { look, width, colorScheme } of looks) {
-  for (const shot of shots) {
-    const { name, at, act } = shot
-    const who = visitorOf(shot)
-    const context = await browser.newContext({ viewport: { width, height: 800 }, colorScheme, reducedMotion: 'reduce' })
-    const page = await context.newPage()
-    await page.goto(url + (who ? `/auth/sign-in?${new URLSearchParams({ returnTo: at })}` : at))
-    if (who) await signIn(page, who)
-    await hydrated(page)
-    const connection = page.locator('.connection')
-    if ((await connection.count()) > 0) await connection.getByText('Live', { exact: true }).waitFor()
-    await act?.(page)
-    await take(page, `${name}-${look}`)
-    await context.close()
-  }
+type Look = (typeof looks)[number]
+const takeShot = async (shot: Shot, { look, width, colorScheme }: Look) => {
+  const { name, at, act } = shot
+  const who = visitorOf(shot)
+  const context = await browser.newContext({ viewport: { width, height: 800 }, colorScheme, reducedMotion: 'reduce' })
+  const page = await context.newPage()
+  await page.goto(url + (who ? `/auth/sign-in?${new URLSearchParams({ returnTo: at })}` : at))
+  if (who) await signIn(page, who)
+  await hydrated(page)
+  const connection = page.locator('.connection')
+  if ((await connection.count()) > 0) await connection.getByText('Live', { exact: true }).waitFor()
+  await act?.(page)
+  await take(page, `${name}-${look}`)
+  await context.close()
+}
+for (const as of looks) {
+  const { look, width, colorScheme } = as
+  for (const shot of shots.filter(isWanted)) await takeShot(shot, as)
+  if (only !== '') continue
   const page = await browser.newPage({ viewport: { width, height: 800 }, colorScheme })
   await page.goto(`${url}/auth/sign-in`)
   await page.getByLabel(/user name/i).waitFor()
@@ -267,6 +285,12 @@ for (const { look, width, colorScheme } of looks) {
   await page.goto(`${url}/`)
   await take(page, `pages-away-${look}`)
   await page.close()
+}
+// Last: pages say that something is missing while an event is parked.
+if (isWanted(parkedShot)) {
+  await pictured.park(eventstore, waiting.id)
+  for (const as of looks) await takeShot(parkedShot, as)
+  await pictured.skipParked()
 }
 await decide(long.id, 'withdraw')
 await browser.close()

@@ -1,6 +1,10 @@
 // The loans and consents that pictures show: made through the API by demo people of the system that is pictured.
+import { randomUUID } from 'node:crypto'
+import { connectEventStore } from '@headwater/eventstore/client'
+import { pino } from 'pino'
 import { demoTokens } from '../demo-tokens.ts'
 import { post } from '../test/system.ts'
+import { until } from '../test/until.ts'
 
 export const makePictured = async (url: string, issuer: string) => {
   const tokenOf = demoTokens(issuer, url)
@@ -55,5 +59,33 @@ export const makePictured = async (url: string, issuer: string) => {
   await consent('paula', 'grant', { to: nurse, target: 'consultations', until: month })
   await consent('dora', 'ask', { patientId, target: 'exams', purpose: 'Your blood test of last week, before we meet' })
 
-  return { waiting, approved, declined, withdrawn, long, patientId, loanWith, decide }
+  type Parked = {
+    readonly parked: readonly { readonly id: string; readonly follower: string; readonly skipped: unknown }[]
+  }
+  const parked = async () => {
+    const answer = await fetch(`${url}/api/operations/parked`, { headers: await as('otto') })
+    return ((await answer.json()) as Parked).parked.filter(({ skipped }) => skipped === null)
+  }
+  /** An event of a loan that nobody knows. */
+  const park = async (eventstore: string, loanId: string) => {
+    const store = connectEventStore({ url: eventstore, logger: pino({ level: 'silent' }) })
+    const stream = `loan-${loanId}`
+    const [last] = (await store.readStream(stream, 0n, 1_000)).slice(-1)
+    await store.append(
+      stream,
+      [{ id: randomUUID(), type: 'LoanPainted', data: {}, metadata: {} }],
+      last?.revision ?? 'any',
+    )
+    await store.close()
+    await until('it is parked', async () => (await parked()).length > 2)
+  }
+  const skipParked = async () => {
+    const body = { reason: 'only for a picture' }
+    for (const { id, follower } of await parked())
+      await post(`${url}/api/operations/parked/${id}/skip`, { ...body, follower }, await as('otto'))
+  }
+  // Curves begin when an operator looks.
+  await fetch(`${url}/api/operations`, { headers: await as('otto') })
+
+  return { waiting, approved, declined, withdrawn, long, patientId, loanWith, decide, park, skipParked }
 }

@@ -1,7 +1,17 @@
-// Who may look after what runs: the jobs that failed for good.
+// Who may look after what runs: followers of the event store, what they could not take in, and the jobs that failed for good.
 import { type Rules, role } from './policy.ts'
 
+const operators: Rules = [role('operator')]
+
 export const operationsRules = {
-  parkedJobs: [role('operator')],
-  runParkedJobAgain: [role('operator')],
+  overview: operators,
+  parked: operators,
+  retryParked: operators,
+  skipParked: operators,
+  pause: operators,
+  resume: operators,
+  rebuild: operators,
+  stopRebuild: operators,
+  parkedJobs: operators,
+  runParkedJobAgain: operators,
 } satisfies Readonly<Record<string, Rules>>

@@ -7,6 +7,8 @@ declare module 'fastify' {
   interface FastifyContextConfig {
     /** Nothing else tells that this was done. */
     leavesNoEvent?: true
+    /** The parameter whose values are few and known, each of which is told like a route of its own. */
+    about?: string
   }
 }
 
@@ -57,5 +59,8 @@ export const doneOf = (request: FastifyRequest, reply: FastifyReply): Operation 
   if (!request.routeOptions.config.leavesNoEvent || reply.statusCode >= 300) return undefined
   const operation = operationOf(request)
   const [made] = uuid.exec(String(reply.getHeader('location') ?? '')) ?? []
-  return { ...operation, resource: operation.resource ?? made ?? null }
+  const { about = '' } = request.routeOptions.config
+  const { [about]: name } = request.params as Readonly<Record<string, string>>
+  const route = name === undefined ? operation.route : operation.route.replace(`:${about}`, name)
+  return { ...operation, route, resource: operation.resource ?? made ?? null }
 }

@@ -54,6 +54,7 @@ const tasks = {
     const authenticator = createAuthenticator(parseConfig(config, env), logger)
     const store = connectEventStore({ url: eventStoreUrl, logger })
     const metrics = createMetrics()
+    const pool = openPool(noDatabase, 1, logger)
     const gateway = await createGateway({
       readers: {
         loans: openSqliteReader({ directory, projection: loans, logger }),
@@ -64,7 +65,8 @@ const tasks = {
       store,
       serviceUrls: { loan: nowhere, consent: nowhere },
       jobsUrl: nowhere,
-      partnerLimit: { pool: openPool(noDatabase, 1, logger), perMinute: 1_000_000 },
+      operations: { followers: [], pool },
+      partnerLimit: { pool, perMinute: 1_000_000 },
       webUrl: nowhere,
       authenticator,
       people: createPeople(openSessionDatabase(noDatabase, logger), logger),

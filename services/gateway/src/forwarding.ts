@@ -35,9 +35,10 @@ export type Answer = {
 type Service = {
   /**
    * @param token who asks, as the service is told: it checks that itself
+   * @param path where it is there, when that is not the path of the request
    * @throws Problem 503 when the service does not answer
    */
-  readonly forward: (request: FastifyRequest, token: string | undefined) => Promise<Answer>
+  readonly forward: (request: FastifyRequest, token: string | undefined, path?: string) => Promise<Answer>
   readonly close: () => Promise<void>
 }
 
@@ -54,12 +55,14 @@ export const connectService = (
     connect: { timeout: connectTimeoutMs },
     maxResponseSize: answerBytesMax,
   })
-  const ask = async ({ method, url: path, headers, id, body }: FastifyRequest, token: string | undefined) => {
+  const ask = async ({ method, headers, id, body }: FastifyRequest, token: string | undefined, path: string) => {
+    const { 'content-type': contentType, ...withoutBody } = only(forwardedHeaders, headers)
     const answer = await pool.request({
       method,
       path,
       headers: {
-        ...only(forwardedHeaders, headers),
+        ...withoutBody,
+        ...(body instanceof Buffer && contentType !== undefined && { 'content-type': contentType }),
         traceparent: id,
         ...(token !== undefined && { authorization: `Bearer ${token}` }),
       },
@@ -73,9 +76,9 @@ export const connectService = (
     }
   }
   return {
-    forward: async (request, token) => {
+    forward: async (request, token, path = request.url) => {
       try {
-        return await ask(request, token)
+        return await ask(request, token, path)
       } catch (error) {
         request.log.warn({ err: error, service: name }, 'a request could not be forwarded')
         throw new Problem(

@@ -8,8 +8,10 @@ import type { Metrics } from '@headwater/http-kit/metrics'
 import { createServer, type HttpServer } from '@headwater/http-kit/server'
 import type { Logger } from '@headwater/http-kit/telemetry'
 import { watchCurrency } from '@headwater/read-models/currency'
+import type { Follower } from '@headwater/read-models/followers'
 import type { PostgresReader } from '@headwater/read-models/postgres-reader'
 import type { SqliteReader } from '@headwater/read-models/sqlite-reader'
+import type { Pool } from 'pg'
 import { contentSecurityPolicy, registerApiDocs } from './api-docs.ts'
 import { registerAudit } from './audit.ts'
 import type { GatewayAuth } from './auth/auth.ts'
@@ -23,6 +25,7 @@ import { startLiveQueries } from './live-queries.ts'
 import { registerLoanHistory } from './loan-history.ts'
 import { registerLoanChanges } from './loan-past.ts'
 import { registerLooks } from './looks.ts'
+import { registerOperations } from './operations.ts'
 import { registerPages } from './pages.ts'
 import { limitPartners, type PartnerLimitOptions } from './partner-limit.ts'
 import type { People } from './people.ts'
@@ -38,7 +41,9 @@ export type GatewayOptions = {
     readonly underwriting: PostgresReader
     readonly audit: PostgresReader
   }
-  readonly store: Pick<EventStore, 'readStream'>
+  readonly store: Pick<EventStore, 'readStream' | 'head' | 'eventAfter'>
+  /** What operators see and steer, and where it is counted what waits. */
+  readonly operations: { readonly followers: readonly Follower[]; readonly pool: Pool }
   readonly serviceUrls: ServiceUrls
   readonly jobsUrl: string
   readonly partnerLimit: PartnerLimitOptions
@@ -62,6 +67,7 @@ export const createGateway = async (options: GatewayOptions): Promise<HttpServer
   const {
     readers,
     store,
+    operations,
     serviceUrls,
     jobsUrl,
     partnerLimit,
@@ -97,11 +103,12 @@ export const createGateway = async (options: GatewayOptions): Promise<HttpServer
     logger,
     health,
     metrics,
-    statuses: { loan_not_found: 404, read_model_not_ready: 503, read_model_unavailable: 503 },
+    statuses: { loan_not_found: 404, not_parked: 404, read_model_not_ready: 503, read_model_unavailable: 503 },
     contentSecurityPolicy,
     credentialsOf,
     trustedProxies,
     onRefused: audit.refused,
+    onDone: audit.done,
     accepted: { issuer: authenticator.issuer, cookies: true, limitsPartners: true },
   })
   const currency = watchCurrency(readers.consents)
@@ -119,7 +126,7 @@ export const createGateway = async (options: GatewayOptions): Promise<HttpServer
   const looks = registerLooks(server, audit)
   await auth.register?.(server)
   await registerApiDocs(server)
-  await registerLive(server, {
+  const live = await registerLive(server, {
     queries,
     credentialsOf,
     followSession: auth.followSession,
@@ -140,6 +147,7 @@ export const createGateway = async (options: GatewayOptions): Promise<HttpServer
   registerConsentHistory(server, { reader: readers.consents, store, people })
   await registerCommands(server, serviceUrls, { people, applying: auth.applying, answerTimeoutMs: commandTimeoutMs })
   await registerWebhooks(server, jobsUrl)
+  await registerOperations(server, { ...operations, store, jobsUrl, live, people })
   await registerPages(server, webUrl)
   return server
 }

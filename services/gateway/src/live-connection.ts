@@ -41,6 +41,8 @@ export type LiveConnection = {
   readonly endSession: () => void
   /** How many row changes the client has yet to be sent. */
   readonly waiting: () => number
+  /** How many live queries it follows. */
+  readonly following: () => number
 }
 
 /** Serves the socket until it closes. */
@@ -192,5 +194,6 @@ export const serveConnection = (
     beat,
     endSession: () => close(sessionEnded, 'signed out'),
     waiting: () => outbox.size().entries,
+    following: () => subscriptions.size,
   }
 }

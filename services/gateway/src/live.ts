@@ -39,6 +39,14 @@ const defaultLimits: LiveLimits = {
   outboxBytesMax: 256 * 1_024,
 }
 
+/** What of live connections there is, and how much there may be. */
+export type LiveCounts = {
+  readonly sockets: number
+  readonly socketsMax: number
+  readonly queries: number
+  readonly queriesPerSocketMax: number
+}
+
 export type LiveOptions = {
   readonly queries: Readonly<Record<ReadModelName, LiveQueries>>
   readonly credentialsOf: GatewayCredentials
@@ -63,7 +71,8 @@ const refusedTopic = (actor: Actor, topic: string, { status, code }: Problem, tr
   return { actor, ...request, status, code, traceparent }
 }
 
-export const registerLive = async (server: HttpServer, options: LiveOptions): Promise<void> => {
+/** @returns what counts live connections */
+export const registerLive = async (server: HttpServer, options: LiveOptions): Promise<() => LiveCounts> => {
   const { queries, credentialsOf, followSession, isOwnOrigin = isFromOwnHost, metrics } = options
   const { partnerLimit, audit, looks } = options
   const limits = { ...defaultLimits, ...options.limits }
@@ -138,4 +147,10 @@ export const registerLive = async (server: HttpServer, options: LiveOptions): Pr
     for (const { beat } of connections) beat()
   }, limits.heartbeatMs)
   server.addHook('preClose', async () => clearInterval(heartbeat))
+  return () => ({
+    sockets: connections.size,
+    socketsMax: limits.socketsMax,
+    queries: [...connections].reduce((sum, { following }) => sum + following(), 0),
+    queriesPerSocketMax: limits.subscriptionsMax,
+  })
 }

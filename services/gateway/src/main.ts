@@ -8,6 +8,7 @@ import { runServer } from '@headwater/http-kit/run-server'
 import { createLogger } from '@headwater/http-kit/telemetry'
 import { audit as auditModel } from '@headwater/read-models/audit'
 import { consents } from '@headwater/read-models/consents'
+import { openFollowers } from '@headwater/read-models/followers'
 import { loans } from '@headwater/read-models/loans'
 import { openPool } from '@headwater/read-models/postgres-pool'
 import { openPostgresReader } from '@headwater/read-models/postgres-reader'
@@ -20,6 +21,8 @@ import { createGateway } from './gateway.ts'
 
 /** To count what partners ask. */
 const limitConnectionsMax = 4
+/** For operators. */
+const operationsConnectionsMax = 3
 
 const settings = loadConfig(config)
 const logger = createLogger({ service: 'gateway', level: settings.LOG_LEVEL })
@@ -36,9 +39,12 @@ const auth = createGatewayAuth(settings, { authenticator, knowsEmail: contacts.r
 const metrics = createMetrics()
 const audit = startAudit({ store, logger, days: settings.AUDIT_DAYS, metrics })
 const limitPool = openPool(settings.DATABASE_URL, limitConnectionsMax, logger)
+const operationsPool = openPool(settings.DATABASE_URL, operationsConnectionsMax, logger)
+const followers = openFollowers({ directory: settings.EDGE_DIRECTORY, pool: operationsPool, readers })
 const gateway = await createGateway({
   readers,
   store,
+  operations: { followers: followers.all, pool: operationsPool },
   serviceUrls: { loan: settings.LOAN_URL, consent: settings.CONSENT_URL },
   checkWaitMs: settings.CONSENT_CHECK_WAIT_MS,
   jobsUrl: settings.JOBS_URL,
@@ -55,6 +61,7 @@ const gateway = await createGateway({
 await runServer(gateway, { host: settings.HOST, port: settings.PORT }, async () => {
   readers.loans.close()
   readers.consents.close()
+  followers.close()
   await audit.stop()
   await Promise.all([
     readers.underwriting.close(),
@@ -63,5 +70,6 @@ await runServer(gateway, { host: settings.HOST, port: settings.PORT }, async () 
     auth.close(),
     contacts.close(),
     limitPool.end(),
+    operationsPool.end(),
   ])
 })

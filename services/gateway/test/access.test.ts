@@ -3,6 +3,7 @@ import { randomUUID } from 'node:crypto'
 import { auditQueryRules } from '@headwater/deciders/audit/audit-policy'
 import { consentCommandRules, consentQueryRules, consentTopicRules } from '@headwater/deciders/consent/consent-policy'
 import { loanCommandRules, loanQueryRules, loanSightOf, loanTopicRules } from '@headwater/deciders/loan/loan-policy'
+import { operationsRules } from '@headwater/deciders/operations-policy'
 import { type Actor, anonymous, may, type Rules } from '@headwater/deciders/policy'
 import { webhookRules } from '@headwater/deciders/webhook/webhook-policy'
 import { securityOf } from '@headwater/http-kit/openapi-security'
@@ -49,6 +50,15 @@ const routes: Record<string, Rules> = {
   'GET /api/loans/{id}': loanQueryRules.loan,
   'GET /api/loans/{id}/changes': loanQueryRules.changes,
   'GET /api/loans/{id}/history': loanQueryRules.history,
+  'GET /api/operations': operationsRules.overview,
+  'GET /api/operations/parked': operationsRules.parked,
+  'POST /api/operations/followers/{name}/pause': operationsRules.pause,
+  'POST /api/operations/followers/{name}/rebuild': operationsRules.rebuild,
+  'POST /api/operations/followers/{name}/resume': operationsRules.resume,
+  'POST /api/operations/followers/{name}/stop-rebuild': operationsRules.stopRebuild,
+  'POST /api/operations/parked-jobs/{id}/run-again': operationsRules.runParkedJobAgain,
+  'POST /api/operations/parked/{id}/retry': operationsRules.retryParked,
+  'POST /api/operations/parked/{id}/skip': operationsRules.skipParked,
   'GET /api/underwriting/queue': loanQueryRules.queue,
   'GET /api/underwriting/history': loanQueryRules.decided,
   'GET /api/underwriting/history.csv': loanQueryRules.decided,
@@ -78,7 +88,7 @@ const topicRules: Record<string, Rules> = {
 /** Without which a route is not asked for anything. */
 const queryOf: Record<string, string> = { 'GET /api/loans/{id}/changes': '?from=0' }
 
-/** What is allowed and goes no further than the gateway; in the paths there is no consent, and no question in the body. */
+/** What is allowed and goes no further than the gateway; in the paths there is no consent and no follower, and nothing in the body. */
 const answeredHere: Record<string, number> = {
   'GET /api/consents': 200,
   'GET /api/consents/granted': 200,
@@ -88,6 +98,14 @@ const answeredHere: Record<string, number> = {
   'GET /api/loans': 200,
   'GET /api/loans/{id}': 200,
   'POST /api/loans/{id}/reveal-national-id': 200,
+  'GET /api/operations': 200,
+  'GET /api/operations/parked': 200,
+  'POST /api/operations/followers/{name}/pause': 404,
+  'POST /api/operations/followers/{name}/rebuild': 404,
+  'POST /api/operations/followers/{name}/resume': 404,
+  'POST /api/operations/followers/{name}/stop-rebuild': 404,
+  'POST /api/operations/parked/{id}/retry': 422,
+  'POST /api/operations/parked/{id}/skip': 422,
 }
 
 const tokenOf = ({ kind, sub, roles, scopes }: Actor, issuer: TestIssuer): Promise<string> | undefined => {
@@ -156,7 +174,8 @@ describe.each(Object.keys(viewers))('%s', (who) => {
       // A link names the loan that a command may be for; whose loan is asked for, the rows or events tell.
       const knownHere = here !== undefined || (viewer.kind === 'capability' && method === 'POST')
       expect(answer.status).toBe(isRefusedHere && knownHere ? 404 : (here ?? 503))
-      if (answer.status === 404) expect(code).toBe(path.includes('consents') ? 'consent_not_found' : 'loan_not_found')
+      const codes = { consents: 'consent_not_found', loans: 'loan_not_found', operations: 'not_found' }
+      if (answer.status === 404) expect(code).toBe(codes[path.split('/')[2] as keyof typeof codes])
     }
   })
 

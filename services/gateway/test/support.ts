@@ -12,6 +12,7 @@ import { createMetrics } from '@headwater/http-kit/metrics'
 import { createLogger } from '@headwater/http-kit/telemetry'
 import { audit } from '@headwater/read-models/audit'
 import { consents } from '@headwater/read-models/consents'
+import { openFollowers } from '@headwater/read-models/followers'
 import { type LoanRow, loans } from '@headwater/read-models/loans'
 import { openPool } from '@headwater/read-models/postgres-pool'
 import { openPostgresReader } from '@headwater/read-models/postgres-reader'
@@ -148,6 +149,8 @@ export const startGateway = async (
   const auditUrl = eventStoreUrl ?? (await sharedStore()).connectionString
   const auditStore = connectEventStore({ url: auditUrl, logger })
   const limitPool = openPool(databaseUrl, 2, logger)
+  const operationsPool = openPool(databaseUrl, 3, logger)
+  const followers = openFollowers({ directory, pool: operationsPool, readers })
   const peopleDatabase = openSessionDatabase(databaseUrl, logger)
   const people = createPeople(peopleDatabase, logger)
   const metrics = createMetrics()
@@ -155,6 +158,7 @@ export const startGateway = async (
   const server = await createGateway({
     readers,
     store,
+    operations: { followers: followers.all, pool: operationsPool },
     serviceUrls: { loan: 'http://127.0.0.1:1', consent: 'http://127.0.0.1:1', ...serviceUrls },
     jobsUrl: 'http://127.0.0.1:1',
     partnerLimit: { pool: limitPool, perMinute: 1_000 },
@@ -181,6 +185,7 @@ export const startGateway = async (
       await server.close()
       readers.loans.close()
       readers.consents.close()
+      followers.close()
       await trail.stop()
       await Promise.all([
         readers.underwriting.close(),
@@ -189,6 +194,7 @@ export const startGateway = async (
         auditStore.close(),
         issuer.stop(),
         limitPool.end(),
+        operationsPool.end(),
         peopleDatabase.close(),
       ])
     },

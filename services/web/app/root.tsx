@@ -5,6 +5,7 @@ import type { Route } from './+types/root'
 import { ErrorPage } from './error-page.tsx'
 import { getVisitor } from './shared/api.server.ts'
 import icon from './shared/icon.svg?url'
+import { MissingNotice } from './shared/missing-notice.tsx'
 import { OfflineNotice } from './shared/offline-notice.tsx'
 import { SignInLink } from './shared/sign-in-link.tsx'
 import { useHydrated } from './shared/use-hydrated.ts'
@@ -61,7 +62,7 @@ const Navigation = () => {
       {hasOwnLoans(visitor) && <Link to="/#loans">Your applications</Link>}
       {visitor?.signedIn && <NavLink to="/consents">Consents</NavLink>}
       {roles.includes('underwriter') && <NavLink to="/underwriting">Underwriting</NavLink>}
-      {roles.includes('operator') && <NavLink to="/operations/webhooks">Webhooks</NavLink>}
+      {roles.includes('operator') && <NavLink to="/operations">Operations</NavLink>}
       {roles.includes('auditor') && <NavLink to="/audit">Audit</NavLink>}
       <a href="/api/docs">API</a>
     </nav>
@@ -95,6 +96,7 @@ export const Layout = ({ children }: { children: ReactNode }) => {
         </header>
         <OfflineNotice />
         <main id="content" ref={content} tabIndex={-1} data-hydrated={hydrated || undefined}>
+          <MissingNotice />
           {children}
         </main>
         <footer className="site">

@@ -18,6 +18,7 @@ export default [
   route('consents', 'consents/my-record.tsx'),
   route('consents/patients', 'consents/my-patients.tsx'),
   route('consents/:consentId', 'consents/history.tsx'),
+  route('operations', 'operations/overview.tsx'),
   route('operations/webhooks', 'operations/webhooks.tsx'),
   route('operations/webhooks/:webhookId', 'operations/webhook.tsx'),
 ] satisfies RouteConfig

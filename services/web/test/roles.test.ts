@@ -16,11 +16,11 @@ import {
 
 const world = testWorld()
 
-const pages = { underwriters: '/underwriting', auditors: '/audit', operators: '/operations/webhooks' } as const
+const pages = { underwriters: '/underwriting', auditors: '/audit', operators: '/operations' } as const
 const people: readonly { readonly who: Who; readonly own: readonly string[]; readonly leadsTo: readonly string[] }[] = [
   { who: 'underwriter', own: ['underwriters'], leadsTo: ['Apply', 'Consents', 'Underwriting', 'API'] },
   { who: 'auditor', own: ['auditors'], leadsTo: ['Apply', 'Your applications', 'Consents', 'Audit', 'API'] },
-  { who: 'operator', own: ['operators'], leadsTo: ['Apply', 'Consents', 'Webhooks', 'API'] },
+  { who: 'operator', own: ['operators'], leadsTo: ['Apply', 'Consents', 'Operations', 'API'] },
   { who: 'applicant', own: [], leadsTo: ['Apply', 'Your applications', 'Consents', 'API'] },
 ]
 

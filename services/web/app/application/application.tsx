@@ -3,7 +3,7 @@ import { useRef } from 'react'
 import { data, Form, redirect, useNavigation } from 'react-router'
 import { Connection } from '../live/connection.tsx'
 import { useLiveLoan } from '../live/use-live-loan.ts'
-import { newKey, readForm, send } from '../shared/api.server.ts'
+import { isMissing, newKey, readForm, send } from '../shared/api.server.ts'
 import { eurosText, isOver, referenceOf } from '../shared/loan.ts'
 import { Status } from '../shared/status.tsx'
 import { useKeptFocus } from '../shared/use-kept-focus.ts'
@@ -14,6 +14,7 @@ import { Timeline } from './timeline.tsx'
 
 export const loader = async ({ params, request, context }: Route.LoaderArgs) => ({
   loan: await readApplication(context, params.loanId, request),
+  isMissing: isMissing(context),
   withdrawKey: newKey(),
   openedAt: new Date().toISOString(),
 })

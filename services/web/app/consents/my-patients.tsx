@@ -1,6 +1,6 @@
 // For doctors, nurses and other patients: asking for consent, and whose record they may see.
 import { Form, useSearchParams } from 'react-router'
-import { newKey } from '../shared/api.server.ts'
+import { isMissing, newKey } from '../shared/api.server.ts'
 import type { Route } from './+types/my-patients'
 import { act, listConsents } from './consents.server.ts'
 import { Heading, inForce, KindField, Outcome, TargetField, Term } from './parts.tsx'
@@ -9,7 +9,7 @@ import { kindWords, targetWords } from './words.ts'
 
 export const loader = async ({ request, context }: Route.LoaderArgs) => {
   const { consents, me } = await listConsents(context, request, '/granted')
-  return { granted: { consents }, me, key: newKey(), openedAt: new Date().toISOString() }
+  return { granted: { consents }, me, isMissing: isMissing(context), key: newKey(), openedAt: new Date().toISOString() }
 }
 
 export const action = ({ request, context }: Route.ActionArgs) => act(context, request, '/consents/patients')

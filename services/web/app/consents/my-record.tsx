@@ -1,6 +1,6 @@
 // For a patient: who asks, who sees what since when and until when, and letting somebody see a part.
 import { Form, Link, useSearchParams } from 'react-router'
-import { newKey } from '../shared/api.server.ts'
+import { isMissing, newKey } from '../shared/api.server.ts'
 import { Time } from '../shared/time.tsx'
 import type { Route } from './+types/my-record'
 import { act, type Consent, listConsents } from './consents.server.ts'
@@ -13,7 +13,14 @@ export const loader = async ({ request, context }: Route.LoaderArgs) => {
     listConsents(context, request, ''),
     listConsents(context, request, '/requests'),
   ])
-  return { granted: { consents }, asked: { consents: requests }, me, key: newKey(), openedAt: new Date().toISOString() }
+  return {
+    granted: { consents },
+    asked: { consents: requests },
+    me,
+    isMissing: isMissing(context),
+    key: newKey(),
+    openedAt: new Date().toISOString(),
+  }
 }
 
 export const action = ({ request, context }: Route.ActionArgs) => act(context, request, '/consents')

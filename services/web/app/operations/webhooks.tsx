@@ -4,6 +4,7 @@ import { newKey, readForm } from '../shared/api.server.ts'
 import { Time } from '../shared/time.tsx'
 import type { Route } from './+types/webhooks'
 import { Secret } from './secret.tsx'
+import { Tabs } from './tabs.tsx'
 import { listWebhooks, orErrorPage, registerWebhook } from './webhooks.server.ts'
 
 export const loader = async ({ context }: Route.LoaderArgs) => {
@@ -82,7 +83,8 @@ export default function Webhooks({ loaderData: { webhooks, key }, actionData }: 
     <>
       <title>Webhooks · Headwater</title>
       <section aria-labelledby="webhooks">
-        <h1 id="webhooks">Webhooks</h1>
+        <Tabs />
+        <h2 id="webhooks">Webhooks</h2>
         <p className="lead">Partners are told here what became of the applications they made.</p>
         {registered && <Secret secret={registered.secret} partner={registered.partner} />}
         {webhooks.length === 0 ? (

@@ -18,12 +18,18 @@ export type Problem = z.infer<typeof problemBody>
 
 const unavailable: Problem = { status: 503, code: 'service_unavailable', detail: 'The service does not answer.' }
 
+const missing = new WeakSet<Readonly<RouterContextProvider>>()
+
+/** Whether an answer to the page, so far, was one from which something may be missing; its loader tells the frame. */
+export const isMissing = (context: Readonly<RouterContextProvider>): boolean => missing.has(context)
+
 /** As the browser: its cookies say who asks, and what the API sets is set there. */
 const fetchFromApi = async (context: Readonly<RouterContextProvider>, path: string, request: RequestInit) => {
   const { gatewayUrl, traceparent, browser, setCookie } = context.get(pageContext)
   const headers = { ...browser, ...request.headers, traceparent }
   const response = await fetch(new URL(path, gatewayUrl), { ...request, headers })
   for (const cookie of response.headers.getSetCookie()) setCookie(cookie)
+  if (response.headers.has('headwater-parked')) missing.add(context)
   return response
 }
 

@@ -1,6 +1,6 @@
 // The loans that are decided or withdrawn: to look up, page by page, and to take along as a file.
 import { Link, type RouterContextProvider, redirect } from 'react-router'
-import { get } from '../shared/api.server.ts'
+import { get, isMissing } from '../shared/api.server.ts'
 import { eurosText } from '../shared/loan.ts'
 import { Status } from '../shared/status.tsx'
 import { Time } from '../shared/time.tsx'
@@ -15,7 +15,7 @@ const rowsAPage = '50'
 const readDecided = async (context: Readonly<RouterContextProvider>, asked: Asked) => {
   const { query, headers } = apiRequest(asked, { limit: rowsAPage })
   const page = await get(context, `/api/underwriting/history?${query}`, underwritingPage, headers)
-  return { ...page, filter: asked.filter, search: asked.search }
+  return { ...page, filter: asked.filter, search: asked.search, isMissing: isMissing(context) }
 }
 
 export const loader = ({ request, context }: Route.LoaderArgs) => readDecided(context, askedInAddress(request))

@@ -5,7 +5,7 @@ import { z } from 'zod'
 import { Connection } from '../live/connection.tsx'
 import { useFresh } from '../live/use-fresh.ts'
 import { useLiveLoan } from '../live/use-live-loan.ts'
-import { newKey, readForm, send } from '../shared/api.server.ts'
+import { isMissing, newKey, readForm, send } from '../shared/api.server.ts'
 import { eurosText, isOver } from '../shared/loan.ts'
 import { useKeptFocus } from '../shared/use-kept-focus.ts'
 import type { Route } from './+types/loan'
@@ -22,7 +22,13 @@ export const loader = async ({ params: { loanId }, request, context }: Route.Loa
   const asOf = asked.get('asOf')
   if (asOf !== null) return { past: await readPast(context, loanId, asOf), loadedHistory }
   const loaded = await readLoan(context, loanId, asked.get('after'))
-  return { loaded, loadedHistory, decisionKey: newKey(), openedAt: new Date().toISOString() }
+  return {
+    loaded,
+    loadedHistory,
+    isMissing: isMissing(context),
+    decisionKey: newKey(),
+    openedAt: new Date().toISOString(),
+  }
 }
 
 export const action = async ({ params, request, context }: Route.ActionArgs) => {

@@ -1,7 +1,7 @@
 // How deciding goes, in charts that are drawn on the server and read as tables by those who do not see them.
 import { Connection } from '../live/connection.tsx'
 import { useFresh } from '../live/use-fresh.ts'
-import { get } from '../shared/api.server.ts'
+import { get, isMissing } from '../shared/api.server.ts'
 import { statusText } from '../shared/loan.ts'
 import type { Route } from './+types/numbers'
 import { BarChart } from './bar-chart.tsx'
@@ -16,6 +16,7 @@ const path = `/api/underwriting/statistics?days=${daysShown}`
 
 export const loader = async ({ context }: Route.LoaderArgs) => ({
   loaded: await get(context, path, statistics),
+  isMissing: isMissing(context),
   openedAt: new Date().toISOString(),
 })
 

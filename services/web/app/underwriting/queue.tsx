@@ -4,7 +4,7 @@ import { type RouterContextProvider, redirect } from 'react-router'
 import { Connection } from '../live/connection.tsx'
 import { useFresh } from '../live/use-fresh.ts'
 import { useLiveRows } from '../live/use-live-rows.ts'
-import { get } from '../shared/api.server.ts'
+import { get, isMissing } from '../shared/api.server.ts'
 import { eurosText } from '../shared/loan.ts'
 import { useHydrated } from '../shared/use-hydrated.ts'
 import type { Route } from './+types/queue'
@@ -37,7 +37,7 @@ const readQueue = async (context: Readonly<RouterContextProvider>, asked: Asked)
     get(context, statisticsPath, statistics),
   ])
   const { filter, search } = asked
-  return { ...queue, numbers, filter, search, openedAt: new Date().toISOString() }
+  return { ...queue, numbers, filter, search, isMissing: isMissing(context), openedAt: new Date().toISOString() }
 }
 
 export const loader = ({ request, context }: Route.LoaderArgs) => readQueue(context, askedInAddress(request))
