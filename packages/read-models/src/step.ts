@@ -63,7 +63,9 @@ export const stepOver = <Event extends DomainEvent, Tables extends Readonly<Reco
     }),
   )
   const last = batch.events.at(-1)
-  const lastEvent = last ? { id: last.id, position: last.position } : from.lastEvent
+  // Events that waited are behind the checkpoint, which is told from another history by the last one before it.
+  const isNew = last && comparePosition(last.position, from.position) > 0
+  const lastEvent = isNew ? { id: last.id, position: last.position } : from.lastEvent
   return {
     from,
     to: { ...from, position: batch.position, lastEvent },

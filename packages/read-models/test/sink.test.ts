@@ -87,6 +87,15 @@ describe.each(Object.entries(places))('%s', (_name, openPlace) => {
     expect(stored.lastEvent?.position).toEqual(at(1))
   })
 
+  test('an event that waited for others does not take the place of the last one', async () => {
+    await commit([putIn('a', 1), putIn('b', 1)])
+    const { lastEvent, position } = checkpoint
+    const step = stepOver(tills, checkpoint, { events: [storedAt(1, putIn('c', 1))], position })
+    expect(await sink.commit({ ...step, parking: { put: [], removed: [] } })).toBe('committed')
+    expect((await place.rows()).value).toHaveLength(3)
+    expect((await sink.checkpoint()).lastEvent).toEqual(lastEvent)
+  })
+
   test('positions beyond 2^53 keep every digit', async () => {
     const far = 2n ** 62n + 1n
     await commit([], far)
