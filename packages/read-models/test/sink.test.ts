@@ -159,6 +159,15 @@ describe.each(Object.entries(places))('%s', (_name, openPlace) => {
     expect(inspect(error)).not.toContain('Ada')
   })
 
+  test('nor does the error about an event, which is logged, say what is in it', async () => {
+    const bad: TillEvent = { type: 'TillBroken', data: { tillId: 'Ada Lovelace' } }
+    const event = { ...storedAt(1, bad), stream: 'till-a' }
+    const step = stepOver(tills, checkpoint, { events: [event], position: at(1) })
+    const error = await sink.commit(step).catch((error: unknown) => error)
+    expect(error).toMatchObject({ name: 'BadEvent', event: { stream: 'till-a', id: event.id } })
+    expect(inspect(error, { depth: null })).not.toContain('Ada')
+  })
+
   test('a projection that asks for a row it did not name is told so', () => {
     const forgetful = { ...tills, keys: () => ({}) }
     const step = stepOver(forgetful, checkpoint, { events: [storedAt(1, putIn('a', 1))], position: at(1) })
