@@ -72,8 +72,10 @@ const openSink = ({ file, build, projection, socket, logger }: SqliteSink) => {
   /** Another that was built again may have taken the place of the one that is open. */
   const opened = (): Database.Database => {
     if (db && inode !== inodeNow()) closeFile()
+    // Whose place is taken while it is opened must not pass for the one that took it.
+    const before = inodeNow()
     db ??= open()
-    inode = inodeNow()
+    inode = before ?? inodeNow()
     return db
   }
   const release = async () => closeFile()

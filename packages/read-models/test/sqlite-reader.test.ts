@@ -1,5 +1,5 @@
 // What holds for SQLite alone: a file that is damaged or replaced under its readers.
-import { existsSync, mkdtempSync, rmSync } from 'node:fs'
+import { existsSync, mkdtempSync, renameSync, rmSync, symlinkSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import Database from 'better-sqlite3'
@@ -53,6 +53,33 @@ test('a file that has taken the place of another is the one that is read', async
   sink = openSqliteSink({ directory, projection: tills, logger })
   await sink.commit(stepOver(tills, await claimed(), { events: [storedAt(7, putIn('b', 1))], position: at(7) }))
   await until('the new file is read', () => reader.ready() && reader.checkpoint().commit === 7n)
+})
+
+test('a file whose place is taken while it is opened is not read for ever', async () => {
+  const other = mkdtempSync(path.join(directory, 'other-'))
+  const newer = openSqliteSink({ directory: other, projection: tills, logger })
+  const from = await newer.claim(storeId)
+  if (!from) throw new Error('The claim was refused.')
+  await newer.commit(stepOver(tills, from, { events: [], position: at(7) }))
+  await newer.close()
+  const link = path.join(directory, 'link')
+  symlinkSync(path.join(other, 'tills.v1.sqlite'), link)
+  let looks = 0
+  const opened = openSqliteReader({
+    directory,
+    projection: {
+      ...tills,
+      // Looked at when the file is open.
+      get tables() {
+        if (looks++ === 0) renameSync(link, file)
+        return tills.tables
+      },
+    },
+    logger,
+  })
+  await until('the new one is read', () => opened.ready() && opened.checkpoint().commit === 7n)
+  expect(looks).toBeGreaterThan(1)
+  opened.close()
 })
 
 test('tables of another shape under the same version are not read', async () => {
