@@ -55,6 +55,20 @@ test('a file that has taken the place of another is the one that is read', async
   await until('the new file is read', () => reader.ready() && reader.checkpoint().commit === 7n)
 })
 
+test('a copy takes the place of what serves with all that is in it, also when somebody else has it open', async () => {
+  const copy = sink.scratch?.open()
+  const from = await copy?.claim(storeId)
+  if (!copy || !from) throw new Error('The claim was refused.')
+  await copy.commit(stepOver(tills, from, { events: [storedAt(1, putIn('a', 1))], position: at(1) }))
+  const other = new Database(path.join(directory, 'tills.v1.rebuild.sqlite'), { readonly: true })
+  expect(other.prepare('select * from tills').all()).toHaveLength(1)
+  await copy.close()
+  await sink.scratch?.swap()
+  await until('it is read', () => reader.ready() && reader.checkpoint().commit === 1n)
+  expect((await claimed()).position).toEqual(at(1))
+  other.close()
+})
+
 test('a file whose place is taken while it is opened is not read for ever', async () => {
   const other = mkdtempSync(path.join(directory, 'other-'))
   const newer = openSqliteSink({ directory: other, projection: tills, logger })
