@@ -123,7 +123,7 @@ export const startProjection = <Event extends DomainEvent, Tables extends Readon
     await attending?.look() // it may be paused
     if (holds.size > 0) return
     const writing = await openWriter({ store, sink, projection, claimed, skipped, persistently, signal, logger })
-    if (signal.aborted) return
+    if (signal.aborted || holds.size > 0) return
     writer = writing
     failure = undefined
     const following = startSubscription({
