@@ -59,6 +59,8 @@ export const attend = ({
   let rebuild: Rebuild | undefined
   let isBuilt = false
   let hurrying = new AbortController()
+  /** What is there is of before the wish, and could not be dropped yet. */
+  let isToBeDropped = false
 
   const seeToPause = async (wish: Wish | undefined) => {
     const wasPaused = paused
@@ -85,7 +87,9 @@ export const attend = ({
 
   const beginRebuild = async (wish: Wish, { open, drop }: Scratch) => {
     // One that has begun goes on, also in another process.
-    if ((await wishes.begin(wish)) && !wish.goesOn) await drop()
+    if (await wishes.begin(wish)) isToBeDropped = !wish.goesOn
+    if (isToBeDropped) await drop()
+    isToBeDropped = false
     const skipped =
       follower
         .writer()

@@ -75,4 +75,24 @@ describe.each(Object.entries(places))('%s', (_name, openPlace) => {
     await on.arrived(await on.append('a', putIn('a', 1)))
     expect(subscribedWhile).toEqual([undefined])
   })
+
+  test('a copy of before that could not be dropped at once is not taken for a new one', async () => {
+    await on.append('a', putIn('a', 1))
+    await startLive(openSink(), doubling)
+    await wish({ ...rebuild, coresMax: 0.000_1 })
+    await until('it has built', async () => ((await wishes.all())[0]?.progress?.events ?? 0) > 0)
+    await wishes.remove(rebuild)
+    await on.stop(projection)
+    const { scratch, ...sink } = openSink()
+    let failures = 0
+    const drop = async () => {
+      if (failures++ === 0) throw new Error('not now')
+      await scratch.drop()
+    }
+    await startLive({ ...sink, scratch: { ...scratch, drop } })
+    await wish(rebuild)
+    await seenTo('rebuild')
+    expect(failures).toBeGreaterThan(0)
+    await until('readers see it', async () => (await on.amounts()).a === 1)
+  })
 })
