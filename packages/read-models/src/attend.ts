@@ -23,8 +23,6 @@ export type Attended = {
   readonly go: (why: 'pause' | 'swap') => void
   /** Where a copy that is to take the place of this one has to be. */
   readonly position: () => Position | undefined
-  /** Claims anew, from what is there now. */
-  readonly release: () => Promise<void>
   readonly startCopy: (
     sink: Sink,
     skipped: readonly ParkedEvent[],
@@ -115,7 +113,6 @@ export const attend = ({
       const position = follower.position()
       if (position) await built.reaches(position)
       await endRebuild()
-      await follower.release()
       await swap()
       await wishes.remove(built.wish)
       logger.info({ projection: name }, 'the read model that was built again serves')

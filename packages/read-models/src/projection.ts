@@ -191,7 +191,6 @@ export const startProjection = <Event extends DomainEvent, Tables extends Readon
       go(why)
     },
     position: () => (failure ? undefined : writer?.checkpoint().position),
-    release: sink.release,
     startCopy: (copy, skipped, afterBatch) =>
       startProjection({ store, sink: copy, projection, skipped, afterBatch, logger }),
   }

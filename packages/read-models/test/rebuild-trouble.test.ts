@@ -95,4 +95,38 @@ describe.each(Object.entries(places))('%s', (_name, openPlace) => {
     expect(failures).toBeGreaterThan(0)
     await until('readers see it', async () => (await on.amounts()).a === 1)
   })
+
+  test('who wrote before the swap cannot write into what was built', async () => {
+    const sink = openSink()
+    const storeId = await on.store.storeId()
+    const from = await sink.claim(storeId)
+    const copy = sink.scratch.open()
+    const built = await copy.claim(storeId)
+    if (!from || !built) throw new Error('A claim was refused.')
+    // As many claims in both places.
+    expect(built.epoch).toBe(from.epoch)
+    await copy.close()
+    const swapped = on.place.openSink()
+    await swapped.scratch?.swap()
+    const step: Step = { from, to: from, keys: new Map(), evolve: () => [] }
+    expect(await sink.commit(step)).toBe('superseded')
+    await sink.close()
+    await swapped.close()
+  })
+
+  test('nobody else is let in while a copy takes the place of what serves', async () => {
+    const other = on.place.openSink()
+    const { scratch, ...sink } = openSink()
+    if (!sink.claimsExpire) return
+    const claimed: unknown[] = []
+    const swap = async () => {
+      claimed.push(await other.claim(await on.store.storeId()))
+      await scratch.swap()
+    }
+    await startLive({ ...sink, scratch: { ...scratch, swap } })
+    await wish(rebuild)
+    await seenTo('rebuild')
+    expect(claimed).toEqual([undefined])
+    await other.close()
+  })
 })
