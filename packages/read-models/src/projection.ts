@@ -179,6 +179,10 @@ export const startProjection = <Event extends DomainEvent, Tables extends Readon
     }
   }
 
+  /** What is damaged holds none. */
+  const storedParked = () =>
+    sink.parked().catch((error) => (sink.blame(error) === 'broken' ? [] : Promise.reject(error)))
+
   const attended: Attended = {
     writer: () => (phase === 'following' ? writer : undefined),
     hasEnded: () => phase === 'stopped' && !signal.aborted,
@@ -191,6 +195,7 @@ export const startProjection = <Event extends DomainEvent, Tables extends Readon
       go(why)
     },
     position: () => (failure ? undefined : writer?.checkpoint().position),
+    skipped: async () => (attended.writer()?.parked() ?? (await storedParked())).filter((one) => !isWaiting(one)),
     startCopy: (copy, skipped, afterBatch) =>
       startProjection({ store, sink: copy, projection, skipped, afterBatch, logger }),
   }

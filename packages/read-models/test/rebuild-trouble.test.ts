@@ -76,6 +76,82 @@ describe.each(Object.entries(places))('%s', (_name, openPlace) => {
     expect(subscribedWhile).toEqual([undefined])
   })
 
+  test('what is skipped while a copy is in the making is skipped in the copy', async () => {
+    const [parked, gate] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()]
+    const { scratch, ...sink } = openSink()
+    const open = () => {
+      const copy = scratch.open()
+      let hasParked = false
+      const commit = async (step: Step) => {
+        if (hasParked) await gate.promise
+        const outcome = await copy.commit(step)
+        if (step.parking) hasParked = true
+        if (step.parking) parked.resolve()
+        return outcome
+      }
+      return { ...copy, commit }
+    }
+    await startLive({ ...sink, scratch: { ...scratch, open } })
+    await on.arrived(await on.append('b', putIn('b', 1), broken('b'), putIn('b', 1)))
+    await wish(rebuild)
+    await parked.promise
+    await skipParked()
+    gate.resolve()
+    await seenTo('rebuild')
+    await until('it follows', () => projection.status().state === 'live')
+    expect(projection.status().parked).toEqual([])
+    expect(await sink.parked()).toMatchObject([{ skipped: { reason: 'never open', by: 'nils' } }])
+    expect(await on.amounts()).toEqual({ b: 2 })
+  })
+
+  test('what was skipped stays so when a read model that has stopped is built again', async () => {
+    const sink = openSink()
+    const failing: Sink = {
+      ...sink,
+      commit: async (step) => (isFailing ? Promise.reject(new Error('a bug')) : sink.commit(step)),
+      blame: (error) => (String(error).includes('a bug') ? undefined : sink.blame(error)),
+    }
+    let isFailing = false
+    await startLive(failing)
+    await on.arrived(await on.append('b', putIn('b', 1), broken('b'), putIn('b', 1)))
+    await skipParked()
+    isFailing = true
+    await on.append('c', putIn('c', 1))
+    await until('it stops', () => projection.status().state === 'stopped')
+    isFailing = false
+    await wish(rebuild)
+    await seenTo('rebuild')
+    await until('it follows', () => projection.status().state === 'live')
+    expect(projection.status().parked).toEqual([])
+    expect(await on.amounts()).toEqual({ b: 2, c: 1 })
+  })
+
+  test('a copy that took in what is skipped since keeps it, and does not claim to lack it', async () => {
+    const sink = openSink()
+    await startLive(sink)
+    await on.arrived(await on.append('b', putIn('b', 1), broken('b'), putIn('b', 1)))
+    await skipParked()
+    const skipped = await sink.parked()
+    const build = async (change: Partial<typeof tills>, options: Pick<ProjectionOptions<never, never>, 'skipped'>) => {
+      const copy = sink.scratch.open()
+      const building = startProjection({
+        store: on.store,
+        sink: copy,
+        projection: { ...tillsOf(on.category), ...change },
+        logger,
+        ...options,
+      })
+      await building.whenLive()
+      const parked = await copy.parked()
+      await building.stop()
+      return parked
+    }
+    const project: typeof tills.project = (event, rows) =>
+      event.type === 'TillBroken' ? undefined : tills.project(event, rows)
+    expect(await build({ project }, {})).toEqual([])
+    expect(await build({}, { skipped })).toEqual([])
+  })
+
   test('a copy of before that could not be dropped at once is not taken for a new one', async () => {
     await on.append('a', putIn('a', 1))
     await startLive(openSink(), doubling)
