@@ -158,7 +158,7 @@ export const startProjection = <Event extends DomainEvent, Tables extends Readon
     live.reject(error)
     await sink.release()
     hold('halt')
-    if (error instanceof RebuildNeeded) setTimeout(() => go('halt'), lookAgainMs).unref()
+    if (error instanceof RebuildNeeded || sink.claimsExpire) setTimeout(() => go('halt'), lookAgainMs).unref()
   }
 
   const run = async (): Promise<void> => {
@@ -169,7 +169,9 @@ export const startProjection = <Event extends DomainEvent, Tables extends Readon
       try {
         const claimed = isSuperseded ? undefined : await persistently(claim)
         isSuperseded = false
-        await follow(claimed ?? (await waitForTurn()))
+        // Nobody has taken over what this one cannot do.
+        if (claimed && failure && !(failure instanceof RebuildNeeded)) await halt(failure)
+        else await follow(claimed ?? (await waitForTurn()))
       } catch (error) {
         if (signal.aborted) return
         isSuperseded = error instanceof Superseded
@@ -191,7 +193,10 @@ export const startProjection = <Event extends DomainEvent, Tables extends Readon
       await subscription?.stop()
     },
     go: (why) => {
-      if (why === 'swap') go('halt')
+      if (why === 'swap') {
+        failure = undefined
+        go('halt')
+      }
       go(why)
     },
     position: () => (failure ? undefined : writer?.checkpoint().position),

@@ -205,4 +205,23 @@ describe.each(Object.entries(places))('%s', (_name, openPlace) => {
     expect(claimed).toEqual([undefined])
     await other.close()
   })
+
+  test('one that has stopped stands by when another has taken over, and leaves the building to it', async () => {
+    const sink = openSink()
+    if (!sink.claimsExpire) return
+    let isFailing = false
+    const failing: Sink = {
+      ...sink,
+      commit: async (step) => (isFailing ? Promise.reject(new Error('a bug')) : sink.commit(step)),
+      blame: (error) => (String(error).includes('a bug') ? undefined : sink.blame(error)),
+    }
+    await startLive(failing)
+    const first = projection
+    isFailing = true
+    await on.append('a', putIn('a', 1))
+    await until('it stops', () => first.status().state === 'stopped')
+    await startLive(openSink())
+    await until('it stands by', () => first.status().state === 'standing by')
+    expect(first.status().reason).toBeUndefined()
+  })
 })
