@@ -23,8 +23,8 @@ export type Attended = {
   readonly go: (why: 'pause' | 'swap') => void
   /** Where a copy that is to take the place of this one has to be. */
   readonly position: () => Position | undefined
-  /** Claims anew, from what is there now. */
-  readonly release: () => Promise<void>
+  /** The events that operators have decided to go on without. */
+  readonly skipped: () => Promise<readonly ParkedEvent[]>
   readonly startCopy: (
     sink: Sink,
     skipped: readonly ParkedEvent[],
@@ -38,6 +38,12 @@ export type Attending = {
   readonly look: () => Promise<void>
   readonly stop: () => Promise<void>
 }
+
+const idsOf = (events: readonly ParkedEvent[]): string =>
+  events
+    .map(({ event }) => event.id)
+    .sort()
+    .join()
 
 export const attend = ({
   name,
@@ -59,6 +65,10 @@ export const attend = ({
   let rebuild: Rebuild | undefined
   let isBuilt = false
   let hurrying = new AbortController()
+  /** What is there is of before the wish, and could not be dropped yet. */
+  let isToBeDropped = false
+  /** Ids of what the copy in the making goes on without. */
+  let passedOver = ''
 
   const seeToPause = async (wish: Wish | undefined) => {
     const wasPaused = paused
@@ -83,14 +93,12 @@ export const attend = ({
     await ended?.stop()
   }
 
-  const beginRebuild = async (wish: Wish, { open, drop }: Scratch) => {
+  const beginRebuild = async (wish: Wish, skipped: readonly ParkedEvent[], { open, drop }: Scratch) => {
     // One that has begun goes on, also in another process.
-    if ((await wishes.begin(wish)) && !wish.goesOn) await drop()
-    const skipped =
-      follower
-        .writer()
-        ?.parked()
-        .filter((one) => one.skipped) ?? []
+    if (await wishes.begin(wish)) isToBeDropped = !wish.goesOn
+    if (isToBeDropped) await drop()
+    isToBeDropped = false
+    passedOver = idsOf(skipped)
     hurrying = new AbortController()
     const throttle = createThrottle(wish.coresMax ?? rebuildCoresDefault, hurrying.signal)
     const building = follower.startCopy(open(), skipped, throttle)
@@ -111,7 +119,6 @@ export const attend = ({
       const position = follower.position()
       if (position) await built.reaches(position)
       await endRebuild()
-      await follower.release()
       await swap()
       await wishes.remove(built.wish)
       logger.info({ projection: name }, 'the read model that was built again serves')
@@ -122,8 +129,10 @@ export const attend = ({
 
   const seeToRebuild = async (wish: Wish | undefined, scratch: Scratch) => {
     const isOurs = follower.writer() !== undefined || follower.hasEnded()
-    if (rebuild && (!isOurs || rebuild.wish.at.getTime() !== wish?.at.getTime())) await endRebuild()
-    if (wish && isOurs && !rebuild) await beginRebuild(wish, scratch)
+    const skipped = wish && isOurs ? await follower.skipped() : []
+    const isAsWished = rebuild?.wish.at.getTime() === wish?.at.getTime() && passedOver === idsOf(skipped)
+    if (rebuild && !(isOurs && isAsWished)) await endRebuild()
+    if (wish && isOurs && !rebuild) await beginRebuild(wish, skipped, scratch)
     if (rebuild && isBuilt) await takeItsPlace(rebuild, scratch)
   }
 

@@ -78,8 +78,11 @@ export const createSchema = async (
 ): Promise<void> => {
   const found = await client.query('select 1 from pg_catalog.pg_namespace where nspname = $1', [schema])
   if (found.rowCount) {
-    // Schemas of before rebuilding.
-    await client.query(`alter table ${schema}.checkpoint add column if not exists build text not null default ''`)
+    // Schemas of before rebuilding. The others are only looked at: altering waits for every reader, a backup among them.
+    const text = "select 1 from pg_catalog.pg_attribute where attrelid = $1::regclass and attname = 'build'"
+    const hasBuild = await client.query(text, [`${schema}.checkpoint`])
+    if (!hasBuild.rowCount)
+      await client.query(`alter table ${schema}.checkpoint add column build text not null default ''`)
     return
   }
   const tables = Object.entries(model.tables).flatMap(([name, table]) => tableSchema(schema, name, table))

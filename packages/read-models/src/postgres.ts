@@ -182,6 +182,10 @@ const openSink = ({ pool, schema, build, projection, logger }: PostgresSink): Om
 const takePlace = (pool: pg.Pool, built: string, schema: string): Promise<void> =>
   inTransaction(pool, 'begin', async (client) => {
     await client.query(`lock table ${schema}.checkpoint in access exclusive mode`)
+    // Whoever has a claim on what was there has none on what comes.
+    await client.query(
+      `update ${built}.checkpoint as built set epoch = greatest(built.epoch, old.epoch) + 1 from ${schema}.checkpoint as old`,
+    )
     await client.query(`alter schema ${schema} rename to ${schema}_old`)
     await client.query(`alter schema ${built} rename to ${schema}`)
     await client.query('delete from headwater.parked_events where follower = $1', [schema])

@@ -123,7 +123,7 @@ export const startProjection = <Event extends DomainEvent, Tables extends Readon
     await attending?.look() // it may be paused
     if (holds.size > 0) return
     const writing = await openWriter({ store, sink, projection, claimed, skipped, persistently, signal, logger })
-    if (signal.aborted) return
+    if (signal.aborted || holds.size > 0) return
     writer = writing
     failure = undefined
     const following = startSubscription({
@@ -158,7 +158,7 @@ export const startProjection = <Event extends DomainEvent, Tables extends Readon
     live.reject(error)
     await sink.release()
     hold('halt')
-    if (error instanceof RebuildNeeded) setTimeout(() => go('halt'), lookAgainMs).unref()
+    if (error instanceof RebuildNeeded || sink.claimsExpire) setTimeout(() => go('halt'), lookAgainMs).unref()
   }
 
   const run = async (): Promise<void> => {
@@ -169,7 +169,9 @@ export const startProjection = <Event extends DomainEvent, Tables extends Readon
       try {
         const claimed = isSuperseded ? undefined : await persistently(claim)
         isSuperseded = false
-        await follow(claimed ?? (await waitForTurn()))
+        // Nobody has taken over what this one cannot do.
+        if (claimed && failure && !(failure instanceof RebuildNeeded)) await halt(failure)
+        else await follow(claimed ?? (await waitForTurn()))
       } catch (error) {
         if (signal.aborted) return
         isSuperseded = error instanceof Superseded
@@ -179,6 +181,10 @@ export const startProjection = <Event extends DomainEvent, Tables extends Readon
     }
   }
 
+  /** What is damaged holds none. */
+  const storedParked = () =>
+    sink.parked().catch((error) => (sink.blame(error) === 'broken' ? [] : Promise.reject(error)))
+
   const attended: Attended = {
     writer: () => (phase === 'following' && holds.size === 0 ? writer : undefined),
     hasEnded: () => phase === 'stopped' && !signal.aborted,
@@ -187,11 +193,14 @@ export const startProjection = <Event extends DomainEvent, Tables extends Readon
       await subscription?.stop()
     },
     go: (why) => {
-      if (why === 'swap') go('halt')
+      if (why === 'swap') {
+        failure = undefined
+        go('halt')
+      }
       go(why)
     },
     position: () => (failure ? undefined : writer?.checkpoint().position),
-    release: sink.release,
+    skipped: async () => (attended.writer()?.parked() ?? (await storedParked())).filter((one) => !isWaiting(one)),
     startCopy: (copy, skipped, afterBatch) =>
       startProjection({ store, sink: copy, projection, skipped, afterBatch, logger }),
   }

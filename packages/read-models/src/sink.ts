@@ -70,7 +70,10 @@ export type Sink = {
 export type Scratch = {
   /** Goes on with what is there. Rows that it makes can be told from those of the one that serves. */
   readonly open: () => Sink
-  /** Puts it in the place of the one that serves, at once for every reader. Both have been released. */
+  /**
+   * Puts it, released, in the place of the one that serves, at once for every reader. Whoever has a claim on what serves
+   * keeps others out meanwhile, and has to claim anew.
+   */
   readonly swap: () => Promise<void>
   readonly drop: () => Promise<void>
 }

@@ -96,8 +96,11 @@ const openFeed = (db: Database.Database) => {
   }
 }
 
-/** An open file with its prepared statements. */
-const openFile = (file: string, projection: ReadModel) => {
+/**
+ * An open file with its prepared statements.
+ * @param inode of the file before it was opened: when another has taken its place meanwhile, that is noticed at the next look
+ */
+const openFile = (file: string, inode: number, projection: ReadModel) => {
   const db = new Database(file, { readonly: true, fileMustExist: true, timeout: busyTimeoutMs })
   try {
     const stored = checkpointQuery(db)
@@ -115,7 +118,7 @@ const openFile = (file: string, projection: ReadModel) => {
     const aside = db.prepare<[], AsideRow>('select eventId, stream, isSkipped from parked')
     const transaction = db.transaction((work: () => unknown) => work())
     return {
-      inode: statSync(file).ino,
+      inode,
       checkpoint: (): Place => {
         const row = place.get()
         if (!row) throw new Error(`${file} has lost its checkpoint.`)
@@ -158,7 +161,7 @@ export const openSqliteReader = ({
       const inode = statSync(file, { throwIfNoEntry: false })?.ino
       if (open && open.inode === inode) return
       detach()
-      if (inode !== undefined) open = openFile(file, projection)
+      if (inode !== undefined) open = openFile(file, inode, projection)
     } catch (error) {
       logger.debug({ err: error, file }, 'the read model cannot be read yet')
     }

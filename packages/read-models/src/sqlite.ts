@@ -72,8 +72,10 @@ const openSink = ({ file, build, projection, socket, logger }: SqliteSink) => {
   /** Another that was built again may have taken the place of the one that is open. */
   const opened = (): Database.Database => {
     if (db && inode !== inodeNow()) closeFile()
+    // Whose place is taken while it is opened must not pass for the one that took it.
+    const before = inodeNow()
     db ??= open()
-    inode = inodeNow()
+    inode = before ?? inodeNow()
     return db
   }
   const release = async () => closeFile()
@@ -113,8 +115,20 @@ const openSink = ({ file, build, projection, socket, logger }: SqliteSink) => {
   } satisfies Omit<Sink, 'rebuildAdvice'> & Pick<Waker, 'wake'>
 }
 
+/** Only the file takes the place, and its log stays behind while somebody else has it open. */
+const foldLog = (file: string): void => {
+  const db = new Database(file, { fileMustExist: true, timeout: busyTimeoutMs })
+  try {
+    const [outcome] = db.pragma('wal_checkpoint(truncate)') as [{ readonly busy: 0 | 1 }]
+    if (outcome.busy) throw new Error(`Somebody reads ${file}: its log cannot be folded in yet.`)
+  } finally {
+    db.close()
+  }
+}
+
 /** Every reader, when it next looks, opens the file that the name then leads to. */
 const takePlace = (built: string, file: string): void => {
+  foldLog(built)
   const directory = path.dirname(file)
   const stem = path.basename(file, '.sqlite')
   const ownName = `${stem}.${randomUUID()}.sqlite`
@@ -123,8 +137,8 @@ const takePlace = (built: string, file: string): void => {
   rmSync(link, { force: true })
   symlinkSync(ownName, link)
   renameSync(link, file)
-  // A new database of this name must not find the log of the old one.
-  for (const ending of ['-wal', '-shm']) rmSync(file + ending, { force: true })
+  // A new database of these names must not find the log of an old one.
+  for (const name of [file, built]) for (const ending of ['-wal', '-shm']) rmSync(name + ending, { force: true })
   const others = readdirSync(directory).filter(
     (name) => name.startsWith(`${stem}.`) && name.endsWith('.sqlite') && name !== `${stem}.sqlite` && name !== ownName,
   )

@@ -9,17 +9,20 @@ import type { Row } from './read-model.ts'
 import { openRows } from './rows.ts'
 import type { Checkpoint, Step } from './sink.ts'
 
+/** Which event it is, without what it says. */
+export type EventPlace = Pick<StoredEvent, 'id' | 'stream' | 'type' | 'revision' | 'position'>
+
 /** An event that a projection cannot take in, and why. */
 export class BadEvent extends Halt {
   override readonly name = 'BadEvent'
-  readonly event: StoredEvent
+  readonly event: EventPlace
   readonly why: string
 
-  constructor(event: StoredEvent, cause: unknown) {
-    const { type, stream, revision } = event
+  constructor({ id, stream, type, revision, position }: StoredEvent, cause: unknown) {
     const why = cause instanceof Error ? cause.message : String(cause)
     super(`${type} ${revision}@${stream}: ${why}`, { cause })
-    this.event = event
+    // Errors are logged with all that they hold: what belongs to a person is not among it.
+    this.event = { id, stream, type, revision, position }
     this.why = why
   }
 }
@@ -63,7 +66,9 @@ export const stepOver = <Event extends DomainEvent, Tables extends Readonly<Reco
     }),
   )
   const last = batch.events.at(-1)
-  const lastEvent = last ? { id: last.id, position: last.position } : from.lastEvent
+  // Events that waited are behind the checkpoint, which is told from another history by the last one before it.
+  const isNew = last && comparePosition(last.position, from.position) > 0
+  const lastEvent = isNew ? { id: last.id, position: last.position } : from.lastEvent
   return {
     from,
     to: { ...from, position: batch.position, lastEvent },

@@ -205,8 +205,15 @@ export const openWriter = async <Event extends DomainEvent, Tables extends Reado
     return behind ? advance(behind) : 'taken in'
   }
 
-  const unknown = skipped.filter(({ event }) => !parked.has(event.id))
+  const isInRows = ({ event }: ParkedEvent): boolean =>
+    comparePosition(event.position, checkpoint.position) <= 0 &&
+    !waiting().some((one) => one.event.stream === event.stream && one.event.revision < event.revision)
+  const unknown = skipped.filter((one) => !parked.has(one.event.id) && !isInRows(one))
   if (unknown.length > 0) await write({ events: [], position: checkpoint.position }, { put: unknown, removed: [] })
+  for (const { event, skipped: skip } of inOrder(skipped)) {
+    const found = waitingFor(event.id)
+    if (found && skip) await inTurn(() => goOnWithout(found, skip))
+  }
   // What is deployed now may be able to take in what the version before could not.
   for (const one of inOrder(waiting())) await inTurn(() => advance(one))
 

@@ -91,6 +91,19 @@ test('a successor gets in though the holder is stopped inside a transaction', as
   await successor.close()
 })
 
+test('a writer takes over though somebody reads all of the read model for long, as a backup does', async () => {
+  const first = openPostgresSink({ url: database.url, projection: tills, logger })
+  await first.claim(storeId)
+  await first.close()
+  await database.client.query(
+    'begin; lock table tills_v1.checkpoint, tills_v1.tills, tills_v1.feed in access share mode',
+  )
+  const second = openPostgresSink({ url: database.url, projection: tills, logger })
+  expect(await second.claim(storeId)).toMatchObject({ storeId })
+  await database.client.query('rollback')
+  await second.close()
+})
+
 test('what is read at once belongs together, also when the writer commits in between', async () => {
   const sink = openPostgresSink({ url: database.url, projection: tills, logger })
   const from = await sink.claim(storeId)

@@ -87,6 +87,15 @@ describe.each(Object.entries(places))('%s', (_name, openPlace) => {
     expect(stored.lastEvent?.position).toEqual(at(1))
   })
 
+  test('an event that waited for others does not take the place of the last one', async () => {
+    await commit([putIn('a', 1), putIn('b', 1)])
+    const { lastEvent, position } = checkpoint
+    const step = stepOver(tills, checkpoint, { events: [storedAt(1, putIn('c', 1))], position })
+    expect(await sink.commit({ ...step, parking: { put: [], removed: [] } })).toBe('committed')
+    expect((await place.rows()).value).toHaveLength(3)
+    expect((await sink.checkpoint()).lastEvent).toEqual(lastEvent)
+  })
+
   test('positions beyond 2^53 keep every digit', async () => {
     const far = 2n ** 62n + 1n
     await commit([], far)
@@ -148,6 +157,15 @@ describe.each(Object.entries(places))('%s', (_name, openPlace) => {
     const error = await sink.commit({ ...step, evolve }).catch((error: unknown) => error)
     expect(sink.blame(error)).toBe('refused')
     expect(inspect(error)).not.toContain('Ada')
+  })
+
+  test('nor does the error about an event, which is logged, say what is in it', async () => {
+    const bad: TillEvent = { type: 'TillBroken', data: { tillId: 'Ada Lovelace' } }
+    const event = { ...storedAt(1, bad), stream: 'till-a' }
+    const step = stepOver(tills, checkpoint, { events: [event], position: at(1) })
+    const error = await sink.commit(step).catch((error: unknown) => error)
+    expect(error).toMatchObject({ name: 'BadEvent', event: { stream: 'till-a', id: event.id } })
+    expect(inspect(error, { depth: null })).not.toContain('Ada')
   })
 
   test('a projection that asks for a row it did not name is told so', () => {

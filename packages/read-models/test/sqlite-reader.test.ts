@@ -1,5 +1,5 @@
 // What holds for SQLite alone: a file that is damaged or replaced under its readers.
-import { existsSync, mkdtempSync, rmSync } from 'node:fs'
+import { existsSync, mkdtempSync, renameSync, rmSync, symlinkSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import Database from 'better-sqlite3'
@@ -53,6 +53,47 @@ test('a file that has taken the place of another is the one that is read', async
   sink = openSqliteSink({ directory, projection: tills, logger })
   await sink.commit(stepOver(tills, await claimed(), { events: [storedAt(7, putIn('b', 1))], position: at(7) }))
   await until('the new file is read', () => reader.ready() && reader.checkpoint().commit === 7n)
+})
+
+test('a copy takes the place of what serves with all that is in it, also when somebody else has it open', async () => {
+  const copy = sink.scratch?.open()
+  const from = await copy?.claim(storeId)
+  if (!copy || !from) throw new Error('The claim was refused.')
+  await copy.commit(stepOver(tills, from, { events: [storedAt(1, putIn('a', 1))], position: at(1) }))
+  const other = new Database(path.join(directory, 'tills.v1.rebuild.sqlite'), { readonly: true })
+  expect(other.prepare('select * from tills').all()).toHaveLength(1)
+  await copy.close()
+  await sink.scratch?.swap()
+  await until('it is read', () => reader.ready() && reader.checkpoint().commit === 1n)
+  expect((await claimed()).position).toEqual(at(1))
+  other.close()
+})
+
+test('a file whose place is taken while it is opened is not read for ever', async () => {
+  const other = mkdtempSync(path.join(directory, 'other-'))
+  const newer = openSqliteSink({ directory: other, projection: tills, logger })
+  const from = await newer.claim(storeId)
+  if (!from) throw new Error('The claim was refused.')
+  await newer.commit(stepOver(tills, from, { events: [], position: at(7) }))
+  await newer.close()
+  const link = path.join(directory, 'link')
+  symlinkSync(path.join(other, 'tills.v1.sqlite'), link)
+  let looks = 0
+  const opened = openSqliteReader({
+    directory,
+    projection: {
+      ...tills,
+      // Looked at when the file is open.
+      get tables() {
+        if (looks++ === 0) renameSync(link, file)
+        return tills.tables
+      },
+    },
+    logger,
+  })
+  await until('the new one is read', () => opened.ready() && opened.checkpoint().commit === 7n)
+  expect(looks).toBeGreaterThan(1)
+  opened.close()
 })
 
 test('tables of another shape under the same version are not read', async () => {
