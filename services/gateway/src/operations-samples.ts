@@ -8,7 +8,7 @@ export const sampledEveryMs = 2_000
 const keptMs = 5 * 60_000
 const samplesMax = keptMs / sampledEveryMs
 /** So long after an operator looked last, samples go on. */
-const watchedMs = 5 * 60_000
+const watchedMsDefault = 5 * 60_000
 /** Several operators share a look of this age. */
 const freshMs = 1_000
 /** A rate is told over so long: a batch a second is no zigzag. */
@@ -44,7 +44,11 @@ export type Samples = {
   readonly stop: () => void
 }
 
-export const keepSamples = (look: () => Promise<Look>, followers: readonly Pick<Follower, 'name'>[]): Samples => {
+export const keepSamples = (
+  look: () => Promise<Look>,
+  followers: readonly Pick<Follower, 'name'>[],
+  { watchedMs = watchedMsDefault } = {},
+): Samples => {
   const ending = new AbortController()
   const samples = new Map<FollowerName, Sample[]>(followers.map(({ name }) => [name, []]))
   let watchedAtMs = Number.NEGATIVE_INFINITY

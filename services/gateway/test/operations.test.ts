@@ -21,7 +21,7 @@ import { openDatabase } from '../../jobs/src/database.ts'
 import { openLedger } from '../../jobs/src/ledger.ts'
 import { reactions } from '../../jobs/src/reactions.ts'
 import { registerRoutes } from '../../jobs/src/routes.ts'
-import { ratesOf } from '../src/operations-samples.ts'
+import { keepSamples, ratesOf } from '../src/operations-samples.ts'
 import { connectLive, startEdge, startGateway } from './support.ts'
 
 const logger = createLogger({ service: 'test', level: 'silent' })
@@ -336,6 +336,20 @@ it('counts jobs and has one run again that failed for good, by the jobs service,
 
 it('knows what the jobs follow', () => {
   expect(jobsCategories).toEqual(reactions.categories)
+})
+
+it('looks at nothing any more, and keeps nothing, once nobody has looked for a while', async () => {
+  let looks = 0
+  const look = async () => {
+    looks += 1
+    return { at: new Date(0), head: undefined, postgresAnswers: true, followers: new Map(), jobs: undefined }
+  }
+  const samples = keepSamples(look, [{ name: 'loans' }], { watchedMs: 1 })
+  onTestFinished(samples.stop)
+  await samples.watch()
+  await expect.poll(() => samples.historyOf('loans').lagMs, { timeout: deadlineMs }).toEqual([null])
+  await expect.poll(() => samples.historyOf('loans').lagMs, { timeout: deadlineMs }).toEqual([])
+  expect(looks).toBe(1)
 })
 
 it('tells rates over some seconds, and none over a gap or where counting began anew', () => {

@@ -57,6 +57,7 @@ describe.each(ways)('scripts $scripts, $width px', (way) => {
     const drawing = page.getByRole('img', { name: 'Event store: Answers.' })
     await drawing.waitFor()
     await page.getByText('Nothing is parked.').waitFor()
+    await page.getByText('Everything runs. Nothing waits for you.').waitFor()
     const row = page.getByRole('row', { name: /^consents/ })
     await row.getByText('Live').waitFor()
     await expectUsable(page, way)
@@ -64,6 +65,7 @@ describe.each(ways)('scripts $scripts, $width px', (way) => {
     await row.getByRole('button', { name: 'Pause consents' }).click()
     await page.getByText('consents is paused').waitFor()
     await row.getByText('by otto').waitFor()
+    await page.getByRole('link', { name: 'consents: paused' }).waitFor()
     expect(await drawing.getAttribute('aria-label')).toContain('consents: Paused')
     await expectUsable(page, way)
     await row.getByRole('button', { name: 'Resume consents' }).click()
@@ -103,6 +105,14 @@ describe.each(ways)('scripts $scripts, $width px', (way) => {
     const asUnderwriter = await world.open('/underwriting', way, 'underwriter')
     await asUnderwriter.getByText('Something that happened lately is not shown here yet.').waitFor()
     await expectUsable(asUnderwriter, way)
+    for (const path of [
+      '/underwriting/decided',
+      '/underwriting/numbers',
+      `/applications/${stream.slice('loan-'.length)}`,
+    ])
+      expect(await (await fetch(world.urlOf(path, 'underwriter'))).text()).toContain('is not shown here yet')
+    // Nothing of consents is parked.
+    expect(await (await fetch(world.urlOf('/consents', 'underwriter'))).text()).not.toContain('is not shown here yet')
 
     await item.getByRole('button', { name: 'Try again' }).click()
     await page.getByText('The event is tried again in loans.').waitFor()

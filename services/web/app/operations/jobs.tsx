@@ -7,7 +7,7 @@ const text = (number: number | undefined) => number?.toLocaleString('en') ?? 'no
 export const Numbers = ({ overview: { live, jobs, webhooks } }: { overview: Operations }) => {
   const sum = (of: 'running' | 'due' | 'parked') => jobs?.reduce((total, one) => total + one[of], 0)
   return (
-    <dl className="cards">
+    <dl className="cards three">
       <StatCard label={`Live sockets, of ${text(live.socketsMax)}`} value={text(live.sockets)} />
       <StatCard label={`Live queries, ${live.queriesPerSocketMax} a socket`} value={text(live.queries)} />
       <StatCard

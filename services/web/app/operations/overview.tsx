@@ -5,6 +5,7 @@ import { Connection } from '../live/connection.tsx'
 import { useFresh } from '../live/use-fresh.ts'
 import { useKeptFocus } from '../shared/use-kept-focus.ts'
 import type { Route } from './+types/overview'
+import { AtAGlance } from './at-a-glance.tsx'
 import { Followers, Rebuilds } from './followers.tsx'
 import { Jobs, Numbers } from './jobs.tsx'
 import { act, readOperations } from './operations.server.ts'
@@ -56,6 +57,7 @@ export default function Overview({ loaderData, actionData }: Route.ComponentProp
       <title>Operations · Headwater</title>
       <section>
         <Tabs />
+        <AtAGlance overview={overview} />
         <Connection live={live} openedAt={openedAt} />
         {actionData?.refused ? (
           <div className="summary" role="alert">

@@ -15,7 +15,8 @@ export const standingOf = (follower: FollowerShown, store: Operations['store']):
   if (!store.answers) return { mood: 'waits', text: 'Store is away' }
   if (!isWritten) return { mood: 'bad', text: 'Stopped' }
   if (parked > 0) return { mood: 'bad', text: `${parked} parked` }
-  if (lagMs !== null && lagMs > behindMs) return { mood: 'waits', text: 'Behind' }
+  if (lagMs === null) return { mood: 'waits', text: 'Lag not known' }
+  if (lagMs > behindMs) return { mood: 'waits', text: 'Behind' }
   return { mood: 'good', text: rebuild ? 'Live, rebuilding' : 'Live' }
 }
 

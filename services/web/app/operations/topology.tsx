@@ -60,6 +60,7 @@ const partsOf = ({ store, postgres, live, jobs, webhooks, followers }: Operation
   return {
     store: known(store.answers),
     postgres: known(postgres.answers),
+    sqlite: known(!followers.some(({ place, state }) => place === 'edge' && state === 'away')),
     followers: followers.map((follower) => ({ follower, standing: standingOf(follower, store) })),
     gateway: { mood: 'good', text: 'Answers' } as const,
     sockets: {
@@ -86,7 +87,7 @@ const summaryOf = ({ store, followers, gateway: _gateway, ...parts }: ReturnType
 const edgeRows = 2
 
 const Wide = ({ parts, label }: { parts: ReturnType<typeof partsOf>; label: string }) => {
-  const { store, followers, postgres, gateway, sockets, thirdParties } = parts
+  const { store, followers, postgres, sqlite, gateway, sockets, thirdParties } = parts
   const rows = followers.length
   const jobsRow = rows - 1
   const half = spanOf(rows) / 2
@@ -101,7 +102,7 @@ const Wide = ({ parts, label }: { parts: ReturnType<typeof partsOf>; label: stri
           <Arrow from={400} to={490} y={midOf(row)} label={rateOf(follower)} />
         </g>
       ))}
-      <Box x={490} y={yOf(0)} width={170} height={spanOf(edgeRows)} title="SQLite, this node" standing={gateway} />
+      <Box x={490} y={yOf(0)} width={170} height={spanOf(edgeRows)} title="SQLite, this node" standing={sqlite} />
       <Box
         x={490}
         y={yOf(edgeRows)}
