@@ -1,10 +1,10 @@
 // Everything that follows the event store, and where each keeps what it knows: read from there, whether or not it runs.
 import { existsSync } from 'node:fs'
-import { connect } from 'node:net'
 import path from 'node:path'
 import { audit } from '@headwater/read-models/audit'
 import { type CheckpointRow, checkpointOf } from '@headwater/read-models/checkpoint-row'
 import { consents } from '@headwater/read-models/consents'
+import { jobsCategories } from '@headwater/read-models/followers'
 import { loans } from '@headwater/read-models/loans'
 import { type ParkedEvent, parkedFromRow } from '@headwater/read-models/parked'
 import { readParked } from '@headwater/read-models/postgres-parked'
@@ -16,13 +16,13 @@ import type { Checkpoint } from '@headwater/read-models/sink'
 import { busyTimeoutMs, checkpointQuery, socketFile, sqliteFile } from '@headwater/read-models/sqlite-file'
 import { openSqliteWishes } from '@headwater/read-models/sqlite-wishes'
 import { underwriting } from '@headwater/read-models/underwriting'
+import { hasWaker } from '@headwater/read-models/wake'
 import type { Wishes } from '@headwater/read-models/wishes'
 import Database from 'better-sqlite3'
 import pg from 'pg'
 import { Refusal } from './refusal.ts'
 import { didYouMean } from './suggest.ts'
 
-const socketTimeoutMs = 500
 const undefinedTable = '42P01'
 const invalidSchema = '3F000'
 
@@ -47,9 +47,6 @@ export type Follower = {
   readonly isWritten: () => Promise<boolean>
 }
 
-/** What the services' reactions follow; services/jobs/src/contexts.ts has the contexts. */
-export const jobsCategories: readonly string[] = ['loan', 'applicant', 'patient']
-
 export const edgeModels: readonly Model[] = [loans, consents]
 export const dashboardModels: readonly Model[] = [underwriting, audit]
 
@@ -66,19 +63,6 @@ export const readFile = <T>(file: string, read: (db: Database.Database) => T): T
     db.close()
   }
 }
-
-/** A socket without anybody behind it refuses. */
-const answers = (file: string): Promise<boolean> =>
-  new Promise((resolve) => {
-    const socket = connect(file)
-    const settle = (does: boolean) => {
-      socket.destroy()
-      resolve(does)
-    }
-    socket.setTimeout(socketTimeoutMs, () => settle(false))
-    socket.once('connect', () => settle(true))
-    socket.once('error', () => settle(false))
-  })
 
 const edgeFollower = (directory: string, model: Model): Follower => {
   const { name, version, categories } = model
@@ -122,7 +106,7 @@ const edgeFollower = (directory: string, model: Model): Follower => {
       },
       remove: async (wish) => isThere() && wishing((wishes) => wishes.remove(wish)),
     },
-    isWritten: () => answers(socketFile(directory, model)),
+    isWritten: () => hasWaker(socketFile(directory, model)),
   }
 }
 

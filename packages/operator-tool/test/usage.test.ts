@@ -3,9 +3,8 @@ import { readFileSync } from 'node:fs'
 import path from 'node:path'
 import { start } from '@headwater/embedded-eventstore'
 import { describe, expect, test } from 'vitest'
-import { reactions } from '../../../services/jobs/src/reactions.ts'
 import { commands } from '../src/commands.ts'
-import { dashboardModels, edgeModels, jobsCategories } from '../src/followers.ts'
+import { dashboardModels, edgeModels } from '../src/followers.ts'
 import { startProcess, use } from './support.ts'
 
 const root = path.resolve(import.meta.dirname, '../../..')
@@ -89,9 +88,8 @@ describe('names agree', () => {
       ),
     ].map(([, name]) => name)
 
-  test("with the projectors' read models, and the jobs' categories", () => {
+  test("with the projectors' read models", () => {
     expect(edgeModels.map(({ name }) => name)).toEqual(modelsOf('edge-projector'))
     expect(dashboardModels.map(({ name }) => name)).toEqual(modelsOf('dashboard-projector'))
-    expect(jobsCategories.toSorted()).toEqual(reactions.categories.toSorted())
   })
 })

@@ -1,5 +1,4 @@
 // Everything that follows the event store, as operators see it: read from where it keeps what it knows, whether or not it runs.
-import { connect } from 'node:net'
 import type { FollowerName } from '@headwater/deciders/operations'
 import type { Position } from '@headwater/eventstore/position'
 import { CompiledQuery } from 'kysely'
@@ -18,9 +17,8 @@ import { socketFile } from './sqlite-file.ts'
 import type { SqliteReader } from './sqlite-reader.ts'
 import { openSqliteWishes } from './sqlite-wishes.ts'
 import { underwriting } from './underwriting.ts'
+import { hasWaker } from './wake.ts'
 import type { Wishes } from './wishes.ts'
-
-const socketTimeoutMs = 250
 
 export type FollowerState = {
   readonly position: Position
@@ -51,19 +49,6 @@ type Model = ReadModel & Named & { readonly categories: readonly string[] }
 /** What the reactions of services/jobs follow. */
 export const jobsCategories: readonly string[] = ['loan', 'applicant', 'patient']
 
-/** A socket file that nobody listens at any more refuses. */
-const isListenedAt = (file: string): Promise<boolean> =>
-  new Promise((resolve) => {
-    const socket = connect(file)
-    const settle = (does: boolean) => {
-      socket.destroy()
-      resolve(does)
-    }
-    socket.setTimeout(socketTimeoutMs, () => settle(false))
-    socket.once('connect', () => settle(true))
-    socket.once('error', () => settle(false))
-  })
-
 const latestChange = (feed: string, column: string) =>
   CompiledQuery.raw(`select coalesce(max(${column}), 0) as changes from ${feed}`) as CompiledQuery<{ changes: number }>
 const parkedDetails = CompiledQuery.raw('select details from parked') as CompiledQuery<{ details: string }>
@@ -79,7 +64,7 @@ const atEdge = (directory: string, model: Model, reader: SqliteReader): Follower
     canBeRebuilt: true,
     state: async () => {
       const { value, checkpoint: position, parkedStreams } = reader.rows(latestChange('feed', 'lastChange'))
-      const isWritten = await isListenedAt(socketFile(directory, model))
+      const isWritten = await hasWaker(socketFile(directory, model))
       return { position, changes: value[0]?.changes ?? 0, parked: parkedStreams.length, isWritten }
     },
     parked: async () => reader.rows(parkedDetails).value.map(({ details }) => parkedFromRow(details)),

@@ -30,23 +30,3 @@ export const readJobsOverview = async (pool: Pool): Promise<JobsOverview> => {
   const { rows } = await pool.query<JobsOverview['webhooks']>(countDeliveries)
   return { jobs, webhooks: rows[0] ?? { waiting: 0, parked: 0 } }
 }
-
-/** Without what it is about, which may concern people. */
-export type ParkedJob = {
-  readonly id: string
-  readonly eventId: string
-  readonly kind: string
-  readonly stream: string
-  readonly parkedAt: Date
-  readonly error: string
-}
-
-/** The oldest first. */
-export const readParkedJobs = async (pool: Pool, limit: number): Promise<readonly ParkedJob[]> => {
-  const { rows } = await pool.query<ParkedJob>(
-    `select id, event_id as "eventId", kind, stream, parked_at as "parkedAt", error
-     from headwater.jobs where parked_at is not null order by parked_at limit $1`,
-    [limit],
-  )
-  return rows
-}

@@ -11,6 +11,7 @@ const question = '?\n'
 const unknown = '-\n'
 /** A writer that takes longer stands still; another may have taken its place. */
 const answerMsMax = 1_500
+const connectMsMax = 500
 
 export type Waker = { readonly wake: () => void; readonly close: () => void }
 
@@ -57,6 +58,19 @@ export const startWaker = (file: string, needed: () => Promise<Position>, logger
     },
   }
 }
+
+/** Somebody writes the file, as far as that shows: a socket that nobody listens at any more refuses. */
+export const hasWaker = (file: string): Promise<boolean> =>
+  new Promise((resolve) => {
+    const socket = connect(file)
+    const settle = (does: boolean) => {
+      socket.destroy()
+      resolve(does)
+    }
+    socket.setTimeout(connectMsMax, () => settle(false))
+    socket.once('connect', () => settle(true))
+    socket.once('error', () => settle(false))
+  })
 
 export type Listener = {
   /** How far rows have to be to be current. Rejects when the writer does not know, is gone, or silent: that ends the listening. */

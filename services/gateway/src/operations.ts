@@ -12,7 +12,7 @@ import type { EventStore } from '@headwater/eventstore/client'
 import { comparePosition, formatPosition, parsePosition } from '@headwater/eventstore/position'
 import type { HttpServer } from '@headwater/http-kit/server'
 import type { Follower } from '@headwater/read-models/followers'
-import { type ParkedJob, readParkedJobs } from '@headwater/read-models/jobs-overview'
+import { type ParkedJob, parkedJobs } from '@headwater/read-models/job-list'
 import { inOrder, isWaiting, type ParkedEvent } from '@headwater/read-models/parked'
 import type { Progress, Wish } from '@headwater/read-models/wishes'
 import type { Pool } from 'pg'
@@ -128,7 +128,7 @@ const readParkedList = async ({ followers, pool, people }: OperationsOptions): P
     return inOrder(parked).map((one) => ({ follower, one, wishes }))
   })
   const read = await Promise.all(events.map((one, n) => one.catch(away(followers[n]?.name ?? 'jobs'))))
-  const jobs: readonly ParkedJob[] = await readParkedJobs(pool, parkedListedMax).catch(away('jobs'))
+  const jobs: readonly ParkedJob[] = await parkedJobs(pool, parkedListedMax).catch(away('jobs'))
   const found = read.flat()
   const names = await people.namesOf(found.map(({ one }) => one.skipped?.by ?? null))
   const shown = found.map((one) => eventShown(one, names))
