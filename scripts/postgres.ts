@@ -25,6 +25,8 @@ const setpriv = '/usr/bin/setpriv'
 export type Postgres = {
   readonly url: string
   readonly stop: () => Promise<void>
+  /** Ends it without a word. Whoever starts it again waits for what it leaves behind. */
+  readonly kill: () => Promise<void>
   /** Resolves when it has ended, by itself or not. */
   readonly ended: Promise<void>
 }
@@ -52,8 +54,11 @@ export const startPostgres = async (options: {
   if (!options.durable) settings.push('-c', 'fsync=off', '-c', 'synchronous_commit=off', '-c', 'full_page_writes=off')
   for (let tries = 1; ; tries++) {
     const outcome = await launch(path.join(native, 'bin/postgres'), ['-D', dataDir, ...settings], owner)
-    const { stop, ended } = outcome
-    if (stop) return { url: `postgres://postgres@127.0.0.1:${port}/postgres`, stop, ended }
+    if (outcome.end) {
+      const { end, ended } = outcome
+      const url = `postgres://postgres@127.0.0.1:${port}/postgres`
+      return { url, stop: () => end('SIGINT'), kill: () => end('SIGKILL'), ended }
+    }
     const predecessorIsLeaving = /already exists|still in use/.test(outcome.log)
     if (!predecessorIsLeaving || tries === startTriesMax) throw new Error(`PostgreSQL did not start: ${outcome.log}`)
     await sleep(startRetryDelayMs)
@@ -121,7 +126,11 @@ const initialise = (native: string, dataDir: string, durable: boolean, user: Use
   return user
 }
 
-type Launched = { readonly log: string; readonly ended: Promise<void>; readonly stop?: () => Promise<void> }
+type Launched = {
+  readonly log: string
+  readonly ended: Promise<void>
+  readonly end?: (signal: NodeJS.Signals) => Promise<void>
+}
 
 const launch = async (binary: string, args: readonly string[], user: User | undefined): Promise<Launched> => {
   // setpriv (on every Debian) has the kernel send SIGINT, a fast shutdown, when this process dies, even by SIGKILL.
@@ -144,9 +153,9 @@ const launch = async (binary: string, args: readonly string[], user: User | unde
     })
   })
   if ((await Promise.race([ready, ended])) !== 'ready') return { log, ended }
-  const stop = async () => {
-    child.kill('SIGINT')
+  const end = async (signal: NodeJS.Signals) => {
+    child.kill(signal)
     await ended
   }
-  return { log, ended, stop }
+  return { log, ended, end }
 }

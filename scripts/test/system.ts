@@ -1,98 +1,23 @@
 // The whole system as processes of a test's own: started on free ports, killed, restarted, and asked over HTTP.
-import { type ChildProcess, spawn } from 'node:child_process'
 import { randomUUID } from 'node:crypto'
 import { rmSync } from 'node:fs'
 import path from 'node:path'
-import { setTimeout as sleep } from 'node:timers/promises'
 import { Client } from 'pg'
 import { startIssuer, type TestIssuer } from '../../packages/http-kit/test/issuer.ts'
 import { freePort } from '../free-port.ts'
-import { testDatabase } from './database.ts'
+import { createPart, type Part } from './part.ts'
 import { startSignedIn } from './signed-in.ts'
 
-const readyMsMax = 60_000
+export type { Part } from './part.ts'
+export { until } from './until.ts'
+
+const answerMsMax = 60_000
 /** One person, whichever replica answers them. */
 export const underwriter = 'grace'
 const tokenLifetimeSeconds = 24 * 60 * 60
 const applicantKey = randomUUID()
 const webhookKey = randomUUID()
 const root = path.resolve(import.meta.dirname, '../..')
-
-/** Waits until `check` holds. The deadline is a limit, not a measurement. */
-export const until = async (what: string, check: () => boolean | Promise<boolean>, deadlineMs = 30_000) => {
-  const deadline = Date.now() + deadlineMs
-  while (!(await check())) {
-    if (Date.now() > deadline) throw new Error(`Still waiting after ${deadlineMs} ms: ${what}`)
-    await sleep(20)
-  }
-}
-
-/** One process of the system, which can be killed and comes back on the same port with the same data. */
-export type Part = {
-  readonly name: string
-  readonly url: string
-  /** @param more settings for this run of it only */
-  readonly start: (more?: Readonly<Record<string, string>>) => Promise<void>
-  /** Ends it without a word, as a crash does. */
-  readonly kill: () => Promise<void>
-  readonly stop: () => Promise<void>
-  readonly signal: (signal: NodeJS.Signals) => void
-  /** What it wrote, for the message of a test that fails. */
-  readonly output: () => string
-}
-
-const part = (name: string, script: string, port: number, env: Record<string, string>, readyPath?: string): Part => {
-  const url = `http://127.0.0.1:${port}`
-  let child: ChildProcess | undefined
-  let output = ''
-
-  const ended = (process: ChildProcess) =>
-    new Promise<void>((resolve) => {
-      if (process.exitCode !== null || process.signalCode !== null) resolve()
-      else process.once('exit', () => resolve())
-    })
-  const end = async (signal: NodeJS.Signals) => {
-    const running = child
-    child = undefined
-    if (!running) return
-    running.kill(signal)
-    await ended(running)
-  }
-  return {
-    name,
-    url,
-    output: () => output,
-    start: async (more) => {
-      const started = spawn(process.execPath, [path.join(root, script)], {
-        cwd: root,
-        env: { ...process.env, LOG_LEVEL: 'warn', ...env, ...more },
-        stdio: ['ignore', 'pipe', 'pipe'],
-      })
-      child = started
-      const listening = new Promise<void>((resolve) => {
-        for (const stream of [started.stdout, started.stderr])
-          stream?.setEncoding('utf8').on('data', (text: string) => {
-            output = (output + text).slice(-20_000)
-            resolve()
-          })
-      })
-      const failed = ended(started).then(() => {
-        if (child === started) throw new Error(`${name} ended while starting:\n${output}`)
-      })
-      const ready = readyPath
-        ? until(
-            `${name} is ready`,
-            async () => (await fetch(url + readyPath).catch(() => undefined))?.ok === true,
-            readyMsMax,
-          )
-        : listening
-      await Promise.race([ready, failed])
-    },
-    kill: () => end('SIGKILL'),
-    stop: () => end('SIGTERM'),
-    signal: (signal) => void child?.kill(signal),
-  }
-}
 
 export type System = {
   readonly eventstore: Part
@@ -104,6 +29,8 @@ export type System = {
   readonly web: Part
   readonly dashboardProjector: Part
   readonly jobs: Part
+  /** One more of each of which one works at a time, where a test wants them. */
+  readonly standBys: readonly Part[]
   readonly gateway: Part
   readonly issuer: TestIssuer
   /** Headers of the underwriter's requests. */
@@ -113,136 +40,122 @@ export type System = {
   /** The gateway as a browser finds it in which somebody is signed in. */
   readonly urlFor: { readonly applicant: string; readonly underwriter: string }
   readonly eventstoreUrl: string
+  /** Where the edge's SQLite files are. */
+  readonly edgeDirectory: string
   /** What names applicants' streams. */
   readonly applicantKey: string
   readonly databaseUrl: string
   readonly stop: () => Promise<void>
 }
 
+/** What a test has otherwise than it would be. */
+export type Surroundings = {
+  readonly loanReplicas?: number
+  /** One more of each of which one works at a time. */
+  readonly standBys?: boolean
+  /** Without, nobody serves pages. */
+  readonly pages?: boolean
+  /** An empty one; by default on the server that the run was given. */
+  readonly database?: { readonly url: string; readonly remove: () => Promise<void> }
+  /** What a part is told of where a store is: its address, or that of something in between. */
+  readonly wayTo?: (part: string, address: string) => Promise<string>
+  /** More settings of a part, for every run of it. */
+  readonly settingsOf?: (part: string) => Readonly<Record<string, string>>
+}
+
+/** Vitest's, so that whoever brings a database can run without it. */
+const givenDatabase = async () => (await import('./database.ts')).testDatabase()
+
 /** Starts all of it with empty data. */
-export const startSystem = async ({ loanReplicas = 1 }: { loanReplicas?: number } = {}): Promise<System> => {
+export const startSystem = async ({
+  loanReplicas = 1,
+  standBys: hasStandBys = false,
+  pages = true,
+  database: own,
+  wayTo = async (_part, address) => address,
+  settingsOf = () => ({}),
+}: Surroundings = {}): Promise<System> => {
   const directory = path.join(root, '.data', 'test', randomUUID())
-  const database = await testDatabase()
+  const edgeDirectory = path.join(directory, 'edge')
+  const database = own ?? (await givenDatabase())
   // Longer than any run: nobody here refreshes tokens.
   const issuer = await startIssuer({ lifetimeSeconds: tokenLifetimeSeconds })
-  const [
-    eventstorePort,
-    sandboxPort,
-    smtpPort,
-    consentPort,
-    projectorPort,
-    dashboardProjectorPort,
-    jobsPort,
-    webPort,
-    gatewayPort,
-  ] = [
-    await freePort(),
-    await freePort(),
-    await freePort(),
-    await freePort(),
-    await freePort(),
-    await freePort(),
-    await freePort(),
-    await freePort(),
-    await freePort(),
-  ]
-  const loanPorts = await Promise.all(Array.from({ length: loanReplicas }, freePort))
+  const eventstorePort = await freePort()
+  const smtpPort = await freePort()
   const eventstoreUrl = `esdb://127.0.0.1:${eventstorePort}?tls=false`
-  const edge = { EVENTSTORE_URL: eventstoreUrl, EDGE_DIRECTORY: path.join(directory, 'edge') }
-  const ready = '/health/ready'
 
-  const eventstore = part('eventstore', 'packages/embedded-eventstore/src/main.ts', eventstorePort, {
+  const service = async (service: string, settings: Readonly<Record<string, string>>, name = service) => {
+    const port = await freePort()
+    const env = { ...settings, PORT: String(port), ...settingsOf(name) }
+    return createPart(name, `services/${service}/src/main.ts`, port, env, '/health/ready')
+  }
+  const toEvents = async (name: string) => ({ EVENTSTORE_URL: await wayTo(name, eventstoreUrl) })
+  const toDatabase = async (name: string) => ({ DATABASE_URL: await wayTo(name, database.url) })
+
+  const eventstore = createPart('eventstore', 'packages/embedded-eventstore/src/main.ts', eventstorePort, {
     EMBEDDED_EVENTSTORE_PORT: String(eventstorePort),
     EMBEDDED_EVENTSTORE_DIRECTORY: path.join(directory, 'eventstore'),
+    ...settingsOf('eventstore'),
   })
-  const sandbox = part(
-    'sandbox',
-    'services/sandbox/src/main.ts',
-    sandboxPort,
-    { PORT: String(sandboxPort), SMTP_PORT: String(smtpPort) },
-    ready,
-  )
-  const loans = loanPorts.map((port, index) =>
-    part(
-      `loan ${index + 1}`,
-      'services/loan/src/main.ts',
-      port,
+  const sandbox = await service('sandbox', { SMTP_PORT: String(smtpPort) })
+  const applicants = { CREDIT_BUREAU_URL: sandbox.url, APPLICANT_KEY: applicantKey }
+  const loan = async (_: unknown, index: number) => {
+    const name = `loan ${index + 1}`
+    return service('loan', { ...(await toEvents(name)), ...applicants, ...issuer.env }, name)
+  }
+  const loans = await Promise.all(Array.from({ length: loanReplicas }, loan))
+  const consent = await service('consent', { ...(await toEvents('consent')), ...issuer.env })
+  const projector = await service('edge-projector', {
+    ...(await toEvents('edge-projector')),
+    EDGE_DIRECTORY: edgeDirectory,
+  })
+  const startDashboardProjector = async (name: string) =>
+    service('dashboard-projector', { ...(await toEvents(name)), ...(await toDatabase(name)) }, name)
+  const startJobs = async (name: string) =>
+    service(
+      'jobs',
       {
-        PORT: String(port),
-        EVENTSTORE_URL: eventstoreUrl,
-        CREDIT_BUREAU_URL: sandbox.url,
-        APPLICANT_KEY: applicantKey,
+        ...(await toEvents(name)),
+        ...(await toDatabase(name)),
+        ...applicants,
+        SMTP_URL: `smtp://127.0.0.1:${smtpPort}`,
+        WEBHOOK_KEY: webhookKey,
+        WEBHOOK_ALLOW_PRIVATE: '1',
         ...issuer.env,
       },
-      ready,
-    ),
-  )
-  const consent = part(
-    'consent',
-    'services/consent/src/main.ts',
-    consentPort,
-    { PORT: String(consentPort), EVENTSTORE_URL: eventstoreUrl, ...issuer.env },
-    ready,
-  )
-  const projector = part(
-    'edge-projector',
-    'services/edge-projector/src/main.ts',
-    projectorPort,
-    { PORT: String(projectorPort), ...edge },
-    ready,
-  )
-  const web = part(
-    'web',
-    'services/web/src/main.ts',
-    webPort,
-    { PORT: String(webPort), GATEWAY_URL: `http://127.0.0.1:${gatewayPort}` },
-    ready,
-  )
-  const dashboardProjector = part(
-    'dashboard-projector',
-    'services/dashboard-projector/src/main.ts',
-    dashboardProjectorPort,
-    { PORT: String(dashboardProjectorPort), EVENTSTORE_URL: eventstoreUrl, DATABASE_URL: database.url },
-    ready,
-  )
-  const jobs = part(
-    'jobs',
-    'services/jobs/src/main.ts',
-    jobsPort,
-    {
-      PORT: String(jobsPort),
-      EVENTSTORE_URL: eventstoreUrl,
-      DATABASE_URL: database.url,
-      CREDIT_BUREAU_URL: sandbox.url,
-      SMTP_URL: `smtp://127.0.0.1:${smtpPort}`,
-      APPLICANT_KEY: applicantKey,
-      WEBHOOK_KEY: webhookKey,
-      WEBHOOK_ALLOW_PRIVATE: '1',
-      ...issuer.env,
-    },
-    ready,
-  )
-  const gateway = part(
+      name,
+    )
+  const dashboardProjector = await startDashboardProjector('dashboard-projector')
+  const jobs = await startJobs('jobs')
+  const standBys = hasStandBys
+    ? [await startDashboardProjector('dashboard-projector 2'), await startJobs('jobs 2')]
+    : []
+  const gatewayPort = await freePort()
+  const gatewayUrl = `http://127.0.0.1:${gatewayPort}`
+  const web = await service('web', { GATEWAY_URL: gatewayUrl })
+  const gateway = createPart(
     'gateway',
     'services/gateway/src/main.ts',
     gatewayPort,
     {
       PORT: String(gatewayPort),
-      ...edge,
+      ...(await toEvents('gateway')),
+      ...(await toDatabase('gateway')),
+      EDGE_DIRECTORY: edgeDirectory,
       WEB_URL: web.url,
-      DATABASE_URL: database.url,
       LOAN_URL: loans[0]?.url ?? '',
       CONSENT_URL: consent.url,
       JOBS_URL: jobs.url,
       ...issuer.env,
-      PUBLIC_URL: `http://127.0.0.1:${gatewayPort}`,
+      PUBLIC_URL: gatewayUrl,
       SESSION_KEY: randomUUID(),
       CAPABILITY_PRIVATE_KEY: issuer.capabilityPrivateKey,
       OIDC_CLIENT_SECRET: randomUUID(),
       // Everybody of a test has one address.
       APPLY_LIMIT_PER_HOUR: '1000000',
+      ...settingsOf('gateway'),
     },
-    ready,
+    '/health/ready',
   )
 
   const bearer = (token: string) => ({ authorization: `Bearer ${token}` })
@@ -253,18 +166,19 @@ export const startSystem = async ({ loanReplicas = 1 }: { loanReplicas?: number 
   ] as const
   const urlFor = { applicant: browsers[0].url, underwriter: browsers[1].url }
 
-  const parts = [eventstore, sandbox, ...loans, consent, projector, dashboardProjector, jobs, web, gateway]
+  const middle = [sandbox, ...loans, consent, projector, dashboardProjector, jobs, ...standBys]
+  const front = [...(pages ? [web] : []), gateway]
   const stop = async () => {
     await Promise.all(browsers.map((browser) => browser.stop()))
-    for (const running of parts.toReversed()) await running.stop()
+    for (const running of [eventstore, ...middle, ...front].toReversed()) await running.stop()
     await issuer.stop()
     rmSync(directory, { recursive: true, force: true })
     await database.remove()
   }
   try {
     await eventstore.start()
-    await Promise.all([sandbox, ...loans, consent, projector, dashboardProjector, jobs].map((one) => one.start()))
-    await Promise.all([web, gateway].map((one) => one.start()))
+    await Promise.all(middle.map((one) => one.start()))
+    await Promise.all(front.map((one) => one.start()))
   } catch (error) {
     await stop()
     throw error
@@ -277,6 +191,7 @@ export const startSystem = async ({ loanReplicas = 1 }: { loanReplicas?: number 
     projector,
     dashboardProjector,
     jobs,
+    standBys,
     web,
     gateway,
     issuer,
@@ -284,6 +199,7 @@ export const startSystem = async ({ loanReplicas = 1 }: { loanReplicas?: number 
     asApplicantOf: async (loanId) => bearer(await issuer.capabilityOf(loanId)),
     urlFor,
     eventstoreUrl,
+    edgeDirectory,
     applicantKey,
     databaseUrl: database.url,
     stop,
@@ -308,7 +224,7 @@ export const post = async (url: string, body: object = {}, headers: Record<strin
     method: 'POST',
     headers: { 'content-type': 'application/json', ...headers },
     body: JSON.stringify(body),
-    signal: AbortSignal.timeout(readyMsMax),
+    signal: AbortSignal.timeout(answerMsMax),
   })
   const answer: unknown = await response.json()
   return { status: response.status, body: answer as Record<string, unknown> }

@@ -4,7 +4,7 @@
 // appends are rejected, and answers that arrive later throw. So there is one appending client a store and process.
 // More than 15 appends in flight make the client queue writes; a stream that fails then ends the process with an
 // unhandled rejection. A stream that the server ends without an error leaves its appends pending for ever and stays
-// in use. So each append has a timer, and when it runs out the client is replaced.
+// in use. So each append has a timer, and when it runs out the client is replaced. Its limit for the server is a time of day.
 import { type EventStoreDBClient, type JSONType, jsonEvent, WrongExpectedVersionError } from '@eventstore/db-client'
 import type { Logger } from 'pino'
 import { type Backoff, waitAfter } from './backoff.ts'
@@ -14,6 +14,11 @@ import { within } from './within.ts'
 
 const appendsInFlightMax = 15
 const appendTimeoutMs = 4_000
+/**
+ * The client tells the server until when an append counts, as a time of this machine's clock: whoever's clock is behind
+ * could write nothing. The server has a shorter limit of its own, and we have the one above.
+ */
+const serverDeadlineMs = 24 * 60 * 60 * 1_000
 const disposeTimeoutMs = 1_000
 const appendTriesMax = 6
 const resendBackoff: Backoff = { delayMsMin: 50, delayMsMax: 1_000 }
@@ -82,7 +87,8 @@ const createAppender = (url: string, logger: Logger): Appender => {
     expectedRevision: ExpectedRevision,
   ) => {
     const current = client
-    const appending = (await current).appendToStream(stream, events, { expectedRevision })
+    const options = { expectedRevision, deadline: serverDeadlineMs }
+    const appending = (await current).appendToStream(stream, events, options)
     try {
       return await within(appendTimeoutMs, appending, () => new AppendTimeout())
     } catch (error) {

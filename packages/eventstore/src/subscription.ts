@@ -82,14 +82,15 @@ export const startSubscription = ({
   let failures = 0
   let opened = 0
   let heardOn = 1
-  let heardAt = Date.now()
+  /** By `performance.now()`: the clock on the wall may be set. */
+  let heardAt = performance.now()
   let wake: () => void = () => undefined
   const caughtUpWaiters = new Set<() => void>()
 
   const caughtUp = () => liveFrom !== undefined && comparePosition(handled, liveFrom) >= 0
 
   const heard = (position: Position) => {
-    heardAt = Date.now()
+    heardAt = performance.now()
     heardOn = opened
     failures = 0
     received = position
@@ -100,7 +101,7 @@ export const startSubscription = ({
     if (ending.signal.aborted) return
     opened++
     paused = false
-    heardAt = Date.now()
+    heardAt = performance.now()
     const subscription = store.subscribe(categories, received, {
       onEvent: (event) => {
         if (open !== subscription) return
@@ -143,14 +144,14 @@ export const startSubscription = ({
     // The head comes first: what is appended after it is not covered by it.
     const next = comparePosition(head, from) > 0 ? await store.eventAfter(categories, from) : undefined
     if (open !== watched || received !== from) return
-    const silentMs = Date.now() - heardAt
+    const silentMs = performance.now() - heardAt
     if (next && comparePosition(next.position, head) <= 0) {
       if (silentMs < silenceMsMax) return
       logger.warn({ subscription: name, missed: next.id }, 'subscription is silent though events lie ahead; reopening')
       await reconnect(new Error('silent subscription'))
       return
     }
-    heardAt = Date.now()
+    heardAt = performance.now()
     // Until a new connection has spoken, there may be another store behind it.
     if (heardOn !== opened || comparePosition(head, from) <= 0) return
     received = head
@@ -161,7 +162,7 @@ export const startSubscription = ({
   let looking = false
   const watchdog = setInterval(
     async () => {
-      if (!open || looking || paused || Date.now() - heardAt < quietMsMax) return
+      if (!open || looking || paused || performance.now() - heardAt < quietMsMax) return
       looking = true
       await lookAhead(open).catch(() => undefined) // the store's trouble is told by the connection itself
       looking = false

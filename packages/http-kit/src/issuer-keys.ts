@@ -47,6 +47,7 @@ export const connectIssuer = (issuer: string, logger: Logger): Issuer => {
   let keys: RemoteKeys | undefined
   let finding: Promise<RemoteKeys> | undefined
   let trouble: string | undefined
+  /** By `performance.now()`. */
   let triedAtMs = 0
 
   const unavailable = (error: unknown): IssuerUnavailable => {
@@ -54,7 +55,7 @@ export const connectIssuer = (issuer: string, logger: Logger): Issuer => {
     const reason = cause instanceof Error ? `${message} (${cause.message})` : message
     if (trouble === undefined) logger.warn({ issuer, err: error }, 'the issuer of tokens cannot be reached')
     trouble = `The issuer ${issuer} cannot be reached: ${reason}. Whoever signed in is not recognised.`
-    triedAtMs = Date.now()
+    triedAtMs = performance.now()
     return new IssuerUnavailable(trouble)
   }
   const reached = () => {
@@ -64,7 +65,7 @@ export const connectIssuer = (issuer: string, logger: Logger): Issuer => {
 
   const findKeys = async (): Promise<RemoteKeys> => {
     if (keys) return keys
-    if (trouble !== undefined && Date.now() - triedAtMs < retryAfterMs) throw new IssuerUnavailable(trouble)
+    if (trouble !== undefined && performance.now() - triedAtMs < retryAfterMs) throw new IssuerUnavailable(trouble)
     finding ??= discover(issuer)
       .then(async (found) => {
         await found.reload()

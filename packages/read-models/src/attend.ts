@@ -85,7 +85,7 @@ export const attend = ({
 
   const beginRebuild = async (wish: Wish, { open, drop }: Scratch) => {
     // One that has begun goes on, also in another process.
-    if (!wish.goesOn && !wish.progress) await drop()
+    if ((await wishes.begin(wish)) && !wish.goesOn) await drop()
     const skipped =
       follower
         .writer()

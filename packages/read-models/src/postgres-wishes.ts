@@ -17,6 +17,11 @@ export const postgresWishes = (pool: Pool, follower: string): Wishes => ({
     const text = 'delete from headwater.wishes where follower = $1 and kind = $2 and event_id = $3'
     return ((await pool.query(text, [follower, kind, eventId])).rowCount ?? 0) > 0
   },
+  begin: async ({ kind, eventId }) => {
+    const text = `update headwater.wishes set details = details || '{"isBegun": true}'
+      where follower = $1 and kind = $2 and event_id = $3 and details -> 'isBegun' is null`
+    return ((await pool.query(text, [follower, kind, eventId])).rowCount ?? 0) > 0
+  },
   note: async ({ kind, eventId }, progress) => {
     await pool.query(
       `update headwater.wishes set details = jsonb_set(details, '{progress}', $1::jsonb)

@@ -10,6 +10,8 @@ import type { Progress, Wish, Wishes } from './wishes.ts'
 export const rebuildCoresDefault = 0.5
 const noteEveryMs = 1_000
 const catchUpPollMs = 20
+/** Nothing is written so long at most; then the one that serves goes on, and it is tried again. */
+const catchUpMsMax = 10_000
 
 /**
  * Keeps what this process uses of the processor, all of it, below so many cores while it is called after every batch.
@@ -33,7 +35,7 @@ export type Rebuild = {
   readonly wish: Wish
   /** All of the store's events are in, as far as they were there a moment ago. */
   readonly whenBuilt: Promise<void>
-  /** Resolves once the copy is at least so far. */
+  /** Resolves once the copy is at least so far, rejects when that takes too long. */
   readonly reaches: (position: Position) => Promise<void>
   /** Ends the building; what is built stays. */
   readonly stop: () => Promise<void>
@@ -86,8 +88,9 @@ export const followRebuild = ({
     wish,
     whenBuilt: building.whenLive(),
     reaches: async (position) => {
+      const deadline = performance.now() + catchUpMsMax
       while (comparePosition(building.status().position, position) < 0) {
-        if (building.status().state === 'stopped') throw new Error('The rebuild has ended.')
+        if (performance.now() > deadline) throw new Error(`The copy did not catch up within ${catchUpMsMax} ms.`)
         await sleep(catchUpPollMs)
       }
     },

@@ -41,6 +41,13 @@ export const openSqliteWishes = (directory: string, follower: string): Wishes & 
     remove: async ({ kind, eventId }) =>
       db().prepare('delete from wishes where follower = ? and kind = ? and eventId = ?').run(follower, kind, eventId)
         .changes > 0,
+    begin: async ({ kind, eventId }) =>
+      db()
+        .prepare(
+          `update wishes set details = json_set(details, '$.isBegun', true)
+           where follower = ? and kind = ? and eventId = ? and details ->> 'isBegun' is null`,
+        )
+        .run(follower, kind, eventId).changes > 0,
     note: async ({ kind, eventId }, progress) => {
       db()
         .prepare(

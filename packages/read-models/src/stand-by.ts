@@ -31,9 +31,9 @@ export const standBy = async ({
     const { position } = await sink.checkpoint()
     if (!seen || comparePosition(position, seen) !== 0) {
       seen = position
-      seenAt = Date.now()
+      seenAt = performance.now()
     }
-    return Date.now() - seenAt >= takeOverAfterMs && (await store.eventAfter(categories, position)) !== undefined
+    return performance.now() - seenAt >= takeOverAfterMs && (await store.eventAfter(categories, position)) !== undefined
   }
   for (;;) {
     await sleep(pollMs, undefined, { signal })

@@ -38,6 +38,8 @@ export type Wishes = {
   readonly add: (wish: Wish) => Promise<boolean>
   /** False when there is no such wish. */
   readonly remove: (wish: Pick<Wish, 'kind' | 'eventId'>) => Promise<boolean>
+  /** True for whoever is the first to see to it, ever. */
+  readonly begin: (wish: Pick<Wish, 'kind' | 'eventId'>) => Promise<boolean>
   /** Nothing happens when the wish is gone. */
   readonly note: (wish: Pick<Wish, 'kind' | 'eventId'>, progress: Progress) => Promise<void>
 }
@@ -46,7 +48,7 @@ export type Wishes = {
 export const wishDetails = ({ kind: _kind, eventId: _eventId, ...details }: Wish): string => JSON.stringify(details)
 
 export const wishFromRow = ({ kind, eventId, details }: { kind: string; eventId: string; details: string }): Wish => {
-  const { at, progress, ...rest } = JSON.parse(details)
+  const { at, progress, isBegun: _isBegun, ...rest } = JSON.parse(details)
   return {
     ...rest,
     kind: kind as WishKind,

@@ -138,18 +138,27 @@ export const openWriter = async <Event extends DomainEvent, Tables extends Reado
     if (comparePosition(position, checkpoint.position) > 0) await write({ events: [], position })
   }
 
-  /** The events of a stream from a revision on that the checkpoint is beyond, but for those that are skipped. */
+  /**
+   * The events of a stream from a revision on that the checkpoint is beyond, but for those that are skipped; more than a
+   * page when there are more than a page.
+   */
   const readWaiting = async (stream: string, from: bigint): Promise<readonly StoredEvent[]> => {
-    const events = await persistently(() => store.readStream(stream, from, pageEvents + 1))
-    events.reduce((before, event) => {
-      if (comparePosition(event.position, before.position) <= 0)
-        throw new Error('The event store does not say where events stand in $all: parked streams need that.')
-      return event
-    })
-    return events.filter((event) => {
-      const isSkipped = parked.get(event.id)?.skipped !== undefined
-      return !isSkipped && comparePosition(event.position, checkpoint.position) <= 0
-    })
+    const found: StoredEvent[] = []
+    for (let next = from; found.length <= pageEvents; ) {
+      const start = next
+      const page = await persistently(() => store.readStream(stream, start, pageEvents + 1))
+      for (const [n, event] of page.entries()) {
+        const before = page[n - 1]
+        if (before && comparePosition(event.position, before.position) <= 0)
+          throw new Error('The event store does not say where events stand in $all: parked streams need that.')
+      }
+      const waiting = page.filter(({ position }) => comparePosition(position, checkpoint.position) <= 0)
+      found.push(...waiting.filter(({ id }) => parked.get(id)?.skipped === undefined))
+      const last = waiting[pageEvents]
+      if (!last) return found
+      next = last.revision + 1n
+    }
+    return found
   }
 
   /** Takes in a stream from its parked event on. */

@@ -115,6 +115,15 @@ describe.each(Object.entries(places))('%s', (_name, openPlace) => {
     ])
   })
 
+  test('one that is the last of its stream is skipped, too, and what comes then is taken in', async () => {
+    await start()
+    await on.arrived(await on.append('b', putIn('b', 1), broken('b')))
+    await wish('skip', parkedId(), 'it was never open')
+    expect(parked()).toEqual([])
+    await on.arrived(await on.append('b', putIn('b', 2)))
+    expect(await on.amounts()).toEqual({ b: 3 })
+  })
+
   test('a wish about an event that is not parked comes to nothing', async () => {
     await start()
     await wish('retry', 'd5f5b7c6-9f2f-4df0-bfd4-0b3a7d3a1f4e')
@@ -183,10 +192,14 @@ describe.each(Object.entries(places))('%s', (_name, openPlace) => {
   })
 
   test('more than a page that waits is taken in, also when it is cut off in between', async () => {
-    const waiting = Array.from({ length: 1_200 }, () => putIn('b', 1))
-    await on.append('b', broken('b'), ...waiting)
+    const waiting = Array.from({ length: 600 }, () => putIn('b', 1))
+    await on.append('b', broken('b'), ...waiting.slice(0, 10), broken('b'), ...waiting.slice(10), ...waiting)
     await start()
-    expect(await on.amounts()).toEqual({})
+    await wish('skip', parkedId(), 'one in the middle is passed over')
+    await wish('skip', parkedId(), 'when all of it is taken in anew')
+    expect(await on.amounts()).toEqual({ b: 1_200 })
+    await on.append('c', broken('c'), ...waiting.map(() => putIn('c', 1)), ...waiting.map(() => putIn('c', 1)))
+    await on.arrived(await on.append('d', putIn('d', 1)))
     await on.stop(projection)
     const next = on.place.openSink()
     const cut: Sink = {
@@ -200,11 +213,11 @@ describe.each(Object.entries(places))('%s', (_name, openPlace) => {
     let steps = 0
     projection = on.project(corrected, cut)
     await until('it ends', () => projection.status().state === 'stopped')
-    expect(await on.amounts()).toEqual({ b: 499 })
-    expect((await on.place.rows()).parkedStreams).toEqual([on.streamOf('b')])
+    expect(await on.amounts()).toEqual({ b: 1_200, c: 499, d: 1 })
+    expect((await on.place.rows()).parkedStreams).toEqual([on.streamOf('c')])
     await deploy(corrected)
-    expect(await on.amounts()).toEqual({ b: 1_200 })
-    expect(await sink.parked()).toEqual([])
+    expect(await on.amounts()).toEqual({ b: 1_200, c: 1_200, d: 1 })
+    expect((await sink.parked()).every(({ skipped }) => skipped)).toBe(true)
   })
 
   test('while the read model is paused nothing is taken in; then nothing is missing', async () => {

@@ -5,8 +5,17 @@ import type { TaskList } from 'graphile-worker'
 import type { Job, Ledger } from './ledger.ts'
 import type { Task, Tasks } from './task.ts'
 
-/** These pass by themselves, however long it takes; what a newer release has written, when this one is replaced. */
-const outages = ['credit_bureau_unavailable', 'event_store_unavailable', 'overloaded', 'conflict', 'unknown_event_type']
+/** These pass by themselves, however long it takes. */
+const outages = [
+  'credit_bureau_unavailable',
+  'event_store_unavailable',
+  'overloaded',
+  'conflict',
+  // A newer release has written what this one cannot read, and will replace it.
+  'unknown_event_type',
+  // A clock is behind.
+  'consent_not_due',
+]
 const isOutage = (error: unknown): boolean => error instanceof Rejection && outages.includes(error.code)
 
 export const trackedTasks = (tasks: Tasks, ledger: Ledger, logger: Logger): TaskList => {

@@ -1,11 +1,23 @@
 // Runs the jobs of some kinds when they are due, for as long as the process lives.
+import { EventEmitter } from 'node:events'
 import { type Backoff, waitAfter } from '@headwater/eventstore/backoff'
 import type { Logger } from '@headwater/http-kit/telemetry'
-import { Logger as LibraryLogger, runTaskList, type TaskList, type WorkerPool } from 'graphile-worker'
+import {
+  Logger as LibraryLogger,
+  runTaskList,
+  type TaskList,
+  type WorkerEvents,
+  type WorkerPool,
+} from 'graphile-worker'
 import type { Database } from './database.ts'
 import { startHeartbeat } from './heartbeat.ts'
 
 const restartBackoff: Backoff = { delayMsMin: 100, delayMsMax: 5_000 }
+/**
+ * Of what became of jobs the library waits for nobody to write it down, and when that fails its rejection ends the process.
+ * Only what is written in batches, here of one turn, has somebody to tell: then the worker ends, and is started again.
+ */
+const toldWhenNotWritten = { completeJobBatchDelay: 0, failJobBatchDelay: 0 }
 
 export type Worker = {
   /** Why no jobs are run at the moment. */
@@ -30,6 +42,10 @@ const libraryLogger = (logger: Logger) =>
     logger.debug({ level }, message)
   })
 
+/** Finishes the jobs in hand; that it cannot write down what became of them its own promise tells. */
+const shutDown = (workers: WorkerPool): Promise<void> =>
+  Promise.resolve(workers.gracefulShutdown()).catch(() => undefined)
+
 export const startWorker = ({ database, tasks, jobsAtOnceMax, pollEveryMs, logger }: WorkerOptions): Worker => {
   const { pool, prepare } = database
   const ending = new AbortController()
@@ -39,11 +55,21 @@ export const startWorker = ({ database, tasks, jobsAtOnceMax, pollEveryMs, logge
   const workUntilTrouble = async () => {
     await prepare()
     const options = { concurrency: jobsAtOnceMax, pollInterval: pollEveryMs, noHandleSignals: true }
-    running = runTaskList({ ...options, logger: libraryLogger(logger) }, tasks, pool)
-    const heartbeat = startHeartbeat(pool, running.id, logger)
+    const preset = { worker: toldWhenNotWritten }
+    const events: WorkerEvents = new EventEmitter()
+    const started = runTaskList({ ...options, preset, events, logger: libraryLogger(logger) }, tasks, pool)
+    running = started
+    let lost: unknown
+    // What was asked for may be handed out in an answer that never came: only of a worker that is gone are jobs taken away.
+    events.once('worker:getJob:error', ({ error }) => {
+      lost = error
+      void shutDown(started)
+    })
+    const heartbeat = startHeartbeat(pool, started.id, logger)
     trouble = undefined
     try {
-      await running.promise
+      await started.promise
+      if (lost !== undefined) throw lost
     } finally {
       heartbeat.stop()
       running = undefined
@@ -65,7 +91,7 @@ export const startWorker = ({ database, tasks, jobsAtOnceMax, pollEveryMs, logge
     trouble: () => trouble,
     stop: async () => {
       ending.abort()
-      await running?.gracefulShutdown()
+      if (running) await shutDown(running)
       await ended
     },
   }

@@ -1,5 +1,9 @@
 // Jobs of consents as a process: ends are written down, once and in time, and mails go out, at most twice and as one.
 import { randomUUID } from 'node:crypto'
+import { mkdtempSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import path from 'node:path'
+import { pathToFileURL } from 'node:url'
 import { type PatientCommand, patient } from '@headwater/deciders/consent/patient'
 import { type Grantee, type PatientEvent, patientEvents, type Target } from '@headwater/deciders/consent/patient-events'
 import { createCodec } from '@headwater/eventstore/codec'
@@ -64,6 +68,26 @@ describe('expire consent', () => {
     const { expiredAt } = patientEvents.schemas.ConsentExpired.parse(expired?.data)
     expect(expiredAt >= until).toBe(true)
     await untilMatches(world.jobs, [{ kind: 'expire consent', state: 'done' }])
+  })
+
+  test('a clock that is an hour behind is waited for, however often it says that it is too early', async () => {
+    const world = await startConsents()
+    const clock = path.join(mkdtempSync(path.join(tmpdir(), 'clock-')), 'shift')
+    writeFileSync(clock, '-3600')
+    const shifted = pathToFileURL(path.join(import.meta.dirname, '../../../scripts/test/chaos/shifted-clock.ts'))
+    await world.startJobs({ NODE_OPTIONS: `--import ${shifted}`, CLOCK_SHIFT_FILE: clock })
+    await world.grant('exams', inMs(500))
+    const tries = async () => {
+      await world.pass(1)
+      return (await world.queue())[0]?.attempts ?? 0
+    }
+    await expect.poll(tries, { timeout: 25_000 }).toBeGreaterThan(10)
+    expect(await world.jobs()).toMatchObject([{ kind: 'expire consent', state: 'open' }])
+    writeFileSync(clock, '0')
+    await untilMatches(async () => {
+      await world.pass(1)
+      return world.events()
+    }, ['ConsentGranted', 'ConsentExpired'])
   })
 
   test('a timer survives its process', async () => {

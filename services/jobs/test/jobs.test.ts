@@ -40,6 +40,46 @@ describe('check credit', () => {
 })
 
 test.each([
+  ['done', 'normal'],
+  ['failed', 'failing'],
+] as const)('Postgres is away when a job is %s: the process runs on, and so does the job', async (_, mode) => {
+  const world = await startWorld()
+  const jobs = await world.startJobs()
+  await world.bureau.behave(mode, 1_000)
+  const loanId = await world.requestLoan('555555AA')
+  await untilMatches(world.queue, [{ kind: 'check credit', running: true }])
+  const mend = await world.database.interrupt()
+  await untilMatches(jobs.health, { status: 'degraded', parts: { worker: { trouble: expect.any(String) } } })
+  await mend()
+  await world.bureau.behave('normal')
+  await untilMatches(jobs.health, { parts: { worker: expect.not.objectContaining({ trouble: expect.any(String) }) } })
+  await untilMatches(async () => {
+    await world.pass(1)
+    return (await world.ledger()).filter(({ kind }) => kind === 'check credit')
+  }, [{ done: true }])
+  expect(await world.loanEvents(loanId)).toEqual(['LoanRequested', 'CreditChecked', 'ManualReviewRequired'])
+})
+
+test('a job that was handed out in an answer that never came is run by somebody', async () => {
+  const world = await startWorld()
+  const jobs = await world.startJobs()
+  await world.bureau.behave('failing')
+  const loanId = await world.requestLoan('555555AA')
+  await untilMatches(world.queue, [{ kind: 'check credit', attempts: 1, running: false }])
+  await world.bureau.behave('normal')
+  // As it is when the connection breaks between the library's `update` and its answer: the process lives and knows of no job.
+  await world.database.client.query(
+    `update graphile_worker._private_jobs set run_at = now(), locked_at = now(),
+       locked_by = (select id from headwater.job_workers limit 1)
+     where attempts > 0`,
+  )
+  const mend = await world.database.interrupt()
+  await untilMatches(jobs.health, { status: 'degraded', parts: { worker: { trouble: expect.any(String) } } })
+  await mend()
+  await untilMatches(() => world.loanEvents(loanId), ['LoanRequested', 'CreditChecked', 'ManualReviewRequired'])
+})
+
+test.each([
   ['AutoApproved', 9, undefined],
   ['AutoDenied', 1, undefined],
   ['ManuallyApproved', 5, 'ApproveLoan'],
