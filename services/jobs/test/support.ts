@@ -71,17 +71,19 @@ const newDatabase = async () => {
   return database
 }
 
-export type Given = {
-  readonly node?: Pick<EmbeddedEventStore, 'connectionString'>
-  readonly database?: Pick<TestDatabase, 'url' | 'client'>
+/** Where a world is kept. */
+export type Given<Database = Pick<TestDatabase, 'url' | 'client'>> = {
+  readonly node: Pick<EmbeddedEventStore, 'connectionString'>
+  readonly database: Database
 }
 
-/** Everything that jobs need, and what loans and applicants are made by. What is not given is the world's own. */
-export const startWorld = async (given: Given = {}) => {
-  const node = given.node ?? (await startNode())
+/** Everything that jobs need, and what loans and applicants are made by. */
+export const startWorld = async () => startWorldIn({ node: await startNode(), database: await newDatabase() })
+
+/** The same, on what is there. */
+export const startWorldIn = async <Database extends Given['database']>({ node, database }: Given<Database>) => {
   const store = connectEventStore({ url: node.connectionString, logger })
   onTestFinished(store.close)
-  const database = given.database ?? (await newDatabase())
   const bureau = await startBureau()
   const issuer = await startIssuer()
   onTestFinished(issuer.stop)
