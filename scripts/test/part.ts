@@ -1,6 +1,7 @@
 // One process of the system under test, which can be killed and comes back on the same port with the same data.
 import { type ChildProcess, spawn } from 'node:child_process'
 import path from 'node:path'
+import { freePort } from '../free-port.ts'
 import { until } from './until.ts'
 
 const readyMsMax = 60_000
@@ -18,6 +19,8 @@ export type Part = {
   readonly signal: (signal: NodeJS.Signals) => void
   /** Undefined when it does not run, also when it ended by itself. */
   readonly pid: () => number | undefined
+  /** Another process with the same settings, but for its port and `more`. */
+  readonly beside: (more: Readonly<Record<string, string>>) => Promise<Part>
   /** What it wrote, for the message of a test that fails. */
   readonly output: () => string
 }
@@ -80,5 +83,9 @@ export const createPart = (
     kill: () => end('SIGKILL'),
     stop: () => end('SIGTERM'),
     signal: (signal) => void child?.kill(signal),
+    beside: async (more) => {
+      const port = await freePort()
+      return createPart(`${name} beside`, script, port, { ...env, ...more, PORT: String(port) }, readyPath)
+    },
   }
 }

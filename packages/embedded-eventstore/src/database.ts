@@ -6,6 +6,8 @@ import Sqlite from 'better-sqlite3'
 export type Database = Sqlite.Database
 
 const schemaVersion = 1
+/** In the folder. */
+export const fileName = 'eventstore.sqlite'
 const cacheSizeKiB = 64 * 1024
 const walPagesBeforeCheckpoint = 4000
 const walBytesKept = 64 * 1024 * 1024
@@ -56,7 +58,7 @@ const prepare = (database: Database, place: string): void => {
 // Without a directory everything is kept in memory.
 export const openDatabase = (directory: string | undefined): Database => {
   if (directory !== undefined) mkdirSync(directory, { recursive: true })
-  const place = directory === undefined ? ':memory:' : join(directory, 'eventstore.sqlite')
+  const place = directory === undefined ? ':memory:' : join(directory, fileName)
   const database = new Sqlite(place, { timeout: 0 })
   try {
     prepare(database, place)

@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 // The embedded event store as a process of its own.
 import { parseArgs } from 'node:util'
+import { backUp } from './backup.ts'
 import { defaults, start } from './start.ts'
 
 const help = `embedded-eventstore: speaks EventStoreDB's gRPC protocol over one SQLite file, for development, tests and demos.
@@ -12,6 +13,9 @@ const help = `embedded-eventstore: speaks EventStoreDB's gRPC protocol over one 
 
 There is no encryption and no authentication: whoever reaches the port may do everything.
 When it listens it prints one line of JSON: {"listening":true,"port":...,"connectionString":"..."}
+
+  backup --to <folder>   copies the events of --directory into a folder, while they are served or not;
+                         prints {"file":"...","position":<of the last event in it>}. To restore, serve that folder.
 `
 
 const fail = (message: string): never => {
@@ -22,7 +26,13 @@ const fail = (message: string): never => {
 const readOptions = () => {
   const text = { type: 'string' } as const
   try {
-    return parseArgs({ options: { port: text, host: text, directory: text, help: { type: 'boolean' } } }).values
+    const options = { port: text, host: text, directory: text, to: text, help: { type: 'boolean' } } as const
+    const { values, positionals } = parseArgs({ options, allowPositionals: true })
+    const [command, ...more] = positionals
+    if (more.length > 0 || (command !== undefined && command !== 'backup'))
+      throw new Error(`Nobody knows what to do about "${positionals.join(' ')}".`)
+    if ((command === undefined) !== (values.to === undefined)) throw new Error('backup and --to go together.')
+    return values
   } catch (error) {
     return fail(`${error instanceof Error ? error.message : error}\nTry --help.`)
   }
@@ -41,10 +51,15 @@ const run = async (): Promise<void> => {
     return
   }
   const { env } = process
+  const directory = options.directory ?? env.EMBEDDED_EVENTSTORE_DIRECTORY ?? defaults.directory
+  if (options.to !== undefined) {
+    process.stdout.write(`${JSON.stringify(await backUp(directory, options.to))}\n`)
+    return
+  }
   const store = await start({
     port: readPort(options.port ?? env.EMBEDDED_EVENTSTORE_PORT ?? String(defaults.port)),
     host: options.host ?? env.EMBEDDED_EVENTSTORE_HOST ?? defaults.host,
-    directory: options.directory ?? env.EMBEDDED_EVENTSTORE_DIRECTORY ?? defaults.directory,
+    directory,
   })
   const { port, connectionString } = store
   process.stdout.write(`${JSON.stringify({ listening: true, port, connectionString })}\n`)

@@ -1,4 +1,5 @@
 // Keeps the events: writes everything that has arrived in one transaction, and answers only after it is on disk.
+import { serveBackups } from './backup.ts'
 import { openDatabase } from './database.ts'
 import { openNames } from './names.ts'
 import { openPages } from './pages.ts'
@@ -16,6 +17,7 @@ export type Store = ReturnType<typeof openStore>
 
 export const openStore = (directory: string | undefined) => {
   const database = openDatabase(directory)
+  const backups = directory === undefined ? undefined : serveBackups(database, directory)
   const names = openNames(database)
   const writer = openWriter(database, names)
   const watchers = createWatchers()
@@ -109,6 +111,7 @@ export const openStore = (directory: string | undefined) => {
       stopped = true
     },
     close: (): void => {
+      backups?.close()
       database.close()
     },
   }

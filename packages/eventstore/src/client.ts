@@ -1,15 +1,15 @@
 // What Headwater needs of EventStoreDB, on the official client: appends, bounded reads, subscriptions, and who the store is.
-import { randomUUID } from 'node:crypto'
 import { BACKWARDS, END, type EventStoreDBClient, FORWARDS, START, StreamNotFoundError } from '@eventstore/db-client'
 import { Rejection } from '@headwater/deciders/decider'
 import type { Logger } from 'pino'
 import { type EventToAppend, type ExpectedRevision, shareAppender } from './appender.ts'
 import { type Backoff, waitAfter } from './backoff.ts'
-import { type AllStreamRecordedEvent, type ClientEvent, isKnown, isObject, toStoredEvent } from './client-events.ts'
+import { type AllStreamRecordedEvent, type ClientEvent, isKnown, toStoredEvent } from './client-events.ts'
 import type { StoredEvent } from './codec.ts'
 import { hangUp, isOutage, newConnection } from './connection.ts'
 import { type OpenSubscription, openSubscription, type SubscriptionHandlers } from './open-subscription.ts'
 import { beginning, comparePosition, type Position } from './position.ts'
+import { storeName } from './store-name.ts'
 
 export type { EventToAppend, ExpectedRevision } from './appender.ts'
 export type { OpenSubscription, SubscriptionHandlers } from './open-subscription.ts'
@@ -20,7 +20,6 @@ const readTimeoutMs = 4_000
 const searchTimeoutMs = 10_000
 const readTriesMax = 5
 const readBackoff: Backoff = { delayMsMin: 50, delayMsMax: 1_000 }
-const storeStream = 'headwater-store'
 /** A follower of a cluster may lag behind: what it does not have yet would be taken for something that never was. */
 const ofLeader = { requiresLeader: true }
 
@@ -67,7 +66,7 @@ export type EventStore = {
   readonly readBefore: (position: Position | undefined, maxCount: number) => Promise<readonly StoredEvent[]>
   /** The first event of these categories after a position. */
   readonly eventAfter: (categories: readonly string[], position: Position) => Promise<StoredEvent | undefined>
-  /** The uuid that names this store, the same for every client; written by whoever asks first. */
+  /** The uuid that names this store, the same for every client; written by whoever asks first, anew after a restore. */
   readonly storeId: () => Promise<string>
   /** Events of these categories after a position, for ever. {@link startSubscription} adds batches and reconnecting. */
   readonly subscribe: (
@@ -200,25 +199,6 @@ export const connectEventStore = ({ url, logger }: { url: string; logger: Logger
       const probe = openSubscription(url, categories, position, handlers, ofLeader)
     })
 
-  /** Undefined when the store has no name yet. */
-  const readStoreId = async (): Promise<string | undefined> => {
-    const [named] = await readStream(storeStream, 0n, 1)
-    if (!named) return undefined
-    if (isObject(named.data) && typeof named.data.storeId === 'string') return named.data.storeId
-    throw new Error(`The stream ${storeStream} begins with ${named.type} and not with the name of the store.`)
-  }
-
-  const storeId: EventStore['storeId'] = async () => {
-    const known = await readStoreId()
-    if (known !== undefined) return known
-    const event = { id: randomUUID(), type: 'StoreNamed', data: { storeId: randomUUID() }, metadata: {} }
-    // Somebody else may have named it meanwhile.
-    await append(storeStream, [event], 'no_stream')
-    const named = await readStoreId()
-    if (named === undefined) throw new Error(`The stream ${storeStream} was written and cannot be read.`)
-    return named
-  }
-
   return {
     append,
     readStream,
@@ -227,7 +207,7 @@ export const connectEventStore = ({ url, logger }: { url: string; logger: Logger
     readAfter,
     readBefore,
     eventAfter,
-    storeId,
+    storeId: () => storeName({ readStream, append }),
     subscribe: (categories, after, handlers) => openSubscription(url, categories, after, handlers),
     close: async () => {
       closed = true

@@ -8,6 +8,7 @@ import { afterEach, describe, expect, test } from 'vitest'
 import { connectEventStore, type EventStore } from '../src/client.ts'
 import { createCommandHandler } from '../src/handle-command.ts'
 import { beginning, comparePosition } from '../src/position.ts'
+import { nameStoreAnew } from '../src/store-name.ts'
 import { lineTo, logger, runPrefix, testStore, until } from './support.ts'
 import { till, tillCodec } from './till.ts'
 
@@ -243,7 +244,7 @@ describe('reading', () => {
     if (process.env.EVENTSTORE_URL) return
     const store = connect(await newStore())
     await store.append('headwater-store', [event()], 'no_stream')
-    await expect(store.storeId()).rejects.toThrow('begins with Happened')
+    await expect(store.storeId()).rejects.toThrow('ends with Happened')
   })
 
   test('the leader of a cluster is asked, never a follower that may lag behind', async () => {
@@ -274,6 +275,16 @@ describe('reading', () => {
     const url = await newStore()
     const names = await Promise.all([connect(url), connect(url), connect(url)].map((store) => store.storeId()))
     expect(new Set(names).size).toBe(1)
+  })
+
+  test('a store that was restored is given another name, for everybody', async () => {
+    const url = await newStore()
+    const [one, other] = [connect(url), connect(url)]
+    const before = await one.storeId()
+    const anew = await nameStoreAnew(one)
+    expect(anew).not.toBe(before)
+    expect(await Promise.all([one.storeId(), other.storeId()])).toEqual([anew, anew])
+    expect(await nameStoreAnew(connect(await newStore()))).toMatch(/^[0-9a-f-]{36}$/)
   })
 })
 

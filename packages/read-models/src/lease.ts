@@ -36,11 +36,12 @@ export const takeLease = async (
   const epoch = taken.rows[0]?.epoch
   if (epoch === undefined) return undefined
 
+  // Epochs may come again when Postgres was restored: whose it is counts too.
   const extend = (ms: number) =>
     pool.query(
       `update headwater.leases set expires_at = clock_timestamp() + make_interval(secs => $3)
-       where name = $1 and epoch = $2`,
-      [name, epoch, ms / 1_000],
+       where name = $1 and epoch = $2 and holder = $4`,
+      [name, epoch, ms / 1_000, holder],
     )
   const renewing = setInterval(() => {
     extend(leaseMs).then(

@@ -11,13 +11,18 @@ import { loans } from '@headwater/read-models/loans'
 import { startProjection } from '@headwater/read-models/projection'
 import { measureProjections, projectionStatus } from '@headwater/read-models/projection-status'
 import type { ReadModel } from '@headwater/read-models/read-model'
+import { withSeed } from '@headwater/read-models/seed'
 import { openSqliteSink } from '@headwater/read-models/sqlite'
 import { config } from './config.ts'
 
 const settings = loadConfig(config)
 const logger = createLogger({ service: 'edge-projector', level: settings.LOG_LEVEL })
 const store = connectEventStore({ url: settings.EVENTSTORE_URL, logger })
-const sinkOf = (projection: ReadModel) => openSqliteSink({ directory: settings.EDGE_DIRECTORY, projection, logger })
+const { EDGE_DIRECTORY: directory, EDGE_SEED_DIRECTORY: seedDirectory } = settings
+const sinkOf = (projection: ReadModel) => {
+  const options = { directory, projection, logger }
+  return withSeed(openSqliteSink(options), { ...options, seedDirectory, store })
+}
 const projections = {
   loans: startProjection({ store, sink: sinkOf(loans), projection: loans, logger }),
   consents: startProjection({ store, sink: sinkOf(consents), projection: consents, logger }),

@@ -13,11 +13,12 @@ import type { Checkpoint, Sink, Step } from '@headwater/read-models/sink'
 import type { Pool, PoolClient } from 'pg'
 import type { JobRow } from './reactions.ts'
 
-const name = 'jobs'
+/** The name of the follower, its lease and its checkpoint. */
+export const follower = 'jobs'
 
 const readCheckpoint = async (db: Pool | PoolClient): Promise<Checkpoint> => {
   const text = 'select * from headwater.followers where name = $1'
-  const { rows } = await db.query<CheckpointRow>({ text, values: [name], types: bigints })
+  const { rows } = await db.query<CheckpointRow>({ text, values: [follower], types: bigints })
   const [row] = rows
   if (!row) throw new Error('No follower has started yet.')
   return checkpointOf(row)
@@ -25,7 +26,7 @@ const readCheckpoint = async (db: Pool | PoolClient): Promise<Checkpoint> => {
 
 const move = `update headwater.followers
   set commit_position = $1, prepare_position = $2, event_id = $3, event_commit = $4, event_prepare = $5
-  where name = '${name}' and commit_position = $6 and prepare_position = $7 and epoch = $8`
+  where name = '${follower}' and commit_position = $6 and prepare_position = $7 and epoch = $8`
 
 const enter = `with entered as (
     insert into headwater.jobs (id, event_id, kind, stream, subject, traceparent, timer, run_at, replaced_at)
@@ -62,7 +63,7 @@ const write = async (client: PoolClient, { from, to, evolve, parking }: Step): P
   const believed = [from.position.commit, from.position.prepare, from.epoch]
   const moved = await client.query(move, [...place, ...event, ...believed])
   if (moved.rowCount === 0) throw new StepRefused()
-  if (parking && !(await writeParking(client, name, parking))) throw new StepRefused()
+  if (parking && !(await writeParking(client, follower, parking))) throw new StepRefused()
   // A job does not change: what the ledger has of it is not needed.
   const jobs = evolve(new Map()).flatMap(({ after }) => (after ? [after] : []))
   if (jobs.length > 0)
@@ -88,13 +89,13 @@ export const openJobsSink = ({
   let lease: Lease | undefined
 
   const begin = async (storeId: string) => {
-    const begun = await pool.query('select from headwater.followers where name = $1', [name])
+    const begun = await pool.query('select from headwater.followers where name = $1', [follower])
     if (begun.rowCount) return
     const { commit, prepare } = await store.head()
     await pool.query(
       `insert into headwater.followers (name, commit_position, prepare_position, store_id, epoch)
        values ($1, $2, $3, $4, 0) on conflict (name) do nothing`,
-      [name, commit, prepare, storeId],
+      [follower, commit, prepare, storeId],
     )
   }
 
@@ -105,7 +106,7 @@ export const openJobsSink = ({
         `update headwater.followers set epoch = followers.epoch + 1 from headwater.leases
          where followers.name = $1 and leases.name = $1 and leases.epoch = $2
            and leases.expires_at > clock_timestamp()`,
-        [name, epoch],
+        [follower, epoch],
       )
       return claimed.rowCount ? readCheckpoint(client) : undefined
     })
@@ -118,22 +119,22 @@ export const openJobsSink = ({
   return {
     claim: async (storeId) => {
       await prepare()
-      lease = await takeLease(pool, name, holder, logger)
+      lease = await takeLease(pool, follower, holder, logger)
       if (!lease) return undefined
       await begin(storeId)
       return claimCheckpoint(lease)
     },
     checkpoint: () => readCheckpoint(pool),
-    parked: () => readParked(pool, name),
+    parked: () => readParked(pool, follower),
     commit: (step) =>
       inTransaction(pool, 'begin', (client) => write(client, step)).then(
         () => 'committed',
         (error: unknown) => (error instanceof StepRefused ? 'superseded' : Promise.reject(error)),
       ),
-    wishes: postgresWishes(pool, name),
+    wishes: postgresWishes(pool, follower),
     blame: blamePostgres,
     claimsExpire: true,
-    rebuildAdvice: `with another event store, delete the row ${name} from headwater.followers: jobs then follow from its head`,
+    rebuildAdvice: `after a restore, services/jobs/src/restored-main.ts (docs/restore.md); with another event store, delete the row ${follower} from headwater.followers: jobs then follow from its head`,
     release,
     close: release,
   }

@@ -87,7 +87,7 @@ export const createLoanTasks = (options: LoanTasksOptions): LoanTasks => {
       if (first?.type !== 'LoanRequested' || partner === undefined) return
       const outcome = later.find(({ id }) => id === eventId)
       if (!outcome || !isOutcome(outcome)) throw new Error(`The loan has no outcome ${eventId}.`)
-      await deliveries.enter(partner, eventId, partnerNews(outcome, first.data))
+      await deliveries.enter(partner, partnerNews(outcome, first.data))
     }),
 
     'abandon application': run(async (job) => {

@@ -7,7 +7,7 @@ import { createInterface } from 'node:readline'
 import { type ApplicantEvent, applicant, applicantEvents } from '@headwater/deciders/loan/applicant'
 import { type LoanCommand, loan } from '@headwater/deciders/loan/loan'
 import { type LoanEvent, loanEvents, type RequestedBy } from '@headwater/deciders/loan/loan-events'
-import { start as startEventStore } from '@headwater/embedded-eventstore'
+import { type EmbeddedEventStore, start as startEventStore } from '@headwater/embedded-eventstore'
 import { connectEventStore } from '@headwater/eventstore/client'
 import { createCodec } from '@headwater/eventstore/codec'
 import { createCommandHandler } from '@headwater/eventstore/handle-command'
@@ -15,7 +15,7 @@ import { keyedId } from '@headwater/eventstore/keyed-id'
 import { expect, onTestFinished } from 'vitest'
 import { startIssuer } from '../../../packages/http-kit/test/issuer.ts'
 import { logger, startBureau } from '../../../packages/third-parties/test/support.ts'
-import { testDatabase } from '../../../scripts/test/database.ts'
+import { type TestDatabase, testDatabase } from '../../../scripts/test/database.ts'
 
 const deadlineMs = 25_000
 const applicantKey = 'a key of the tests, long enough for a key'
@@ -27,7 +27,10 @@ const anonymous: RequestedBy = { kind: 'anonymous', id: 'anonymous' }
 export const untilMatches = (read: () => Promise<unknown>, expected: object, timeout = deadlineMs) =>
   expect.poll(read, { timeout }).toMatchObject(expected)
 
-const startProcess = async (env: Record<string, string>) => {
+const isReady = { status: expect.not.stringContaining('starting') }
+
+/** @param expected of its health when this resolves */
+const startProcess = async (env: Record<string, string>, expected: object) => {
   const child = spawn(process.execPath, [path.join(import.meta.dirname, '../src/main.ts')], {
     env: { ...process.env, ...env, PORT: '0', LOG_LEVEL: 'info' },
     stdio: ['ignore', 'pipe', 'inherit'],
@@ -45,7 +48,7 @@ const startProcess = async (env: Record<string, string>) => {
   }
   child.stdout.resume()
   const health = async () => (await fetch(`${url}/health/ready`)).json()
-  await untilMatches(health, { status: expect.not.stringContaining('starting') })
+  await untilMatches(health, expected)
   return { url, health, kill: () => end('SIGKILL'), stop: () => end('SIGTERM'), signal: child.kill.bind(child) }
 }
 
@@ -57,14 +60,30 @@ type Asked = {
   readonly headers?: Record<string, string>
 }
 
-/** Everything that jobs need, and what loans and applicants are made by. */
-export const startWorld = async () => {
+const startNode = async () => {
   const node = await startEventStore({ port: 0, memory: true })
   onTestFinished(() => node.stop())
-  const store = connectEventStore({ url: node.connectionString, logger })
-  onTestFinished(store.close)
+  return node
+}
+const newDatabase = async () => {
   const database = await testDatabase()
   onTestFinished(database.remove)
+  return database
+}
+
+/** Where a world is kept. */
+export type Given<Database = Pick<TestDatabase, 'url' | 'client'>> = {
+  readonly node: Pick<EmbeddedEventStore, 'connectionString'>
+  readonly database: Database
+}
+
+/** Everything that jobs need, and what loans and applicants are made by. */
+export const startWorld = async () => startWorldIn({ node: await startNode(), database: await newDatabase() })
+
+/** The same, on what is there. */
+export const startWorldIn = async <Database extends Given['database']>({ node, database }: Given<Database>) => {
+  const store = connectEventStore({ url: node.connectionString, logger })
+  onTestFinished(store.close)
   const bureau = await startBureau()
   const issuer = await startIssuer()
   onTestFinished(issuer.stop)
@@ -83,8 +102,9 @@ export const startWorld = async () => {
     category: 'applicant',
     logger,
   })
-  const once = () => ({ commandId: randomUUID(), requestHash: 'hash', actor: 'test' })
-  const send = (command: LoanCommand) => loans.handle({ ...once(), id: command.data.loanId, command })
+  const once = (commandId: string = randomUUID()) => ({ commandId, requestHash: 'hash', actor: 'test' })
+  const send = (command: LoanCommand, commandId?: string) =>
+    loans.handle({ ...once(commandId), id: command.data.loanId, command })
   const reserve = (loanId: string, nationalId: string) =>
     applicants.handle({
       ...once(),
@@ -156,16 +176,19 @@ export const startWorld = async () => {
       const answer: unknown = text === '' ? undefined : JSON.parse(text)
       return { status: response.status, body: answer as Record<string, never>, headers: response.headers }
     },
-    startJobs: (more: Record<string, string> = {}) =>
-      startProcess({
-        WEBHOOK_KEY: 'a key of the tests, long enough for webhooks',
-        WEBHOOK_ALLOW_PRIVATE: '1',
-        ...issuer.env,
-        EVENTSTORE_URL: node.connectionString,
-        DATABASE_URL: database.url,
-        CREDIT_BUREAU_URL: bureau.url,
-        APPLICANT_KEY: applicantKey,
-        ...more,
-      }),
+    startJobs: (more: Record<string, string> = {}, expected: object = isReady) =>
+      startProcess(
+        {
+          WEBHOOK_KEY: 'a key of the tests, long enough for webhooks',
+          WEBHOOK_ALLOW_PRIVATE: '1',
+          ...issuer.env,
+          EVENTSTORE_URL: node.connectionString,
+          DATABASE_URL: database.url,
+          CREDIT_BUREAU_URL: bureau.url,
+          APPLICANT_KEY: applicantKey,
+          ...more,
+        },
+        expected,
+      ),
   }
 }

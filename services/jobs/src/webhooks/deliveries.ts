@@ -33,8 +33,8 @@ type DeliveryRow = Omit<Delivery, 'enteredAt' | 'triedAt'> & {
 }
 
 export type Deliveries = {
-  /** One delivery for each enabled webhook of the partner; the same event again enters nothing. */
-  readonly enter: (partner: string, eventId: string, news: PartnerNews) => Promise<void>
+  /** One delivery for each enabled webhook of the partner; the same news again enters nothing. */
+  readonly enter: (partner: string, news: PartnerNews) => Promise<void>
   /** Undefined when it has been delivered or given up. */
   readonly due: (id: string) => Promise<DueDelivery | undefined>
   /** What came of an attempt; the last one parks it. */
@@ -49,13 +49,14 @@ export type Deliveries = {
 }
 
 export const openDeliveries = (pool: Pool, giveUpAfterHours: number): Deliveries => ({
-  enter: async (partner, eventId, news) => {
+  enter: async (partner, news) => {
     const { rows } = await pool.query<{ id: string }>(
       'select id from headwater.webhooks where partner = $1 and disabled_at is null',
       [partner],
     )
     const deliveries = rows.map(({ id: webhookId }) => {
-      const id = uuidV5(`${eventId}/${webhookId}`, deliveryNamespace)
+      // A loan has an outcome once. Not the event names it: one that was lost in a restore may come again as another.
+      const id = uuidV5(`${news.loanId}/${news.type}/${webhookId}`, deliveryNamespace)
       return { id, webhookId, body: JSON.stringify({ ...news, id }) }
     })
     await pool.query(

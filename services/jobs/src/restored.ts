@@ -1,0 +1,98 @@
+// Sets jobs right after the event store was restored: they follow from where it was, and do again what it has lost.
+import type { EventStore } from '@headwater/eventstore/client'
+import type { StoredEvent } from '@headwater/eventstore/codec'
+import { comparePosition, type Position } from '@headwater/eventstore/position'
+import { nameStoreAnew } from '@headwater/eventstore/store-name'
+import { isWaiting } from '@headwater/read-models/parked'
+import { readParked } from '@headwater/read-models/postgres-parked'
+import { inTransaction } from '@headwater/read-models/postgres-pool'
+import type { Pool, PoolClient } from 'pg'
+import { follower } from './jobs-sink.ts'
+import { enqueueEntered } from './ledger.ts'
+
+const pageEvents = 500
+
+export type Restored = {
+  /** The event store's name from now on. */
+  readonly storeId: string
+  /** The jobs follow the events after this one. */
+  readonly position: Position
+  /** So many jobs run again: what they did may be lost. */
+  readonly again: number
+  /** So many jobs are entered again when their events are there, or come again. */
+  readonly forgotten: number
+}
+
+const findEvent = async (
+  store: Pick<EventStore, 'readStream'>,
+  stream: string,
+  id: string,
+): Promise<StoredEvent | undefined> => {
+  for (let from = 0n; ; from += BigInt(pageEvents)) {
+    const page = await store.readStream(stream, from, pageEvents)
+    const found = page.find((event) => event.id === id)
+    if (found || page.length < pageEvents) return found
+  }
+}
+
+/** The last event before that moment from which anything followed: it was there, and is in the ledger. */
+const findAnchor = async (store: Pick<EventStore, 'readStream'>, pool: Pool, backupTaken: Date) => {
+  const { rows } = await pool.query<{ stream: string; event_id: string }>(
+    'select stream, event_id from headwater.jobs where entered_at < $1 order by entered_at desc limit 1',
+    [backupTaken],
+  )
+  const [row] = rows
+  if (!row) throw new Error(`No job is older than ${backupTaken.toISOString()}.`)
+  const event = await findEvent(store, row.stream, row.event_id)
+  if (event) return event
+  throw new Error(
+    `The event store does not have the event ${row.event_id} of ${row.stream}, from which something had followed ` +
+      `before ${backupTaken.toISOString()}: its backup is older, name an earlier moment.`,
+  )
+}
+
+/** What was set aside beyond is read, and tried, again. */
+const unparkAfter = async (client: PoolClient, pool: Pool, position: Position): Promise<void> => {
+  const later = (await readParked(pool, follower))
+    .filter((one) => isWaiting(one) && comparePosition(one.event.position, position) > 0)
+    .map(({ event }) => event.id)
+  await client.query('delete from headwater.parked_events where follower = $1 and event_id = any($2)', [
+    follower,
+    later,
+  ])
+}
+
+// Mails that were begun are not: a ledger that forgot them would have them go again.
+const forget = 'delete from headwater.jobs where entered_at >= $1 and sends = 0'
+
+const runAgain = `with entered as (
+    update headwater.jobs set done_at = null, replaced_at = null
+    where entered_at < $1 and (done_at >= $1 or replaced_at >= $1) and sends = 0 returning *
+  ) ${enqueueEntered}`
+
+/**
+ * Names the restored event store anew, so that everything that followed it before asks to be built again, and has the
+ * jobs follow from before its backup was taken. Jobs that have sent nothing are done again or, of events that are
+ * lost, forgotten: each looks at how things are, and its commands have the job's id. Mails that were begun stay in the
+ * ledger. Safe to call again.
+ * @param backupTaken by Postgres' clock, no later than the backup of the event store began; earlier costs time only
+ * @throws when nothing is so old in the ledger, or the event store lacks what had followed before that moment;
+ *   StoreUnavailable, and what Postgres refuses. Jobs are as they were then.
+ */
+export const afterRestore = async (store: EventStore, pool: Pool, backupTaken: Date): Promise<Restored> => {
+  const { id, position } = await findAnchor(store, pool, backupTaken)
+  const storeId = await nameStoreAnew(store)
+  const { commit, prepare } = position
+  return inTransaction(pool, 'begin', async (client) => {
+    // Whoever still follows from the old place cannot write any more.
+    await client.query(
+      `update headwater.followers set commit_position = $2, prepare_position = $3, event_id = $4,
+         event_commit = $2, event_prepare = $3, store_id = $5, epoch = epoch + 1 where name = $1`,
+      [follower, commit, prepare, id, storeId],
+    )
+    await unparkAfter(client, pool, position)
+    const again = await client.query(runAgain, [backupTaken])
+    const forgotten = await client.query(forget, [backupTaken])
+    return { storeId, position, again: again.rowCount ?? 0, forgotten: forgotten.rowCount ?? 0 }
+  })
+}
