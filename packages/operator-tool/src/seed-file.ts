@@ -1,14 +1,13 @@
 // `seed-file`: a consistent copy of a read model of the edge, for a new node to begin from.
-import { chmodSync, existsSync, renameSync, rmSync, statSync } from 'node:fs'
+import { existsSync, statSync } from 'node:fs'
 import path from 'node:path'
 import { formatPosition } from '@headwater/eventstore/position'
+import { makeSeed } from '@headwater/read-models/seed'
 import { checkpointQuery } from '@headwater/read-models/sqlite-file'
 import type { Answer, Command, Context, Given } from './command.ts'
 import { edgeModels, followerNamed, readFile } from './followers.ts'
 import { Refusal, WrongUse } from './refusal.ts'
 
-/** The file holds what the read model holds of people. */
-const ownerOnly = 0o600
 const bytesAMebibyte = 1_024 * 1_024
 
 /** In a folder the copy has the name that an edge projector looks for. */
@@ -17,26 +16,18 @@ const targetOf = (to: string, name: string, version: number): string =>
 
 const seedFile = async ({ followers, writeDown }: Context, given: Given): Promise<Answer> => {
   const follower = followerNamed(followers, given.positionals[0] ?? '')
-  const { name, version, kind, place } = follower
+  const { name, version, place } = follower
   const to = given.text('to')
   if (to === undefined) throw new WrongUse('Say where the copy goes: --to <file or folder>.')
-  if (kind !== 'SQLite')
-    throw new Refusal(`${name} is in Postgres; ${edgeModels.map((one) => one.name).join(' and ')} are files.`)
+  const model = edgeModels.find((one) => one.name === name)
+  if (!model) throw new Refusal(`${name} is in Postgres; ${edgeModels.map((one) => one.name).join(' and ')} are files.`)
   const target = targetOf(to, name, version)
   if (existsSync(target)) throw new Refusal(`${target} is there already: it is not overwritten.`)
   if (!existsSync(path.dirname(path.resolve(target)))) throw new Refusal(`There is no folder ${path.dirname(target)}.`)
   if (!(await follower.checkpoint()))
     throw new Refusal(`${name} has not been built here: there is no ${place} to copy.`)
   if (await follower.hasOtherShape()) throw new Refusal(`${place} was made for another shape of its tables.`)
-  const begun = `${target}.part`
-  try {
-    rmSync(begun, { force: true })
-    readFile(place, (db) => db.prepare('vacuum into ?').run(begun))
-    chmodSync(begun, ownerOnly)
-    renameSync(begun, target)
-  } finally {
-    rmSync(begun, { force: true })
-  }
+  makeSeed(path.dirname(place), model, target)
   await writeDown({ what: `seed-file ${name}` })
   const checkpoint = readFile(target, (db) => checkpointQuery(db)())?.checkpoint
   if (!checkpoint) throw new Error(`${target} has no checkpoint.`)

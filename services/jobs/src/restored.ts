@@ -3,12 +3,12 @@ import type { EventStore } from '@headwater/eventstore/client'
 import type { StoredEvent } from '@headwater/eventstore/codec'
 import { comparePosition, type Position } from '@headwater/eventstore/position'
 import { nameStoreAnew } from '@headwater/eventstore/store-name'
+import { enqueueEntered } from '@headwater/read-models/job-list'
 import { isWaiting } from '@headwater/read-models/parked'
 import { readParked } from '@headwater/read-models/postgres-parked'
 import { inTransaction } from '@headwater/read-models/postgres-pool'
 import type { Pool, PoolClient } from 'pg'
 import { follower } from './jobs-sink.ts'
-import { enqueueEntered } from './ledger.ts'
 
 const pageEvents = 500
 
