@@ -134,6 +134,7 @@ const shots: readonly Shot[] = [
   },
   { name: 'underwriting-loan', at: `/underwriting/loans/${waiting.id}` },
   { name: 'underwriting-loan-decided', at: `/underwriting/loans/${approved.id}` },
+  { name: 'underwriting-loan-past', at: `/underwriting/loans/${approved.id}?asOf=1` },
   {
     name: 'underwriting-loan-overtaken',
     at: '/underwriting',
@@ -143,7 +144,7 @@ const shots: readonly Shot[] = [
       await page.getByText('Live', { exact: true }).waitFor()
       await decide(id, 'approve')
       await page.getByText('There is nothing left to decide').waitFor()
-      await page.getByText('Approved by').waitFor()
+      await page.getByRole('heading', { name: 'Approved by' }).waitFor()
     },
   },
   { name: 'home-applicant', at: '/', who: 'alice' },

@@ -16,4 +16,4 @@ export const account: Decider<Deposit, Deposited, AccountState> = {
   isTerminal: () => false,
 }
 
-export const accountCodec = createCodec<Deposited>({ Deposited: undefined })
+export const accountCodec = createCodec<Deposited>({ schemas: { Deposited: undefined }, upcasts: {} })

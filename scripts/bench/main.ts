@@ -16,6 +16,7 @@ import { http } from './measures/http.ts'
 import { live } from './measures/live.ts'
 import { pixel } from './measures/pixel.ts'
 import { projections } from './measures/projections.ts'
+import { rebuilding } from './measures/rebuild.ts'
 import { size } from './measures/size.ts'
 import { tokens } from './measures/tokens.ts'
 import { installPeers } from './peers.ts'
@@ -34,6 +35,7 @@ const measures: readonly Measure[] = [
   http,
   tokens,
   consents,
+  rebuilding,
   size,
 ]
 

@@ -1,5 +1,8 @@
 // Consents through the whole system: what is granted is seen, what is revoked or over is not, and what is not known is not answered.
 import { randomUUID } from 'node:crypto'
+import { connectEventStore } from '@headwater/eventstore/client'
+import { streamName } from '@headwater/eventstore/stream-name'
+import pino from 'pino'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { WebSocket } from 'ws'
 import { nameThem, post, type System, startSystem, until } from './system.ts'
@@ -103,6 +106,29 @@ test('a projector that stands still is noticed although nothing happens', async 
     system.projector.signal('SIGCONT')
   }
   await until('it is known again', async () => (await check('exams')).status === 200)
+})
+
+test('a record of which something could not be taken in: never an answer, and all others go on', async () => {
+  const { check, grant, get, asPatient, patientId } = await newPeople()
+  const others = await newPeople()
+  await grant('exams')
+  expect((await check('exams')).body.hasConsent).toBe(true)
+  const store = connectEventStore({ url: system.eventstoreUrl, logger: pino({ level: 'silent' }) })
+  try {
+    const event = { id: randomUUID(), type: 'ConsentPainted', data: { patientId }, metadata: {} }
+    const stream = streamName('patient', patientId)
+    const [last] = (await store.readStream(stream, 0n, 100)).slice(-1)
+    await store.append(stream, [event], last?.revision ?? 'no_stream')
+  } finally {
+    await store.close()
+  }
+  await until('it is not known any more', async () => (await check('exams')).status === 503)
+  expect((await check('exams')).body).toMatchObject({ code: 'consent_unknown' })
+  await others.grant('exams')
+  expect((await others.check('exams')).body.hasConsent).toBe(true)
+  expect((await get(asPatient, '')).status).toBe(200)
+  const health = await (await fetch(`${system.projector.url}/health/ready`)).json()
+  expect(health).toMatchObject({ status: 'degraded', parts: { consents: { parked: 1, state: 'live' } } })
 })
 
 test('only partners with the scope may check', async () => {

@@ -47,6 +47,8 @@ test('the tour of loans', async () => {
     /"revision":"2"/,
     /"status":"awaiting review"/,
     /"revision":"3"/,
+    /"status":"awaiting review"/,
+    /"field":"status","before":"awaiting review","after":"approved"/,
     /"code":"loan_not_awaiting_review"/,
     /"code":"validation"/,
     /"field":"score"/,

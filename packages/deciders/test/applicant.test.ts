@@ -84,7 +84,7 @@ describe('whatever the commands are', () => {
       fc.property(fc.array(anyCommand, { maxLength: 20 }), (commands) => {
         const events = run(commands)
         expect(applicant.isTerminal(fold(applicant, applicant.initialState, events))).toBe(false)
-        for (const { type, data } of events) expect(applicantEvents[type].safeParse(data).success).toBe(true)
+        for (const { type, data } of events) expect(applicantEvents.schemas[type].safeParse(data).success).toBe(true)
       }),
     )
   })

@@ -22,7 +22,7 @@ it('has no place for whoever is not signed in, nor for a resource that is not an
     status: 403,
     code: 'forbidden',
   }
-  const accepts = (changes: object) => auditEvents.RequestRefused.safeParse({ ...refusal, ...changes }).success
+  const accepts = (changes: object) => auditEvents.schemas.RequestRefused.safeParse({ ...refusal, ...changes }).success
   expect(accepts({})).toBe(true)
   expect(accepts({ actor: { kind: 'anonymous', sub: 'anonymous', roles: [] } })).toBe(false)
   expect(accepts({ resource: '555555AA' })).toBe(false)

@@ -35,6 +35,8 @@ test('one timer a patient, grantee and target', () => {
 })
 
 test('nothing follows from the others', () => {
-  const others = Object.keys(patientEvents).filter((type) => type !== 'ConsentAsked' && type !== 'ConsentGranted')
+  const others = Object.keys(patientEvents.schemas).filter(
+    (type) => type !== 'ConsentAsked' && type !== 'ConsentGranted',
+  )
   for (const type of others) expect(react({ type, data: {} } as PatientEvent)).toEqual([])
 })

@@ -63,6 +63,7 @@ const commands: Record<keyof typeof loanCommandRules, Row> = {
 const queries: Record<keyof typeof loanQueryRules, Row> = {
   loan: ownersAndStaff,
   loans: ownersAndStaff,
+  changes: ownersAndStaff,
   history: underwriters,
   queue: underwriters,
   decided: underwriters,

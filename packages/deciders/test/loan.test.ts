@@ -351,7 +351,7 @@ describe('whatever the commands are', () => {
     fc.assert(
       fc.property(histories, (events) => {
         for (const event of events) {
-          expect(loanEvents[event.type].safeParse(event.data).success).toBe(true)
+          expect(loanEvents.schemas[event.type].safeParse(event.data).success).toBe(true)
           expect(JSON.parse(JSON.stringify(event))).toEqual(event)
         }
       }),
@@ -376,7 +376,7 @@ describe('whatever the commands are', () => {
 })
 
 test('personal fields are marked, so that they can be erased', () => {
-  const marked = Object.entries(loanEvents).flatMap(([type, schema]) =>
+  const marked = Object.entries(loanEvents.schemas).flatMap(([type, schema]) =>
     Object.entries(schema.shape)
       .filter(([, field]) => field.meta()?.personal === true)
       .map(([field]) => `${type}.${field}`),

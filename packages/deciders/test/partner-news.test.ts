@@ -34,7 +34,7 @@ test.each([
 })
 
 test('whatever ends a requested loan is an outcome, and nothing else is', () => {
-  for (const type of Object.keys(loanEvents).filter((type) => type !== 'LoanAbandoned')) {
+  for (const type of Object.keys(loanEvents.schemas).filter((type) => type !== 'LoanAbandoned')) {
     const event = { type, data: { loanId } } as LoanEvent
     expect([type, isOutcome(event)]).toEqual([type, isTerminal(evolve(initialState, event))])
   }

@@ -30,7 +30,7 @@ test('as the model', () => {
         const { command, expected } = model.next(step)
         const { events, is } = outcome(() => patient.decide(command, state))
         expect([command, is]).toEqual([command, expected])
-        for (const { type, data } of events) expect(patientEvents[type].safeParse(data).success).toBe(true)
+        for (const { type, data } of events) expect(patientEvents.schemas[type].safeParse(data).success).toBe(true)
         state = fold(patient, state, events)
         for (const { grantee, target, at, has } of model.answers())
           expect([

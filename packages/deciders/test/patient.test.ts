@@ -289,6 +289,6 @@ test('every event that is decided has the form that is stored', () => {
     expired('all', until, later),
     registered('paula@example.org'),
   ]
-  expect(new Set(events.map(({ type }) => type))).toEqual(new Set(Object.keys(patientEvents)))
-  for (const { type, data } of events) expect(patientEvents[type].safeParse(data).error).toBeUndefined()
+  expect(new Set(events.map(({ type }) => type))).toEqual(new Set(Object.keys(patientEvents.schemas)))
+  for (const { type, data } of events) expect(patientEvents.schemas[type].safeParse(data).error).toBeUndefined()
 })

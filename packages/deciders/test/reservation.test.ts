@@ -79,7 +79,7 @@ test('whatever the commands are, it changes hands only over a release', () => {
       }
       events.forEach(({ type, data }, index) => {
         const before = events[index - 1]
-        expect(reservationEvents[type].safeParse(data).success).toBe(true)
+        expect(reservationEvents.schemas[type].safeParse(data).success).toBe(true)
         if (type === 'IdentifierReleased') expect(before?.data.reservationId).toBe(data.reservationId)
         else if (before?.type === 'IdentifierReserved') expect(before.data.userId).toBe(data.userId)
       })

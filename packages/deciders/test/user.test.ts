@@ -145,7 +145,7 @@ describe('what a form may hold', () => {
 })
 
 test('what belongs to a person is marked', () => {
-  const marked = Object.entries(userEvents).flatMap(([type, { shape }]) =>
+  const marked = Object.entries(userEvents.schemas).flatMap(([type, { shape }]) =>
     Object.entries(shape).flatMap(([field, schema]) => (schema.meta()?.personal ? [`${type}.${field}`] : [])),
   )
   expect(marked).toEqual([
@@ -196,7 +196,7 @@ describe('whatever the commands are', () => {
         const state = fold(user, user.initialState, events)
         const addresses = events.flatMap(({ data }) => ('email' in data ? [data.email] : []))
         expect('email' in state ? state.email : undefined).toBe(addresses.at(-1))
-        for (const { type, data } of events) expect(userEvents[type].safeParse(data).success).toBe(true)
+        for (const { type, data } of events) expect(userEvents.schemas[type].safeParse(data).success).toBe(true)
         expect(user.isTerminal(state)).toBe(state.status === 'disabled' || state.status === 'abandoned')
       }),
     )

@@ -1,13 +1,14 @@
 // Writes down what people were refused and what they looked at: in batches, a stream a day, bounded also while the store is away.
 import { randomUUID } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { type AuditEvent, type AuditedActor, auditedActor } from '@headwater/deciders/audit/audit-events'
+import { type AuditEvent, type AuditedActor, auditEvents, auditedActor } from '@headwater/deciders/audit/audit-events'
 import type { Actor } from '@headwater/deciders/policy'
 import { LRUCache } from 'lru-cache'
 import type { Logger } from 'pino'
 import { v5 as uuidV5 } from 'uuid'
 import { type Backoff, waitAfter } from './backoff.ts'
 import { type EventStore, type EventToAppend, StoreUnavailable } from './client.ts'
+import { createCodec } from './codec.ts'
 import { streamName } from './stream-name.ts'
 
 const bufferEventsMax = 5_000
@@ -31,7 +32,8 @@ const refusalsListedMax = 100
 const tooManyRequests = 429
 const secondsADay = 86_400
 const metadataNamespace = '6b6d4f57-6f0c-4b0e-9b7b-1f7a3f0f7d11'
-const schemaVersion = 1
+
+const { schemaOf } = createCodec<AuditEvent>(auditEvents)
 
 /** What an event's metadata says about the request it comes from. */
 export type AuditOrigin = { readonly traceparent: string }
@@ -76,7 +78,7 @@ type Noted = { readonly day: string; readonly bytes: number; readonly event: Eve
 
 const noted = ({ type, data }: AuditEvent, { traceparent }: AuditOrigin): Noted => {
   const [, traceId] = traceparent.split('-')
-  const metadata = { $correlationId: traceId, actor: data.actor.sub, traceparent, schema: schemaVersion }
+  const metadata = { $correlationId: traceId, actor: data.actor.sub, traceparent, schema: schemaOf(type) }
   const bytes = Buffer.byteLength(JSON.stringify(data))
   // The id stays when the event is sent again: the store, and the read model after it, keep it once.
   return { day: data.at.slice(0, 10), bytes, event: { id: randomUUID(), type, data, metadata } }

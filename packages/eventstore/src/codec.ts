@@ -1,5 +1,6 @@
-// Turns a context's events into what the store keeps and back; old shapes are upcast, unknown types refused.
+// Reads a context's events from what the store keeps: other shapes than today's are upcast, unknown ones refused.
 import { type DomainEvent, Rejection } from '@headwater/deciders/decider'
+import type { EventTypes, Upcast } from '@headwater/deciders/event-types'
 import type { Position } from './position.ts'
 
 /** An event as the store gave it: JSON data of whatever type name it was written with. */
@@ -18,40 +19,54 @@ export type StoredEvent = {
 /** An event of a context, with where it stands and when it was written. */
 export type RecordedEvent<Event extends DomainEvent> = Event & Omit<StoredEvent, 'type' | 'data'>
 
-/** Turns the data of an old shape into that of today. Written beside the decider. */
-export type Upcast = (data: never) => object
-
 export type Codec<Event extends DomainEvent> = {
-  /** @throws Rejection `unknown_event_type`: this version must not guess what the event means. */
+  /**
+   * The event in today's shape; its metadata stays as it was stored.
+   * @throws Rejection `unknown_event_type`, of a type or a version of its shape that this release does not know: it must
+   *   not guess what the event means
+   */
   readonly decode: (stored: StoredEvent) => RecordedEvent<Event>
-  readonly knows: (type: string) => boolean
+  /** Whether `decode` reads it. */
+  readonly knows: (stored: Pick<StoredEvent, 'type' | 'metadata'>) => boolean
+  /** The version of the type's shape that is written: the `schema` in an event's metadata. */
+  readonly schemaOf: (type: string) => number
 }
 
-/** A stream holds an event that only a newer version of this service understands. */
-export const unknownEventType = (stored: Pick<StoredEvent, 'type' | 'stream' | 'revision'>): Rejection =>
+const schemaOfUnchanged = 1
+
+const unknownEventType = ({ type, revision, metadata: { schema } }: StoredEvent): Rejection =>
   new Rejection('unknown_event_type', 'This needs a newer version of the service.', {
-    type: stored.type,
-    revision: String(stored.revision),
+    type,
+    schema,
+    revision: String(revision),
   })
 
-/**
- * @param types the event types of the context, as its schemas list them
- * @param upcasts by event type, what brings data of an older shape to today's
- */
-export const createCodec = <Event extends DomainEvent>(
-  types: Readonly<Record<Event['type'], unknown>>,
-  upcasts: Readonly<Record<string, Upcast>> = {},
-): Codec<Event> => {
-  const known = new Map<string, Upcast | undefined>(Object.keys(types).map((type) => [type, upcasts[type]]))
-  const knows = (type: string): type is Event['type'] => known.has(type)
+/** The one way from what a decider says of its events to what reads them: with the types come the upcasts. */
+export const createCodec = <Event extends DomainEvent>({
+  schemas,
+  upcasts,
+}: EventTypes<Event['type']>): Codec<Event> => {
+  const known = new Map(
+    Object.keys(schemas).map((type) => {
+      const { to = schemaOfUnchanged, from = {} } = upcasts[type as Event['type']] ?? {}
+      const others = Object.entries(from).map(([schema, upcast]): [unknown, Upcast] => [Number(schema), upcast])
+      return [type, { to, from: new Map(others) }]
+    }),
+  )
   return {
-    knows,
+    schemaOf: (type) => known.get(type)?.to ?? schemaOfUnchanged,
+    knows: ({ type, metadata: { schema = schemaOfUnchanged } }) => {
+      const shapes = known.get(type)
+      return shapes !== undefined && (schema === shapes.to || shapes.from.has(schema))
+    },
     decode: (stored) => {
-      if (!knows(stored.type)) throw unknownEventType(stored)
-      const upcast = known.get(stored.type)
-      const event = upcast ? { ...stored, data: upcast(stored.data as never) } : stored
-      // The schemas guard what is written; what the store holds of a known type has passed them.
-      return event as RecordedEvent<Event>
+      const { schema = schemaOfUnchanged } = stored.metadata
+      const shapes = known.get(stored.type)
+      // The schemas guard what is written; what the store holds of a known shape has passed them.
+      if (schema === shapes?.to) return stored as RecordedEvent<Event>
+      const upcast = shapes?.from.get(schema)
+      if (!upcast) throw unknownEventType(stored)
+      return { ...stored, data: upcast(stored.data as never) } as RecordedEvent<Event>
     },
   }
 }

@@ -2,6 +2,7 @@
 import { type Decider, type DomainEvent, Rejection } from '@headwater/deciders/decider'
 import { v5 as uuidV5 } from 'uuid'
 import type { EventToAppend } from './client.ts'
+import type { Codec } from './codec.ts'
 import type { CommandRequest } from './handle-command.ts'
 import type { CommandRecord, KnownStream } from './known-stream.ts'
 import { beginning, type Position } from './position.ts'
@@ -10,7 +11,6 @@ const appendEventsMax = 500
 /** EventStoreDB takes 1 MiB an append; metadata and envelopes come on top of what is counted here. */
 const appendDataBytesMax = 256 * 1024
 const eventIdNamespace = 'a3a8cf43-6a09-4a3d-8f4e-5f4f7d1e6c5e'
-const schemaVersion = 1
 
 /** What became of one command. */
 export type Outcome =
@@ -35,28 +35,35 @@ const revisionMismatch = (revision: bigint): Rejection =>
 /** What of a request is kept with its events. */
 type Recorded = Pick<CommandRequest<unknown>, 'commandId' | 'requestHash' | 'actor' | 'correlationId' | 'traceparent'>
 
-const metadataOf = ({ commandId, requestHash, actor, correlationId, traceparent }: Recorded) => ({
+const metadataOf = ({ commandId, requestHash, actor, correlationId, traceparent }: Recorded, schema: number) => ({
   $correlationId: correlationId ?? commandId,
   $causationId: commandId,
   commandId,
   requestHash,
   actor,
   ...(traceparent === undefined ? {} : { traceparent }),
-  schema: schemaVersion,
+  schema,
 })
 
 /**
  * The events of one command as the store gets them. The id names the content too: two replicas that decide the same
  * command on different outside facts must conflict, not take each other's events for their own (docs/decisions/004).
  */
-const toAppendOf = (stream: string, request: Recorded, events: readonly DomainEvent[], json: readonly string[]) =>
+const toAppendOf = (
+  { schemaOf }: Pick<Codec<DomainEvent>, 'schemaOf'>,
+  stream: string,
+  request: Recorded,
+  events: readonly DomainEvent[],
+  json: readonly string[],
+) =>
   events.map(({ type, data }, index): EventToAppend => {
     const name = `${request.commandId}/${stream}/${index}/${request.requestHash}/${type}/${json[index]}`
-    return { id: uuidV5(name, eventIdNamespace), type, data, metadata: metadataOf(request) }
+    return { id: uuidV5(name, eventIdNamespace), type, data, metadata: metadataOf(request, schemaOf(type)) }
   })
 
 export const decideAll = <Command, Event extends DomainEvent, State>(
   { decide, evolve }: Decider<Command, Event, State>,
+  codec: Codec<Event>,
   stream: string,
   known: KnownStream<State>,
   requests: readonly CommandRequest<Command, State>[],
@@ -97,7 +104,7 @@ export const decideAll = <Command, Event extends DomainEvent, State>(
       position: beginning, // known once it is written
     }
     records.set(commandId, fresh)
-    toAppend.push(...toAppendOf(stream, request, events, json))
+    toAppend.push(...toAppendOf(codec, stream, request, events, json))
     state = events.reduce(evolve, state)
     revision = fresh.last
     return { kind: 'recorded', record: fresh }

@@ -149,7 +149,7 @@ export const createCommandHandler = <Command, Event extends DomainEvent, State>(
     let current = known(stream)
     let confirmed = false
     for (let conflicts = 0; ; ) {
-      const decided = decideAll(decider, stream, current, requests)
+      const decided = decideAll(decider, codec, stream, current, requests)
       const settleAll = (outcomes: readonly Outcome[]): number => {
         for (const [index, outcome] of outcomes.entries()) settle(queue[index] as Waiting<Command, State>, outcome)
         return outcomes.length

@@ -42,4 +42,7 @@ export const till: Decider<TillCommand, TillEvent, Till> = {
   isTerminal: (state) => state.closed,
 }
 
-export const tillCodec = createCodec<TillEvent>({ MoneyPutIn: true, MoneyTakenOut: true, TillClosed: true })
+export const tillCodec = createCodec<TillEvent>({
+  schemas: { MoneyPutIn: true, MoneyTakenOut: true, TillClosed: true },
+  upcasts: {},
+})

@@ -3,18 +3,19 @@ import type { FastifyPluginAsync } from 'fastify'
 import { publicRoute } from './access.ts'
 
 /**
- * How a part of the service is: `trouble` is a sentence when something is wrong, `ended` says that it will not go on
- * without an operator; other facts are shown as they are.
+ * How a part of the service is: `trouble` is a sentence when something is wrong, `serves` says that it does its work all
+ * the same, `ended` that it will not go on without an operator; other facts are shown as they are.
  */
 export type PartStatus = {
   readonly trouble?: string | undefined
+  readonly serves?: boolean | undefined
   readonly ended?: boolean | undefined
   readonly [fact: string]: unknown
 }
 
 export type Readiness = {
   /**
-   * `starting` until every needed part was once without trouble; from then on trouble is only `degraded`: what works
+   * `starting` until every needed part has once served; from then on trouble is only `degraded`: what works
    * still serves. `failed` when a needed part has ended.
    */
   readonly status: 'starting' | 'ready' | 'degraded' | 'failed'
@@ -56,7 +57,8 @@ export const createHealth = (needed: Probes, useful: Probes = {}): Health => {
         ),
       )
       const inTrouble = (name: string) => parts[name]?.trouble !== undefined
-      wasReady ||= !Object.keys(needed).some(inTrouble)
+      const isAway = (name: string) => inTrouble(name) && parts[name]?.serves !== true
+      wasReady ||= !Object.keys(needed).some(isAway)
       const statusOf = (): Readiness['status'] => {
         if (!wasReady) return 'starting'
         if (Object.keys(needed).some((name) => parts[name]?.ended)) return 'failed'

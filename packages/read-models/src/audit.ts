@@ -1,8 +1,9 @@
 // Read model `audit`: who did what to which thing, was refused it, or looked at it. It holds no personal data: it outlives what it tells of.
 import { type AuditEvent, auditEvents } from '@headwater/deciders/audit/audit-events'
-import { type Grantee, grantee } from '@headwater/deciders/consent/patient-events'
+import { type Grantee, grantee, type PatientEvent, patientEvents } from '@headwater/deciders/consent/patient-events'
 import type { DomainEvent } from '@headwater/deciders/decider'
-import { createCodec, type RecordedEvent } from '@headwater/eventstore/codec'
+import { type ApplicantEvent, applicantEvents } from '@headwater/deciders/loan/applicant'
+import { type Codec, createCodec, type RecordedEvent } from '@headwater/eventstore/codec'
 import { categoryOf, idOf } from '@headwater/eventstore/stream-name'
 import type { Projection } from './projection.ts'
 
@@ -33,11 +34,20 @@ type AuditRows = { readonly entries: AuditRow }
 
 const auditCodec = createCodec<AuditEvent>(auditEvents)
 
-/** Of events of other contexts only what is around them is looked at: an audit of what is new must not wait for this. */
+/** By category, those of other contexts that are looked into; of the rest only what is around them counts. */
+const codecs: Readonly<Record<string, Codec<DomainEvent>>> = {
+  applicant: createCodec<ApplicantEvent>(applicantEvents),
+  patient: createCodec<PatientEvent>(patientEvents),
+}
+
 const codec: Projection<DomainEvent, AuditRows>['codec'] = {
-  knows: () => true,
-  decode: (stored) =>
-    categoryOf(stored.stream) === 'audit' ? auditCodec.decode(stored) : { ...stored, data: Object(stored.data) },
+  decode: (stored) => {
+    const category = categoryOf(stored.stream)
+    if (category === 'audit') return auditCodec.decode(stored)
+    const known = codecs[category]
+    // As it is when it is newer than this: an audit of what is new must not wait.
+    return known?.knows(stored) ? known.decode(stored) : { ...stored, data: Object(stored.data) }
+  },
 }
 
 const textOr = <Otherwise>(value: unknown, otherwise: Otherwise): string | Otherwise =>

@@ -15,20 +15,27 @@ export const feedLengthMax = 10_000
 export type Change = { readonly table: string; readonly key: string; readonly after: Row | null }
 
 /** What was read in one transaction, with the state of the read model that it shows. */
-export type Snapshot<T> = { readonly value: T; readonly checkpoint: Position; readonly token: string }
+export type Snapshot<T> = {
+  readonly value: T
+  readonly checkpoint: Position
+  readonly token: string
+  /** What happened in these since an event of theirs could not be taken in is not in `value`. */
+  readonly parkedStreams: readonly string[]
+}
 
 export type Changes = { readonly changes: readonly Change[]; readonly token: string }
 
 /**
- * `<model>.<version>.<store id>:<position>`: the state of the read model at a position, on whichever node.
+ * `<model>.<version>.<origin>:<position>`: the state of the read model at a position, on whichever node. The origin is
+ * the store's id and, when events were set aside, the mark that says which.
  * It only ever stands between two batches, so nothing has to say which part of a batch was seen.
  */
-export const formatToken = ({ name, version }: ReadModel, storeId: string, position: Position): string =>
-  `${name}.${version}.${storeId}:${formatPosition(position)}`
+export const formatToken = ({ name, version }: ReadModel, origin: string, position: Position): string =>
+  `${name}.${version}.${origin}:${formatPosition(position)}`
 
-/** The position of a token of this read model and event store; undefined when it is of another, or none. */
-export const parseToken = ({ name, version }: ReadModel, storeId: string, token: string): Position | undefined => {
-  const prefix = `${name}.${version}.${storeId}:`
+/** The position of a token of this read model and origin; undefined when it is of another, or none. */
+export const parseToken = ({ name, version }: ReadModel, origin: string, token: string): Position | undefined => {
+  const prefix = `${name}.${version}.${origin}:`
   return token.startsWith(prefix) ? parsePosition(token.slice(prefix.length)) : undefined
 }
 
@@ -39,11 +46,11 @@ export type FeedEntry = { readonly since: Position; readonly position: Position;
 export type FeedPage = { readonly entries: readonly FeedEntry[]; readonly complete: boolean }
 
 /** Where the feed of a read model begins and ends. */
-export type FeedBounds = { readonly storeId: string; readonly floor: Position; readonly position: Position }
+export type FeedBounds = { readonly origin: string; readonly floor: Position; readonly position: Position }
 
 /** The position from which a token can be followed. */
-export const resumeFrom = (model: ReadModel, { storeId, floor }: FeedBounds, token: string): Position | undefined => {
-  const position = parseToken(model, storeId, token)
+export const resumeFrom = (model: ReadModel, { origin, floor }: FeedBounds, token: string): Position | undefined => {
+  const position = parseToken(model, origin, token)
   return position && comparePosition(position, floor) >= 0 ? position : undefined
 }
 
@@ -53,11 +60,11 @@ export const resumeFrom = (model: ReadModel, { storeId, floor }: FeedBounds, tok
  */
 export const changesOf = (
   model: ReadModel,
-  { storeId, position: checkpoint }: FeedBounds,
+  { origin, position: checkpoint }: FeedBounds,
   from: Position,
   { entries, complete }: FeedPage,
 ): Changes => {
   // A token of a node that is ahead stays where it is until this node has come there too.
   const position = complete ? laterPosition(from, checkpoint) : (entries.at(-1)?.position ?? from)
-  return { changes: entries.flatMap(({ changes }) => changes), token: formatToken(model, storeId, position) }
+  return { changes: entries.flatMap(({ changes }) => changes), token: formatToken(model, origin, position) }
 }

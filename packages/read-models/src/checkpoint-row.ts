@@ -9,6 +9,7 @@ export type CheckpointRow = {
   readonly event_commit: bigint
   readonly event_prepare: bigint
   readonly store_id: string
+  readonly build?: string
   readonly epoch: bigint
 }
 
@@ -18,6 +19,7 @@ export const checkpointOf = (row: CheckpointRow): Checkpoint => {
     position: { commit: row.commit_position, prepare: row.prepare_position },
     lastEvent: id === null ? undefined : { id, position: { commit, prepare } },
     storeId: row.store_id,
+    build: row.build ?? '',
     epoch: row.epoch,
   }
 }

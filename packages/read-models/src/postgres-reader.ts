@@ -14,6 +14,8 @@ import {
   type Snapshot,
 } from './changes.ts'
 import { listen } from './listen.ts'
+import { setAsideOf } from './parked.ts'
+import { readAside } from './postgres-parked.ts'
 import { bigints, inTransaction, openPool } from './postgres-pool.ts'
 import { readCheckpoint, schemaName } from './postgres-schema.ts'
 import { type ReadModel, shapeOf } from './read-model.ts'
@@ -60,6 +62,9 @@ type FeedRow = {
   readonly prepare_position: bigint
   readonly changes: string
 }
+
+/** Where the rows are, and what they hold. */
+type Place = Pick<Checkpoint, 'position'> & { readonly origin: string; readonly parkedStreams: readonly string[] }
 
 const entryOf = (row: FeedRow): FeedEntry => ({
   since: { commit: row.since_commit, prepare: row.since_prepare },
@@ -122,7 +127,7 @@ export const openPostgresReader = ({
   )
 
   const stored = async (db: pg.Pool | pg.PoolClient): Promise<Checkpoint | undefined> => {
-    const found = await readCheckpoint(db, projection).catch((error) => {
+    const found = await readCheckpoint(db, schema).catch((error) => {
       if (error instanceof pg.DatabaseError && error.code === undefinedTable) return undefined
       throw error
     })
@@ -134,17 +139,23 @@ export const openPostgresReader = ({
     throw new Rejection('read_model_not_ready', 'The read model is not there yet.', { readModel: projection.name })
   }
   const asking = <T>(work: () => Promise<T>): Promise<T> => work().catch((error) => Promise.reject(meaningOf(error)))
-  const reading = <T>(work: (client: pg.PoolClient, checkpoint: Checkpoint) => Promise<T>): Promise<T> =>
+  const placeIn = async (client: pg.PoolClient): Promise<Place> => {
+    const { position, storeId, build } = await checkpointIn(client)
+    const { mark, parkedStreams } = setAsideOf(await readAside(client, schema))
+    return { position, origin: storeId + build + mark, parkedStreams }
+  }
+  const reading = <T>(work: (client: pg.PoolClient, place: Place) => Promise<T>): Promise<T> =>
     asking(() =>
       inTransaction(pool, 'begin isolation level repeatable read read only', async (client) =>
-        work(client, await checkpointIn(client)),
+        work(client, await placeIn(client)),
       ),
     )
   const read: PostgresReader['read'] = (work) =>
-    reading(async (client, { storeId, position }) => {
+    reading(async (client, { origin, position, parkedStreams }) => {
       const rows = async <R>({ sql, parameters }: CompiledQuery<R>): Promise<R[]> =>
         (await client.query(sql, [...parameters])).rows
-      return { value: await work({ rows }), checkpoint: position, token: formatToken(projection, storeId, position) }
+      const token = formatToken(projection, origin, position)
+      return { value: await work({ rows }), checkpoint: position, token, parkedStreams }
     })
 
   return {
@@ -172,9 +183,9 @@ export const openPostgresReader = ({
         look()
       }),
     changesSince: (token, limit) =>
-      reading(async (client, { storeId, position }) => {
+      reading(async (client, { origin, position }) => {
         const feed = feedIn(client, schema)
-        const bounds = { storeId, position, floor: await feed.floor() }
+        const bounds = { origin, position, floor: await feed.floor() }
         const from = resumeFrom(projection, bounds, token)
         return from ? changesOf(projection, bounds, from, await feed.page(from, limit)) : 'snapshot needed'
       }),

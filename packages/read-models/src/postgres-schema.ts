@@ -11,6 +11,9 @@ export const list = (names: readonly string[]): string => names.map(quoted).join
 /** The name of the schema, and of the channel on which its commits are notified. */
 export const schemaName = ({ name, version }: ReadModel): string => `${name}_v${version}`
 
+/** The schema of the read model that is being built to take its place. */
+export const scratchName = (model: ReadModel): string => `${schemaName(model)}_rebuild`
+
 export const postgresType = (type: string): 'text' | 'int8' => (type.startsWith('integer') ? 'int8' : 'text')
 
 /** Text in the order of its bytes, as SQLite has it, whatever the database's own order is. */
@@ -37,7 +40,8 @@ const ownSchema = (schema: string): readonly string[] => [
      event_prepare int8,
      store_id text not null,
      epoch int8 not null,
-     shape text not null
+     shape text not null,
+     build text not null default ''
    )`,
   `create table ${schema}.feed (
      last_change int8 primary key,
@@ -56,9 +60,8 @@ const ownSchema = (schema: string): readonly string[] => [
 /** The checkpoint, once a writer has made it. */
 export const readCheckpoint = async (
   db: Pool | PoolClient,
-  model: ReadModel,
+  schema: string,
 ): Promise<{ readonly checkpoint: Checkpoint; readonly shape: string } | undefined> => {
-  const schema = schemaName(model)
   const { rows } = await db.query<CheckpointRow & { readonly shape: string }>({
     text: `select * from ${schema}.checkpoint`,
     types: bigints,
@@ -68,14 +71,22 @@ export const readCheckpoint = async (
 }
 
 /** Makes the schema where there is none yet, in one transaction with its checkpoint before the first event. */
-export const createSchema = async (client: PoolClient, model: ReadModel, storeId: string): Promise<void> => {
-  const schema = schemaName(model)
+export const createSchema = async (
+  client: PoolClient,
+  { schema, build, model }: { readonly schema: string; readonly build: string; readonly model: ReadModel },
+  storeId: string,
+): Promise<void> => {
   const found = await client.query('select 1 from pg_catalog.pg_namespace where nspname = $1', [schema])
-  if (found.rowCount) return
+  if (found.rowCount) {
+    // Schemas of before rebuilding.
+    await client.query(`alter table ${schema}.checkpoint add column if not exists build text not null default ''`)
+    return
+  }
   const tables = Object.entries(model.tables).flatMap(([name, table]) => tableSchema(schema, name, table))
   for (const statement of [`create schema ${schema}`, ...ownSchema(schema), ...tables]) await client.query(statement)
-  await client.query(`insert into ${schema}.checkpoint values (1, 0, 0, null, null, null, $1, 0, $2)`, [
+  await client.query(`insert into ${schema}.checkpoint values (1, 0, 0, null, null, null, $1, 0, $2, $3)`, [
     storeId,
     shapeOf(model),
+    build,
   ])
 }

@@ -1,17 +1,21 @@
 // Keeps a read model in a schema of Postgres, one writer at a time; a projection writes it through this.
 import { randomUUID } from 'node:crypto'
+import type { Position } from '@headwater/eventstore/position'
 import pg from 'pg'
 import type { Logger } from 'pino'
 import { type Change, feedLengthMax } from './changes.ts'
+import { StepRefused, wrongShape } from './halt.ts'
 import { type Lease, takeLease } from './lease.ts'
 import { migrate } from './migrations/migrate.ts'
+import { readParked, writeParking } from './postgres-parked.ts'
 import { blamePostgres, inTransaction, openPool } from './postgres-pool.ts'
-import { createSchema, list, postgresType, quoted, readCheckpoint, schemaName } from './postgres-schema.ts'
+import { createSchema, list, postgresType, quoted, readCheckpoint, schemaName, scratchName } from './postgres-schema.ts'
+import { postgresWishes } from './postgres-wishes.ts'
 import { type ReadModel, type Row, shapeOf, type Table } from './read-model.ts'
-import { type Checkpoint, type Sink, type Step, wrongShape } from './sink.ts'
+import type { Checkpoint, Sink, Step } from './sink.ts'
 
-/** One writes rows, one renews the lease. */
-const connectionsMax = 2
+/** One writes rows, one renews the lease, one looks for wishes; another two when it is built again. */
+const connectionsMax = 5
 
 /**
  * Reading and writing the rows of one table by their keys. Statements have no names: a plan that Postgres kept from
@@ -45,8 +49,7 @@ const tableQueries = (schema: string, name: string, { key, columns }: Table) => 
 }
 
 /** Takes a step in an open transaction. */
-const stepWriter = (model: ReadModel) => {
-  const schema = schemaName(model)
+const stepWriter = (model: ReadModel, schema: string) => {
   const tables = Object.entries(model.tables).map(([name, table]) => tableQueries(schema, name, table))
   // The notification is sent when the transaction commits.
   const move = `update ${schema}.checkpoint
@@ -60,7 +63,17 @@ const stepWriter = (model: ReadModel) => {
       returning last_change
     )
     delete from ${schema}.feed where last_change <= (select last_change from added) - $7`
-  return async (client: pg.PoolClient, { from, to, keys, evolve }: Step): Promise<'committed' | 'superseded'> => {
+  /** Rows have changed without the checkpoint: the feed begins anew. */
+  const beginFeed = async (client: pg.PoolClient, { commit, prepare }: Position): Promise<void> => {
+    const forget = `with forgotten as (delete from ${schema}.feed returning last_change)
+      select coalesce(max(last_change), 0) + 1 as change from forgotten`
+    const begin = `insert into ${schema}.feed
+        (first_change, last_change, since_commit, since_prepare, commit_position, prepare_position, changes)
+      values ($1, $1, $2, $3, $2, $3, '[]')`
+    const forgotten = await client.query<{ change: number }>(forget)
+    await client.query(begin, [forgotten.rows[0]?.change, commit, prepare])
+  }
+  return async (client: pg.PoolClient, { from, to, keys, evolve, parking }: Step): Promise<void> => {
     const event = to.lastEvent
     const moved = await client.query({
       text: move,
@@ -75,16 +88,18 @@ const stepWriter = (model: ReadModel) => {
         from.epoch,
       ],
     })
-    if (moved.rowCount === 0) return 'superseded'
+    if (moved.rowCount === 0) throw new StepRefused()
+    if (parking && !(await writeParking(client, schema, parking))) throw new StepRefused()
     const stored = new Map<string, ReadonlyMap<string, Row>>()
     for (const table of tables) stored.set(table.name, await table.load(client, keys.get(table.name) ?? new Set()))
     const changes = evolve(stored)
-    if (changes.length === 0) return 'committed'
     for (const table of tables)
       await table.write(
         client,
         changes.filter((change) => change.table === table.name),
       )
+    if (parking) return beginFeed(client, to.position)
+    if (changes.length === 0) return
     const { position: since } = from
     const { position } = to
     const entry = [
@@ -96,13 +111,84 @@ const stepWriter = (model: ReadModel) => {
       JSON.stringify(changes),
     ]
     await client.query({ text: feed, values: [...entry, feedLengthMax] })
-    return 'committed'
   }
 }
 
 /** Postgres quotes the failing row in an error; what belongs to a person must not come into logs. */
 const withoutRow = (error: unknown): unknown =>
   error instanceof pg.DatabaseError ? Object.assign(error, { detail: undefined, where: undefined }) : error
+
+type PostgresSink = {
+  readonly pool: pg.Pool
+  readonly schema: string
+  /** Of a new schema. */
+  readonly build: string
+  readonly projection: ReadModel
+  readonly logger: Logger
+}
+
+const openSink = ({ pool, schema, build, projection, logger }: PostgresSink): Omit<Sink, 'rebuildAdvice'> => {
+  const holder = randomUUID()
+  const write = stepWriter(projection, schema)
+  let migrated = false
+  let lease: Lease | undefined
+
+  const stored = async (db: pg.Pool | pg.PoolClient): Promise<Checkpoint> => {
+    const found = await readCheckpoint(db, schema)
+    if (found?.shape !== shapeOf(projection)) throw wrongShape(schema)
+    return found.checkpoint
+  }
+
+  /** Takes over the checkpoint, if the lease still stands: whoever wrote before cannot any more. */
+  const claimSchema = (held: Lease, storeId: string) =>
+    inTransaction(pool, 'begin', async (client) => {
+      await createSchema(client, { schema, build, model: projection }, storeId)
+      const claimed = await client.query(
+        `update ${schema}.checkpoint set epoch = checkpoint.epoch + 1 from headwater.leases
+         where leases.name = $1 and leases.epoch = $2 and leases.expires_at > clock_timestamp()`,
+        [schema, held.epoch],
+      )
+      return claimed.rowCount ? stored(client) : undefined
+    })
+
+  const release = async () => {
+    await lease?.release()
+    lease = undefined
+  }
+
+  return {
+    claim: async (storeId) => {
+      if (!migrated) await migrate(pool)
+      migrated = true
+      lease = await takeLease(pool, schema, holder, logger)
+      return lease && claimSchema(lease, storeId)
+    },
+    checkpoint: () => stored(pool),
+    parked: () => readParked(pool, schema),
+    commit: (step) =>
+      // Losing the last transactions in a crash of the server loses their checkpoint too: they are done again.
+      inTransaction(pool, 'begin; set local synchronous_commit = off', (client) => write(client, step)).then(
+        () => 'committed',
+        (error: unknown) => (error instanceof StepRefused ? 'superseded' : Promise.reject(withoutRow(error))),
+      ),
+    blame: blamePostgres,
+    claimsExpire: true,
+    release,
+    close: release,
+  }
+}
+
+/** Waits for whoever reads what is there, and keeps new readers waiting until the names lead to what was built. */
+const takePlace = (pool: pg.Pool, built: string, schema: string): Promise<void> =>
+  inTransaction(pool, 'begin', async (client) => {
+    await client.query(`lock table ${schema}.checkpoint in access exclusive mode`)
+    await client.query(`alter schema ${schema} rename to ${schema}_old`)
+    await client.query(`alter schema ${built} rename to ${schema}`)
+    await client.query('delete from headwater.parked_events where follower = $1', [schema])
+    await client.query('update headwater.parked_events set follower = $1 where follower = $2', [schema, built])
+    await client.query(`drop schema ${schema}_old cascade`)
+    await client.query(`notify ${schema}`)
+  })
 
 export const openPostgresSink = ({
   url,
@@ -114,48 +200,28 @@ export const openPostgresSink = ({
   readonly logger: Logger
 }): Sink => {
   const schema = schemaName(projection)
-  const holder = randomUUID()
+  const built = scratchName(projection)
   const pool = openPool(url, connectionsMax, logger)
-  const write = stepWriter(projection)
-  let migrated = false
-  let lease: Lease | undefined
-
-  const stored = async (db: pg.Pool | pg.PoolClient): Promise<Checkpoint> => {
-    const found = await readCheckpoint(db, projection)
-    if (found?.shape !== shapeOf(projection)) throw wrongShape(schema)
-    return found.checkpoint
-  }
-
-  /** Takes over the checkpoint, if the lease still stands: whoever wrote before cannot any more. */
-  const claimSchema = (held: Lease, storeId: string) =>
-    inTransaction(pool, 'begin', async (client) => {
-      await createSchema(client, projection, storeId)
-      const claimed = await client.query(
-        `update ${schema}.checkpoint set epoch = checkpoint.epoch + 1 from headwater.leases
-         where leases.name = $1 and leases.epoch = $2 and leases.expires_at > clock_timestamp()`,
-        [schema, held.epoch],
-      )
-      return claimed.rowCount ? stored(client) : undefined
-    })
-
+  const rebuildAdvice = `npm run headwater -- projections rebuild ${projection.name}`
+  const serving = openSink({ pool, schema, build: '', projection, logger })
   return {
-    claim: async (storeId) => {
-      if (!migrated) await migrate(pool)
-      migrated = true
-      lease = await takeLease(pool, schema, holder, logger)
-      return lease && claimSchema(lease, storeId)
+    ...serving,
+    wishes: postgresWishes(pool, schema),
+    scratch: {
+      open: () => ({
+        ...openSink({ pool, schema: built, build: `+${randomUUID()}`, projection, logger }),
+        rebuildAdvice,
+      }),
+      swap: () => takePlace(pool, built, schema),
+      drop: () =>
+        inTransaction(pool, 'begin', async (client) => {
+          await client.query(`drop schema if exists ${built} cascade`)
+          await client.query('delete from headwater.parked_events where follower = $1', [built])
+        }),
     },
-    checkpoint: () => stored(pool),
-    commit: (step) =>
-      // Losing the last transactions in a crash of the server loses their checkpoint too: they are done again.
-      inTransaction(pool, 'begin; set local synchronous_commit = off', (client) => write(client, step)).catch(
-        (error: unknown) => Promise.reject(withoutRow(error)),
-      ),
-    blame: blamePostgres,
-    claimsExpire: true,
-    rebuildAdvice: `stop the projector, drop schema ${schema} cascade, and start it again`,
+    rebuildAdvice,
     close: async () => {
-      await lease?.release()
+      await serving.close()
       await pool.end()
     },
   }

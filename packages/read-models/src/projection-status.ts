@@ -13,6 +13,10 @@ const named = ({ id, stream, type, revision, position }: NonNullable<ProjectionS
 /** Only a projection that follows the store has a lag: of one in trouble health says why, and of one standing by another's counts. */
 const hasLag = ({ state, reason }: ProjectionStatus): boolean => reason === undefined && state !== 'standing by'
 
+/** The oldest are named by the operator's tool. */
+const parkedTrouble = (count: number): string | undefined =>
+  count > 0 ? `Events of ${count} streams could not be taken in: npm run headwater -- parked list` : undefined
+
 /**
  * In trouble until the projection has once caught up with the store, and whenever it cannot go on. Standing by is no
  * trouble: another process does the work.
@@ -27,11 +31,13 @@ export const projectionStatus = (projection: RunningProjection) => {
   )
   return async () => {
     const status = projection.status()
-    const { state, position, reason, event, restarts, rebuildNeeded } = status
+    const { state, position, reason, event, restarts, rebuildNeeded, parked } = status
+    wasLive ||= state === 'live'
     const isReady = wasLive || state === 'standing by'
     return {
-      trouble: reason ?? (isReady ? undefined : `The read model is ${state}.`),
-      // A bad event or another history: it waits for an operator, and says so loudly.
+      trouble: reason ?? (isReady ? parkedTrouble(parked.length) : `The read model is ${state}.`),
+      serves: reason === undefined && isReady,
+      // Another history, or nothing but bad events: it waits for an operator, and says so loudly.
       ended: state === 'stopped',
       state,
       position: formatPosition(position),
@@ -40,19 +46,29 @@ export const projectionStatus = (projection: RunningProjection) => {
       restarts,
       rebuildNeeded,
       event: event && named(event),
+      parked: parked.length,
     }
   }
 }
 
-export const lagMetric = {
-  name: 'projection_lag_seconds',
-  help: 'Age of the oldest event that is not yet in the read model.',
-}
+type Projections = Readonly<Record<string, RunningProjection>>
+type Sample = { readonly labels: { readonly projection: string }; readonly value: number }
+type Gauge = (name: string, help: string, read: () => Promise<readonly Sample[]>) => void
 
-/** The samples of {@link lagMetric}, a projection each. */
-export const lagSamples = async (projections: Readonly<Record<string, RunningProjection>>) => {
-  const samples = Object.entries(projections).map(async ([projection, { status, lagMs }]) =>
-    hasLag(status()) ? [{ labels: { projection }, value: (await lagMs()) / 1_000 }] : [],
+/** Registers what operators measure projections by. */
+export const measureProjections = (gauge: Gauge, projections: Projections): void => {
+  const each = async (read: (projection: RunningProjection) => Promise<number | undefined> | number | undefined) => {
+    const samples = Object.entries(projections).map(async ([projection, running]) => {
+      const value = await read(running)
+      return value === undefined ? [] : [{ labels: { projection }, value }]
+    })
+    return (await Promise.all(samples)).flat()
+  }
+  gauge('projection_lag_seconds', 'Age of the oldest event that is not yet in the read model.', () =>
+    each(async ({ status, lagMs }) => (hasLag(status()) ? (await lagMs()) / 1_000 : undefined)),
   )
-  return (await Promise.all(samples)).flat()
+  gauge('projection_parked_streams', 'Streams that wait behind an event which could not be taken in.', () =>
+    each(({ status }) => status().parked.length),
+  )
+  gauge('projection_events', 'Events that this process has taken in.', () => each(({ status }) => status().handled))
 }

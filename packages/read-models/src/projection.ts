@@ -1,28 +1,31 @@
 // Keeps a read model in step with the event store: from its checkpoint to the live end, then on.
-import { setTimeout as sleep } from 'node:timers/promises'
 import type { DomainEvent } from '@headwater/deciders/decider'
-import { type Backoff, waitAfter } from '@headwater/eventstore/backoff'
-import { type EventStore, StoreUnavailable } from '@headwater/eventstore/client'
+import type { EventStore } from '@headwater/eventstore/client'
 import type { Codec, RecordedEvent, StoredEvent } from '@headwater/eventstore/codec'
-import { beginning, comparePosition, formatPosition, type Position } from '@headwater/eventstore/position'
-import { type Batch, type Subscription, startSubscription } from '@headwater/eventstore/subscription'
+import { beginning, type Position } from '@headwater/eventstore/position'
+import { type Subscription, startSubscription } from '@headwater/eventstore/subscription'
 import type { Logger } from 'pino'
+import { type Attended, attend } from './attend.ts'
+import { RebuildNeeded, Superseded } from './halt.ts'
 import { watchNeeded } from './needed.ts'
+import { isWaiting, type ParkedEvent } from './parked.ts'
+import { createPersistence } from './persistence.ts'
 import type { ReadModel, Row, TableOf } from './read-model.ts'
 import type { Rows } from './rows.ts'
-import { type Checkpoint, Halt, type Sink } from './sink.ts'
-import { assertOrder, BadEvent, stepOver } from './step.ts'
+import { otherHistory } from './same-history.ts'
+import type { Checkpoint, Sink } from './sink.ts'
+import { standBy } from './stand-by.ts'
+import { BadEvent } from './step.ts'
+import { openWriter, type Writer } from './writer.ts'
 
-const outageBackoff: Backoff = { delayMsMin: 50, delayMsMax: 5_000 }
-/** A writer whose checkpoint stands still so long while events lie ahead is taken to be gone. */
-const takeOverAfterMs = 3_000
-const standByPollMs = 250
+/** Somebody else may have built again what this one cannot use. */
+const lookAgainMs = 5_000
 
 /** From events to rows. Projections commute across streams: only the order within a stream counts. */
 export type Projection<Event extends DomainEvent, Tables extends Readonly<Record<string, Row>>> = ReadModel & {
   readonly tables: { readonly [Name in keyof Tables]: TableOf<Tables[Name]> }
   readonly categories: readonly string[]
-  readonly codec: Codec<Event>
+  readonly codec: Pick<Codec<Event>, 'decode'>
   /** The rows that `project` will ask for, by table. */
   readonly keys: (event: RecordedEvent<Event>) => { readonly [Name in keyof Tables]?: readonly string[] }
   /** Evolves rows by an event; no I/O, no clock, no chance. */
@@ -35,7 +38,7 @@ export type RowsOf<Tables extends Readonly<Record<string, Row>>> = {
 }
 
 export type ProjectionStatus = {
-  readonly state: 'starting' | 'catching up' | 'live' | 'standing by' | 'stopped'
+  readonly state: 'starting' | 'catching up' | 'live' | 'standing by' | 'paused' | 'stopped'
   readonly position: Position
   /** What is wrong, and what to do about it. */
   readonly reason: string | undefined
@@ -44,6 +47,10 @@ export type ProjectionStatus = {
   /** How often the subscription had to be opened again. */
   readonly restarts: number
   readonly rebuildNeeded: boolean
+  /** Events that could not be taken in, whose streams wait for an operator. */
+  readonly parked: readonly ParkedEvent[]
+  /** So many events this process has taken in or parked. */
+  readonly handled: number
 }
 
 export type RunningProjection = {
@@ -56,137 +63,81 @@ export type RunningProjection = {
   readonly stop: () => Promise<void>
 }
 
-/** The read model was made from another history than the store's; only building it again helps. */
-class RebuildNeeded extends Halt {
-  override readonly name = 'RebuildNeeded'
-}
-
-/** Another writer has moved the checkpoint. */
-class Superseded extends Halt {
-  override readonly name = 'Superseded'
+export type ProjectionOptions<Event extends DomainEvent, Tables extends Readonly<Record<string, Row>>> = {
+  readonly store: EventStore
+  readonly sink: Sink
+  readonly projection: Projection<Event, Tables>
+  /** Events that operators have decided to go on without. */
+  readonly skipped?: readonly ParkedEvent[]
+  /** Awaited after every batch. */
+  readonly afterBatch?: () => Promise<void>
+  readonly logger: Logger
 }
 
 export const startProjection = <Event extends DomainEvent, Tables extends Readonly<Record<string, Row>>>({
   store,
   sink,
   projection,
+  skipped = [],
+  afterBatch = async () => undefined,
   logger,
-}: {
-  readonly store: EventStore
-  readonly sink: Sink
-  readonly projection: Projection<Event, Tables>
-  readonly logger: Logger
-}): RunningProjection => {
+}: ProjectionOptions<Event, Tables>): RunningProjection => {
   const { name, categories } = projection
   const ending = new AbortController()
+  const { signal } = ending
   const live = Promise.withResolvers<void>()
   live.promise.catch(() => undefined) // whoever cares calls whenLive
   let phase: 'starting' | 'following' | 'standing by' | 'stopped' = 'starting'
-  let checkpoint: Checkpoint | undefined
+  let writer: Writer | undefined
   let subscription: Subscription | undefined
   let earlierRestarts = 0
-  let outage: string | undefined
+  let handled = 0
   let failure: Error | undefined
+  const { persistently, outage, rebuildNeeded } = createPersistence(name, sink, signal, logger)
+  const position = () => writer?.checkpoint().position ?? beginning
 
-  sink.tellNeeded?.(watchNeeded(store, categories, () => checkpoint?.position ?? beginning))
+  sink.tellNeeded?.(watchNeeded(store, categories, position))
 
-  const rebuildNeeded = (why: string) =>
-    new RebuildNeeded(`${why} The read model ${name} has to be built again: ${sink.rebuildAdvice}.`)
-
-  /** Tries for ever while a store is in trouble; other errors, and the end, get out. */
-  const persistently = async <T>(work: () => Promise<T>): Promise<T> => {
-    for (let failures = 1; ; failures++) {
-      try {
-        const result = await work()
-        outage = undefined
-        return result
-      } catch (error) {
-        if (error instanceof Halt || ending.signal.aborted) throw error
-        const blame = error instanceof StoreUnavailable ? 'unavailable' : sink.blame(error)
-        if (blame === 'broken') throw rebuildNeeded(`${error}.`)
-        if (blame !== 'unavailable') throw error
-        outage = String(error)
-        logger.warn({ projection: name, err: error, failures }, 'a store is unavailable; trying again')
-        await waitAfter(failures, outageBackoff, ending.signal)
-      }
-    }
+  /** Why nothing is to be written now, each with what ends the waiting. */
+  const holds = new Map<string, PromiseWithResolvers<void>>()
+  const hold = (why: string) => holds.set(why, holds.get(why) ?? Promise.withResolvers())
+  const go = (why: string) => {
+    holds.get(why)?.resolve()
+    holds.delete(why)
   }
 
-  const write = async (from: Checkpoint, batch: Batch): Promise<Checkpoint> => {
-    const step = stepOver(projection, from, batch)
-    checkpoint = await persistently(async () => {
-      if ((await sink.commit(step)) === 'committed') return step.to
-      const stored = await sink.checkpoint()
-      // The answer to an earlier try was lost, not the commit.
-      if (stored.epoch === from.epoch && comparePosition(stored.position, step.to.position) === 0) return step.to
-      throw new Superseded(`Another writer has moved ${name} to ${formatPosition(stored.position)}.`)
-    })
-    return checkpoint
+  const verify = async (checkpoint: Checkpoint): Promise<void> => {
+    const why = await otherHistory(store, checkpoint)
+    if (why) throw rebuildNeeded(why)
   }
-
-  /** Takes in what the checkpoint does not hold yet. A bad event ends it, with all before that event committed. */
-  const takeIn = async (from: Checkpoint, { events, position }: Batch): Promise<Checkpoint> => {
-    if (comparePosition(position, from.position) <= 0) return from
-    const unseen = events.filter((event) => comparePosition(event.position, from.position) > 0)
-    assertOrder(from, { events: unseen, position })
-    try {
-      return await write(from, { events: unseen, position })
-    } catch (error) {
-      const [event, ...more] = unseen
-      if (!event || !(error instanceof BadEvent || sink.blame(error) === 'refused')) throw error
-      if (more.length === 0) throw error instanceof BadEvent ? error : new BadEvent(event, error)
-    }
-    let reached = from
-    for (const event of unseen) reached = await takeIn(reached, { events: [event], position: event.position })
-    return takeIn(reached, { events: [], position })
-  }
-
-  /** A checkpoint is only good for the history that it was reached in: not after a restore or with a foreign store. */
-  const verify = async ({ storeId, position, lastEvent }: Checkpoint): Promise<void> => {
-    if (storeId !== (await store.storeId())) throw rebuildNeeded('This is another event store.')
-    if (comparePosition(position, await store.head()) > 0)
-      throw rebuildNeeded(`The event store ends before the checkpoint ${formatPosition(position)}.`)
-    if (lastEvent && (await store.eventAt(lastEvent.position))?.id !== lastEvent.id)
-      throw rebuildNeeded(`The event store has another event than ${lastEvent.id} at the checkpoint.`)
-  }
-
   const claim = async (): Promise<Checkpoint | undefined> => sink.claim(await store.storeId())
 
-  /** Waits until the writer is gone, then claims. */
-  const standBy = async (): Promise<Checkpoint> => {
+  const waitForTurn = (): Promise<Checkpoint> => {
     phase = 'standing by'
-    let seen: Position | undefined
-    let seenAt = 0
-    const hasStalled = async (): Promise<boolean> => {
-      const { position } = await sink.checkpoint()
-      if (!seen || comparePosition(position, seen) !== 0) {
-        seen = position
-        seenAt = performance.now()
-      }
-      return (
-        performance.now() - seenAt >= takeOverAfterMs && (await store.eventAfter(categories, position)) !== undefined
-      )
-    }
-    for (;;) {
-      await sleep(standByPollMs, undefined, { signal: ending.signal })
-      const claimed = await persistently(async () =>
-        sink.claimsExpire || (await hasStalled()) ? await claim() : undefined,
-      )
-      if (claimed) return claimed
-    }
+    failure = undefined
+    return standBy({ store, sink, categories, claim, persistently, signal })
   }
 
   const follow = async (claimed: Checkpoint): Promise<void> => {
     await persistently(() => verify(claimed))
-    checkpoint = claimed
+    await attending?.look() // it may be paused
+    if (holds.size > 0) return
+    const writing = await openWriter({ store, sink, projection, claimed, skipped, persistently, signal, logger })
+    if (signal.aborted) return
+    writer = writing
+    failure = undefined
     const following = startSubscription({
       store,
       name,
       categories,
       from: claimed.position,
       logger,
-      reconnected: () => persistently(() => verify(checkpoint ?? claimed)),
-      handle: async (batch) => void (await takeIn(checkpoint ?? claimed, batch)),
+      reconnected: () => persistently(() => verify(writing.checkpoint())),
+      handle: async (batch) => {
+        await writing.takeIn(batch)
+        handled += batch.events.length
+        await afterBatch()
+      },
     })
     subscription = following
     phase = 'following'
@@ -199,52 +150,90 @@ export const startProjection = <Event extends DomainEvent, Tables extends Readon
     }
   }
 
+  /** It cannot go on. Only building the read model again, here or elsewhere, changes that. */
+  const halt = async (error: Error): Promise<void> => {
+    if (failure?.message !== error.message) logger.error({ projection: name, err: error }, 'projection stopped')
+    failure = error
+    phase = 'stopped'
+    live.reject(error)
+    await sink.release()
+    hold('halt')
+    if (error instanceof RebuildNeeded) setTimeout(() => go('halt'), lookAgainMs).unref()
+  }
+
   const run = async (): Promise<void> => {
-    let claimed = await persistently(claim)
-    while (!ending.signal.aborted) {
+    let isSuperseded = false
+    for (;;) {
+      while (holds.size > 0 && !signal.aborted) await Promise.all([...holds.values()].map(({ promise }) => promise))
+      if (signal.aborted) return
       try {
-        await follow(claimed ?? (await standBy()))
+        const claimed = isSuperseded ? undefined : await persistently(claim)
+        isSuperseded = false
+        await follow(claimed ?? (await waitForTurn()))
       } catch (error) {
-        if (!(error instanceof Superseded)) throw error
-        logger.warn({ projection: name, err: error }, 'standing by')
-        claimed = undefined
+        if (signal.aborted) return
+        isSuperseded = error instanceof Superseded
+        if (isSuperseded) logger.warn({ projection: name, err: error }, 'standing by')
+        else await halt(error as Error)
       }
     }
   }
 
-  const ended = run()
-    .catch((error: Error) => {
-      if (ending.signal.aborted) return
-      failure = error
-      logger.error({ projection: name, err: error }, 'projection stopped')
-    })
-    .finally(() => {
-      phase = 'stopped'
-      live.reject(failure ?? new Error(`The projection ${name} was stopped.`))
-      return sink.close() // gives the claim back: whoever comes next need not wait for it to run out
-    })
+  const attended: Attended = {
+    writer: () => (phase === 'following' ? writer : undefined),
+    hasEnded: () => phase === 'stopped' && !signal.aborted,
+    hold: async (why) => {
+      hold(why)
+      await subscription?.stop()
+    },
+    go: (why) => {
+      if (why === 'swap') go('halt')
+      go(why)
+    },
+    position: () => (failure ? undefined : writer?.checkpoint().position),
+    release: sink.release,
+    startCopy: (copy, skipped, afterBatch) =>
+      startProjection({ store, sink: copy, projection, skipped, afterBatch, logger }),
+  }
+  const { wishes, scratch } = sink
+  const attending = wishes && attend({ name, wishes, scratch, store, follower: attended, logger })
+
+  const ended = run().finally(async () => {
+    phase = 'stopped'
+    live.reject(new Error(`The projection ${name} was stopped.`))
+    await attending?.stop()
+    await sink.close() // gives the claim back: whoever comes next need not wait for it to run out
+  })
 
   const stateOf = (): ProjectionStatus['state'] => {
     if (phase !== 'following') return phase
+    if (attending?.paused()) return 'paused'
     return subscription?.stats().caughtUp ? 'live' : 'catching up'
+  }
+  const pausedBy = () => {
+    const wish = attending?.paused()
+    return wish && `Paused by ${wish.by} since ${wish.at.toISOString()}.`
   }
 
   return {
     status: () => ({
       state: stateOf(),
-      position: checkpoint?.position ?? beginning,
-      reason: failure?.message ?? outage,
+      position: position(),
+      reason: failure?.message ?? outage() ?? pausedBy(),
       event: failure instanceof BadEvent ? failure.event : undefined,
       restarts: earlierRestarts + (subscription?.stats().reconnects ?? 0),
       rebuildNeeded: failure instanceof RebuildNeeded,
+      parked: attended.writer()?.parked().filter(isWaiting) ?? [],
+      handled,
     }),
     lagMs: async () => {
-      const next = await store.eventAfter(categories, checkpoint?.position ?? beginning)
+      const next = await store.eventAfter(categories, position())
       return next ? Math.max(0, Date.now() - next.recordedAt.getTime()) : 0
     },
     whenLive: () => live.promise,
     stop: async () => {
       ending.abort()
+      for (const why of [...holds.keys()]) go(why)
       await subscription?.stop()
       await ended
     },

@@ -1,7 +1,9 @@
 // What a projection needs of the store that keeps its rows; sqlite.ts and postgres.ts provide it.
 import type { Position } from '@headwater/eventstore/position'
 import type { Change } from './changes.ts'
+import type { ParkedEvent, Parking } from './parked.ts'
 import type { Keys, StoredRows } from './rows.ts'
+import type { Wishes } from './wishes.ts'
 
 /** How far a read model is, and whose turn it is to write it. */
 export type Checkpoint = {
@@ -11,6 +13,8 @@ export type Checkpoint = {
   readonly lastEvent: { readonly id: string; readonly position: Position } | undefined
   /** The event store whose events these are. */
   readonly storeId: string
+  /** Names the building of these rows when it was not the first: one by one they may differ from those of another. */
+  readonly build: string
   /** Rises with every claim: only the last claimant can write. */
   readonly epoch: bigint
 }
@@ -22,13 +26,9 @@ export type Step = {
   readonly keys: Keys
   /** Pure; called with the stored rows of `keys`. What it throws ends the step without a trace. */
   readonly evolve: (stored: StoredRows) => readonly Change[]
+  /** Not every step has one. The change feed tells of such a step only that a new picture is needed. */
+  readonly parking?: Parking | undefined
 }
-
-/** Why a writer cannot go on as it is: trying again does not help. */
-export class Halt extends Error {}
-
-export const wrongShape = (place: string): Halt =>
-  new Halt(`${place} was made for another shape of its tables: give the new shape a version of its own.`)
 
 export type Sink = {
   /**
@@ -38,9 +38,12 @@ export type Sink = {
   readonly claim: (storeId: string) => Promise<Checkpoint | undefined>
   /** The checkpoint as it is stored. */
   readonly checkpoint: () => Promise<Checkpoint>
+  /** The events that were not taken in, in no order. */
+  readonly parked: () => Promise<readonly ParkedEvent[]>
   /**
    * Rows, change feed and checkpoint in one transaction that first moves the checkpoint from `from` to `to`.
-   * 'superseded': the stored checkpoint is not `from`; nothing was written.
+   * 'superseded': the stored checkpoint is not `from`, or an event to be removed from the list of parked ones is not on
+   * it; nothing was written.
    */
   readonly commit: (step: Step) => Promise<'committed' | 'superseded'>
   /** Lets the readers of the rows ask how far these have to be to be current. */
@@ -50,9 +53,24 @@ export type Sink = {
    * passes, 'broken' when what it holds cannot be used any more, undefined when the error is not the store's.
    */
   readonly blame: (error: unknown) => 'refused' | 'unavailable' | 'broken' | undefined
+  /** What operators wish of the writer; none of a copy in the making. */
+  readonly wishes?: Wishes | undefined
+  readonly scratch?: Scratch | undefined
   /** True when a claim runs out by itself; otherwise a claim ends only when another writer claims. */
   readonly claimsExpire: boolean
   /** What an operator does to have the read model built again. */
   readonly rebuildAdvice: string
+  /** Gives the claim back, so that whoever comes next need not wait for it to run out; it can be claimed again. */
+  readonly release: () => Promise<void>
+  /** Releases it for good. */
   readonly close: () => Promise<void>
+}
+
+/** Where a read model is built again beside the one that serves. */
+export type Scratch = {
+  /** Goes on with what is there. Rows that it makes can be told from those of the one that serves. */
+  readonly open: () => Sink
+  /** Puts it in the place of the one that serves, at once for every reader. Both have been released. */
+  readonly swap: () => Promise<void>
+  readonly drop: () => Promise<void>
 }

@@ -1,4 +1,5 @@
 // Where a read model lives on a node's disk, and the rows about itself that writer and readers share.
+import { rmSync } from 'node:fs'
 import path from 'node:path'
 import type Database from 'better-sqlite3'
 import type { ReadModel } from './read-model.ts'
@@ -10,7 +11,17 @@ export const busyTimeoutMs = 250
 const inDirectory = (directory: string, { name, version }: ReadModel, ending: string) =>
   path.join(directory, `${name}.v${version}.${ending}`)
 
+/** The read model that serves: a file or, once it was built again, a link to one. */
 export const sqliteFile = (directory: string, model: ReadModel): string => inDirectory(directory, model, 'sqlite')
+
+/** The read model that is being built to take its place. */
+export const scratchFile = (directory: string, model: ReadModel): string =>
+  inDirectory(directory, model, 'rebuild.sqlite')
+
+/** Removes a database with what SQLite keeps beside it; its readers keep what they have open. */
+export const removeDatabase = (file: string): void => {
+  for (const ending of ['', '-wal', '-shm']) rmSync(file + ending, { force: true })
+}
 
 /** The unix domain socket beside the file through which its writer wakes readers. */
 export const socketFile = (directory: string, model: ReadModel): string => inDirectory(directory, model, 'sock')
@@ -25,7 +36,8 @@ export const checkpointSchema = `
     eventPrepare integer,
     storeId text not null,
     epoch integer not null,
-    shape text not null
+    shape text not null,
+    build text not null default ''
   ) strict`
 
 /** A row a batch that changed something; its changes are numbered on from those of the batch before. */
@@ -41,6 +53,15 @@ export const feedSchema = `
     unique (commitPosition, preparePosition)
   ) strict`
 
+/** Events that could not be taken in; see parked.ts. */
+export const parkedSchema = `
+  create table if not exists parked (
+    eventId text primary key,
+    stream text not null,
+    isSkipped integer not null,
+    details text not null
+  ) strict`
+
 type CheckpointRow = {
   readonly commitPosition: bigint
   readonly preparePosition: bigint
@@ -50,6 +71,7 @@ type CheckpointRow = {
   readonly storeId: string
   readonly epoch: bigint
   readonly shape: string
+  readonly build: string
 }
 
 /** Prepares the reading of the checkpoint and of the shape that the tables were made with. */
@@ -60,7 +82,7 @@ export const checkpointQuery = (
   return () => {
     const row = query.get()
     if (!row) return undefined
-    const { eventId, storeId, epoch, shape } = row
+    const { eventId, storeId, epoch, shape, build } = row
     return {
       checkpoint: {
         position: { commit: row.commitPosition, prepare: row.preparePosition },
@@ -69,6 +91,7 @@ export const checkpointQuery = (
             ? undefined
             : { id: eventId, position: { commit: row.eventCommit, prepare: row.eventPrepare } },
         storeId,
+        build,
         epoch,
       },
       shape,

@@ -14,6 +14,7 @@ import {
   resumeFrom,
   type Snapshot,
 } from './changes.ts'
+import { type ParkedRow, setAsideOf } from './parked.ts'
 import { type ReadModel, shapeOf } from './read-model.ts'
 import type { Checkpoint } from './sink.ts'
 import { busyTimeoutMs, checkpointQuery, socketFile, sqliteFile } from './sqlite-file.ts'
@@ -24,6 +25,8 @@ const dataVersionPollMs = 250
 
 /** Runs queries inside one read transaction. */
 export type SqliteQueries = {
+  /** An event of the stream could not be taken in: the rows tell of nothing that happened in it since. */
+  readonly isParked: (stream: string) => boolean
   readonly rows: <R>(query: CompiledQuery<R>) => R[]
 }
 
@@ -61,8 +64,9 @@ type FeedRow = {
 }
 
 /** What of the checkpoint every reading needs. */
-type Place = Pick<Checkpoint, 'position' | 'storeId'>
-type PlaceRow = Pick<FeedRow, 'commitPosition' | 'preparePosition'> & Pick<Checkpoint, 'storeId'>
+type Place = Pick<Checkpoint, 'position'> & { readonly origin: string; readonly parkedStreams: readonly string[] }
+type PlaceRow = Pick<FeedRow, 'commitPosition' | 'preparePosition'> & Pick<Checkpoint, 'storeId' | 'build'>
+type AsideRow = Pick<ParkedRow, 'eventId' | 'stream'> & { readonly isSkipped: 0 | 1 }
 
 const entryOf = (row: FeedRow): FeedEntry => ({
   since: { commit: row.sinceCommit, prepare: row.sincePrepare },
@@ -106,16 +110,19 @@ const openFile = (file: string, projection: ReadModel) => {
     }
     const dataVersion = db.prepare<[], number>('pragma data_version').pluck()
     const place = db
-      .prepare<[], PlaceRow>('select commitPosition, preparePosition, storeId from checkpoint')
+      .prepare<[], PlaceRow>('select commitPosition, preparePosition, storeId, build from checkpoint')
       .safeIntegers()
+    const aside = db.prepare<[], AsideRow>('select eventId, stream, isSkipped from parked')
     const transaction = db.transaction((work: () => unknown) => work())
     return {
       inode: statSync(file).ino,
       checkpoint: (): Place => {
         const row = place.get()
         if (!row) throw new Error(`${file} has lost its checkpoint.`)
-        const { commitPosition: commit, preparePosition: prepare, storeId } = row
-        return { position: { commit, prepare }, storeId }
+        const { commitPosition: commit, preparePosition: prepare, storeId, build } = row
+        const rows = aside.all().map((row) => ({ ...row, isSkipped: row.isSkipped === 1 }))
+        const { mark, parkedStreams } = setAsideOf(rows)
+        return { position: { commit, prepare }, origin: storeId + build + mark, parkedStreams }
       },
       dataVersion: () => dataVersion.get(),
       transaction: <T>(work: () => T): T => transaction(work) as T,
@@ -198,8 +205,9 @@ export const openSqliteReader = ({
   const read: SqliteReader['read'] = (work) => {
     const db = ready()
     return db.transaction(() => {
-      const { storeId, position } = db.checkpoint()
-      return { value: work(db, position), checkpoint: position, token: formatToken(projection, storeId, position) }
+      const { origin, position, parkedStreams } = db.checkpoint()
+      const value = work({ rows: db.rows, isParked: (stream) => parkedStreams.includes(stream) }, position)
+      return { value, checkpoint: position, token: formatToken(projection, origin, position), parkedStreams }
     })
   }
 
@@ -237,8 +245,8 @@ export const openSqliteReader = ({
     changesSince: (token, limit) => {
       const db = ready()
       return db.transaction(() => {
-        const { storeId, position } = db.checkpoint()
-        const bounds = { storeId, position, floor: db.feed.floor() }
+        const { origin, position } = db.checkpoint()
+        const bounds = { origin, position, floor: db.feed.floor() }
         const from = resumeFrom(projection, bounds, token)
         return from ? changesOf(projection, bounds, from, db.feed.page(from, limit)) : 'snapshot needed'
       })

@@ -1,12 +1,16 @@
 // Keeps a read model in a SQLite file on the node's own disk; a projection writes it through this.
-import { mkdirSync } from 'node:fs'
+import { randomUUID } from 'node:crypto'
+import { mkdirSync, readdirSync, renameSync, rmSync, statSync, symlinkSync } from 'node:fs'
+import path from 'node:path'
 import type { Position } from '@headwater/eventstore/position'
 import Database from 'better-sqlite3'
 import type { Logger } from 'pino'
-import { type Change, feedLengthMax } from './changes.ts'
-import { type ReadModel, type Row, shapeOf, type Table } from './read-model.ts'
-import { type Checkpoint, type Sink, type Step, wrongShape } from './sink.ts'
-import { busyTimeoutMs, checkpointQuery, checkpointSchema, feedSchema, socketFile, sqliteFile } from './sqlite-file.ts'
+import { parkedFromRow } from './parked.ts'
+import type { ReadModel } from './read-model.ts'
+import type { Checkpoint, Sink, Step } from './sink.ts'
+import { busyTimeoutMs, checkpointQuery, removeDatabase, scratchFile, socketFile, sqliteFile } from './sqlite-file.ts'
+import { openSqliteWishes } from './sqlite-wishes.ts'
+import { claimFile, openWriter } from './sqlite-writer.ts'
 import { startWaker, type Waker } from './wake.ts'
 
 const pageCacheKib = 64 * 1024
@@ -26,112 +30,19 @@ const blameSqlite: Sink['blame'] = (error) => {
   return error instanceof TypeError || error instanceof RangeError ? 'refused' : undefined // values no column can hold
 }
 
-const quoted = (name: string) => `"${name}"`
-const list = (names: readonly string[]) => names.map(quoted).join(', ')
-
-const tableSchema = (name: string, { key, columns, indexes }: Table): readonly string[] => {
-  const column = ([column, type]: [string, string]) =>
-    `${quoted(column)} ${type.endsWith(' or null') ? type.slice(0, -' or null'.length) : `${type} not null`}`
-  return [
-    `create table ${quoted(name)} (${Object.entries(columns).map(column).join(', ')}, primary key (${quoted(key)})) strict`,
-    ...indexes.map((names, n) => `create index ${quoted(`${name}${n}`)} on ${quoted(name)} (${list(names)})`),
-  ]
-}
-
-/** Reading and writing the rows of one table by their keys. */
-const openTable = (db: Database.Database, name: string, { key, columns }: Table) => {
-  const names = Object.keys(columns)
-  const updates = names
-    .filter((column) => column !== key)
-    .map((column) => `${quoted(column)} = excluded.${quoted(column)}`)
-  const select = db.prepare<[string], Row & Record<string, string>>(
-    `select ${list(names)} from ${quoted(name)} where ${quoted(key)} in (select value from json_each(?))`,
-  )
-  const upsert = db.prepare(
-    `insert into ${quoted(name)} (${list(names)}) values (${names.map(() => '?').join(', ')})
-     on conflict do update set ${updates.join(', ')}`,
-  )
-  const remove = db.prepare(`delete from ${quoted(name)} where ${quoted(key)} = ?`)
-  return {
-    load: (keys: ReadonlySet<string>): ReadonlyMap<string, Row> =>
-      new Map(select.all(JSON.stringify([...keys])).map((row) => [String(row[key]), row])),
-    write: ({ key, after }: Change) => {
-      if (after) upsert.run(names.map((column) => after[column]))
-      else remove.run(key)
-    },
-  }
-}
-
-/** The statements of a writer, prepared once for an open file. */
-const openWriter = (db: Database.Database, { tables }: ReadModel) => {
-  const stored = new Map(Object.entries(tables).map(([name, table]) => [name, openTable(db, name, table)]))
-  const tableOf = (name: string) => {
-    const table = stored.get(name)
-    if (!table) throw new Error(`The read model has no table ${name}.`)
-    return table
-  }
-  const move = db.prepare(
-    `update checkpoint set commitPosition = ?, preparePosition = ?, eventId = ?, eventCommit = ?, eventPrepare = ?
-     where commitPosition = ? and preparePosition = ? and epoch = ?`,
-  )
-  const feed = db.prepare(
-    `with before as (select coalesce(max(lastChange), 0) as changes from feed)
-     insert into feed (firstChange, lastChange, sinceCommit, sincePrepare, commitPosition, preparePosition, changes)
-     select changes + 1, changes + ?, ?, ?, ?, ?, ? from before`,
-  )
-  const trim = db.prepare('delete from feed where lastChange <= (select max(lastChange) from feed) - ?')
-  return db.transaction(({ from, to, keys, evolve }: Step): 'committed' | 'superseded' => {
-    const event = to.lastEvent
-    const moved = move.run(
-      to.position.commit,
-      to.position.prepare,
-      event?.id ?? null,
-      event?.position.commit ?? null,
-      event?.position.prepare ?? null,
-      from.position.commit,
-      from.position.prepare,
-      from.epoch,
-    )
-    if (moved.changes === 0) return 'superseded'
-    const changes = evolve(new Map([...keys].map(([name, keys]) => [name, tableOf(name).load(keys)])))
-    for (const change of changes) tableOf(change.table).write(change)
-    if (changes.length > 0) {
-      const { position: since } = from
-      const { position } = to
-      feed.run(changes.length, since.commit, since.prepare, position.commit, position.prepare, JSON.stringify(changes))
-      trim.run(feedLengthMax)
-    }
-    return 'committed'
-  }).immediate
-}
-
-/** Makes the tables where there are none yet, and takes over the checkpoint: whoever wrote before cannot any more. */
-const claimFile = (db: Database.Database, model: ReadModel, storeId: string): Checkpoint => {
-  db.exec(checkpointSchema)
-  db.exec(feedSchema)
-  const inserted = db
-    .prepare('insert into checkpoint values (1, 0, 0, null, null, null, ?, 0, ?) on conflict do nothing')
-    .run(storeId, shapeOf(model))
-  if (inserted.changes > 0)
-    for (const [name, table] of Object.entries(model.tables))
-      for (const statement of tableSchema(name, table)) db.exec(statement)
-  db.exec('update checkpoint set epoch = epoch + 1')
-  const stored = checkpointQuery(db)()
-  if (stored?.shape !== shapeOf(model)) throw wrongShape(db.name)
-  return stored.checkpoint
-}
-
-export const openSqliteSink = ({
-  directory,
-  projection,
-  logger,
-}: {
-  readonly directory: string
+type SqliteSink = {
+  readonly file: string
+  /** Of a new file. */
+  readonly build: string
   readonly projection: ReadModel
+  /** Where readers are told of commits; nobody reads a copy in the making. */
+  readonly socket?: string
   readonly logger: Logger
-}): Sink => {
-  const file = sqliteFile(directory, projection)
+}
+
+const openSink = ({ file, build, projection, socket, logger }: SqliteSink) => {
   let db: Database.Database | undefined
+  let inode: number | undefined
   let write: ((step: Step) => 'committed' | 'superseded') | undefined
   let waker: Waker | undefined
   let needed = async (): Promise<Position> => {
@@ -139,7 +50,7 @@ export const openSqliteSink = ({
   }
 
   const open = (): Database.Database => {
-    mkdirSync(directory, { recursive: true })
+    mkdirSync(path.dirname(file), { recursive: true })
     const opened = new Database(file, { timeout: busyTimeoutMs })
     try {
       opened.pragma('journal_mode = wal')
@@ -152,35 +63,104 @@ export const openSqliteSink = ({
       throw error
     }
   }
+  const inodeNow = () => statSync(file, { throwIfNoEntry: false })?.ino
+  const closeFile = () => {
+    write = undefined
+    db?.close()
+    db = undefined
+  }
+  /** Another that was built again may have taken the place of the one that is open. */
+  const opened = (): Database.Database => {
+    if (db && inode !== inodeNow()) closeFile()
+    db ??= open()
+    inode = inodeNow()
+    return db
+  }
+  const release = async () => closeFile()
 
   return {
-    claim: async (storeId) => {
-      db ??= open()
-      const checkpoint = db.transaction(claimFile).immediate(db, projection, storeId)
+    claim: async (storeId: string): Promise<Checkpoint> => {
+      const db = opened()
+      const checkpoint = db.transaction(claimFile).immediate(db, projection, storeId, build)
       write = openWriter(db, projection)
-      waker ??= startWaker(socketFile(directory, projection), () => needed(), logger)
+      if (socket) waker ??= startWaker(socket, () => needed(), logger)
       return checkpoint
     },
-    checkpoint: async () => {
-      const stored = db && checkpointQuery(db)()
-      if (!stored) throw new Error(`${file} has not been claimed.`)
+    checkpoint: async (): Promise<Checkpoint> => {
+      const stored = checkpointQuery(opened())()
+      if (!stored) throw new Error(`${file} has lost its checkpoint.`)
       return stored.checkpoint
     },
-    commit: async (step) => {
+    parked: async () => opened().prepare<[], string>('select details from parked').pluck().all().map(parkedFromRow),
+    commit: async (step: Step): Promise<'committed' | 'superseded'> => {
       if (!write) throw new Error(`${file} has not been claimed.`)
+      if (inode !== inodeNow()) return 'superseded'
       const outcome = write(step)
       if (outcome === 'committed') waker?.wake()
       return outcome
     },
-    tellNeeded: (known) => {
+    tellNeeded: (known: () => Promise<Position>) => {
       needed = known
     },
     blame: blameSqlite,
     claimsExpire: false,
-    rebuildAdvice: `stop the projector, delete ${file} with its -wal and -shm, and start it again`,
+    release,
     close: async () => {
       waker?.close()
-      db?.close()
+      await release()
+    },
+    wake: () => waker?.wake(),
+  } satisfies Omit<Sink, 'rebuildAdvice'> & Pick<Waker, 'wake'>
+}
+
+/** Every reader, when it next looks, opens the file that the name then leads to. */
+const takePlace = (built: string, file: string): void => {
+  const directory = path.dirname(file)
+  const stem = path.basename(file, '.sqlite')
+  const ownName = `${stem}.${randomUUID()}.sqlite`
+  renameSync(built, path.join(directory, ownName))
+  const link = path.join(directory, `${stem}.link`)
+  rmSync(link, { force: true })
+  symlinkSync(ownName, link)
+  renameSync(link, file)
+  // A new database of this name must not find the log of the old one.
+  for (const ending of ['-wal', '-shm']) rmSync(file + ending, { force: true })
+  const others = readdirSync(directory).filter(
+    (name) => name.startsWith(`${stem}.`) && name.endsWith('.sqlite') && name !== `${stem}.sqlite` && name !== ownName,
+  )
+  for (const name of others) removeDatabase(path.join(directory, name))
+}
+
+export const openSqliteSink = ({
+  directory,
+  projection,
+  logger,
+}: {
+  readonly directory: string
+  readonly projection: ReadModel
+  readonly logger: Logger
+}): Sink => {
+  const { name, version } = projection
+  const file = sqliteFile(directory, projection)
+  const built = scratchFile(directory, projection)
+  const wishes = openSqliteWishes(directory, `${name}.v${version}`)
+  const serving = openSink({ file, build: '', projection, socket: socketFile(directory, projection), logger })
+  const rebuildAdvice = `npm run headwater -- projections rebuild ${name}`
+  return {
+    ...serving,
+    wishes,
+    scratch: {
+      open: () => ({ ...openSink({ file: built, build: `+${randomUUID()}`, projection, logger }), rebuildAdvice }),
+      swap: async () => {
+        takePlace(built, file)
+        serving.wake()
+      },
+      drop: async () => removeDatabase(built),
+    },
+    rebuildAdvice,
+    close: async () => {
+      await serving.close()
+      wishes.close()
     },
   }
 }

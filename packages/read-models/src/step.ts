@@ -3,20 +3,24 @@ import type { DomainEvent } from '@headwater/deciders/decider'
 import type { StoredEvent } from '@headwater/eventstore/codec'
 import { comparePosition, formatPosition } from '@headwater/eventstore/position'
 import type { Batch } from '@headwater/eventstore/subscription'
+import { Halt } from './halt.ts'
 import type { Projection, RowsOf } from './projection.ts'
 import type { Row } from './read-model.ts'
 import { openRows } from './rows.ts'
-import { type Checkpoint, Halt, type Step } from './sink.ts'
+import type { Checkpoint, Step } from './sink.ts'
 
 /** An event that a projection cannot take in, and why. */
 export class BadEvent extends Halt {
   override readonly name = 'BadEvent'
   readonly event: StoredEvent
+  readonly why: string
 
   constructor(event: StoredEvent, cause: unknown) {
     const { type, stream, revision } = event
-    super(`${type} ${revision}@${stream}: ${cause instanceof Error ? cause.message : cause}`, { cause })
+    const why = cause instanceof Error ? cause.message : String(cause)
+    super(`${type} ${revision}@${stream}: ${why}`, { cause })
     this.event = event
+    this.why = why
   }
 }
 

@@ -182,8 +182,15 @@ test('knows nothing of persons, nor the names of their streams', async () => {
 
 test('takes in what contexts to come will write, and the same event only once', async () => {
   const event = stored('user-alice', { type: 'EmailChanged', data: { userId: 'alice' } }, { actor: 'alice' })
-  await project(event, stored('loan-1', { type: 'NeverHeardOf', data: {} }), { ...event, position: at(++place) })
+  const newer = { type: 'ConsentGranted', data: { record: 'paula', target: 7 } }
+  await project(
+    event,
+    stored('loan-1', { type: 'NeverHeardOf', data: {} }),
+    stored('patient-paula', newer, { actor: 'paula', schema: 2 }),
+    { ...event, position: at(++place) },
+  )
   expect((await list()).map(({ action, actor, resource }) => [action, actor, resource])).toEqual([
+    ['ConsentGranted', 'paula', 'paula'],
     ['NeverHeardOf', 'unknown', '1'],
     ['EmailChanged', 'alice', 'alice'],
   ])

@@ -1,6 +1,6 @@
 // What the tests of both stores share: a small projection, its events, and each store behind the same few questions.
 import { randomUUID } from 'node:crypto'
-import { mkdtempSync, rmSync } from 'node:fs'
+import { mkdtempSync, readdirSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -37,7 +37,7 @@ export const tillsOf = (category: string): Projection<TillEvent, { readonly till
   name: 'tills',
   version: 1,
   categories: [category],
-  codec: createCodec<TillEvent>({ MoneyPutIn: true, TillClosed: true, TillBroken: true }),
+  codec: createCodec<TillEvent>({ schemas: { MoneyPutIn: true, TillClosed: true, TillBroken: true }, upcasts: {} }),
   tables: {
     tills: {
       key: 'tillId',
@@ -103,6 +103,8 @@ export type Place = {
   readonly interrupt: () => Promise<() => Promise<void>>
   /** What an operator does to have the read model built again. */
   readonly drop: () => Promise<void>
+  /** What is there beside the read model that serves. */
+  readonly leftovers: () => Promise<readonly string[]>
   readonly remove: () => Promise<void>
 }
 
@@ -127,6 +129,7 @@ const sqlitePlace = async (): Promise<Place> => {
       for (const ending of ['', '-wal', '-shm'])
         rmSync(path.join(directory, `tills.v1.sqlite${ending}`), { force: true })
     },
+    leftovers: async () => readdirSync(directory).filter((name) => name.includes('rebuild') || name.includes('link')),
     remove: async () => {
       reader.close()
       rmSync(directory, { recursive: true })
@@ -152,6 +155,10 @@ const postgresPlace = async (): Promise<Place> => {
     interrupt,
     drop: async () => {
       await client.query('drop schema if exists tills_v1 cascade')
+    },
+    leftovers: async () => {
+      const text = "select nspname from pg_namespace where nspname like 'tills_v1_%'"
+      return (await client.query<{ nspname: string }>(text)).rows.map(({ nspname }) => nspname)
     },
     remove: async () => {
       await reader.close()

@@ -9,7 +9,7 @@ import { createLogger } from '@headwater/http-kit/telemetry'
 import { audit } from '@headwater/read-models/audit'
 import { openPostgresSink } from '@headwater/read-models/postgres'
 import { startProjection } from '@headwater/read-models/projection'
-import { lagMetric, lagSamples, projectionStatus } from '@headwater/read-models/projection-status'
+import { measureProjections, projectionStatus } from '@headwater/read-models/projection-status'
 import type { ReadModel } from '@headwater/read-models/read-model'
 import { underwriting } from '@headwater/read-models/underwriting'
 import { config } from './config.ts'
@@ -24,7 +24,7 @@ const projections = {
   audit: startProjection({ store, sink: sinkOf(audit), projection: audit, logger }),
 }
 const metrics = createMetrics()
-metrics.gauge(lagMetric.name, lagMetric.help, () => lagSamples(projections))
+measureProjections(metrics.gauge, projections)
 const server = await createServer({
   title: 'Headwater dashboard projector',
   description: 'Keeps the read models in Postgres; has no commands and no queries.',

@@ -9,7 +9,7 @@ import { createLogger } from '@headwater/http-kit/telemetry'
 import { consents } from '@headwater/read-models/consents'
 import { loans } from '@headwater/read-models/loans'
 import { startProjection } from '@headwater/read-models/projection'
-import { lagMetric, lagSamples, projectionStatus } from '@headwater/read-models/projection-status'
+import { measureProjections, projectionStatus } from '@headwater/read-models/projection-status'
 import type { ReadModel } from '@headwater/read-models/read-model'
 import { openSqliteSink } from '@headwater/read-models/sqlite'
 import { config } from './config.ts'
@@ -23,7 +23,7 @@ const projections = {
   consents: startProjection({ store, sink: sinkOf(consents), projection: consents, logger }),
 }
 const metrics = createMetrics()
-metrics.gauge(lagMetric.name, lagMetric.help, () => lagSamples(projections))
+measureProjections(metrics.gauge, projections)
 const server = await createServer({
   title: 'Headwater edge projector',
   description: 'Keeps the read models of its node; has no commands and no queries.',

@@ -3,6 +3,7 @@ import { consentQueryRules } from '@headwater/deciders/consent/consent-policy'
 import { grantee, personId, target } from '@headwater/deciders/consent/patient-events'
 import type { Audit } from '@headwater/eventstore/audit'
 import { formatPosition } from '@headwater/eventstore/position'
+import { streamName } from '@headwater/eventstore/stream-name'
 import { Problem } from '@headwater/http-kit/problem'
 import type { HttpServer } from '@headwater/http-kit/server'
 import { hasConsent, permissionsBetween } from '@headwater/read-models/consents'
@@ -58,8 +59,13 @@ export const registerConsentCheck = (
     async ({ actor, body }, reply) => {
       const { patientId, grantee, target } = body
       reply.header('cache-control', 'no-store')
-      const found = await currency.read((db) => db.rows(permissionsBetween(patientId, grantee)), waitMs)
-      if (!found)
+      const stream = streamName('patient', patientId)
+      const found = await currency.read(
+        (db) => (db.isParked(stream) ? undefined : db.rows(permissionsBetween(patientId, grantee))),
+        waitMs,
+      )
+      // What could not be taken in may be what was revoked.
+      if (!found?.value)
         throw new Problem(503, 'consent_unknown', 'Whether there is consent is not known at the moment.', {
           knownAt: currency.knownAt()?.toISOString() ?? null,
         })

@@ -23,7 +23,7 @@ const pageEvents = 500
 /** Of the patient's, whoever they are about. */
 const eventsReadMax = 20_000
 
-const types = Object.keys(patientEvents) as [PatientEvent['type'], ...PatientEvent['type'][]]
+const types = Object.keys(patientEvents.schemas) as [PatientEvent['type'], ...PatientEvent['type'][]]
 
 const consentHistory = z.object({
   grantee: z.object({ kind: z.enum(granteeKinds), id: z.string() }),

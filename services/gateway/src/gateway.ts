@@ -21,6 +21,7 @@ import { registerConsents } from './consents.ts'
 import { type LiveLimits, registerLive } from './live.ts'
 import { startLiveQueries } from './live-queries.ts'
 import { registerLoanHistory } from './loan-history.ts'
+import { registerLoanChanges } from './loan-past.ts'
 import { registerLooks } from './looks.ts'
 import { registerPages } from './pages.ts'
 import { limitPartners, type PartnerLimitOptions } from './partner-limit.ts'
@@ -129,9 +130,10 @@ export const createGateway = async (options: GatewayOptions): Promise<HttpServer
     limits: liveLimits,
     metrics,
   })
-  registerQueries(server, readers.loans)
+  registerQueries(server, { reader: readers.loans, store })
   registerUnderwriting(server, { reader: readers.underwriting, people })
   registerLoanHistory(server, { store, people })
+  registerLoanChanges(server, store)
   registerRevealNationalId(server, { reader: readers.loans, audit })
   registerAudit(server, { reader: readers.audit, people })
   registerConsents(server, { reader: readers.consents, people })

@@ -5,17 +5,14 @@ import { loanQueryRules } from '@headwater/deciders/loan/loan-policy'
 import type { EventStore } from '@headwater/eventstore/client'
 import { createCodec, type RecordedEvent } from '@headwater/eventstore/codec'
 import { formatPosition } from '@headwater/eventstore/position'
-import { streamName } from '@headwater/eventstore/stream-name'
 import type { HttpServer } from '@headwater/http-kit/server'
 import { z } from 'zod'
 import { problemAnswer } from './answers.ts'
+import { historyTooLong, readLoanEvents } from './loan-past.ts'
 import { type Names, named, type People } from './people.ts'
 import { masked } from './sight.ts'
 
-/** Many times what the rules of a loan allow. */
-const eventsMax = 100
-
-const types = Object.keys(loanEvents) as [LoanEvent['type'], ...LoanEvent['type'][]]
+const types = Object.keys(loanEvents.schemas) as [LoanEvent['type'], ...LoanEvent['type'][]]
 
 const loanHistory = z.object({
   events: z.array(
@@ -68,13 +65,16 @@ export const registerLoanHistory = (
           401: problemAnswer('Nobody is signed in.'),
           403: problemAnswer('Whoever is signed in is no underwriter.'),
           404: problemAnswer('There is no such loan.'),
+          422: problemAnswer('It has more events than can be read at once.'),
         },
       },
     },
     async ({ params }, reply) => {
-      const events = (await store.readStream(streamName('loan', params.id), 0n, eventsMax)).map(codec.decode)
+      const { events: stored, complete } = await readLoanEvents(store, params.id)
+      const events = stored.map(codec.decode)
       const last = events.at(-1)
       if (!last) throw loanNotFound()
+      if (!complete) throw historyTooLong()
       reply.headers({
         'cache-control': 'no-store',
         'headwater-position': formatPosition(last.position),

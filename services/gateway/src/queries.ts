@@ -1,6 +1,8 @@
 // Queries on the edge's read models; every answer says up to which position of the event store it is true.
 import { loanNotFound } from '@headwater/deciders/loan/loan'
 import { loanQueryRules } from '@headwater/deciders/loan/loan-policy'
+import type { EventStore } from '@headwater/eventstore/client'
+import { streamName } from '@headwater/eventstore/stream-name'
 import { Problem, validationProblem } from '@headwater/http-kit/problem'
 import type { HttpServer } from '@headwater/http-kit/server'
 import {
@@ -15,41 +17,75 @@ import type { SqliteReader } from '@headwater/read-models/sqlite-reader'
 import { z } from 'zod'
 import { pageSize, problemAnswer } from './answers.ts'
 import { loanViewerOf } from './auth/loan-access.ts'
+import { loanAsOf } from './loan-past.ts'
 import { after, readAfter } from './read-after.ts'
 import { loanAsSeen, seenLoan } from './sight.ts'
+import { place } from './stream-place.ts'
 
 const refusals = {
   401: problemAnswer('Nobody is signed in.'),
   403: problemAnswer('A partner without the scope.'),
 }
 
+const oneLoan = z
+  .strictObject({
+    after,
+    asOf: place.optional().meta({
+      description:
+        'A revision of the loan, or a moment: the loan as it was then, from the event store. `ETag` and `Headwater-Position` are those of the last event up to there.',
+    }),
+  })
+  .refine(({ after, asOf }) => after === undefined || asOf === undefined, {
+    path: ['after'],
+    message: 'goes without asOf: the past is read from the event store and not waited for',
+  })
+
 const page = z.object({
   loans: z.array(seenLoan),
   next: z.string().nullable().meta({ description: 'The `cursor` of the next page; null on the last.' }),
 })
 
-export const registerQueries = (server: HttpServer, reader: SqliteReader): void => {
+export const registerQueries = (
+  server: HttpServer,
+  { reader, store }: { readonly reader: SqliteReader; readonly store: Pick<EventStore, 'readStream'> },
+): void => {
   server.get(
     '/api/loans/:id',
     {
       config: { rules: loanQueryRules.loan, look: { loan: 'detail' } },
       schema: {
         tags: ['loan'],
-        summary: 'One loan',
+        summary: 'One loan, now or as it was',
         params: z.object({ id: z.uuid() }),
-        querystring: z.strictObject({ after }),
-        response: { 200: seenLoan, ...refusals, 404: problemAnswer('There is no such loan of yours, or not yet.') },
+        querystring: oneLoan,
+        response: {
+          200: seenLoan,
+          ...refusals,
+          404: problemAnswer('There is no such loan of yours, or not yet, or was none then.'),
+          422: problemAnswer('Something in the query is not right.'),
+        },
       },
     },
     async ({ params, query, allowed }, reply) => {
-      const { sight, owned } = loanViewerOf(allowed)
-      const { value, stale, headers } = await readAfter(reader, query.after, () => reader.rows(loanById(params.id)))
+      const viewer = loanViewerOf(allowed)
+      const { sight, owned } = viewer
+      if (query.asOf) {
+        const { loan, headers } = await loanAsOf(store, params.id, viewer, query.asOf)
+        reply.headers(headers)
+        return loanAsSeen(loan, sight)
+      }
+      const read = () => reader.rows(loanById(params.id))
+      const stream = streamName('loan', params.id)
+      const { value, stale, parked, headers } = await readAfter(reader, query.after, read, stream)
       const [loan] = value
       reply.headers(headers)
       // Somebody else's is answered as if there were none.
       if (!loan || !isOwned(owned, loan))
-        throw stale
-          ? new Problem(404, 'loan_not_found', 'There is no such loan yet; the newest events are not read.', { stale })
+        throw stale || parked
+          ? new Problem(404, 'loan_not_found', 'There is no such loan yet; the newest events are not read.', {
+              stale,
+              parked,
+            })
           : loanNotFound()
       reply.header('etag', `"${loan.revision}"`)
       return loanAsSeen(loan, sight)

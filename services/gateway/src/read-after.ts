@@ -15,20 +15,26 @@ export const after = z
     description: `A position from a command's answer: waits up to ${waitMsMax} ms until the answer includes it; if it still does not, the answer carries \`Headwater-Stale: true\`.`,
   })
 
-/** Every answer says up to which position of the event store it is true. */
+/**
+ * Every answer says up to which position of the event store it is true, and whether something is missing from it.
+ * @param of the stream that the answer is about; otherwise any may be
+ */
 export const readAfter = async <T>(
   reader: Pick<Reader, 'waitFor'>,
   after: string | undefined,
   read: () => Snapshot<T> | Promise<Snapshot<T>>,
+  of?: string,
 ) => {
   const position = after === undefined ? undefined : parsePosition(after)
   if (position) await reader.waitFor(position, waitMsMax)
-  const { value, checkpoint } = await read()
+  const { value, checkpoint, parkedStreams } = await read()
   const stale = position !== undefined && comparePosition(checkpoint, position) < 0
+  const parked = of === undefined ? parkedStreams.length : Number(parkedStreams.includes(of))
   const headers = {
     'cache-control': 'no-store',
     'headwater-position': formatPosition(checkpoint),
     ...(stale ? { 'headwater-stale': 'true' } : {}),
+    ...(parked > 0 ? { 'headwater-parked': String(parked) } : {}),
   }
-  return { value, stale, headers }
+  return { value, stale, parked: parked > 0, headers }
 }

@@ -78,7 +78,7 @@ const start = async () => {
     client.subscribe('one', filter, undefined, topic)
     await client.until(() => client.messages.length > 0)
   }
-  return { loan, ask, search, found, follow, stopStore, people: gateway.people }
+  return { loan, store, ask, search, found, follow, stopStore, people: gateway.people }
 }
 
 it('reveals a national id to an underwriter, and tells auditors', async () => {
@@ -148,6 +148,28 @@ it('tells who opened the loan of somebody else, and who tried', async () => {
     { ...about, actor: 'uma', details: { part: 'detail' } },
     { ...about, actor: 'uma', details: { part: 'history' } },
     { ...about, actor: 'otto', details: { part: 'detail' } },
+  ])
+})
+
+it('tells who looked at the past of somebody else’s loan, and who tried', async () => {
+  const { store, ask, found } = await start()
+  const { loanId, name, address, nationalId, amount, requestedAt } = newLoan()
+  const requestedBy = { kind: 'person', id: 'alice' }
+  const data = { loanId, name, address, nationalId, amount, requestedBy, requestedAt }
+  await store.append(`loan-${loanId}`, [{ id: randomUUID(), type: 'LoanRequested', data, metadata: {} }], 'no_stream')
+  const path = `/api/loans/${loanId}`
+  for (const query of ['?asOf=0', '/changes?from=0']) {
+    expect((await ask('alice', path + query)).status).toBe(200)
+    expect((await ask('bob', path + query)).status).toBe(404)
+    expect((await ask('uma', path + query)).status).toBe(200)
+  }
+  const tried = { resource: loanId, actor: 'bob', outcome: 'refused', code: 'loan_not_found' }
+  const looked = { resource: loanId, actor: 'uma', action: 'LoanViewed', outcome: 'viewed' }
+  expect(await found(4)).toMatchObject([
+    { ...tried, action: 'GET /api/loans/:id' },
+    { ...looked, details: { part: 'detail' } },
+    { ...tried, action: 'GET /api/loans/:id/changes' },
+    { ...looked, details: { part: 'history' } },
   ])
 })
 

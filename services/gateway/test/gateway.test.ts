@@ -67,6 +67,22 @@ describe('GET /api/loans/:id', () => {
     expect(await unknown.json()).toMatchObject({ code: 'loan_not_found', stale: true })
   })
 
+  it('says so when what happened in a stream could not be taken in, of that loan and of every list', async () => {
+    const { edge, get } = await start()
+    const [stuck, other, missing] = [newLoan(), newLoan(), newLoan()]
+    await edge.write(stuck, other)
+    for (const path of ['/api/loans', `/api/loans/${stuck.loanId}`])
+      expect((await get(path)).headers.get('headwater-parked')).toBeNull()
+    await edge.park(stuck.loanId)
+    await edge.park(missing.loanId)
+    const parkedOf = async (path: string) => (await get(path)).headers.get('headwater-parked')
+    expect(await parkedOf('/api/loans')).toBe('2')
+    expect(await parkedOf(`/api/loans/${stuck.loanId}`)).toBe('1')
+    expect(await parkedOf(`/api/loans/${other.loanId}`)).toBeNull()
+    const notThere = await get(`/api/loans/${missing.loanId}`)
+    expect([notThere.status, await notThere.json()]).toMatchObject([404, { code: 'loan_not_found', parked: true }])
+  })
+
   it.each([
     ['/api/loans/2f1b9a52-3c1d-4f1e-9f4e-1d2c3b4a5f60', 404, 'loan_not_found'],
     ['/api/loans/nonsense', 404, 'not_found'],
@@ -273,6 +289,7 @@ it('describes commands and queries, and shows them on a page', async () => {
     '/api/loans',
     '/api/loans/{id}',
     '/api/loans/{id}/approve',
+    '/api/loans/{id}/changes',
     '/api/loans/{id}/deny',
     '/api/loans/{id}/history',
     '/api/loans/{id}/reveal-national-id',

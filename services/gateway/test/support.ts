@@ -7,6 +7,7 @@ import { start as startEventStore } from '@headwater/embedded-eventstore'
 import { startAudit } from '@headwater/eventstore/audit'
 import { connectEventStore } from '@headwater/eventstore/client'
 import { formatPosition, type Position } from '@headwater/eventstore/position'
+import { streamName } from '@headwater/eventstore/stream-name'
 import { createMetrics } from '@headwater/http-kit/metrics'
 import { createLogger } from '@headwater/http-kit/telemetry'
 import { audit } from '@headwater/read-models/audit'
@@ -77,6 +78,26 @@ export const startEdge = async ({
     directory,
     storeId,
     write,
+    /** As a projector does that cannot take in the loan's next event. */
+    park: async (loanId: string) => {
+      if (!at) throw new Error('somebody else writes this read model')
+      const place = at.position.commit + 1n
+      const position: Position = { commit: place, prepare: place }
+      const event = {
+        id: randomUUID(),
+        stream: streamName('loan', loanId),
+        type: 'LoanPainted',
+        revision: 1n,
+        position,
+      }
+      const now = new Date()
+      const one = { event, error: 'unknown', tries: 3, parkedAt: now, triedAt: now, skipped: undefined }
+      const to = { ...at, position }
+      const parking = { put: [one], removed: [] }
+      const outcome = await sink.commit({ from: at, to, keys: new Map(), evolve: () => [], parking })
+      if (outcome !== 'committed') throw new Error('the read model was not written')
+      at = to
+    },
     close: () => Promise.all([sink.close(), consentSink.close()]),
     remove: async () => {
       await Promise.all([sink.close(), consentSink.close()])

@@ -2,6 +2,7 @@
 import { type PatientEvent, patientEvents } from '@headwater/deciders/consent/patient-events'
 import { react as reactToPatient } from '@headwater/deciders/consent/reactions'
 import type { DomainEvent } from '@headwater/deciders/decider'
+import type { EventTypes } from '@headwater/deciders/event-types'
 import { type ApplicantEvent, applicantEvents } from '@headwater/deciders/loan/applicant'
 import { type LoanEvent, loanEvents } from '@headwater/deciders/loan/loan-events'
 import { react as reactToLoan } from '@headwater/deciders/loan/reactions'
@@ -20,23 +21,24 @@ export type RequestedJob = {
 }
 
 export type Context = {
-  readonly categories: readonly string[]
+  readonly category: string
   readonly codec: Codec<DomainEvent>
   readonly react: (event: DomainEvent) => readonly RequestedJob[]
 }
 
 const context = <Event extends DomainEvent>(
-  categories: readonly string[],
-  types: Readonly<Record<Event['type'], unknown>>,
+  category: string,
+  types: EventTypes<Event['type']>,
   react: (event: Event) => readonly RequestedJob[],
 ): Context => ({
-  categories,
+  category,
   codec: createCodec<Event>(types),
   // Its codec gives it no others.
   react: (event) => react(event as Event),
 })
 
 export const contexts: readonly Context[] = [
-  context<LoanEvent | ApplicantEvent>(['loan', 'applicant'], { ...loanEvents, ...applicantEvents }, reactToLoan),
-  context<PatientEvent>(['patient'], patientEvents, reactToPatient),
+  context<LoanEvent>('loan', loanEvents, reactToLoan),
+  context<ApplicantEvent>('applicant', applicantEvents, reactToLoan),
+  context<PatientEvent>('patient', patientEvents, reactToPatient),
 ]

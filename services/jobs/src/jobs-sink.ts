@@ -2,8 +2,11 @@
 import { randomUUID } from 'node:crypto'
 import type { EventStore } from '@headwater/eventstore/client'
 import { type CheckpointRow, checkpointOf } from '@headwater/read-models/checkpoint-row'
+import { StepRefused } from '@headwater/read-models/halt'
 import { type Lease, takeLease } from '@headwater/read-models/lease'
+import { readParked, writeParking } from '@headwater/read-models/postgres-parked'
 import { bigints, blamePostgres, inTransaction } from '@headwater/read-models/postgres-pool'
+import { postgresWishes } from '@headwater/read-models/postgres-wishes'
 import type { Row } from '@headwater/read-models/read-model'
 import type { Checkpoint, Sink, Step } from '@headwater/read-models/sink'
 import type { Pool, PoolClient } from 'pg'
@@ -53,17 +56,17 @@ const areReplaced = (jobs: readonly Row[]): readonly boolean[] => {
   return jobs.map(({ timer }, n) => timer !== null && last.get(timer) !== n)
 }
 
-const write = async (client: PoolClient, { from, to, evolve }: Step): Promise<'committed' | 'superseded'> => {
+const write = async (client: PoolClient, { from, to, evolve, parking }: Step): Promise<void> => {
   const place = [to.position.commit, to.position.prepare]
   const event = [to.lastEvent?.id, to.lastEvent?.position.commit, to.lastEvent?.position.prepare]
   const believed = [from.position.commit, from.position.prepare, from.epoch]
   const moved = await client.query(move, [...place, ...event, ...believed])
-  if (moved.rowCount === 0) return 'superseded'
+  if (moved.rowCount === 0) throw new StepRefused()
+  if (parking && !(await writeParking(client, name, parking))) throw new StepRefused()
   // A job does not change: what the ledger has of it is not needed.
   const jobs = evolve(new Map()).flatMap(({ after }) => (after ? [after] : []))
   if (jobs.length > 0)
     await client.query(enter, [...entered.map((column) => jobs.map((job) => job[column])), areReplaced(jobs)])
-  return 'committed'
 }
 
 /**
@@ -107,6 +110,11 @@ export const openJobsSink = ({
       return claimed.rowCount ? readCheckpoint(client) : undefined
     })
 
+  const release = async () => {
+    await lease?.release()
+    lease = undefined
+  }
+
   return {
     claim: async (storeId) => {
       await prepare()
@@ -116,12 +124,17 @@ export const openJobsSink = ({
       return claimCheckpoint(lease)
     },
     checkpoint: () => readCheckpoint(pool),
-    commit: (step) => inTransaction(pool, 'begin', (client) => write(client, step)),
+    parked: () => readParked(pool, name),
+    commit: (step) =>
+      inTransaction(pool, 'begin', (client) => write(client, step)).then(
+        () => 'committed',
+        (error: unknown) => (error instanceof StepRefused ? 'superseded' : Promise.reject(error)),
+      ),
+    wishes: postgresWishes(pool, name),
     blame: blamePostgres,
     claimsExpire: true,
     rebuildAdvice: `with another event store, delete the row ${name} from headwater.followers: jobs then follow from its head`,
-    close: async () => {
-      await lease?.release()
-    },
+    release,
+    close: release,
   }
 }

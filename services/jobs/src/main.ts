@@ -10,7 +10,7 @@ import { runServer } from '@headwater/http-kit/run-server'
 import { createServer } from '@headwater/http-kit/server'
 import { createLogger } from '@headwater/http-kit/telemetry'
 import { startProjection } from '@headwater/read-models/projection'
-import { lagMetric, lagSamples, projectionStatus } from '@headwater/read-models/projection-status'
+import { measureProjections, projectionStatus } from '@headwater/read-models/projection-status'
 import { connectCreditBureau } from '@headwater/third-parties/credit-bureau'
 import { connectMailer } from '@headwater/third-parties/mailer'
 import { openWebhookSender } from '@headwater/third-parties/webhook-sender'
@@ -78,7 +78,7 @@ const parked = async () => {
 }
 const bureauStatus = () => ({ trouble: bureau.isGivenUp() ? 'It fails; it is asked again in a moment.' : undefined })
 const metrics = createMetrics()
-metrics.gauge(lagMetric.name, lagMetric.help, () => lagSamples({ [reactions.name]: follower }))
+measureProjections(metrics.gauge, { [reactions.name]: follower })
 const audit = startAudit({ store, logger, days: settings.AUDIT_DAYS, metrics })
 metrics.gauge('jobs_parked', 'Jobs that failed for good and wait for an operator.', async () => [
   { value: await ledger.parkedCount() },

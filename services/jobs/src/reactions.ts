@@ -25,7 +25,7 @@ export type JobRow = {
 
 const contextOf = (stream: string): Context => {
   const category = categoryOf(stream)
-  const context = contexts.find(({ categories }) => categories.includes(category))
+  const context = contexts.find((context) => context.category === category)
   if (!context) throw new Error(`No context has the category ${category}.`)
   return context
 }
@@ -51,15 +51,14 @@ const rowsOf = (event: RecordedEvent<DomainEvent>) =>
     .map((job) => rowOf(event, job))
 
 /** Types of one name in two contexts are not mixed up: the stream says which context's it is. */
-const codec: Codec<DomainEvent> = {
+const codec: Pick<Codec<DomainEvent>, 'decode'> = {
   decode: (stored) => contextOf(stored.stream).codec.decode(stored),
-  knows: (type) => contexts.some((context) => context.codec.knows(type)),
 }
 
 export const reactions: Projection<DomainEvent, { readonly jobs: JobRow }> = {
   name: 'jobs',
   version: 1,
-  categories: contexts.flatMap(({ categories }) => categories),
+  categories: contexts.map(({ category }) => category),
   codec,
   tables: {
     jobs: {

@@ -5,8 +5,18 @@ import type { TaskList } from 'graphile-worker'
 import type { Job, Ledger } from './ledger.ts'
 import type { Task, Tasks } from './task.ts'
 
-/** These pass by themselves, however long it takes. A consent that is not due yet has met a clock that is behind. */
-const outages = ['credit_bureau_unavailable', 'event_store_unavailable', 'overloaded', 'conflict', 'consent_not_due']
+/**
+ * These pass by themselves, however long it takes; what a newer release has written, when this one is replaced. A consent that
+ * is not due yet has met a clock that is behind.
+ */
+const outages = [
+  'credit_bureau_unavailable',
+  'event_store_unavailable',
+  'overloaded',
+  'conflict',
+  'unknown_event_type',
+  'consent_not_due',
+]
 const isOutage = (error: unknown): boolean => error instanceof Rejection && outages.includes(error.code)
 
 export const trackedTasks = (tasks: Tasks, ledger: Ledger, logger: Logger): TaskList => {

@@ -1,6 +1,7 @@
 // Jobs as a process: what follows from events happens, once, however late and whatever fails meanwhile.
 import { randomUUID } from 'node:crypto'
 import { describe, expect, test } from 'vitest'
+import { triesMaxDefault } from '../src/task.ts'
 import { startWorld, untilMatches } from './support.ts'
 
 const at = '2026-11-21T10:00:00.000Z'
@@ -205,6 +206,43 @@ test('what fails for good is parked, seen by operators, and run again when they 
   expect(await runAgain()).toBe(204)
   expect(await runAgain()).toBe(404)
   await untilMatches(parked, { count: 1 })
+})
+
+test('a job that meets what a newer release has written waits for that release, and is not parked', async () => {
+  const world = await startWorld()
+  await world.startJobs()
+  await world.bureau.behave('failing')
+  const loanId = await world.requestLoan('555555AA')
+  await untilMatches(world.queue, [{ kind: 'check credit', attempts: 1, running: false }])
+  const frozen = { id: randomUUID(), type: 'LoanFrozen', data: { loanId }, metadata: { schema: 1 } }
+  await world.store.append(`loan-${loanId}`, [frozen], 0n)
+  await world.bureau.behave('normal')
+  // As if it had been tried so often.
+  await world.database.client.query('update graphile_worker._private_jobs set attempts = $1', [triesMaxDefault])
+  const attempts = async () => {
+    await world.pass(1)
+    return (await world.queue())[0]?.attempts ?? 0
+  }
+  await expect.poll(attempts).toBeGreaterThan(triesMaxDefault + 1)
+  expect(await world.ledger()).toContainEqual({ kind: 'check credit', loan: loanId, done: false, parked: false })
+  expect(await world.loanEvents(loanId)).toEqual(['LoanRequested', 'LoanFrozen'])
+})
+
+test('an event whose consequences are not known parks its stream, and all others have theirs', async () => {
+  const world = await startWorld()
+  const jobs = await world.startJobs()
+  await world.bureau.behave('failing')
+  const stuck = await world.requestLoan('555555AA')
+  const frozen = { id: randomUUID(), type: 'LoanFrozen', data: { loanId: stuck }, metadata: { schema: 1 } }
+  await world.store.append(`loan-${stuck}`, [frozen], 0n)
+  await untilMatches(jobs.health, { status: 'degraded', parts: { follower: { state: 'live', parked: 1 } } })
+  await world.bureau.behave('normal')
+  const other = await world.requestLoan('666666AA')
+  await untilMatches(() => world.loanEvents(other), ['LoanRequested', 'CreditChecked', 'ManualReviewRequired'])
+  // The next process knows, and tries again.
+  await jobs.stop()
+  const next = await world.startJobs()
+  await untilMatches(next.health, { parts: { follower: { state: 'live', parked: 1 } } })
 })
 
 describe('several processes', () => {

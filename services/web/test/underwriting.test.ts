@@ -107,6 +107,60 @@ describe.each(ways)('scripts $scripts, $width px', (way) => {
   })
 })
 
+describe.each(ways)('the past, scripts $scripts, $width px', (way) => {
+  it('is opened from each step of the history, cannot be mistaken for now, and leads back', async () => {
+    const loan = await requestLoan()
+    const page = await open(`/underwriting/loans/${loan.id}`, way)
+    const stepOf = (title: string) =>
+      page.getByRole('listitem').filter({ has: page.getByRole('heading', { name: title }) })
+    const openPast = async (title: string, revision: number) => {
+      await stepOf(title).getByRole('link', { name: 'How it was then' }).click()
+      await page.waitForURL(`**?asOf=${revision}`)
+      await page.getByText(`after step ${revision + 1} of`).waitFor()
+      await expectUsable(page, way)
+      if (way.scripts) expect(await focused(page)).toBe(`${loan.name}, €5,000`)
+      expect(await stepOf(title).getAttribute('aria-current')).toBe('step')
+    }
+    const changed = page.getByRole('region', { name: 'What this step changed' })
+
+    await openPast('Applied for the loan', 0)
+    await page.getByText('This is the past.').waitFor()
+    await page.getByText('Checking credit').waitFor()
+    await page.getByText('not known yet').waitFor()
+    await changed.getByText('with it the application began').waitFor()
+    expect(await page.getByRole('button', { name: /Approve|Decline|national id/ }).count()).toBe(0)
+    expect(await page.content()).not.toMatch(/\d{6}AA/)
+
+    await openPast('The credit bureau gave a score of 5', 1)
+    expect((await changed.locator('dd').allTextContents()).map((text) => text.split(' → '))).toEqual([
+      ['not yet', ', then 5'],
+    ])
+    // What happens now does not move what was.
+    await decide(loan, 'approve')
+    await openPast('Put before an underwriter', 2)
+    await page.locator('.standing').getByText('In review').waitFor()
+    await page.getByRole('heading', { name: `Later: Approved by ${underwriter}` }).waitFor()
+
+    await openPast(`Approved by ${underwriter}`, 3)
+    expect(await changed.locator('dt').allTextContents()).toEqual(['Status', 'Decided by', 'Decided'])
+    await page.getByRole('link', { name: 'Back to now' }).click()
+    await page.waitForURL(new RegExp(`${loan.id}$`))
+    await page.getByRole('button', { name: 'Show the national id' }).waitFor()
+    expect(await page.getByText('This is the past.').count()).toBe(0)
+    expect(await page.locator('.standing').textContent()).toBe('Approved')
+    if (way.scripts) await untilLive(page)
+  })
+})
+
+it('has no page for a past that there is not', async () => {
+  const { id } = await requestLoan()
+  const statusAt = async (asOf: string) => (await fetch(urlOf(`/underwriting/loans/${id}?asOf=${asOf}`))).status
+  expect(await Promise.all(['0', '2', '3', '2020-01-01T00:00:00Z', 'nonsense'].map(statusAt))).toEqual([
+    200, 200, 404, 404, 422,
+  ])
+  await decide({ id }, 'deny')
+})
+
 it('keeps what is typed while the answer to an earlier search is on its way', async () => {
   const [found, other] = [await requestLoan(), await requestLoan()]
   const page = await open('/underwriting')

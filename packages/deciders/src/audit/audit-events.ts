@@ -1,5 +1,6 @@
 // What people did besides what other events tell: that they signed in, what they were refused, and what they looked at. Names and fields are the storage format.
 import { z } from 'zod'
+import type { EventOf, EventTypes } from '../event-types.ts'
 import type { Actor } from '../policy.ts'
 
 /** Whoever is not signed in is not audited: anybody could fill the trail. */
@@ -22,8 +23,7 @@ const check = z.strictObject({
   count: z.int().min(1),
 })
 
-/** The events an `audit-<day>` stream may hold, a schema a type. No field belongs to a person who applies. */
-export const auditEvents = {
+const schemas = {
   RequestRefused: z.strictObject({
     ...by,
     method: z.string(),
@@ -48,9 +48,9 @@ export const auditEvents = {
   ConsentsChecked: z.strictObject({ ...by, checks: z.array(check).readonly() }),
 }
 
-export type AuditEvent = {
-  [Type in keyof typeof auditEvents]: { type: Type; data: z.infer<(typeof auditEvents)[Type]> }
-}[keyof typeof auditEvents]
+/** The events an `audit-<day>` stream may hold, a schema a type. No field belongs to a person who applies. */
+export const auditEvents = { schemas, upcasts: {} } satisfies EventTypes
+export type AuditEvent = EventOf<typeof auditEvents>
 
 export type AuditedCheck = z.infer<typeof check>
 

@@ -1,5 +1,6 @@
 // What can have happened to a patient's consents. Names and fields are the storage format: change them only by a new event or an upcast.
 import { z } from 'zod'
+import type { EventOf, EventTypes } from '../event-types.ts'
 
 /** Marks a field of an event that belongs to a person and must be erasable. */
 const personal = { personal: true }
@@ -20,8 +21,7 @@ const instant = z.iso.datetime()
 const until = instant.nullable()
 const patientId = personId
 
-/** The events a `patient-<id>` stream may hold, a schema a type. */
-export const patientEvents = {
+const schemas = {
   ConsentAsked: z.strictObject({ patientId, by: grantee, target, purpose: z.string().nullable(), askedAt: instant }),
   ConsentGranted: z.strictObject({ patientId, to: grantee, target, until, grantedAt: instant }),
   ConsentRevoked: z.strictObject({ patientId, from: grantee, target, revokedAt: instant }),
@@ -30,9 +30,9 @@ export const patientEvents = {
   ContactRegistered: z.strictObject({ patientId, email: z.string().meta(personal), registeredAt: instant }),
 }
 
-export type PatientEvent = {
-  [Type in keyof typeof patientEvents]: { type: Type; data: z.infer<(typeof patientEvents)[Type]> }
-}[keyof typeof patientEvents]
+/** The events a `patient-<id>` stream may hold, a schema a type. */
+export const patientEvents = { schemas, upcasts: {} } satisfies EventTypes
+export type PatientEvent = EventOf<typeof patientEvents>
 
 /** Who may be given sight of a record. */
 export type Grantee = z.infer<typeof grantee>

@@ -1,15 +1,17 @@
 // The rule that spans users: a user name or an e-mail address is one user's. It is held by a reservation in a stream of its own.
 import { z } from 'zod'
 import { type Decider, Rejection } from '../decider.ts'
+import type { EventOf, EventTypes } from '../event-types.ts'
 
 const reserved = z.strictObject({ userId: z.uuid(), reservationId: z.uuid(), at: z.iso.datetime() })
 
 /** The events a `username-<keyed hash>` or an `email-<keyed hash>` stream may hold, a schema a type. */
-export const reservationEvents = { IdentifierReserved: reserved, IdentifierReleased: reserved }
+export const reservationEvents = {
+  schemas: { IdentifierReserved: reserved, IdentifierReleased: reserved },
+  upcasts: {},
+} satisfies EventTypes
 
-export type ReservationEvent = {
-  [Type in keyof typeof reservationEvents]: { type: Type; data: z.infer<(typeof reservationEvents)[Type]> }
-}[keyof typeof reservationEvents]
+export type ReservationEvent = EventOf<typeof reservationEvents>
 
 export type ReservationState =
   | { readonly status: 'free' }

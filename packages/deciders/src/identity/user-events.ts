@@ -1,5 +1,6 @@
 // What can have happened to a user. Names and fields are the storage format: change them only by a new event or an upcast.
 import { z } from 'zod'
+import type { EventOf, EventTypes } from '../event-types.ts'
 
 /** Marks a field of an event that belongs to a person and must be erasable. */
 const personal = { personal: true }
@@ -7,8 +8,7 @@ const personal = { personal: true }
 const userId = z.uuid()
 const instant = z.iso.datetime()
 
-/** The events a `user-<id>` stream may hold, a schema a type. Passwords and their hashes are in none of them. */
-export const userEvents = {
+const schemas = {
   UserRegistered: z.strictObject({
     userId,
     userName: z.string().meta(personal),
@@ -26,6 +26,6 @@ export const userEvents = {
   UserDisabled: z.strictObject({ userId, disabledBy: z.string(), disabledAt: instant }),
 }
 
-export type UserEvent = {
-  [Type in keyof typeof userEvents]: { type: Type; data: z.infer<(typeof userEvents)[Type]> }
-}[keyof typeof userEvents]
+/** The events a `user-<id>` stream may hold, a schema a type. Passwords and their hashes are in none of them. */
+export const userEvents = { schemas, upcasts: {} } satisfies EventTypes
+export type UserEvent = EventOf<typeof userEvents>

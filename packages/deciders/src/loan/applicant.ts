@@ -1,16 +1,16 @@
 // The rule that spans loans: a person has one open application at a time. It is held by a reservation in the person's own stream.
 import { z } from 'zod'
 import { type Decider, Rejection } from '../decider.ts'
+import type { EventOf, EventTypes } from '../event-types.ts'
 
-/** The events an `applicant-<keyed hash of the national id>` stream may hold, a schema a type. */
-export const applicantEvents = {
+const schemas = {
   ApplicationReserved: z.strictObject({ loanId: z.uuid(), at: z.iso.datetime() }),
   ApplicationReleased: z.strictObject({ loanId: z.uuid(), at: z.iso.datetime() }),
 }
 
-export type ApplicantEvent = {
-  [Type in keyof typeof applicantEvents]: { type: Type; data: z.infer<(typeof applicantEvents)[Type]> }
-}[keyof typeof applicantEvents]
+/** The events an `applicant-<keyed hash of the national id>` stream may hold, a schema a type. */
+export const applicantEvents = { schemas, upcasts: {} } satisfies EventTypes
+export type ApplicantEvent = EventOf<typeof applicantEvents>
 
 export type ApplicantState = { readonly status: 'free' } | { readonly status: 'reserved'; readonly loanId: string }
 

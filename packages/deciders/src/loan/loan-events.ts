@@ -1,5 +1,6 @@
 // What can have happened to a loan. Names and fields are the storage format: change them only by a new event or an upcast.
 import { z } from 'zod'
+import type { EventOf, EventTypes } from '../event-types.ts'
 
 /** The lowest and the highest score that the credit bureau gives. */
 const scoreMin = 1
@@ -16,8 +17,7 @@ const score = z.int().min(scoreMin).max(scoreMax)
 /** What the credit bureau may answer. */
 export const creditBureauAnswer = z.object({ score, checkedAt: instant })
 
-/** The events a `loan-<id>` stream may hold, a schema a type. */
-export const loanEvents = {
+const schemas = {
   LoanRequested: z.strictObject({
     loanId: z.uuid(),
     name: z.string().meta(personal),
@@ -55,9 +55,9 @@ export const loanEvents = {
   LoanAbandoned: z.strictObject({ loanId: z.uuid(), abandonedAt: instant }),
 }
 
-export type LoanEvent = {
-  [Type in keyof typeof loanEvents]: { type: Type; data: z.infer<(typeof loanEvents)[Type]> }
-}[keyof typeof loanEvents]
+/** The events a `loan-<id>` stream may hold, a schema a type. */
+export const loanEvents = { schemas, upcasts: {} } satisfies EventTypes
+export type LoanEvent = EventOf<typeof loanEvents>
 
 /** Who asked for the loan. An anonymous applicant's id says nothing about the person. */
 export type RequestedBy = z.infer<typeof requestedBy>

@@ -18,6 +18,7 @@ const underwriters: Rules = [role('underwriter')]
 export const loanQueryRules = {
   loan: someLoans,
   loans: someLoans,
+  changes: someLoans,
   history: underwriters,
   queue: underwriters,
   decided: underwriters,

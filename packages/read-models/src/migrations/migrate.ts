@@ -11,6 +11,7 @@ import { partnerRequests } from './006-partner-requests.ts'
 import { people } from './007-people.ts'
 import { jobsOfContexts } from './008-jobs-of-contexts.ts'
 import { linksEnd } from './009-links-end.ts'
+import { parkedEvents } from './010-parked-events.ts'
 
 /** In this order, for ever: a migration that has been released is never changed or removed. */
 const migrations = {
@@ -23,6 +24,7 @@ const migrations = {
   '007-people': people,
   '008-jobs-of-contexts': jobsOfContexts,
   '009-links-end': linksEnd,
+  '010-parked-events': parkedEvents,
 }
 
 /** Safe to call from several processes at once; the others wait. */

@@ -1,4 +1,5 @@
 // What happened to a loan, in a sentence.
+import type { LoanEvent } from '@headwater/deciders/loan/loan-events'
 
 type Told = {
   readonly type: string
@@ -7,27 +8,18 @@ type Told = {
   readonly actorName?: string | undefined
 }
 
-export const eventText = ({ type, data, actorName }: Told): string => {
-  switch (type) {
-    case 'LoanRequested':
-      return 'Applied for the loan'
-    case 'CreditChecked':
-      return `The credit bureau gave a score of ${data.score}`
-    case 'AutoApproved':
-      return 'Approved by the score'
-    case 'AutoDenied':
-      return 'Declined by the score'
-    case 'ManualReviewRequired':
-      return 'Put before an underwriter'
-    case 'ManuallyApproved':
-      return `Approved by ${actorName ?? data.decidedBy}`
-    case 'ManuallyDenied':
-      return `Declined by ${actorName ?? data.decidedBy}`
-    case 'LoanWithdrawn':
-      return 'Withdrawn by the applicant'
-    case 'LoanAbandoned':
-      return 'Closed: it never arrived whole'
-    default:
-      return type
-  }
+const texts: Readonly<Record<LoanEvent['type'], (told: Told) => string>> = {
+  LoanRequested: () => 'Applied for the loan',
+  CreditChecked: ({ data }) => `The credit bureau gave a score of ${data.score}`,
+  AutoApproved: () => 'Approved by the score',
+  AutoDenied: () => 'Declined by the score',
+  ManualReviewRequired: () => 'Put before an underwriter',
+  ManuallyApproved: ({ data, actorName }) => `Approved by ${actorName ?? data.decidedBy}`,
+  ManuallyDenied: ({ data, actorName }) => `Declined by ${actorName ?? data.decidedBy}`,
+  LoanWithdrawn: () => 'Withdrawn by the applicant',
+  LoanAbandoned: () => 'Closed: it never arrived whole',
 }
+const hasText = (type: string): type is LoanEvent['type'] => Object.hasOwn(texts, type)
+
+/** What a newer service tells of is shown by its name. */
+export const eventText = (told: Told): string => (hasText(told.type) ? texts[told.type](told) : told.type)

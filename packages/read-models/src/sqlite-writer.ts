@@ -1,0 +1,148 @@
+// The statements with which a SQLite file is written: its tables, the steps, and the claim to write.
+import type { Position } from '@headwater/eventstore/position'
+import type Database from 'better-sqlite3'
+import { type Change, feedLengthMax } from './changes.ts'
+import { StepRefused, wrongShape } from './halt.ts'
+import { type Parking, parkedRow } from './parked.ts'
+import { type ReadModel, type Row, shapeOf, type Table } from './read-model.ts'
+import type { Checkpoint, Step } from './sink.ts'
+import { checkpointQuery, checkpointSchema, feedSchema, parkedSchema } from './sqlite-file.ts'
+
+const quoted = (name: string) => `"${name}"`
+const list = (names: readonly string[]) => names.map(quoted).join(', ')
+
+const tableSchema = (name: string, { key, columns, indexes }: Table): readonly string[] => {
+  const column = ([column, type]: [string, string]) =>
+    `${quoted(column)} ${type.endsWith(' or null') ? type.slice(0, -' or null'.length) : `${type} not null`}`
+  return [
+    `create table ${quoted(name)} (${Object.entries(columns).map(column).join(', ')}, primary key (${quoted(key)})) strict`,
+    ...indexes.map((names, n) => `create index ${quoted(`${name}${n}`)} on ${quoted(name)} (${list(names)})`),
+  ]
+}
+
+/** Reading and writing the rows of one table by their keys. */
+const openTable = (db: Database.Database, name: string, { key, columns }: Table) => {
+  const names = Object.keys(columns)
+  const updates = names
+    .filter((column) => column !== key)
+    .map((column) => `${quoted(column)} = excluded.${quoted(column)}`)
+  const select = db.prepare<[string], Row & Record<string, string>>(
+    `select ${list(names)} from ${quoted(name)} where ${quoted(key)} in (select value from json_each(?))`,
+  )
+  const upsert = db.prepare(
+    `insert into ${quoted(name)} (${list(names)}) values (${names.map(() => '?').join(', ')})
+     on conflict do update set ${updates.join(', ')}`,
+  )
+  const remove = db.prepare(`delete from ${quoted(name)} where ${quoted(key)} = ?`)
+  return {
+    load: (keys: ReadonlySet<string>): ReadonlyMap<string, Row> =>
+      new Map(select.all(JSON.stringify([...keys])).map((row) => [String(row[key]), row])),
+    write: ({ key, after }: Change) => {
+      if (after) upsert.run(names.map((column) => after[column]))
+      else remove.run(key)
+    },
+  }
+}
+
+/** Writing the list of parked events. Rows then change without the checkpoint: the feed begins anew. */
+const openParked = (db: Database.Database) => {
+  const put = db.prepare(
+    `insert into parked (eventId, stream, isSkipped, details) values (?, ?, ?, ?)
+     on conflict do update set isSkipped = excluded.isSkipped, details = excluded.details`,
+  )
+  const remove = db.prepare('delete from parked where eventId = ?')
+  const lastChange = db.prepare<[], number>('select coalesce(max(lastChange), 0) from feed').pluck()
+  const forget = db.prepare('delete from feed')
+  const begin = db.prepare(
+    `insert into feed (firstChange, lastChange, sinceCommit, sincePrepare, commitPosition, preparePosition, changes)
+     values (:change, :change, :commit, :prepare, :commit, :prepare, '[]')`,
+  )
+  return {
+    /** False when one is not there. */
+    remove: (eventIds: Parking['removed']) => eventIds.every((id) => remove.run(id).changes > 0),
+    put: (parking: Parking, { commit, prepare }: Position) => {
+      for (const { eventId, stream, isSkipped, details } of parking.put.map(parkedRow))
+        put.run(eventId, stream, isSkipped ? 1 : 0, details)
+      const change = (lastChange.get() ?? 0) + 1
+      forget.run()
+      begin.run({ change, commit, prepare })
+    },
+  }
+}
+
+/** The statements of a writer, prepared once for an open file. */
+export const openWriter = (db: Database.Database, { tables }: ReadModel) => {
+  const stored = new Map(Object.entries(tables).map(([name, table]) => [name, openTable(db, name, table)]))
+  const tableOf = (name: string) => {
+    const table = stored.get(name)
+    if (!table) throw new Error(`The read model has no table ${name}.`)
+    return table
+  }
+  const move = db.prepare(
+    `update checkpoint set commitPosition = ?, preparePosition = ?, eventId = ?, eventCommit = ?, eventPrepare = ?
+     where commitPosition = ? and preparePosition = ? and epoch = ?`,
+  )
+  const feed = db.prepare(
+    `with before as (select coalesce(max(lastChange), 0) as changes from feed)
+     insert into feed (firstChange, lastChange, sinceCommit, sincePrepare, commitPosition, preparePosition, changes)
+     select changes + 1, changes + ?, ?, ?, ?, ?, ? from before`,
+  )
+  const trim = db.prepare('delete from feed where lastChange <= (select max(lastChange) from feed) - ?')
+  const parked = openParked(db)
+  const write = db.transaction(({ from, to, keys, evolve, parking }: Step): void => {
+    const event = to.lastEvent
+    const moved = move.run(
+      to.position.commit,
+      to.position.prepare,
+      event?.id ?? null,
+      event?.position.commit ?? null,
+      event?.position.prepare ?? null,
+      from.position.commit,
+      from.position.prepare,
+      from.epoch,
+    )
+    if (moved.changes === 0 || (parking && !parked.remove(parking.removed))) throw new StepRefused()
+    const changes = evolve(new Map([...keys].map(([name, keys]) => [name, tableOf(name).load(keys)])))
+    for (const change of changes) tableOf(change.table).write(change)
+    if (parking) parked.put(parking, to.position)
+    else if (changes.length > 0) {
+      const { position: since } = from
+      const { position } = to
+      feed.run(changes.length, since.commit, since.prepare, position.commit, position.prepare, JSON.stringify(changes))
+      trim.run(feedLengthMax)
+    }
+  }).immediate
+  return (step: Step): 'committed' | 'superseded' => {
+    try {
+      write(step)
+      return 'committed'
+    } catch (error) {
+      if (error instanceof StepRefused) return 'superseded'
+      throw error
+    }
+  }
+}
+
+/** Files of before rebuilding. */
+const addBuild = (db: Database.Database) => {
+  const columns = db.prepare<[], string>("select name from pragma_table_info('checkpoint')").pluck().all()
+  if (!columns.includes('build')) db.exec("alter table checkpoint add column build text not null default ''")
+}
+
+/** Makes the tables where there are none yet, and takes over the checkpoint: whoever wrote before cannot any more. */
+export const claimFile = (db: Database.Database, model: ReadModel, storeId: string, build: string): Checkpoint => {
+  db.exec(checkpointSchema)
+  db.exec(feedSchema)
+  db.exec(parkedSchema)
+  addBuild(db)
+  const inserted = db
+    .prepare('insert into checkpoint values (1, 0, 0, null, null, null, ?, 0, ?, ?) on conflict do nothing')
+    .run(storeId, shapeOf(model), build)
+  if (inserted.changes > 0)
+    for (const [name, table] of Object.entries(model.tables))
+      for (const statement of tableSchema(name, table)) db.exec(statement)
+  db.exec('update checkpoint set epoch = epoch + 1')
+  const stored = checkpointQuery(db)()
+  if (stored?.shape !== shapeOf(model)) throw wrongShape(db.name)
+  return stored.checkpoint
+}
