@@ -3,13 +3,22 @@ import { spawnSync } from 'node:child_process'
 
 const chaosRounds = 200
 const malformedRequests = 10_000
+/** Of each of 16. */
+const writerEvents = 12_500
+const soakMinutes = 30
 
-const { status } = spawnSync(
-  'vitest',
-  ['run', '--config', 'scripts/vitest.config.ts', '--root', '.', 'scripts/test/chaos', 'scripts/test/malformed'],
-  {
-    stdio: 'inherit',
-    env: { CHAOS_ROUNDS: String(chaosRounds), MALFORMED_REQUESTS: String(malformedRequests), ...process.env },
-  },
-)
-process.exit(status ?? 1)
+const files = ['scripts/test/chaos.test.ts', 'scripts/test/malformed', 'packages/read-models/test/every-event']
+const env = {
+  CHAOS_ROUNDS: String(chaosRounds),
+  MALFORMED_REQUESTS: String(malformedRequests),
+  WRITER_EVENTS: String(writerEvents),
+  ...process.env,
+}
+const run = (command: string, ...args: string[]): number =>
+  spawnSync(command, args, { stdio: 'inherit', env }).status ?? 1
+
+const statuses = [
+  run('vitest', 'run', '--config', 'scripts/vitest.config.ts', '--root', '.', ...files),
+  run(process.execPath, 'scripts/soak.ts', '--minutes', String(soakMinutes)),
+]
+process.exit(Math.max(...statuses))

@@ -15,8 +15,13 @@ import { within } from './within.ts'
 const answerMsMaxDefault = 10_000
 const conflictsMax = 10
 const commandsWaitingMax = 10_000
-/** A stream weighs one, and one for every command it remembers. */
-const cacheWeightMaxDefault = 200_000
+/**
+ * A stream weighs one, and one for every command it remembers: some 1.3 kB each, so 80 MB. The heap of a process that may
+ * take 384 MiB ends at about 190 MB.
+ */
+const cacheWeightMaxDefault = 64_000
+/** For streams that a process meets once or twice: 13 MB. */
+export const smallCacheWeightMax = 10_000
 const conflictBackoff: Backoff = { delayMsMin: 2, delayMsMax: 100 }
 
 export type CommandRequest<Command, State = unknown> = {

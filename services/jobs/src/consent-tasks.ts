@@ -6,7 +6,7 @@ import { isAsked } from '@headwater/deciders/consent/permissions'
 import type { ConsentJob } from '@headwater/deciders/consent/reactions'
 import type { EventStore } from '@headwater/eventstore/client'
 import { createCodec } from '@headwater/eventstore/codec'
-import { createCommandHandler } from '@headwater/eventstore/handle-command'
+import { createCommandHandler, smallCacheWeightMax } from '@headwater/eventstore/handle-command'
 import { readState } from '@headwater/eventstore/known-stream'
 import { streamName } from '@headwater/eventstore/stream-name'
 import type { Logger } from '@headwater/http-kit/telemetry'
@@ -33,7 +33,14 @@ export type ConsentTasksOptions = {
 
 export const createConsentTasks = (options: ConsentTasksOptions): ConsentTasks => {
   const { store, mailer, ledger, publicUrl, logger } = options
-  const patients = createCommandHandler({ store, decider: patient, codec, category: 'patient', logger })
+  const patients = createCommandHandler({
+    store,
+    decider: patient,
+    codec,
+    category: 'patient',
+    cacheWeightMax: smallCacheWeightMax,
+    logger,
+  })
 
   return {
     'expire consent': {

@@ -7,7 +7,7 @@ import { isOutcome, partnerNews, partnerOf } from '@headwater/deciders/loan/part
 import type { LoanJob } from '@headwater/deciders/loan/reactions'
 import type { EventStore } from '@headwater/eventstore/client'
 import { createCodec } from '@headwater/eventstore/codec'
-import { createCommandHandler } from '@headwater/eventstore/handle-command'
+import { createCommandHandler, smallCacheWeightMax } from '@headwater/eventstore/handle-command'
 import { readState } from '@headwater/eventstore/known-stream'
 import { idOf, streamName } from '@headwater/eventstore/stream-name'
 import type { Logger } from '@headwater/http-kit/telemetry'
@@ -39,13 +39,13 @@ export type LoanTasksOptions = {
 
 export const createLoanTasks = (options: LoanTasksOptions): LoanTasks => {
   const { store, bureau, applicantIdOf, deliveries, logger } = options
-  const loans = createCommandHandler({ store, decider: loan, codec: loanCodec, category: 'loan', logger })
+  const common = { store, cacheWeightMax: smallCacheWeightMax, logger }
+  const loans = createCommandHandler({ ...common, decider: loan, codec: loanCodec, category: 'loan' })
   const applicants = createCommandHandler({
-    store,
+    ...common,
     decider: applicant,
     codec: applicantCodec,
     category: 'applicant',
-    logger,
   })
   const now = () => new Date().toISOString()
   const loanState = (loanId: string) => readState(store, streamName('loan', loanId), loan, loanCodec)

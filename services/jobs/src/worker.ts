@@ -1,6 +1,7 @@
 // Runs the jobs of some kinds when they are due, for as long as the process lives.
 import { EventEmitter } from 'node:events'
 import { type Backoff, waitAfter } from '@headwater/eventstore/backoff'
+import { within } from '@headwater/eventstore/within'
 import type { Logger } from '@headwater/http-kit/telemetry'
 import {
   Logger as LibraryLogger,
@@ -13,9 +14,11 @@ import type { Database } from './database.ts'
 import { startHeartbeat } from './heartbeat.ts'
 
 const restartBackoff: Backoff = { delayMsMin: 100, delayMsMax: 5_000 }
+/** For jobs in hand to end before others take them up. */
+const leaveMsMax = 5_000
 /**
  * Of what became of jobs the library waits for nobody to write it down, and when that fails its rejection ends the process.
- * Only what is written in batches, here of one turn, has somebody to tell: then the worker ends, and is started again.
+ * Only what is written in batches, here of one turn, has somebody to tell.
  */
 const toldWhenNotWritten = { completeJobBatchDelay: 0, failJobBatchDelay: 0 }
 
@@ -42,9 +45,15 @@ const libraryLogger = (logger: Logger) =>
     logger.debug({ level }, message)
   })
 
-/** Finishes the jobs in hand; that it cannot write down what became of them its own promise tells. */
-const shutDown = (workers: WorkerPool): Promise<void> =>
-  Promise.resolve(workers.gracefulShutdown()).catch(() => undefined)
+/**
+ * Finishes the jobs in hand, and takes no more. Not for ever: the library's shutdown hangs when it could not write down what
+ * became of several jobs. Whoever takes them up again waits until nothing was heard of their worker for a while.
+ */
+const leave = async (workers: WorkerPool): Promise<void> => {
+  workers.promise.catch(() => undefined) // what it was left for is known
+  const left = Promise.resolve(workers.gracefulShutdown()).catch(() => undefined)
+  await within(leaveMsMax, left, () => new Error('It does not end.')).catch(() => undefined)
+}
 
 export const startWorker = ({ database, tasks, jobsAtOnceMax, pollEveryMs, logger }: WorkerOptions): Worker => {
   const { pool, prepare } = database
@@ -59,17 +68,18 @@ export const startWorker = ({ database, tasks, jobsAtOnceMax, pollEveryMs, logge
     const events: WorkerEvents = new EventEmitter()
     const started = runTaskList({ ...options, preset, events, logger: libraryLogger(logger) }, tasks, pool)
     running = started
-    let lost: unknown
-    // What was asked for may be handed out in an answer that never came: only of a worker that is gone are jobs taken away.
-    events.once('worker:getJob:error', ({ error }) => {
-      lost = error
-      void shutDown(started)
-    })
+    const lost = Promise.withResolvers<never>()
+    // What it asked for may have been handed out in an answer that never came, and is taken away only from who is gone.
+    events.once('worker:getJob:error', ({ error }) => lost.reject(error))
+    events.once('pool:fatalError', ({ error }) => lost.reject(error))
     const heartbeat = startHeartbeat(pool, started.id, logger)
     trouble = undefined
     try {
-      await started.promise
-      if (lost !== undefined) throw lost
+      await Promise.race([started.promise, lost.promise])
+    } catch (error) {
+      trouble = String(error)
+      await leave(started)
+      throw error
     } finally {
       heartbeat.stop()
       running = undefined
@@ -91,8 +101,7 @@ export const startWorker = ({ database, tasks, jobsAtOnceMax, pollEveryMs, logge
     trouble: () => trouble,
     stop: async () => {
       ending.abort()
-      if (running) await shutDown(running)
-      await ended
+      await (running ? leave(running) : ended)
     },
   }
 }

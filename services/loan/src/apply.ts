@@ -11,6 +11,7 @@ import {
   type CommandHandler,
   type CommandRequest,
   createCommandHandler,
+  smallCacheWeightMax,
 } from '@headwater/eventstore/handle-command'
 import { readState } from '@headwater/eventstore/known-stream'
 import { streamName } from '@headwater/eventstore/stream-name'
@@ -61,6 +62,7 @@ export const createApply = ({ store, loans, bureau, applicantIdOf, reached, logg
     decider: applicant,
     codec: applicantCodec,
     category: 'applicant',
+    cacheWeightMax: smallCacheWeightMax,
     logger,
   })
   const now = () => new Date().toISOString()
