@@ -287,9 +287,11 @@ it('answers also while event store and Postgres are away, and says that they are
   await expect
     .poll(() => overview(gateway), { timeout: deadlineMs })
     .toMatchObject({ store: { answers: false, head: null }, postgres: { answers: false }, jobs: null })
-  expect(await follower(gateway, 'loans')).toMatchObject({ state: 'there', lagMs: null })
-  expect(await follower(gateway, 'underwriting')).toMatchObject({ state: 'away' })
-  expect(await parked(gateway)).toMatchObject({ unread: ['underwriting', 'audit', 'jobs'] })
+  const seen = async () => [await follower(gateway, 'loans'), await follower(gateway, 'underwriting')]
+  await expect.poll(seen, { timeout: deadlineMs }).toMatchObject([{ state: 'there', lagMs: null }, { state: 'away' }])
+  await expect
+    .poll(() => parked(gateway), { timeout: deadlineMs })
+    .toMatchObject({ unread: ['underwriting', 'audit', 'jobs'] })
   expect((await act(gateway, 'followers/loans/pause')).status).toBe(202)
   expect(await act(gateway, 'followers/underwriting/pause')).toMatchObject({
     status: 503,
