@@ -24,12 +24,17 @@ type Job = {
   readonly error: string | null
 }
 
-/** Rounds are short: what waits to be tried again is tried now. */
-export const hurry = async ({ database }: Pick<World, 'database'>): Promise<void> => {
+/**
+ * Rounds are short: what waits to be tried again is tried now.
+ * @param kind only jobs of this kind: some are given up after a few tries
+ */
+export const hurry = async ({ database }: Pick<World, 'database'>, kind?: string): Promise<void> => {
   await database
     .query(
       `select graphile_worker.reschedule_jobs(array[id], run_at => now()) from graphile_worker.jobs
-       where attempts > 0 and locked_at is null and run_at > now() + interval '1 s'`,
+       where attempts > 0 and locked_at is null and run_at > now() + interval '1 s'
+         and ($1::text is null or task_identifier = $1)`,
+      [kind],
     )
     .catch(() => undefined) // the database is away: there is a next time
 }
