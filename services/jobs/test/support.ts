@@ -17,7 +17,7 @@ import { startIssuer } from '../../../packages/http-kit/test/issuer.ts'
 import { logger, startBureau } from '../../../packages/third-parties/test/support.ts'
 import { type TestDatabase, testDatabase } from '../../../scripts/test/database.ts'
 
-const deadlineMs = 25_000
+const deadlineMs = 45_000
 const applicantKey = 'a key of the tests, long enough for a key'
 const at = () => new Date().toISOString()
 
