@@ -49,6 +49,8 @@ export const followTopic = (
         if (change.op === 'upsert') rows.set(change.key, change.row)
         else rows.delete(change.key)
       token = message.token
+    } else if (message.type === 'error' && message.code === 'unavailable') {
+      socket?.terminate() // the live query is over: it has to be asked for again
     }
   }
   const connect = () =>

@@ -1,5 +1,6 @@
 // The change feed as live queries read it, and the token with which they go on where they stopped.
 import {
+  beginning,
   comparePosition,
   formatPosition,
   laterPosition,
@@ -38,6 +39,11 @@ export const parseToken = ({ name, version }: ReadModel, origin: string, token: 
   const prefix = `${name}.${version}.${origin}:`
   return token.startsWith(prefix) ? parsePosition(token.slice(prefix.length)) : undefined
 }
+
+const placeOf = (token: string): Position => parsePosition(token.slice(token.lastIndexOf(':') + 1)) ?? beginning
+
+/** Of two tokens of one read model and event store, the one that has seen less. */
+export const earlierToken = (a: string, b: string): string => (comparePosition(placeOf(b), placeOf(a)) < 0 ? b : a)
 
 /** The changes of one batch, which took the read model from one position to another. */
 export type FeedEntry = { readonly since: Position; readonly position: Position; readonly changes: readonly Change[] }

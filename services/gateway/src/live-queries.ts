@@ -1,7 +1,7 @@
 // Keeps the picture of every live query that somebody follows on one read model; its change feed is read once for all of them.
 import { type Backoff, delayMsAfter } from '@headwater/eventstore/backoff'
 import type { Logger } from '@headwater/http-kit/telemetry'
-import type { Change } from '@headwater/read-models/changes'
+import { type Change, earlierToken } from '@headwater/read-models/changes'
 import type { Reader } from '@headwater/read-models/reader'
 import { createPicture, type Ops, type Picture } from './picture.ts'
 import type { LiveView } from './topics.ts'
@@ -92,11 +92,12 @@ export const startLiveQueries = (reader: Reader, logger: Logger): LiveQueries =>
       return 'more'
     }
     const changes = Map.groupBy(next.changes, (change) => change.table)
+    let seen = next.token
     for (const query of queries.values()) {
       note(query, query.picture.apply(changes.get(query.view.table) ?? []))
-      if (query.picture.isShort()) await reload(query)
+      if (query.picture.isShort()) seen = earlierToken(seen, await reload(query))
     }
-    token = next.token
+    token = seen
     return next.changes.length === 0 ? 'all seen' : 'more'
   }
 
@@ -138,7 +139,8 @@ export const startLiveQueries = (reader: Reader, logger: Logger): LiveQueries =>
     const picture = createPicture(view.view, { rowsMax: liveRowsMax, reserveMax: liveRowsReserve })
     const first = await firstRows(view)
     picture.load(first.value)
-    if (queries.size === 0) token = first.token
+    // Rows may be older than the feed was: a Postgres that has crashed does its last commits again, also what was told of them.
+    token = queries.size === 0 ? first.token : earlierToken(token, first.token)
     const query: OpenQuery = { view, picture, followers: new Set(), untold: new Map() }
     queries.set(view.name, query)
     return query

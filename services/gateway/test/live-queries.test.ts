@@ -1,7 +1,8 @@
 // Following the feed for all live queries: tried again when it cannot be read, and not at all when nobody follows.
 import { createLogger } from '@headwater/http-kit/telemetry'
+import type { Snapshot } from '@headwater/read-models/changes'
 import { loans } from '@headwater/read-models/loans'
-import type { Reader } from '@headwater/read-models/reader'
+import type { Query, Reader } from '@headwater/read-models/reader'
 import { openSqliteReader } from '@headwater/read-models/sqlite-reader'
 import { expect, onTestFinished, test } from 'vitest'
 import { startLiveQueries } from '../src/live-queries.ts'
@@ -18,8 +19,11 @@ const start = async () => {
   const reader = openSqliteReader({ directory: edge.directory, projection: loans, logger })
   onTestFinished(reader.close)
   const feed = { reads: 0, fails: false }
+  /** As they were: a Postgres that has crashed has lost its last commits, until they are done again. */
+  const old: { rows: Snapshot<unknown[]> | undefined } = { rows: undefined }
   const watched: Reader = {
     ...reader,
+    rows: <R>(query: Query<R>) => (old.rows as Snapshot<R[]> | undefined) ?? reader.rows(query),
     changesSince: (token, limit) => {
       feed.reads++
       if (feed.fails) throw new Error('The disk is in trouble.')
@@ -32,7 +36,7 @@ const start = async () => {
     .get('loans')
     ?.open({}, [{ actor: { kind: 'person', sub: 'alice', roles: [], scopes: [] }, permission: 'if owner' }])
   if (!view || typeof view === 'string') throw new Error('There is no topic of loans.')
-  return { edge, reader, feed, queries, view }
+  return { edge, reader, feed, old, queries, view }
 }
 
 test('a feed that cannot be read is read again until it can, without another commit', async () => {
@@ -71,4 +75,27 @@ test('when the last follower has gone, or all is stopped, nothing is read any mo
   await again.promise
   await queries.stop()
   await write()
+})
+
+test('who begins with rows that are older than what was told before is told all that they lack', async () => {
+  const { edge, reader, old, queries, view } = await start()
+  const follow = async (followed: typeof view) => {
+    const told: string[] = []
+    const begun = Promise.withResolvers<void>()
+    queries.follow(followed, { ...silent, restarted: begun.resolve, changed: (ops) => void told.push(...ops.keys()) })
+    await begun.promise
+    return told
+  }
+  const first = await follow(view)
+  const before = reader.rows(view.first(1))
+  const [loan, later] = [newLoan(), newLoan()]
+  await edge.write(loan)
+  await expect.poll(() => first).toEqual([loan.loanId])
+
+  old.rows = before
+  const second = await follow({ ...view, name: 'of somebody else' })
+  old.rows = undefined
+  await edge.write(later)
+  await expect.poll(() => second).toEqual([loan.loanId, later.loanId])
+  expect(first.at(-1)).toBe(later.loanId)
 })
