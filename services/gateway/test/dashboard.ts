@@ -62,7 +62,10 @@ export const startDashboard = async () => {
       return { ...event, id: randomUUID(), stream, revision: 0n, position, metadata: {}, recordedAt: new Date() }
     })
     const step = stepOver(underwriting, at, { events: stored, position: stored.at(-1)?.position ?? at.position })
-    if ((await sink.commit(step)) !== 'committed') throw new Error('the read model was not written')
+    // As a projector does: a connection may have been ended since it was used last.
+    const commit = (): ReturnType<typeof sink.commit> =>
+      sink.commit(step).catch((error) => (sink.blame(error) === 'unavailable' ? commit() : Promise.reject(error)))
+    if ((await commit()) !== 'committed') throw new Error('the read model was not written')
     at = step.to
     return formatPosition(at.position)
   }
