@@ -10,6 +10,7 @@ import {
   type WorkerEvents,
   type WorkerPool,
 } from 'graphile-worker'
+import type { Pool, PoolClient } from 'pg'
 import type { Database } from './database.ts'
 import { startHeartbeat } from './heartbeat.ts'
 
@@ -45,6 +46,26 @@ const libraryLogger = (logger: Logger) =>
     logger.debug({ level }, message)
   })
 
+type Connected = (error: Error | undefined, client: PoolClient | undefined, release: PoolClient['release']) => void
+
+/**
+ * A pool that takes its connections back more than once. The library gives the one it listens on back twice when it ends
+ * while that is lost, and the pool's complaint about it would be a rejection that nobody handles.
+ */
+const patient = (pool: Pool): Pool => {
+  const connect = (listener?: Connected) => {
+    if (!listener) return pool.connect()
+    return pool.connect((error, client, release) => {
+      let released = false
+      listener(error, client, (destroy) => {
+        if (!released) release(destroy)
+        released = true
+      })
+    })
+  }
+  return new Proxy(pool, { get: (target, name) => (name === 'connect' ? connect : Reflect.get(target, name)) })
+}
+
 /**
  * Finishes the jobs in hand, and takes no more. Not for ever: the library's shutdown hangs when it could not write down what
  * became of several jobs. Whoever takes them up again waits until nothing was heard of their worker for a while.
@@ -66,7 +87,7 @@ export const startWorker = ({ database, tasks, jobsAtOnceMax, pollEveryMs, logge
     const options = { concurrency: jobsAtOnceMax, pollInterval: pollEveryMs, noHandleSignals: true }
     const preset = { worker: toldWhenNotWritten }
     const events: WorkerEvents = new EventEmitter()
-    const started = runTaskList({ ...options, preset, events, logger: libraryLogger(logger) }, tasks, pool)
+    const started = runTaskList({ ...options, preset, events, logger: libraryLogger(logger) }, tasks, patient(pool))
     running = started
     const lost = Promise.withResolvers<never>()
     // What it asked for may have been handed out in an answer that never came, and is taken away only from who is gone.

@@ -1,0 +1,52 @@
+// The worker of jobs ends without taking its process along, whatever Postgres does at that moment.
+import { once } from 'node:events'
+import { type AddressInfo, connect, createServer, type Socket } from 'node:net'
+import { expect, onTestFinished, test } from 'vitest'
+import { logger } from '../../../packages/third-parties/test/support.ts'
+import { testDatabase } from '../../../scripts/test/database.ts'
+import { openDatabase } from '../src/database.ts'
+import { startWorker } from '../src/worker.ts'
+
+/** A way to Postgres on which the library's LISTEN is asked and never answered. */
+const neverListening = async (to: URL) => {
+  const asked = Promise.withResolvers<Socket>()
+  const server = createServer((near) => {
+    const far = connect(Number(to.port), to.hostname)
+    near.on('data', (bytes) => {
+      if (bytes.includes('LISTEN "jobs:insert"')) asked.resolve(near)
+      else far.write(bytes)
+    })
+    far.pipe(near)
+    near.on('error', () => undefined).on('close', () => far.destroy())
+    far.on('error', () => undefined).on('close', () => near.destroy())
+  })
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  onTestFinished(() => void server.close())
+  const url = new URL(to)
+  url.port = String((server.address() as AddressInfo).port)
+  return { url: url.href, asked: asked.promise }
+}
+
+// The library gives that connection back twice; what the pool says to that is nobody's rejection and would end the process,
+// here this test run.
+test('a connection that is lost before it listens, while the worker ends', async () => {
+  const postgres = await testDatabase()
+  onTestFinished(postgres.remove)
+  const line = await neverListening(new URL(postgres.url))
+  const database = openDatabase(line.url, logger)
+  const worker = startWorker({
+    database,
+    tasks: { nothing: async () => undefined },
+    jobsAtOnceMax: 1,
+    pollEveryMs: 100,
+    logger,
+  })
+  const listener = await line.asked
+  const stopped = worker.stop()
+  await expect.poll(worker.trouble).toBeUndefined()
+  listener.destroy()
+  await stopped
+  await database.pool.end()
+  expect(database.pool.totalCount).toBe(0)
+})
