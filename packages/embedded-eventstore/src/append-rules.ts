@@ -1,4 +1,4 @@
-// What an append may hold, the same for both ways of appending (§2.4).
+// What a write may hold, the same for all ways of writing (§2.4).
 import type { AppendOptions, Expected, ProposedEvent } from './messages.ts'
 import type { TypedEvent } from './writer.ts'
 
@@ -6,6 +6,11 @@ const appendSizeMaxBytes = 1024 * 1024
 // A client receives messages of 17 MiB at most; an append is also bounded as a whole.
 const appendWholeMaxBytes = 16 * 1024 * 1024
 export const writeTimeoutMs = 2000
+
+/** Until when a write may wait; it is written then, or never. */
+export const deadlineAtMs = (call: { getDeadline(): Date | number }): number =>
+  Math.min(Number(call.getDeadline()), Date.now() + writeTimeoutMs)
+
 const streamNameMaxBytes = 2048
 const eventTypeMaxBytes = 2048
 const eventOverheadBytes = 128
@@ -13,6 +18,7 @@ const eventOverheadBytes = 128
 export type Refusal =
   | { kind: 'bad request'; details: string }
   | { kind: 'access denied' }
+  | { kind: 'stream deleted'; streamName: string }
   | { kind: 'missing required metadata'; property: string }
   | { kind: 'maximum append size exceeded'; maximumBytes: number }
   | { kind: 'timed out' }
@@ -31,12 +37,12 @@ const badRequest = (details: string): Refusal => ({ kind: 'bad request', details
 const tooLarge = (maximumBytes: number): Refusal => ({ kind: 'maximum append size exceeded', maximumBytes })
 
 export const collect = ({ streamName, expected }: AppendOptions): Collected | Refusal => {
-  if (streamName === '') return badRequest('The append names no stream.')
+  if (streamName === '') return badRequest('The request names no stream.')
   if (streamName === '$all') return { kind: 'access denied' }
   if (Buffer.byteLength(streamName) > streamNameMaxBytes) {
     return badRequest(`A stream name has at most ${streamNameMaxBytes} bytes.`)
   }
-  if (expected === undefined) return badRequest('The append says no expected revision.')
+  if (expected === undefined) return badRequest('The request says no expected revision.')
   return { streamName, expected, events: [], dataBytes: 0, wholeBytes: streamName.length }
 }
 

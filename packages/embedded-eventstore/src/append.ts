@@ -1,18 +1,13 @@
 // Serves Append: one client stream, whose first message says where and whose others are the events (§2.4).
 import type { ServerReadableStream, sendUnaryData } from '@grpc/grpc-js'
-import { addEvent, type Collected, collect, writeTimeoutMs } from './append-rules.ts'
+import { addEvent, type Collected, collect, deadlineAtMs } from './append-rules.ts'
 import type { Calls } from './calls.ts'
-import { type Failure, invalidArgument, malformed, refusalFailure } from './errors.ts'
+import { type Failure, failureOf, invalidArgument, refusalFailure } from './errors.ts'
 import { type AppendRequest, decodeAppendRequest } from './messages.ts'
 import { encodeAppendSuccess, encodeWrongExpectedVersion } from './replies.ts'
 import type { Store } from './store.ts'
 
 export type AppendCall = ServerReadableStream<Buffer, Buffer>
-
-const deadlineAtMs = (call: AppendCall): number => {
-  const deadline = call.getDeadline()
-  return Math.min(Number(deadline), Date.now() + writeTimeoutMs)
-}
 
 export const serveAppend =
   (store: Store, calls: Calls) =>
@@ -49,7 +44,7 @@ export const serveAppend =
         const failed = take(decodeAppendRequest(bytes))
         if (failed) answer(failed)
       } catch (error) {
-        answer(malformed(error))
+        answer(failureOf(error))
       }
     })
     call.on('cancelled', () => {
@@ -64,8 +59,15 @@ export const serveAppend =
         return
       }
       const { expected, streamName, events, wholeBytes } = collected
-      const append = { streamName, expected, events, bytes: wholeBytes, deadlineAtMs: deadlineAtMs(call) }
-      store.append(append, (outcome) => {
+      const append = {
+        kind: 'append',
+        streamName,
+        expected,
+        events,
+        bytes: wholeBytes,
+        deadlineAtMs: deadlineAtMs(call),
+      } as const
+      store.write(append, (outcome) => {
         if (outcome.kind === 'success') answer(null, encodeAppendSuccess(outcome))
         else if (outcome.kind === 'wrong expected revision') {
           answer(null, encodeWrongExpectedVersion({ current: outcome.current, expected }))

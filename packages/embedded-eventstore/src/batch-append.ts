@@ -1,7 +1,7 @@
 // Serves BatchAppend: one long stream in both directions that carries many appends at once, each under a correlation id (§2.5).
 import { addEvent, type Collected, collect, type Refusal, writeTimeoutMs } from './append-rules.ts'
 import { type BatchCall, type Calls, fail } from './calls.ts'
-import { invalidArgument, malformed } from './errors.ts'
+import { failureOf, invalidArgument } from './errors.ts'
 import { type BatchAppendRequest, decodeBatchAppendRequest } from './messages.ts'
 import { encodeBatchRefusal, encodeBatchSuccess, encodeBatchWrongExpectedVersion } from './replies.ts'
 import type { Store } from './store.ts'
@@ -54,7 +54,7 @@ export const serveBatchAppend =
       const reply = { correlationId, streamName }
       inFlight++
       if (inFlight + call.writableLength >= inFlightMax) call.pause()
-      store.append({ streamName, expected, events, bytes: wholeBytes, deadlineAtMs }, (outcome) => {
+      store.write({ kind: 'append', streamName, expected, events, bytes: wholeBytes, deadlineAtMs }, (outcome) => {
         inFlight--
         if (outcome.kind === 'success') send(encodeBatchSuccess(reply, outcome))
         else if (outcome.kind === 'wrong expected revision') {
@@ -128,7 +128,7 @@ export const serveBatchAppend =
       try {
         take(decodeBatchAppendRequest(bytes, Date.now()))
       } catch (error) {
-        fail(call, malformed(error))
+        fail(call, failureOf(error))
       }
     })
     call.on('drain', resume)

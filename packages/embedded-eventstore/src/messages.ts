@@ -1,4 +1,4 @@
-// Decodes the append requests of the Streams service (field numbers: protocol notes §2.4, §2.5).
+// Decodes the requests of the Streams service that write (field numbers: protocol notes §2.4, §2.5, §2.7).
 import {
   createReader,
   MalformedMessage,
@@ -7,6 +7,7 @@ import {
   readEmpty,
   readFields,
   readI64,
+  readMapEntry,
   readNested,
   readStreamIdentifier,
   readU64,
@@ -38,14 +39,7 @@ export type BatchAppendRequest = {
 const none = Buffer.alloc(0)
 
 const readMetadataEntry = (reader: Reader, event: ProposedEvent): void => {
-  let key = ''
-  let value = ''
-  readNested(reader, (field) => {
-    if (field === 1) key = reader.string()
-    else if (field === 2) value = reader.string()
-    else return false
-    return true
-  })
+  const [key, value] = readMapEntry(reader)
   if (key === 'type') event.type = value
   else if (key === 'content-type') event.contentType = value
 }
@@ -71,24 +65,39 @@ const readExpected = (reader: Reader, field: number): Expected | undefined => {
   return field === 3 ? 'no stream' : field === 4 ? 'any' : 'stream exists'
 }
 
+const readAppendOptions = (reader: Reader): AppendOptions => {
+  const options: AppendOptions = { streamName: '', expected: undefined }
+  readNested(reader, (option) => {
+    if (option === 1) options.streamName = readStreamIdentifier(reader)
+    else {
+      const expected = readExpected(reader, option)
+      if (expected === undefined) return false
+      options.expected = expected
+    }
+    return true
+  })
+  return options
+}
+
+/** Delete and Tombstone ask the same. */
+export const decodeDeleteRequest = (bytes: Uint8Array): AppendOptions => {
+  const reader = createReader(bytes)
+  let options: AppendOptions = { streamName: '', expected: undefined }
+  readFields(reader, reader.len, (field) => {
+    if (field !== 1) return false
+    options = readAppendOptions(reader)
+    return true
+  })
+  return options
+}
+
 export const decodeAppendRequest = (bytes: Uint8Array): AppendRequest => {
   const reader = createReader(bytes)
   let request: AppendRequest
   readFields(reader, reader.len, (field) => {
     if (field === 2) request = { event: readProposedEvent(reader) }
-    else if (field === 1) {
-      const options: AppendOptions = { streamName: '', expected: undefined }
-      readNested(reader, (option) => {
-        if (option === 1) options.streamName = readStreamIdentifier(reader)
-        else {
-          const expected = readExpected(reader, option)
-          if (expected === undefined) return false
-          options.expected = expected
-        }
-        return true
-      })
-      request = { options }
-    } else return false
+    else if (field === 1) request = { options: readAppendOptions(reader) }
+    else return false
     return true
   })
   return request

@@ -1,9 +1,36 @@
-// Interns stream names and event types as small integers, and remembers where each stream ends.
+// Interns stream names and event types as small integers, and remembers where each stream ends and what its metadata says.
 import type { Database } from './database.ts'
+import { decodeRecord, tombstoneRevision } from './record.ts'
+import {
+  isMetastream,
+  isSoftDeleted,
+  metastreamOf,
+  noMetadata,
+  ofMetastreams,
+  originalOf,
+  parseMetadata,
+  type StreamMetadata,
+} from './stream-metadata.ts'
 
 const remembered = { streamsMax: 100_000, typesMax: 10_000 }
 
-export type Head = { stream: number; revision: number }
+/**
+ * Of a stream, which need not be there.
+ * @property stream undefined when nothing was ever written to it
+ * @property revision of its last event; -1 when it has none; `tombstoneRevision` when it was deleted for good
+ */
+export type Head = {
+  readonly stream: number | undefined
+  readonly revision: number
+  readonly metadata: StreamMetadata
+}
+
+/** Whether a reader is told that there is no such stream. */
+export const isMissing = ({ revision, metadata }: Head): boolean => revision < 0 || isSoftDeleted(metadata)
+
+/** The first revision that is still to be read, by everything but age. */
+export const firstRevision = ({ revision, metadata }: Head): number =>
+  Math.max(0, metadata.truncateBefore, revision - metadata.maxCount + 1)
 
 const remember = <Key, Value>(cache: Map<Key, Value>, max: number, key: Key, value: Value): void => {
   cache.delete(key)
@@ -13,6 +40,9 @@ const remember = <Key, Value>(cache: Map<Key, Value>, max: number, key: Key, val
   }
   cache.set(key, value)
 }
+
+// $all does not show them (§2.9).
+const hiddenOfAll = /^\$epoch-information$|^\$persistentsubscription-\$all::.*-(?:checkpoint|parked)$/s
 
 export type Names = ReturnType<typeof openNames>
 
@@ -24,26 +54,76 @@ export const openNames = (database: Database) => {
   const lastKey = database
     .prepare<[number], number>('SELECT key FROM keys WHERE stream = ? ORDER BY key DESC LIMIT 1')
     .pluck()
+  const lastRecord = database
+    .prepare<[number], Buffer>(
+      `SELECT record FROM keys JOIN events ON events.position = keys.position
+       WHERE keys.stream = ? AND keys.key >= 0 ORDER BY keys.key DESC LIMIT 1`,
+    )
+    .pluck()
   const findType = database.prepare<[string], number>('SELECT id FROM types WHERE name = ?').pluck()
   const addType = database.prepare<[string]>('INSERT INTO types (name) VALUES (?)')
   const nameOfStream = database.prepare<[number], string>('SELECT name FROM streams WHERE id = ?').pluck()
   const nameOfType = database.prepare<[number], string>('SELECT name FROM types WHERE id = ?').pluck()
+  const findMaybeHidden = database
+    .prepare<[], [number, string]>(
+      `SELECT id, name FROM streams WHERE name = '$epoch-information'
+       OR (name > '$persistentsubscription-$all::' AND name < '$persistentsubscription-$all:;')`,
+    )
+    .raw()
 
-  const head = (streamName: string): Head | undefined => {
+  const hidden = new Set<number>()
+  const findHidden = () => {
+    hidden.clear()
+    for (const [stream, name] of findMaybeHidden.iterate()) if (hiddenOfAll.test(name)) hidden.add(stream)
+  }
+  findHidden()
+
+  /** The last event of its metadata stream, as it was written; undefined when there is none. */
+  const storedMetadata = (streamName: string): Buffer | undefined => {
+    const metastream = findStream.get(metastreamOf(streamName))
+    return metastream === undefined ? undefined : lastRecord.get(metastream)
+  }
+
+  const metadataJson = (streamName: string): Buffer => {
+    const record = storedMetadata(streamName)
+    const { isJson, data } = record ? decodeRecord(record) : { isJson: false, data: Buffer.alloc(0) }
+    return isJson ? data : Buffer.alloc(0)
+  }
+
+  const loadMetadata = (streamName: string): StreamMetadata => {
+    if (isMetastream(streamName)) return ofMetastreams
+    return storedMetadata(streamName) ? parseMetadata(metadataJson(streamName)) : noMetadata
+  }
+
+  const head = (streamName: string): Head => {
     const known = heads.get(streamName)
     if (known) return known
     const stream = findStream.get(streamName)
-    if (stream === undefined) return undefined
-    const found = { stream, revision: lastKey.get(stream) ?? -1 }
-    remember(heads, remembered.streamsMax, streamName, found)
+    const revision = stream === undefined ? -1 : (lastKey.get(stream) ?? -1)
+    const found = { stream, revision, metadata: loadMetadata(streamName) }
+    if (stream !== undefined) remember(heads, remembered.streamsMax, streamName, found)
     return found
   }
 
   return {
     head,
-    streamNumber: (streamName: string): number =>
-      head(streamName)?.stream ?? Number(addStream.run(streamName).lastInsertRowid),
-    moveHead: (streamName: string, moved: Head): void => remember(heads, remembered.streamsMax, streamName, moved),
+    addStream: (streamName: string): number => {
+      const added = Number(addStream.run(streamName).lastInsertRowid)
+      if (hiddenOfAll.test(streamName)) hidden.add(added)
+      return added
+    },
+    /** Says that the stream has one more event; when that is metadata, it counts from now on. */
+    moveHead: (streamName: string, moved: Head): void => {
+      remember(heads, remembered.streamsMax, streamName, moved)
+      if (isMetastream(streamName)) heads.delete(originalOf(streamName))
+    },
+    /** Whether the stream was deleted for good; its metadata stream is then, too. */
+    isTombstoned: (streamName: string): boolean =>
+      head(streamName).revision === tombstoneRevision ||
+      (isMetastream(streamName) && head(originalOf(streamName)).revision === tombstoneRevision),
+    /** As it was last written; empty when there is none that is JSON. */
+    metadataJson,
+    isHiddenOfAll: (stream: number): boolean => hidden.size > 0 && hidden.has(stream),
     findType: (type: string): number | undefined => types.get(type) ?? findType.get(type),
     typeNumber: (type: string): number => {
       const known = types.get(type) ?? findType.get(type) ?? Number(addType.run(type).lastInsertRowid)
@@ -56,6 +136,7 @@ export const openNames = (database: Database) => {
     forget: (): void => {
       heads.clear()
       types.clear()
+      findHidden()
     },
   }
 }

@@ -2,6 +2,7 @@
 import { breathe, isOver, type ReadCall } from './calls.ts'
 import { createEncode, type Encode } from './events.ts'
 import { createFilter } from './filter.ts'
+import { firstRevision } from './names.ts'
 import { pageBytesMax, type Row } from './pages.ts'
 import type { FilterOptions, ReadRequest } from './read-request.ts'
 import {
@@ -11,8 +12,14 @@ import {
   encodeStreamNotFound,
 } from './replies.ts'
 import type { Store } from './store.ts'
+import { headToRead, youngEnough } from './visible.ts'
 
 type Range = { from: number; last: number; count: number; direction: ReadRequest['direction'] }
+type Source = {
+  readonly page: (from: number, count: number) => Row[]
+  readonly column: 0 | 3
+  readonly isVisible: (row: Row) => boolean
+}
 
 const isPast = (place: number, { last, direction }: Range): boolean =>
   direction === 'forwards' ? place > last : place < last
@@ -22,8 +29,7 @@ const sendRows = async (
   call: ReadCall,
   range: Range,
   encode: Encode,
-  page: (from: number, count: number) => Row[],
-  column: 0 | 3,
+  { page, column, isVisible }: Source,
 ): Promise<number> => {
   let { from, count } = range
   let sent = 0
@@ -31,12 +37,13 @@ const sendRows = async (
     const rows = page(from, count)
     for (const row of rows) {
       if (isPast(row[column], range)) return sent
+      if (!isVisible(row)) continue
       call.write(encode(row))
       sent++
+      count--
     }
     const end = rows.at(-1)
     if (!end) return sent
-    count -= rows.length
     from = end[column] + (range.direction === 'forwards' ? 1 : -1)
     if (count > 0 && !isPast(from, range)) await breathe(call)
   }
@@ -44,20 +51,24 @@ const sendRows = async (
 }
 
 export const readStream = async (call: ReadCall, store: Store, request: ReadRequest, streamName: string) => {
-  const head = store.names.head(streamName)
-  if (!head || head.revision < 0) {
+  const head = headToRead(store, streamName)
+  if (!head) {
     call.write(encodeStreamNotFound(streamName))
     return
   }
   const { direction, source, count = 0, compatibility } = request
   const forwards = direction === 'forwards'
-  const from = source.from === 'start' ? 0 : source.from === 'end' ? head.revision + (forwards ? 1 : 0) : source.from
-  const range: Range = { from, last: forwards ? head.revision : 0, count, direction }
-  const { stream } = head
-  const page = (first: number, many: number) => store.pages.stream(stream, first, direction, many)
-  const sent = await sendRows(call, range, createEncode(store, request), page, 3)
+  const first = firstRevision(head)
+  const asked = source.from === 'start' ? 0 : source.from === 'end' ? head.revision + (forwards ? 1 : 0) : source.from
+  const from = forwards ? Math.max(asked, first) : asked
+  const range: Range = { from, last: forwards ? head.revision : first, count, direction }
+  const sent = await sendRows(call, range, createEncode(store, request), {
+    page: (start, many) => store.pages.stream(head.stream, start, direction, many),
+    column: 3,
+    isVisible: youngEnough(head.metadata),
+  })
   if (compatibility < 1 || isOver(call)) return
-  if (sent === 0 && from !== 0 && count > 0) call.write(encodeFirstStreamPosition(0))
+  if (sent === 0 && asked !== first && count > 0) call.write(encodeFirstStreamPosition(first))
   call.write(encodeLastStreamPosition(head.revision))
 }
 
@@ -80,7 +91,7 @@ const readFiltered = async (call: ReadCall, store: Store, request: ReadRequest, 
     const matches = matching(places)
     for (const place of places) {
       if (isPast(place[0], range) || count === 0) return
-      const row = matches(place) ? store.pages.at(place[0]) : undefined
+      const row = !store.names.isHiddenOfAll(place[1]) && matches(place) ? store.pages.at(place[0]) : undefined
       if (!row) continue
       const message = encode(row)
       call.write(message)
@@ -102,8 +113,11 @@ const readFiltered = async (call: ReadCall, store: Store, request: ReadRequest, 
 export const readAll = async (call: ReadCall, store: Store, request: ReadRequest): Promise<void> => {
   if (request.filter) await readFiltered(call, store, request, request.filter)
   else {
-    const page = (from: number, count: number) => store.pages.all(from, request.direction, count)
-    await sendRows(call, allRange(store, request), createEncode(store, request), page, 0)
+    await sendRows(call, allRange(store, request), createEncode(store, request), {
+      page: (from, count) => store.pages.all(from, request.direction, count),
+      column: 0,
+      isVisible: (row) => !store.names.isHiddenOfAll(row[1]),
+    })
   }
   if (request.compatibility >= 1 && !isOver(call)) call.write(encodeLastAllPosition(store.head()))
 }

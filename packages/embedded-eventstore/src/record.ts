@@ -3,8 +3,10 @@ import type { ProposedEvent } from './messages.ts'
 import {
   createReader,
   createWriter,
+  i64Max,
   readBytes,
   readFields,
+  readMapEntry,
   uuidBytes,
   writeBytes,
   writeNested,
@@ -16,21 +18,26 @@ import {
 // A reader chooses how ids are written, so the id cannot be part of the stored encoding.
 export type Place = { streamName: string; revision: number; position: number; createdAtMs: number }
 
+/** The revision of the last event of a stream that was deleted for good: int64's maximum, which is stored as the largest number that JavaScript has. */
+export const tombstoneRevision = Number.MAX_SAFE_INTEGER
+
 const json = 'application/json'
 const binary = 'application/octet-stream'
+// .NET ticks of 100 ns, here since the Unix epoch.
+const ticksPerMs = 10_000
+const nothing: Buffer = Buffer.alloc(0)
 
 export const encodeRecord = (event: ProposedEvent & { type: string }, place: Place): Buffer => {
   const writer = createWriter()
   const entry = (key: string, value: string) =>
     writeNested(writer, 6, (map) => writeString(writeString(map, 1, key), 2, value))
   writeStreamIdentifier(writer, 2, place.streamName)
-  writeU64(writer, 3, place.revision)
+  writeU64(writer, 3, place.revision === tombstoneRevision ? i64Max : place.revision)
   writeU64(writer, 4, place.position)
   writeU64(writer, 5, place.position)
   entry('type', event.type)
   entry('content-type', event.contentType === json ? json : binary)
-  // .NET ticks of 100 ns since the Unix epoch.
-  entry('created', `${place.createdAtMs}0000`)
+  entry('created', String(place.createdAtMs * ticksPerMs))
   if (event.customMetadata.length > 0) writeBytes(writer, 7, event.customMetadata)
   if (event.data.length > 0) writeBytes(writer, 8, event.data)
   const encoded = writer.finish()
@@ -40,20 +47,41 @@ export const encodeRecord = (event: ProposedEvent & { type: string }, place: Pla
   return record
 }
 
-const recordData = (record: Buffer): Buffer => {
+export type Recorded = {
+  readonly type: string
+  readonly isJson: boolean
+  readonly createdAtMs: number
+  readonly customMetadata: Buffer
+  readonly data: Buffer
+}
+
+/** What `record` holds besides its id and its place. */
+export const decodeRecord = (record: Buffer): Recorded => {
   const reader = createReader(record.subarray(uuidBytes))
-  let data: Buffer = Buffer.alloc(0)
+  const entries: Record<string, string> = {}
+  let customMetadata: Buffer = nothing
+  let data: Buffer = nothing
   readFields(reader, reader.len, (field) => {
-    if (field !== 8) return false
-    data = readBytes(reader)
+    if (field === 6) {
+      const [key, value] = readMapEntry(reader)
+      entries[key] = value
+    } else if (field === 7) customMetadata = readBytes(reader)
+    else if (field === 8) data = readBytes(reader)
+    else return false
     return true
   })
-  return data
+  return {
+    type: entries.type ?? '',
+    isJson: entries['content-type'] === json,
+    createdAtMs: Number(entries.created) / ticksPerMs,
+    customMetadata,
+    data,
+  }
 }
 
 // A link's data is `N@stream`.
 export const linkTarget = (record: Buffer): { streamName: string; revision: number } | undefined => {
-  const match = /^(\d{1,15})@(.+)$/s.exec(recordData(record).toString('utf8'))
+  const match = /^(\d{1,15})@(.+)$/s.exec(decodeRecord(record).data.toString('utf8'))
   return match?.[1] && match[2] ? { revision: Number(match[1]), streamName: match[2] } : undefined
 }
 

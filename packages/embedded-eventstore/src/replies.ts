@@ -16,7 +16,7 @@ import {
   writeU64,
 } from './wire.ts'
 
-const message = (content: (writer: Writer) => void): Buffer => {
+export const message = (content: (writer: Writer) => void): Buffer => {
   const writer = createWriter()
   content(writer)
   return finish(writer)
@@ -40,6 +40,10 @@ const writeSuccess = (writer: Writer, { revision, position }: Written): void => 
 
 export const encodeAppendSuccess = (written: Written): Buffer =>
   message((writer) => writeNested(writer, 1, (success) => writeSuccess(success, written)))
+
+/** DeleteResp and TombstoneResp. */
+export const encodeDeleted = (position: number): Buffer =>
+  message((writer) => writeNested(writer, 1, (inner) => writePosition(inner, position)))
 
 const writeCurrent = (writer: Writer, current: number, revision: number, noStream: number): void => {
   if (current < 0) writeEmpty(writer, noStream)
@@ -109,6 +113,12 @@ const batchRefusal = (refusal: Refusal): Omit<BatchError, 'text'> => {
   switch (refusal.kind) {
     case 'access denied':
       return { code: status.PERMISSION_DENIED, type: 'AccessDenied', details: noDetails }
+    case 'stream deleted':
+      return {
+        code: status.NOT_FOUND,
+        type: 'StreamDeleted',
+        details: (writer) => writeStreamIdentifier(writer, 1, refusal.streamName),
+      }
     case 'timed out':
       return { code: status.DEADLINE_EXCEEDED, type: 'Timeout', details: noDetails }
     case 'maximum append size exceeded':

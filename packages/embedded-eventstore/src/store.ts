@@ -4,14 +4,14 @@ import { openDatabase } from './database.ts'
 import { openNames } from './names.ts'
 import { openPages } from './pages.ts'
 import { createWatchers } from './watchers.ts'
-import { type Append, type Outcome, openWriter } from './writer.ts'
+import { type Outcome, openWriter, type Write } from './writer.ts'
 
-const groupAppendsMax = 1000
+const groupWritesMax = 1000
 const groupBytesMax = 16 * 1024 * 1024
-const pendingAppendsMax = 20_000
+const pendingWritesMax = 20_000
 const pendingBytesMax = 128 * 1024 * 1024
 
-type Pending = { append: Append; answer: (outcome: Outcome) => void }
+type Pending = { writes: readonly Write[]; bytes: number; answer: (outcomes: Outcome[]) => void }
 
 export type Store = ReturnType<typeof openStore>
 
@@ -26,6 +26,7 @@ export const openStore = (directory: string | undefined) => {
   const rollback = database.prepare('ROLLBACK')
 
   let pending: Pending[] = []
+  let pendingWrites = 0
   let pendingBytes = 0
   let scheduled = false
   let head = writer.lastPosition()
@@ -33,38 +34,39 @@ export const openStore = (directory: string | undefined) => {
 
   const takeGroup = (): Pending[] => {
     let bytes = 0
+    let writes = 0
     let count = 0
-    while (count < pending.length && count < groupAppendsMax && bytes < groupBytesMax) {
-      bytes += pending[count]?.append.bytes ?? 0
+    for (const next of pending) {
+      if (writes >= groupWritesMax || bytes >= groupBytesMax) break
+      bytes += next.bytes
+      writes += next.writes.length
       count++
     }
     const group = pending.slice(0, count)
     pending = pending.slice(count)
+    pendingWrites -= writes
     pendingBytes -= bytes
     return group
   }
 
-  // One append's refusal leaves no trace, so the others of its group are unaffected.
-  const writeGroup = (group: Pending[]): Outcome[] => {
+  // The refusal of one leaves no trace, so the others of its group are unaffected.
+  const writeGroup = (group: Pending[]): Outcome[][] => {
     const now = Date.now()
-    let last = head
     begin.run()
-    const outcomes = group.map(({ append }): Outcome => {
-      if (append.deadlineAtMs <= now) return { kind: 'timed out' }
-      const outcome = writer.write(append, last)
-      if (outcome.kind === 'success') last = Math.max(last, outcome.position ?? 0)
-      return outcome
-    })
+    const outcomes = group.map(({ writes }) =>
+      writes.map((write): Outcome => (write.deadlineAtMs <= now ? { kind: 'timed out' } : writer.write(write))),
+    )
     commit.run()
-    head = last
+    head = writer.lastPosition()
     return outcomes
   }
 
-  const failGroup = (group: Pending[], error: unknown): Outcome[] => {
+  const failGroup = (group: Pending[], error: unknown): Outcome[][] => {
     if (database.inTransaction) rollback.run()
     names.forget()
+    writer.rolledBackTo(head)
     const reason = error instanceof Error ? error.message : String(error)
-    return group.map(() => ({ kind: 'failed', reason }))
+    return group.map(({ writes }) => writes.map(() => ({ kind: 'failed', reason })))
   }
 
   const flush = (): void => {
@@ -72,21 +74,33 @@ export const openStore = (directory: string | undefined) => {
     const group = takeGroup()
     if (group.length === 0) return
     const before = head
-    let outcomes: Outcome[]
+    let outcomes: Outcome[][]
     try {
       outcomes = writeGroup(group)
     } catch (error) {
       outcomes = failGroup(group, error)
     }
     if (pending.length > 0) schedule()
-    for (const [index, { answer }] of group.entries()) answer(outcomes[index] as Outcome)
-    if (head > before) watchers.committed(new Set(group.map(({ append }) => append.streamName)))
+    for (const [index, { answer }] of group.entries()) answer(outcomes[index] as Outcome[])
+    if (head > before) watchers.committed(writer.takeTouched())
   }
 
   const schedule = (): void => {
     if (scheduled) return
     scheduled = true
     setImmediate(flush)
+  }
+
+  const writeTogether = (writes: readonly Write[], answer: (outcomes: Outcome[]) => void): void => {
+    if (stopped || pendingWrites >= pendingWritesMax || pendingBytes >= pendingBytesMax) {
+      answer(writes.map(() => ({ kind: 'busy' })))
+      return
+    }
+    const bytes = writes.reduce((sum, write) => sum + write.bytes, 0)
+    pending.push({ writes, bytes, answer })
+    pendingWrites += writes.length
+    pendingBytes += bytes
+    schedule()
   }
 
   return {
@@ -96,15 +110,10 @@ export const openStore = (directory: string | undefined) => {
     watchStream: watchers.watchStream,
     // The position of the last event; 0 when there is none.
     head: (): number => head,
-    append: (append: Append, answer: (outcome: Outcome) => void): void => {
-      if (stopped || pending.length >= pendingAppendsMax || pendingBytes >= pendingBytesMax) {
-        answer({ kind: 'busy' })
-        return
-      }
-      pending.push({ append, answer })
-      pendingBytes += append.bytes
-      schedule()
-    },
+    write: (write: Write, answer: (outcome: Outcome) => void): void =>
+      writeTogether([write], ([outcome]) => answer(outcome as Outcome)),
+    /** One after the other, and in one transaction: after a crash all are there or none. One may be refused without the others. */
+    writeTogether,
     // Writes and answers what is still pending; what comes later is refused.
     finish: (): void => {
       while (pending.length > 0) flush()

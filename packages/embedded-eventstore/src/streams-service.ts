@@ -3,7 +3,8 @@ import type { MethodDefinition, Server, ServerUnaryCall, sendUnaryData } from '@
 import { serveAppend } from './append.ts'
 import { serveBatchAppend } from './batch-append.ts'
 import { type Calls, fail, type ReadCall } from './calls.ts'
-import { malformed } from './errors.ts'
+import { serveDelete } from './delete.ts'
+import { failureOf } from './errors.ts'
 import { readAll, readStream } from './read.ts'
 import { decodeReadRequest } from './read-request.ts'
 import { encodeSupportedMethods, type SupportedMethod } from './replies.ts'
@@ -20,6 +21,8 @@ const serverFeatures = 'event_store.client.server_features.ServerFeatures'
 const supportedMethods: SupportedMethod[] = [
   { service: streams.toLowerCase(), method: 'read', features: ['position', 'events'] },
   { service: streams.toLowerCase(), method: 'append', features: [] },
+  { service: streams.toLowerCase(), method: 'delete', features: [] },
+  { service: streams.toLowerCase(), method: 'tombstone', features: [] },
   { service: streams.toLowerCase(), method: 'batchappend', features: ['deadline_duration'] },
   { service: serverFeatures.toLowerCase(), method: 'getsupportedmethods', features: [] },
 ]
@@ -50,7 +53,7 @@ const serveRead =
       else await readAll(call, store, request)
       call.end()
     } catch (error) {
-      fail(call, malformed(error))
+      fail(call, failureOf(error))
     } finally {
       forget()
     }
@@ -68,11 +71,15 @@ export const addServices = (server: Server, store: Store, calls: Calls): void =>
       read: method(`/${streams}/Read`, false, true),
       append: method(`/${streams}/Append`, true, false),
       batchAppend: method(`/${streams}/BatchAppend`, true, true),
+      delete: method(`/${streams}/Delete`, false, false),
+      tombstone: method(`/${streams}/Tombstone`, false, false),
     },
     {
       read: serveRead(store, calls),
       append: serveAppend(store, calls),
       batchAppend: serveBatchAppend(store, calls),
+      delete: serveDelete(store, 'delete'),
+      tombstone: serveDelete(store, 'tombstone'),
     },
   )
   server.addService(

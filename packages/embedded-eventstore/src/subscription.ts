@@ -1,12 +1,16 @@
 // Serves catch-up subscriptions: reads what is there, says "caught up", then reads again whenever a commit concerns it (§2.9).
 import { randomUUID } from 'node:crypto'
 import { breathe, isOver, type ReadCall } from './calls.ts'
+import { streamDeleted } from './errors.ts'
 import { createEncode } from './events.ts'
 import { createFilter } from './filter.ts'
+import { firstRevision } from './names.ts'
 import { pageBytesMax, pageEventsMax, type Row } from './pages.ts'
 import type { FilterOptions, ReadRequest } from './read-request.ts'
+import { tombstoneRevision } from './record.ts'
 import { caughtUp, encodeCheckpoint, encodeConfirmation } from './replies.ts'
 import type { Store } from './store.ts'
+import { youngEnough } from './visible.ts'
 
 // Sends the next page and answers whether there may be more.
 type SendPage = () => Promise<boolean>
@@ -34,9 +38,15 @@ const createSignal = () => {
 const nothing = (): void => {}
 
 // A page that is full says that its successors wait in the database, never in memory.
-const sendRows = (call: ReadCall, rows: Row[], encode: (row: Row) => Buffer): boolean => {
+const sendRows = (
+  call: ReadCall,
+  rows: Row[],
+  encode: (row: Row) => Buffer,
+  isVisible: (row: Row) => boolean,
+): boolean => {
   let bytes = 0
   for (const row of rows) {
+    if (!isVisible(row)) continue
     const message = encode(row)
     bytes += message.length
     call.write(message)
@@ -50,16 +60,22 @@ const firstAfter = ({ source }: ReadRequest, start: number, head: number): numbe
 
 const streamFeed = (call: ReadCall, store: Store, request: ReadRequest, streamName: string): Feed => {
   const encode = createEncode(store, request)
-  let next = firstAfter(request, 0, store.names.head(streamName)?.revision ?? -1)
+  let next = firstAfter(request, 0, store.names.head(streamName).revision)
   return {
     beforeCaughtUp: nothing,
     watch: (wake) => store.watchStream(streamName, wake),
     sendPage: async () => {
       const head = store.names.head(streamName)
-      if (!head || head.revision < next) return false
-      const rows = store.pages.stream(head.stream, next, 'forwards', pageEventsMax)
-      next = (rows.at(-1)?.[3] ?? next - 1) + 1
-      return sendRows(call, rows, encode)
+      const { stream, revision, metadata } = head
+      if (stream === undefined || revision < next) {
+        // Its tombstone was sent, or was there before.
+        if (store.names.isTombstoned(streamName)) throw streamDeleted(streamName)
+        return false
+      }
+      const rows = store.pages.stream(stream, Math.max(next, firstRevision(head)), 'forwards', pageEventsMax)
+      next = (rows.at(-1)?.[3] ?? revision) + 1
+      // After a tombstone comes how the subscription ends.
+      return sendRows(call, rows, encode, youngEnough(metadata)) || revision === tombstoneRevision
     },
   }
 }
@@ -74,7 +90,7 @@ const allFeed = (call: ReadCall, store: Store, request: ReadRequest): Feed => {
       if (store.head() < next) return false
       const rows = store.pages.all(next, 'forwards', pageEventsMax)
       next = (rows.at(-1)?.[0] ?? next - 1) + 1
-      return sendRows(call, rows, encode)
+      return sendRows(call, rows, encode, (row) => !store.names.isHiddenOfAll(row[1]))
     },
   }
 }
@@ -100,7 +116,7 @@ const filteredFeed = (call: ReadCall, store: Store, request: ReadRequest, option
     const matches = matching(places)
     let sentBytes = 0
     for (const place of places) {
-      const row = matches(place) ? store.pages.at(place[0]) : undefined
+      const row = !store.names.isHiddenOfAll(place[1]) && matches(place) ? store.pages.at(place[0]) : undefined
       if (row) {
         const message = encode(row)
         call.write(message)

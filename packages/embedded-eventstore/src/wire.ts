@@ -78,6 +78,17 @@ export const readStreamIdentifier = (reader: Reader): string => {
   return name
 }
 
+/** An entry of a map of strings. */
+export const readMapEntry = (reader: Reader): [key: string, value: string] => {
+  const entry: [string, string] = ['', '']
+  readNested(reader, (field) => {
+    if (field !== 1 && field !== 2) return false
+    entry[field - 1] = reader.string()
+    return true
+  })
+  return entry
+}
+
 const uuidText = /^[0-9a-f]{8}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{12}$/i
 
 // Structured ids are the two big-endian halves (§2.4); the client parses them the same way.

@@ -72,6 +72,19 @@ export const rawRead = (raw: Client, request: Uint8Array, stopAfter = Number.POS
     call.on('status', (status) => resolve({ messages, status }))
   })
 
+export const rawDelete = (raw: Client, method: 'Delete' | 'Tombstone', request: Uint8Array): Promise<Ended> =>
+  new Promise((resolve) => {
+    const messages: Buffer[] = []
+    const call = raw.makeUnaryRequest<Buffer, Buffer>(
+      service(method),
+      asTheyAre,
+      asTheyAre,
+      Buffer.from(request),
+      (_, message) => message && messages.push(message),
+    )
+    call.on('status', (status: StatusObject) => resolve({ messages, status }))
+  })
+
 export const rawAppend = (raw: Client, requests: Uint8Array[]): Promise<Ended> =>
   new Promise((resolve) => {
     const messages: Buffer[] = []

@@ -8,7 +8,7 @@ import { expect, onTestFinished, test } from 'vitest'
 import { openDatabase } from '../src/database.ts'
 import { start } from '../src/start.ts'
 import { openStore } from '../src/store.ts'
-import type { Append, Outcome } from '../src/writer.ts'
+import type { Outcome, Write } from '../src/writer.ts'
 
 const started = () => {
   const directory = mkdtempSync(join(tmpdir(), 'store-'))
@@ -17,8 +17,8 @@ const started = () => {
     store.close()
     rmSync(directory, { recursive: true })
   })
-  const append = (change: Partial<Append> = {}) =>
-    new Promise<Outcome>((resolve) => store.append(appendOf(change), resolve))
+  const append = (change: Partial<Write> = {}) =>
+    new Promise<Outcome>((resolve) => store.write(appendOf(change), resolve))
   return { store, append, walBytes: () => statSync(join(directory, 'eventstore.sqlite-wal')).size }
 }
 
@@ -30,7 +30,8 @@ const eventOf = (id = Buffer.alloc(16, ++ids)) => ({
   customMetadata: Buffer.alloc(0),
   data: Buffer.alloc(10),
 })
-const appendOf = (change: Partial<Append> = {}): Append => ({
+const appendOf = (change: Partial<Write> = {}): Write => ({
+  kind: 'append',
   streamName: 'x',
   expected: 'any',
   events: [eventOf()],
@@ -43,7 +44,7 @@ test('an append is answered after its commit has reached the file', async () => 
   const { store, append, walBytes } = started()
   await append()
   const before = walBytes()
-  const whenAnswered = new Promise<number>((resolve) => store.append(appendOf(), () => resolve(walBytes())))
+  const whenAnswered = new Promise<number>((resolve) => store.write(appendOf(), () => resolve(walBytes())))
   expect(await whenAnswered).toBeGreaterThan(before)
 })
 
@@ -57,13 +58,13 @@ test('what waits is bounded by number and by size; what is over the bound is ref
   const { store, append } = started()
   const waiting = Array.from({ length: 20_000 }, () => append({ events: [] }))
   let refused: Outcome | undefined
-  store.append(appendOf(), (outcome) => {
+  store.write(appendOf(), (outcome) => {
     refused = outcome
   })
   expect(refused).toEqual({ kind: 'busy' })
   await Promise.all(waiting)
   const large = Array.from({ length: 8 }, () => append({ events: [], bytes: 16 * 1024 * 1024 }))
-  store.append(appendOf(), (outcome) => {
+  store.write(appendOf(), (outcome) => {
     refused = outcome
   })
   expect(refused).toEqual({ kind: 'busy' })
@@ -76,10 +77,21 @@ test('a group that fails leaves nothing behind, in the file or in memory', async
   const noId = eventOf(Buffer.alloc(0))
   const outcomes = await Promise.all([append({ expected: 'no stream' }), append({ streamName: 'y', events: [noId] })])
   expect(outcomes.map(({ kind }) => kind)).toEqual(['failed', 'failed'])
-  expect(store.names.head('x')).toBeUndefined()
+  expect(store.names.head('x')).toMatchObject({ stream: undefined, revision: -1 })
   expect(await append({ expected: 'no stream' })).toEqual({ kind: 'success', revision: 0, position: 1 })
-  const head = store.names.head('x')
-  expect(head && store.pages.stream(head.stream, 0, 'forwards', 10)).toHaveLength(1)
+  const { stream = -1 } = store.names.head('x')
+  expect(store.pages.stream(stream, 0, 'forwards', 10)).toHaveLength(1)
+})
+
+test('what is written together stands together, and one may be refused without the others', async () => {
+  const { store } = started()
+  const writes = [appendOf(), appendOf({ streamName: 'y', expected: 'stream exists' }), appendOf({ streamName: 'z' })]
+  const outcomes = await new Promise<Outcome[]>((resolve) => store.writeTogether(writes, resolve))
+  expect(outcomes).toEqual([
+    { kind: 'success', revision: 0, position: 1 },
+    { kind: 'wrong expected revision', current: -1 },
+    { kind: 'success', revision: 0, position: 2 },
+  ])
 })
 
 test('an id is another id though it is found under the same key', async () => {
@@ -95,10 +107,10 @@ test('an id is another id though it is found under the same key', async () => {
 test('finishing writes and answers what waits, and refuses what comes later', () => {
   const { store } = started()
   const outcomes: Outcome[] = []
-  for (let appends = 0; appends < 2_500; appends++) store.append(appendOf(), (outcome) => outcomes.push(outcome))
+  for (let appends = 0; appends < 2_500; appends++) store.write(appendOf(), (outcome) => outcomes.push(outcome))
   store.finish()
   expect(outcomes.map(({ kind }) => kind)).toEqual(Array.from({ length: 2_500 }, () => 'success'))
-  store.append(appendOf(), (outcome) => outcomes.push(outcome))
+  store.write(appendOf(), (outcome) => outcomes.push(outcome))
   expect(outcomes.at(-1)).toEqual({ kind: 'busy' })
 })
 

@@ -183,8 +183,9 @@ test('a reader that takes nothing holds at most a page in memory, and others go 
       customMetadata: Buffer.alloc(0),
     }
     await new Promise((resolve) =>
-      store.append(
+      store.write(
         {
+          kind: 'append',
           streamName: 'x',
           expected: BigInt(number - 1) < 0n ? 'no stream' : BigInt(number - 1),
           events: [{ ...event, data: Buffer.alloc(10) }],

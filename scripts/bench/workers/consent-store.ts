@@ -38,6 +38,7 @@ const tasks = {
     const store = openStore(directory)
     const append = (patientId: string, events: ReturnType<typeof event>[]) => {
       const request = {
+        kind: 'append' as const,
         streamName: `patient-${patientId}`,
         expected: 'no stream' as const,
         events,
@@ -45,7 +46,7 @@ const tasks = {
         bytes: events.length,
       }
       return new Promise<void>((resolve, reject) => {
-        store.append(request, ({ kind }) => (kind === 'success' ? resolve() : reject(new Error(`An append: ${kind}.`))))
+        store.write(request, ({ kind }) => (kind === 'success' ? resolve() : reject(new Error(`An append: ${kind}.`))))
       })
     }
     for (let from = 0; from < patients; from += appendsAtOnceMax)

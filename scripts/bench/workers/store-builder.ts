@@ -30,6 +30,7 @@ const fillWith = async (
   const append = (n: number) => {
     const { name, events } = streamOf(n)
     const request = {
+      kind: 'append' as const,
       streamName: name,
       expected: 'no stream' as const,
       events: events.map(storable),
@@ -37,7 +38,7 @@ const fillWith = async (
       bytes: events.length,
     }
     return new Promise<void>((resolve, reject) => {
-      store.append(request, ({ kind }) => (kind === 'success' ? resolve() : reject(new Error(`An append: ${kind}.`))))
+      store.write(request, ({ kind }) => (kind === 'success' ? resolve() : reject(new Error(`An append: ${kind}.`))))
     })
   }
   for (let from = 0; from < streams; from += appendsAtOnceMax)
