@@ -38,13 +38,13 @@ const searchWindowDefaultEvents = 32
 const regexLengthMax = 2048
 const prefixesMax = 2000
 
-const revisionOf = (value: bigint): From => {
+export const revisionOf = (value: bigint): From => {
   if (value === u64Max) return 'end'
   if (value > i64Max) throw new InvalidRead('A revision is larger than a stream can have.')
   return Number(value)
 }
 
-const readPosition = (reader: Reader): From => {
+export const readPosition = (reader: Reader): From => {
   let commit = 0n
   let prepare = 0n
   readNested(reader, (field) => {
@@ -89,7 +89,7 @@ const readSource = (reader: Reader, kind: Source['kind']): Source => {
   return { kind, streamName, from }
 }
 
-const readFilter = (reader: Reader): FilterOptions => {
+export const readFilter = (reader: Reader): FilterOptions => {
   let on: FilterOptions['on'] | undefined
   let regex = ''
   let searchWindow = searchWindowDefaultEvents

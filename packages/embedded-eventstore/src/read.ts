@@ -1,6 +1,6 @@
 // Serves reads of a stream or of $all that end: with a count, in both directions, filtered or not (§2.9).
 import { breathe, isOver, type ReadCall } from './calls.ts'
-import { createEncode, type Encode } from './events.ts'
+import { createEncode } from './events.ts'
 import { createFilter } from './filter.ts'
 import { firstRevision } from './names.ts'
 import { pageBytesMax, type Row } from './pages.ts'
@@ -28,7 +28,7 @@ const isPast = (place: number, { last, direction }: Range): boolean =>
 const sendRows = async (
   call: ReadCall,
   range: Range,
-  encode: Encode,
+  encode: (row: Row) => Buffer,
   { page, column, isVisible }: Source,
 ): Promise<number> => {
   let { from, count } = range

@@ -150,20 +150,34 @@ const writePart = (out: Buffer, start: number, { tag, record, id, length }: Part
   return at + record.copy(out, at, uuidBytes)
 }
 
-export type SentEvent = { position: number; event: Buffer | undefined; link: Buffer | undefined }
+export type SentEvent = {
+  readonly position: number
+  readonly event: Buffer | undefined
+  readonly link: Buffer | undefined
+  /** How often it was sent in vain before, to consumers of a persistent subscription. */
+  readonly retryCount?: number
+}
 
-// ReadResp{event=1: ReadEvent{event=1, link=2, commit_position=3}}, written by hand because reading is what this node does most.
-export const encodeReadEvent = ({ position, event, link }: SentEvent, idsAs: 'string' | 'structured'): Buffer => {
+// ReadResp{event=1: ReadEvent{event=1, link=2, commit_position=3, retry_count=5}}, written by hand because reading is what this node does most.
+export const encodeReadEvent = (
+  { position, event, link, retryCount }: SentEvent,
+  idsAs: 'string' | 'structured',
+): Buffer => {
   const parts: Part[] = []
   if (event) parts.push(part(0x0a, event, idsAs))
   if (link) parts.push(part(0x12, link, idsAs))
   let content = 1 + varintBytes(position)
+  if (retryCount !== undefined) content += 1 + varintBytes(retryCount)
   for (const { length } of parts) content += 1 + varintBytes(length) + length
   const out = Buffer.allocUnsafe(1 + varintBytes(content) + content)
   out[0] = 0x0a
   let at = writeVarint(out, 1, content)
   for (const each of parts) at = writePart(out, at, each)
   out[at] = 0x18
-  writeVarint(out, at + 1, position)
+  at = writeVarint(out, at + 1, position)
+  if (retryCount !== undefined) {
+    out[at] = 0x28
+    writeVarint(out, at + 1, retryCount)
+  }
   return out
 }

@@ -49,9 +49,10 @@ export const start = async (options: Options = {}): Promise<EmbeddedEventStore> 
     'grpc.max_receive_message_length': receivedMessageMaxBytes,
     'grpc.max_concurrent_streams': callsPerConnectionMax,
   })
-  addServices(server, store, calls)
+  const groups = addServices(server, store, calls)
   const address = `${host.includes(':') ? `[${host}]` : host}:${wantedPort}`
   const port = await bind(server, address).catch((error: unknown) => {
+    groups.close()
     store.close()
     throw error
   })
@@ -61,6 +62,7 @@ export const start = async (options: Options = {}): Promise<EmbeddedEventStore> 
     // What has arrived is written and answered before the streams end.
     store.finish()
     calls.endAll(stopping())
+    groups.close()
     await shutDown(server)
     store.close()
   }

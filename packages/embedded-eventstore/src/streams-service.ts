@@ -1,10 +1,13 @@
-// The Streams and ServerFeatures services as grpc-js serves them; messages are bytes here, their encoding is ours.
-import type { MethodDefinition, Server, ServerUnaryCall, sendUnaryData } from '@grpc/grpc-js'
+// The services of the node as grpc-js serves them.
+import type { Server, ServerUnaryCall, sendUnaryData } from '@grpc/grpc-js'
 import { serveAppend } from './append.ts'
 import { serveBatchAppend } from './batch-append.ts'
 import { type Calls, fail, type ReadCall } from './calls.ts'
 import { serveDelete } from './delete.ts'
 import { failureOf } from './errors.ts'
+import { method } from './method.ts'
+import type { Groups } from './persistent/groups.ts'
+import { addPersistentSubscriptions, persistentSubscriptions } from './persistent/service.ts'
 import { readAll, readStream } from './read.ts'
 import { decodeReadRequest } from './read-request.ts'
 import { encodeSupportedMethods, type SupportedMethod } from './replies.ts'
@@ -24,20 +27,13 @@ const supportedMethods: SupportedMethod[] = [
   { service: streams.toLowerCase(), method: 'delete', features: [] },
   { service: streams.toLowerCase(), method: 'tombstone', features: [] },
   { service: streams.toLowerCase(), method: 'batchappend', features: ['deadline_duration'] },
+  ...['create', 'update', 'delete', 'read', 'getinfo', 'replayparked', 'list', 'restartsubsystem'].map((name) => ({
+    service: persistentSubscriptions.toLowerCase(),
+    method: name,
+    features: ['stream', 'all'],
+  })),
   { service: serverFeatures.toLowerCase(), method: 'getsupportedmethods', features: [] },
 ]
-
-const asTheyAre = (bytes: Buffer): Buffer => bytes
-
-const method = (path: string, requestStream: boolean, responseStream: boolean): MethodDefinition<Buffer, Buffer> => ({
-  path,
-  requestStream,
-  responseStream,
-  requestSerialize: asTheyAre,
-  requestDeserialize: asTheyAre,
-  responseSerialize: asTheyAre,
-  responseDeserialize: asTheyAre,
-})
 
 const serveRead =
   (store: Store, calls: Calls) =>
@@ -64,8 +60,11 @@ const serveSupportedMethods = () => {
   return (_: ServerUnaryCall<Buffer, Buffer>, reply: sendUnaryData<Buffer>): void => reply(null, answer)
 }
 
-// grpc-js answers UNIMPLEMENTED, with a sentence, to every method that is not registered here.
-export const addServices = (server: Server, store: Store, calls: Calls): void => {
+/**
+ * grpc-js answers UNIMPLEMENTED, with a sentence, to every method that is not registered here.
+ * @returns the persistent subscriptions, which are closed before the store is
+ */
+export const addServices = (server: Server, store: Store, calls: Calls): Groups => {
   server.addService(
     {
       read: method(`/${streams}/Read`, false, true),
@@ -86,4 +85,5 @@ export const addServices = (server: Server, store: Store, calls: Calls): void =>
     { getSupportedMethods: method(`/${serverFeatures}/GetSupportedMethods`, false, false) },
     { getSupportedMethods: serveSupportedMethods() },
   )
+  return addPersistentSubscriptions(server, store, calls)
 }

@@ -1,0 +1,269 @@
+// One persistent subscription at work: hands events to its consumers, again when it must, and remembers how far it is (§2.11).
+import { decodeRecord, linkTarget } from '../record.ts'
+import type { Store } from '../store.ts'
+import { createCheckpoint } from './checkpoint.ts'
+import type { Message } from './message.ts'
+import { createParked } from './parked.ts'
+import type { Action } from './requests.ts'
+import { type Definition, definitionKey, isStrategy, type Strategy } from './settings.ts'
+import { openSource } from './source.ts'
+import { createStatistics } from './statistics.ts'
+import { type Affinity, type Candidate, createChooser } from './strategies.ts'
+
+/** What waits in memory is bounded by size as well as by number. */
+const waitingBytesMax = 16 * 1024 * 1024
+
+export type Consumer = Candidate & {
+  readonly name: string
+  readonly from: string
+  readonly userName: string
+  readonly bufferSize: number
+  readonly inFlight: Map<string, Message>
+  readonly statistics: ReturnType<typeof createStatistics>
+  readonly send: (message: Message) => void
+  /** The group is there no more. */
+  readonly drop: () => void
+}
+
+type Sent = { readonly message: Message; readonly consumer: Consumer; readonly sentAtMs: number }
+
+export type Group = ReturnType<typeof openGroup>
+
+const correlationIdOf = (record: Buffer): string => {
+  try {
+    const { $correlationId } = JSON.parse(decodeRecord(record).customMetadata.toString('utf8'))
+    return typeof $correlationId === 'string' ? $correlationId : ''
+  } catch {
+    return ''
+  }
+}
+
+// Where a link leads, not where it stands, says what belongs together.
+const affinityOf = ({ event, link, streamName }: Message): Affinity => ({
+  streamName: (event && link && linkTarget(link)?.streamName) || streamName,
+  correlationId: event ? correlationIdOf(event) : '',
+})
+
+const strategyOf = (name: string): Strategy => (isStrategy(name) ? name : 'RoundRobin')
+
+export const openGroup = (store: Store, definition: Definition) => {
+  const { settings, startFrom } = definition
+  const key = definitionKey(definition)
+  const source = openSource(store, definition)
+  const parked = createParked(store, key)
+  const checkpoint = createCheckpoint(store, key, source, settings)
+  const chooser = createChooser<Consumer>(strategyOf(settings.strategy))
+  const consumers = new Set<Consumer>()
+  const sent = new Map<string, Sent>()
+  const statistics = createStatistics()
+
+  /** In the order in which they are handed out: those of before come first. */
+  let retries: Message[] = []
+  let waiting: Message[] = []
+  let waitingBytes = 0
+  const parking = new Set<Message>()
+  const first = startFrom === 'end' ? source.end() + 1 : startFrom
+  let readTo = checkpoint.stored() ?? first - 1
+  let sequence = 0
+  let isLive = readTo >= source.end()
+  let scheduled = false
+  let closed = false
+
+  const read = (): boolean => {
+    if (waiting.length + settings.readBatchSize > settings.historyBufferSize || waitingBytes >= waitingBytesMax)
+      return false
+    const page = source.readAfter(readTo, settings.readBatchSize)
+    for (const event of page.events) {
+      const message = { ...event, sequence: ++sequence, retryCount: 0 }
+      waiting.push(message)
+      waitingBytes += bytesOf(message)
+    }
+    const moved = page.place > readTo
+    readTo = page.place
+    isLive = page.isEnd
+    return moved
+  }
+
+  /** Hands out what it can; what cannot be handed out stays, in its order. */
+  const handOut = (queue: Message[], taken: (message: Message) => void): { left: Message[]; isFull: boolean } => {
+    for (const [index, message] of queue.entries()) {
+      // Two events with one id cannot be told apart in what a consumer says: one after the other.
+      const choice = sent.has(message.id) ? 'later' : chooser.choose(() => affinityOf(message))
+      if (choice === 'full') return { left: [...kept(queue, index), ...queue.slice(index)], isFull: true }
+      if (choice === 'later') {
+        later.add(message)
+        continue
+      }
+      taken(message)
+      sent.set(message.id, { message, consumer: choice, sentAtMs: performance.now() })
+      choice.inFlight.set(message.id, message)
+      choice.send(message)
+    }
+    return { left: kept(queue, queue.length), isFull: false }
+  }
+  const later = new Set<Message>()
+  const kept = (queue: Message[], end: number): Message[] =>
+    later.size === 0 ? [] : queue.slice(0, end).filter((message) => later.has(message))
+
+  const pump = (): void => {
+    scheduled = false
+    if (closed || consumers.size === 0) return
+    for (;;) {
+      later.clear()
+      const again = handOut(retries, () => {})
+      retries = again.left
+      if (again.isFull) return
+      later.clear()
+      const fresh = handOut(waiting, (message) => {
+        waitingBytes -= bytesOf(message)
+      })
+      waiting = fresh.left
+      if (fresh.isFull || !read()) return
+      if (waiting.length === 0 && !isLive) {
+        // Nothing of the page was wanted: others get their turn before the next.
+        schedule()
+        return
+      }
+    }
+  }
+  const schedule = (): void => {
+    if (scheduled || closed) return
+    scheduled = true
+    setImmediate(pump)
+  }
+  const unwatch = source.watch(schedule)
+
+  const takeBack = ({ message, consumer }: Sent): void => {
+    sent.delete(message.id)
+    consumer.inFlight.delete(message.id)
+  }
+
+  const park = (message: Message, reason: string): void => {
+    parking.add(message)
+    void parked.add(message, reason).then(
+      () => {
+        parking.delete(message)
+        schedule()
+      },
+      () => {
+        // It could not be written: it is handed out once more, and parked once more.
+        parking.delete(message)
+        retry(message)
+      },
+    )
+  }
+
+  const retry = (message: Message): void => {
+    const at = retries.findIndex(({ sequence: other }) => other > message.sequence)
+    retries.splice(at < 0 ? retries.length : at, 0, { ...message, retryCount: message.retryCount + 1 })
+  }
+  const retryOrPark = (message: Message): void => {
+    if (message.retryCount >= settings.maxRetryCount) park(message, `Reached retry count of ${settings.maxRetryCount}`)
+    else retry(message)
+  }
+
+  /** The lowest that is not done with yet. */
+  const unfinished = (): Message | undefined => {
+    let lowest: Message | undefined
+    const consider = (message: Message | undefined) => {
+      if (message?.place === undefined) return
+      if (lowest === undefined || message.sequence < lowest.sequence) lowest = message
+    }
+    for (const { message } of sent.values()) consider(message)
+    for (const message of parking) consider(message)
+    for (const message of retries) consider(message)
+    consider(waiting[0])
+    return lowest
+  }
+  const remember = (isTick: boolean): void => {
+    const lowest = unfinished()
+    const done = lowest
+      ? { place: (lowest.place ?? 0) - 1, count: lowest.sequence - 1 }
+      : { place: readTo, count: sequence }
+    checkpoint.offer(done.place, done.count, isTick)
+  }
+
+  const finished = (found: Sent): void => {
+    const tookMs = settings.extraStatistics ? performance.now() - found.sentAtMs : undefined
+    statistics.count(tookMs)
+    found.consumer.statistics.count(tookMs)
+  }
+
+  const each = (consumer: Consumer, ids: readonly string[], act: (found: Sent) => void): void => {
+    for (const id of ids) {
+      const found = sent.get(id)
+      if (found?.consumer !== consumer) continue
+      takeBack(found)
+      act(found)
+    }
+    remember(false)
+    schedule()
+  }
+
+  return {
+    definition,
+    isFull: () => settings.maxSubscriberCount > 0 && consumers.size >= settings.maxSubscriberCount,
+    join: (consumer: Consumer): void => {
+      consumers.add(consumer)
+      chooser.add(consumer)
+      schedule()
+    },
+    /** What it had is handed to others. */
+    leave: (consumer: Consumer): void => {
+      if (!consumers.delete(consumer)) return
+      chooser.remove(consumer)
+      for (const message of consumer.inFlight.values()) {
+        sent.delete(message.id)
+        retryOrPark(message)
+      }
+      consumer.inFlight.clear()
+      schedule()
+    },
+    acknowledge: (consumer: Consumer, ids: readonly string[]): void => each(consumer, ids, finished),
+    refuse: (consumer: Consumer, ids: readonly string[], action: Action, reason: string): void =>
+      each(consumer, ids, (found) => {
+        if (action === 'park') park(found.message, reason)
+        else if (action === 'retry' || action === 'unknown') retryOrPark(found.message)
+        else finished(found)
+      }),
+    /** What takes too long is handed out again; how far it is, is written down from time to time. */
+    tick: (): void => {
+      const now = performance.now()
+      if (settings.messageTimeoutMs > 0) {
+        for (const found of [...sent.values()]) {
+          if (now - found.sentAtMs < settings.messageTimeoutMs) continue
+          takeBack(found)
+          retryOrPark(found.message)
+        }
+      }
+      remember(true)
+      schedule()
+    },
+    /** Hands the parked events out again, after what is to be handed out again anyway. */
+    replayParked: async (stopAt: number | undefined): Promise<void> => {
+      for (const read of await parked.take(stopAt)) retries.push({ ...read, sequence: ++sequence, retryCount: 0 })
+      schedule()
+    },
+    close: (): void => {
+      closed = true
+      unwatch()
+      for (const consumer of consumers) consumer.drop()
+    },
+    /** What there is to know about it. */
+    look: () => ({
+      status: isLive && waiting.length === 0 ? 'Live' : 'Behind',
+      consumers: [...consumers],
+      statistics: statistics.ask(settings.extraStatistics),
+      checkpoint: checkpoint.written(),
+      end: source.end() >= 0 ? source.write(source.end()) : '',
+      startFrom: source.write(startFrom === 'end' ? -1 : startFrom),
+      waiting: waiting.length,
+      isLive,
+      retries: retries.length,
+      outstanding: sent.size,
+      parked: parked.count(),
+    }),
+  }
+}
+
+const bytesOf = ({ event, link }: Message): number => (event?.length ?? 0) + (link?.length ?? 0)

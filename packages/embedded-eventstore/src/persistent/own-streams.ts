@@ -1,0 +1,69 @@
+// The streams that the groups keep what they know in: definitions, checkpoints, and parked events (§2.11).
+import { randomBytes } from 'node:crypto'
+import type { Row } from '../pages.ts'
+import { decodeRecord } from '../record.ts'
+import type { Store } from '../store.ts'
+import { metastreamOf } from '../stream-metadata.ts'
+import { headToRead } from '../visible.ts'
+import { uuidBytes } from '../wire.ts'
+import type { Outcome, Write } from '../writer.ts'
+
+/** An append of the node's own: it waits as long as it takes. */
+export const ownAppend = (streamName: string, type: string, data: unknown, metadata?: object): Write => {
+  const bytes = Buffer.from(typeof data === 'string' && type === '$>' ? data : JSON.stringify(data))
+  return {
+    kind: 'append',
+    streamName,
+    expected: 'any',
+    events: [
+      {
+        id: randomBytes(uuidBytes),
+        type,
+        contentType: type === '$>' ? 'application/octet-stream' : 'application/json',
+        customMetadata: Buffer.from(metadata ? JSON.stringify(metadata) : ''),
+        data: bytes,
+      },
+    ],
+    deadlineAtMs: Number.POSITIVE_INFINITY,
+    bytes: bytes.length,
+  }
+}
+
+export const ownMetadata = (streamName: string, metadata: object): Write =>
+  ownAppend(metastreamOf(streamName), '$metadata', metadata)
+
+export const ownDelete = (streamName: string): Write => ({
+  kind: 'delete',
+  streamName,
+  expected: 'any',
+  events: [],
+  deadlineAtMs: Number.POSITIVE_INFINITY,
+  bytes: 0,
+})
+
+/** @throws when one of them was not written because the disk or the node is in trouble */
+export const writeAll = (store: Store, writes: readonly Write[]): Promise<Outcome[]> =>
+  new Promise((resolve, reject) => {
+    store.writeTogether(writes, (outcomes) => {
+      const failed = outcomes.find(({ kind }) => kind === 'failed' || kind === 'busy')
+      if (failed) reject(new Error(failed.kind === 'failed' ? failed.reason : 'The node is too busy, or stops.'))
+      else resolve(outcomes)
+    })
+  })
+
+const lastRow = (store: Store, streamName: string): Row | undefined => {
+  if (store.names.isTombstoned(streamName)) return undefined
+  const head = headToRead(store, streamName)
+  return head && store.pages.stream(head.stream, head.revision, 'backwards', 1)[0]
+}
+
+/** What the last event of a stream holds; undefined when there is none that can be read. */
+export const lastJson = (store: Store, streamName: string): unknown => {
+  const row = lastRow(store, streamName)
+  if (!row) return undefined
+  try {
+    return JSON.parse(decodeRecord(row[4]).data.toString('utf8'))
+  } catch {
+    return undefined
+  }
+}

@@ -1,0 +1,160 @@
+// The PersistentSubscriptions service as grpc-js serves it (§2.11).
+import type { Server, ServerUnaryCall, sendUnaryData } from '@grpc/grpc-js'
+import { type BatchCall, type Calls, fail } from '../calls.ts'
+import { failureOf } from '../errors.ts'
+import { method } from '../method.ts'
+import { encodeReadEvent } from '../record.ts'
+import type { Store } from '../store.ts'
+import { headToRead } from '../visible.ts'
+import { maximumSubscribersReached, persistentSubscriptionDropped } from './errors.ts'
+import type { Consumer, Group } from './group.ts'
+import { type Groups, openGroups } from './groups.ts'
+import { encodeInfo, encodeList, encodeSubscribed } from './replies.ts'
+import {
+  type ConsumerRequest,
+  decodeConsumerRequest,
+  decodeDefinition,
+  decodeGroupName,
+  decodeList,
+  decodeReplay,
+  deleteFields,
+  infoFields,
+} from './requests.ts'
+import { keyOf } from './settings.ts'
+import { createStatistics } from './statistics.ts'
+
+export const persistentSubscriptions = 'event_store.client.persistent_subscriptions.PersistentSubscriptions'
+
+const nothing = Buffer.alloc(0)
+
+/** An answer that may take a write. */
+const unary =
+  (answer: (request: Buffer) => Promise<Buffer> | Buffer) =>
+  (call: ServerUnaryCall<Buffer, Buffer>, reply: sendUnaryData<Buffer>): void => {
+    void (async () => {
+      try {
+        reply(null, await answer(call.request))
+      } catch (error) {
+        reply(failureOf(error))
+      }
+    })()
+  }
+
+type Subscribe = Extract<ConsumerRequest, { kind: 'subscribe' }>
+
+const idsOf = (ids: readonly Buffer[]): string[] => ids.map((id) => id.toString('latin1'))
+
+const join = (call: BatchCall, group: Group, request: Subscribe): Consumer => {
+  const { bufferSize, idsAs } = request
+  if (group.isFull()) throw maximumSubscribersReached(request)
+  const [connectionName = ''] = call.metadata.get('connection-name')
+  const inFlight: Consumer['inFlight'] = new Map()
+  const consumer: Consumer = {
+    name: String(connectionName),
+    from: call.getPeer(),
+    userName: 'anonymous',
+    bufferSize,
+    inFlight,
+    statistics: createStatistics(),
+    hasRoom: () => inFlight.size < bufferSize,
+    send: (message) => {
+      if (!call.cancelled && !call.writableEnded) call.write(encodeReadEvent(message, idsAs))
+    },
+    drop: () => fail(call, persistentSubscriptionDropped(request).failure),
+  }
+  call.write(encodeSubscribed(keyOf(request.streamName, request.groupName)))
+  group.join(consumer)
+  return consumer
+}
+
+const serveConsumer =
+  (store: Store, groups: Groups, calls: Calls) =>
+  (call: BatchCall): void => {
+    let joined: { group: Group; consumer: Consumer } | undefined
+    const forget = calls.add((failed) => fail(call, failed))
+
+    const take = (request: ConsumerRequest): void => {
+      if (request.kind === 'subscribe') {
+        if (joined) throw new Error('A consumer says once who it is, first.')
+        const group = groups.find(request.streamName, request.groupName)
+        // One that was deleted for good hands out nothing any more.
+        if (request.streamName !== '$all') headToRead(store, request.streamName)
+        joined = { group, consumer: join(call, group, request) }
+        return
+      }
+      if (!joined) throw new Error('The first message says who subscribes.')
+      const { group, consumer } = joined
+      if (request.kind === 'ack') group.acknowledge(consumer, idsOf(request.ids))
+      else group.refuse(consumer, idsOf(request.ids), request.action, request.reason)
+    }
+
+    const over = (): void => {
+      forget()
+      joined?.group.leave(joined.consumer)
+    }
+    call.on('data', (bytes: Buffer) => {
+      if (call.writableEnded) return
+      try {
+        take(decodeConsumerRequest(bytes))
+      } catch (error) {
+        fail(call, failureOf(error))
+      }
+    })
+    call.on('end', () => {
+      if (!call.writableEnded) call.end()
+    })
+    for (const event of ['finish', 'cancelled', 'close', 'error']) call.on(event, over)
+  }
+
+const path = (name: string): string => `/${persistentSubscriptions}/${name}`
+
+/** Answers how to end it. */
+export const addPersistentSubscriptions = (server: Server, store: Store, calls: Calls): Groups => {
+  const groups = openGroups(store)
+  server.addService(
+    {
+      create: method(path('Create'), false, false),
+      update: method(path('Update'), false, false),
+      delete: method(path('Delete'), false, false),
+      read: method(path('Read'), true, true),
+      getInfo: method(path('GetInfo'), false, false),
+      replayParked: method(path('ReplayParked'), false, false),
+      list: method(path('List'), false, false),
+      restartSubsystem: method(path('RestartSubsystem'), false, false),
+    },
+    {
+      create: unary(async (request) => {
+        await groups.create(decodeDefinition(request))
+        return nothing
+      }),
+      update: unary(async (request) => {
+        await groups.update(decodeDefinition(request))
+        return nothing
+      }),
+      delete: unary(async (request) => {
+        const { streamName, groupName } = decodeGroupName(request, deleteFields)
+        await groups.remove(streamName, groupName)
+        return nothing
+      }),
+      read: serveConsumer(store, groups, calls),
+      getInfo: unary((request) => {
+        const { streamName, groupName } = decodeGroupName(request, infoFields)
+        return encodeInfo(groups.find(streamName, groupName))
+      }),
+      replayParked: unary(async (request) => {
+        const { streamName, groupName, stopAt } = decodeReplay(request)
+        await groups.find(streamName, groupName).replayParked(stopAt)
+        return nothing
+      }),
+      list: unary((request) => {
+        const streamName = decodeList(request)
+        return encodeList(streamName === undefined ? groups.all() : groups.ofStream(streamName))
+      }),
+      restartSubsystem: unary(() => {
+        groups.restart()
+        return nothing
+      }),
+    },
+  )
+  return groups
+}

@@ -1,0 +1,106 @@
+// Reads what a group hands out: a stream or $all, a page at a time, in order, from after a place on (§2.11).
+import { createResolve } from '../events.ts'
+import { createFilter } from '../filter.ts'
+import { firstRevision } from '../names.ts'
+import type { Row } from '../pages.ts'
+import { type SentEvent, tombstoneRevision } from '../record.ts'
+import type { Store } from '../store.ts'
+import { youngEnough } from '../visible.ts'
+import type { Definition, Place } from './settings.ts'
+
+/** The first 16 bytes of what is stored are the event's id. */
+export const idOf = (record: Buffer): string => record.subarray(0, 16).toString('latin1')
+
+export type Read = SentEvent & {
+  /** By which consumers speak of it: the id of the link, where it is one. */
+  readonly id: string
+  readonly place: Place
+  readonly streamName: string
+  readonly revision: number
+}
+
+type Page = {
+  readonly events: readonly Read[]
+  /** Up to here everything was looked at. */
+  readonly place: Place
+  readonly isEnd: boolean
+}
+
+export type EventSource = {
+  /** The place of the last event there is; -1 when there is none. */
+  readonly end: () => Place
+  readonly readAfter: (place: Place, count: number) => Page
+  readonly watch: (wake: () => void) => () => void
+  /** How checkpoints and statistics write a place. */
+  readonly write: (place: Place) => string
+  readonly parse: (text: string) => Place | undefined
+}
+
+const createRead = (store: Store, resolveLinks: boolean) => {
+  const resolve = createResolve(store, resolveLinks)
+  return (row: Row, place: Place): Read => ({
+    ...resolve(row),
+    id: idOf(row[4]),
+    place,
+    streamName: store.names.streamName(row[1]),
+    revision: row[3],
+  })
+}
+
+const streamSource = (store: Store, streamName: string, resolveLinks: boolean): EventSource => {
+  const read = createRead(store, resolveLinks)
+  return {
+    end: () => {
+      const { revision } = store.names.head(streamName)
+      return revision === tombstoneRevision ? -1 : revision
+    },
+    readAfter: (after, count) => {
+      const head = store.names.head(streamName)
+      const { stream, revision, metadata } = head
+      const next = Math.max(after + 1, firstRevision(head))
+      // Nothing is handed out of a stream that was deleted for good.
+      if (stream === undefined || revision < next || revision === tombstoneRevision)
+        return { events: [], place: after, isEnd: true }
+      const rows = store.pages.stream(stream, next, 'forwards', count)
+      const place = rows.at(-1)?.[3] ?? revision
+      const events = rows.filter(youngEnough(metadata)).map((row) => read(row, row[3]))
+      return { events, place, isEnd: place >= revision }
+    },
+    watch: (wake) => store.watchStream(streamName, wake),
+    write: String,
+    parse: (text) => (/^\d+$/.test(text) ? Number(text) : undefined),
+  }
+}
+
+const allSource = (store: Store, { source, settings }: Definition): EventSource => {
+  const filter = source.kind === 'all' && source.filter ? createFilter(source.filter, store.names) : undefined
+  const read = createRead(store, settings.resolveLinks)
+  return {
+    end: store.head,
+    readAfter: (after, count) => {
+      const places = store.pages.places(after + 1, 'forwards')
+      const matches = filter?.(places)
+      const events: Read[] = []
+      let place = after
+      for (const [position, stream, type] of places) {
+        if (events.length >= count) break
+        place = position
+        if (store.names.isHiddenOfAll(stream) || matches?.([position, stream, type]) === false) continue
+        const row = store.pages.at(position)
+        if (row) events.push(read(row, position))
+      }
+      return { events, place, isEnd: place >= store.head() }
+    },
+    watch: store.watchAll,
+    write: (place) => `C:${place}/P:${place}`,
+    parse: (text) => {
+      const position = /^C:(\d+)\/P:\d+$/.exec(text)?.[1]
+      return position === undefined ? undefined : Number(position)
+    },
+  }
+}
+
+export const openSource = (store: Store, definition: Definition): EventSource =>
+  definition.source.kind === 'all'
+    ? allSource(store, definition)
+    : streamSource(store, definition.source.streamName, definition.settings.resolveLinks)

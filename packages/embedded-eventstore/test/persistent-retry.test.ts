@@ -1,0 +1,217 @@
+// What becomes of events that consumers do not get done with: handed out again, parked, replayed; and what a restart leaves of it (§2.11).
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { EventStoreDBClient } from '@eventstore/db-client'
+import { describe, expect, onTestFinished, test } from 'vitest'
+import { added, collect, many, newStream, useStore } from './helpers.ts'
+import { openGroup } from './persistent-helpers.ts'
+
+const used = useStore()
+const opened = async (count: number, change = {}) => {
+  const stream = newStream()
+  await used.client.appendToStream(stream, many(count))
+  return openGroup(used.client, stream, change)
+}
+const parkedEvents = (stream: string) =>
+  collect(used.client.readStream(`$persistentsubscription-${stream}::group-parked`, { resolveLinkTos: true }))
+
+describe('handed out again', () => {
+  test('when asked for, in order before what is new, counting', async () => {
+    const { consumer } = await opened(4)
+    const { got, has, numbers } = consumer({ bufferSize: 2 })
+    await has(2)
+    await got[1]?.refuse('retry')
+    await has(3)
+    await got[0]?.refuse('retry')
+    await has(4)
+    expect(numbers()).toEqual([0, 1, 1, 0])
+    expect(got.map(({ retryCount }) => retryCount)).toEqual([0, 0, 1, 1])
+    await got[3]?.acknowledge()
+    await has(5)
+    expect(numbers().at(-1)).toBe(2)
+  })
+
+  test('when its time is over', async () => {
+    const { consumer } = await opened(1, { messageTimeout: 50 })
+    const { got, has } = consumer()
+    await has(2)
+    expect(got[1]).toMatchObject({ number: 0, retryCount: 1 })
+  })
+
+  test('when its consumer goes away', async () => {
+    const { consumer, info } = await opened(2)
+    const first = consumer()
+    await first.has(2)
+    await first.subscription.unsubscribe()
+    await expect.poll(async () => (await info()).connections.length).toBe(0)
+    const second = consumer()
+    await second.has(2)
+    expect(second.got.map(({ number, retryCount }) => [number, retryCount])).toEqual([
+      [0, 1],
+      [1, 1],
+    ])
+  })
+
+  test('not when it is skipped, and stop is no more than that', async () => {
+    const { consumer, info, parked } = await opened(3)
+    const { got, has } = consumer()
+    await has(3)
+    await got[0]?.refuse('skip')
+    await got[1]?.refuse('stop')
+    await got[2]?.acknowledge()
+    await expect.poll(async () => (await info()).stats.lastCheckpointedEventRevision).toBe(2n)
+    expect(got).toHaveLength(3)
+    expect(await parked()).toBe(0)
+  })
+
+  test('nobody acknowledges what another one has', async () => {
+    const { consumer, info } = await opened(1)
+    const [one, two] = [consumer(), consumer()]
+    await expect.poll(() => one.got.length + two.got.length).toBe(1)
+    const [holder, other] = one.got.length > 0 ? [one, two] : [two, one]
+    const [event] = await collect(used.client.readStream((await info()).eventSource))
+    await other.subscription.ack(event as never)
+    await used.client.appendToStream((await info()).eventSource, added(5))
+    await expect.poll(() => one.got.length + two.got.length).toBe(2)
+    expect((await info()).stats.outstandingMessagesCount).toBe(2)
+    await holder.got[0]?.acknowledge()
+    await expect.poll(async () => (await info()).stats.outstandingMessagesCount).toBe(1)
+  })
+})
+
+describe('parked', () => {
+  test('when asked for: a link with the reason, and the others go on', async () => {
+    const { stream, consumer, parked, info } = await opened(2)
+    const { got, has } = consumer()
+    await has(2)
+    await got[0]?.refuse('park', 'nobody can')
+    await got[1]?.acknowledge()
+    await expect.poll(parked).toBe(1)
+    const [link] = await parkedEvents(stream)
+    expect(link?.event?.data).toEqual({ number: 0 })
+    expect(link?.link?.metadata).toMatchObject({
+      reason: 'nobody can',
+      added: expect.any(String),
+      subscriptionEventNumber: 0,
+    })
+    await expect.poll(async () => (await info()).stats.lastCheckpointedEventRevision).toBe(1n)
+  })
+
+  test('when it was handed out as often as it may be', async () => {
+    const { stream, consumer, parked } = await opened(1, { maxRetryCount: 2 })
+    const { got, has } = consumer()
+    for (const count of [1, 2, 3]) {
+      await has(count)
+      await got[count - 1]?.refuse('retry')
+    }
+    await expect.poll(parked).toBe(1)
+    expect(got.map(({ retryCount }) => retryCount)).toEqual([0, 1, 2])
+    const [link] = await parkedEvents(stream)
+    expect(link?.link?.metadata).toMatchObject({ reason: 'Reached retry count of 2' })
+  })
+
+  test('handed out once more, all or so many, and parked no longer', async () => {
+    const { consumer, parked, replay } = await opened(3)
+    const { got, has, numbers } = consumer()
+    await has(3)
+    for (const each of got) await each.refuse('park')
+    await expect.poll(parked).toBe(3)
+    await replay(2)
+    await has(5)
+    expect(numbers().slice(3)).toEqual([0, 1])
+    expect(got[3]?.retryCount).toBe(0)
+    expect(await parked()).toBe(1)
+    await replay()
+    await has(6)
+    expect(await parked()).toBe(0)
+    await replay()
+    for (const each of got.slice(3)) await each.refuse('park')
+    await expect.poll(parked).toBe(3)
+  })
+
+  test('what it leads to is gone: nothing is handed out for it', async () => {
+    const { stream, consumer, parked, replay } = await opened(2)
+    const { got, has, numbers } = consumer()
+    await has(2)
+    for (const each of got) await each.refuse('park')
+    await expect.poll(parked).toBe(2)
+    await used.client.setStreamMetadata(stream, { truncateBefore: 1 })
+    await replay()
+    await has(3)
+    expect(numbers()).toEqual([0, 1, 1])
+  })
+})
+
+describe('checkpoints', () => {
+  test('wait for the lowest that is not done with', async () => {
+    const { consumer, info } = await opened(4)
+    const { got, has } = consumer()
+    const last = async () => (await info()).stats.lastCheckpointedEventRevision
+    await has(4)
+    await got[0]?.acknowledge()
+    await got[2]?.acknowledge()
+    await got[3]?.acknowledge()
+    await expect.poll(last).toBe(0n)
+    await got[1]?.acknowledge()
+    await expect.poll(last, { timeout: 5_000 }).toBe(3n)
+  })
+
+  test('come at once when so many are done with', async () => {
+    const { consumer, info } = await opened(6, { checkPointAfter: 3_600_000, checkPointUpperBound: 5 })
+    const { got, has } = consumer()
+    await has(6)
+    for (const each of got.slice(0, 4)) await each.acknowledge()
+    await expect.poll(async () => (await info()).stats.totalItems).toBe(4n)
+    expect((await info()).stats.lastCheckpointedEventRevision).toBeUndefined()
+    await got[4]?.acknowledge()
+    await expect.poll(async () => (await info()).stats.lastCheckpointedEventRevision).toBe(4n)
+  })
+})
+
+const main = join(import.meta.dirname, '../src/main.ts')
+
+test('kill -9: groups, checkpoints and parked events are there again, and nothing that was not acknowledged is lost', async () => {
+  const directory = mkdtempSync(join(tmpdir(), 'persistent-'))
+  const run = async () => {
+    const child = spawn(process.execPath, [main, '--port', '0', '--directory', directory], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    })
+    onTestFinished(() => void child.kill('SIGKILL'))
+    const [line] = await once(child.stdout, 'data')
+    const client = EventStoreDBClient.connectionString(JSON.parse(String(line)).connectionString)
+    return { child, client }
+  }
+  onTestFinished(() => rmSync(directory, { recursive: true, force: true }))
+  const stream = newStream()
+  const before = await run()
+  await before.client.appendToStream(stream, many(6))
+  const group = await openGroup(before.client, stream)
+  const { got, has } = group.consumer()
+  await has(6)
+  for (const each of got.slice(0, 2)) await each.acknowledge()
+  await got[2]?.refuse('park')
+  await got[4]?.acknowledge()
+  await expect.poll(async () => (await group.info()).stats.lastCheckpointedEventRevision).toBe(2n)
+  before.child.kill('SIGKILL')
+  await once(before.child, 'exit')
+  await before.client.dispose()
+
+  const after = await run()
+  const info = () => after.client.getPersistentSubscriptionToStreamInfo(stream, 'group')
+  expect(await info()).toMatchObject({ stats: { lastCheckpointedEventRevision: 2n, parkedMessageCount: 1n } })
+  const again: number[] = []
+  const subscription = after.client.subscribeToPersistentSubscriptionToStream(stream, 'group')
+  subscription.on('data', (resolved) => {
+    again.push((resolved.event?.data as { number: number } | undefined)?.number ?? -1)
+    void subscription.ack(resolved)
+  })
+  // At least once: 4 was acknowledged, but after one that was not.
+  await expect.poll(() => again).toEqual([3, 4, 5])
+  await after.client.replayParkedMessagesToStream(stream, 'group')
+  await expect.poll(() => again).toEqual([3, 4, 5, 2])
+  await subscription.unsubscribe()
+  await after.client.dispose()
+})

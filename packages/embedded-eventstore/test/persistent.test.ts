@@ -1,0 +1,274 @@
+// Persistent subscriptions: made, changed, deleted and looked at, and what their consumers get (§2.11).
+import {
+  jsonEvent,
+  PersistentSubscriptionDoesNotExistError,
+  PersistentSubscriptionDroppedError,
+  PersistentSubscriptionExistsError,
+  PersistentSubscriptionFailedError,
+  PersistentSubscriptionMaximumSubscribersReachedError,
+  persistentSubscriptionToAllSettingsFromDefaults,
+  streamNameFilter,
+} from '@eventstore/db-client'
+import { describe, expect, test } from 'vitest'
+import { added, collect, many, newStream, useStore } from './helpers.ts'
+import { consume, openGroup, settings } from './persistent-helpers.ts'
+
+const used = useStore()
+const filled = async (count: number) => {
+  const stream = newStream()
+  await used.client.appendToStream(stream, many(count))
+  return stream
+}
+const opened = async (count: number, change = {}) => openGroup(used.client, await filled(count), change)
+
+describe('made, changed, deleted', () => {
+  test('one of a name', async () => {
+    const { stream, group } = await opened(0)
+    const again = used.client.createPersistentSubscriptionToStream(stream, group, settings())
+    await expect(again).rejects.toBeInstanceOf(PersistentSubscriptionExistsError)
+    await expect(again).rejects.toMatchObject({ streamName: stream, groupName: group })
+    await openGroup(used.client, stream, {}, 'another')
+  })
+
+  test.each([
+    ['a batch as large as the buffer', { readBatchSize: 500, historyBufferSize: 500 }, 'read batch size'],
+    ['no buffer', { historyBufferSize: 0, readBatchSize: -1 }, 'buffer size'],
+  ])('%s is refused', async (_, change, reason) => {
+    const failed = used.client.createPersistentSubscriptionToStream(newStream(), 'group', settings(change))
+    await expect(failed).rejects.toBeInstanceOf(PersistentSubscriptionFailedError)
+    await expect(failed).rejects.toMatchObject({ reason: expect.stringContaining(reason) })
+  })
+
+  test('$all is no stream, and a place it does not have yet is none to start from', async () => {
+    await expect(used.client.createPersistentSubscriptionToStream('$all', 'group', settings())).rejects.toBeInstanceOf(
+      PersistentSubscriptionFailedError,
+    )
+    const startFrom = { commit: 2n ** 40n, prepare: 2n ** 40n }
+    await expect(
+      used.client.createPersistentSubscriptionToAll(
+        'beyond',
+        persistentSubscriptionToAllSettingsFromDefaults({ startFrom }),
+      ),
+    ).rejects.toBeInstanceOf(PersistentSubscriptionFailedError)
+  })
+
+  test('what is not there cannot be changed, deleted, looked at, replayed or subscribed to', async () => {
+    const stream = newStream()
+    const { client } = used
+    const acts = [
+      () => client.updatePersistentSubscriptionToStream(stream, 'none', settings()),
+      () => client.deletePersistentSubscriptionToStream(stream, 'none'),
+      () => client.getPersistentSubscriptionToStreamInfo(stream, 'none'),
+      () => client.replayParkedMessagesToStream(stream, 'none'),
+      () => client.listPersistentSubscriptionsToStream(stream),
+    ]
+    for (const act of acts) await expect(act()).rejects.toBeInstanceOf(PersistentSubscriptionDoesNotExistError)
+    const consumer = consume(client.subscribeToPersistentSubscriptionToStream(stream, 'none'))
+    await consumer.fails()
+    expect(consumer.error()).toBeInstanceOf(PersistentSubscriptionDoesNotExistError)
+  })
+
+  test('a change drops the consumers and keeps how far it is', async () => {
+    const { stream, group, consumer, info } = await opened(3)
+    const before = consumer({ acknowledge: true })
+    await before.has(3)
+    await expect.poll(async () => (await info()).stats.lastCheckpointedEventRevision).toBe(2n)
+    await used.client.updatePersistentSubscriptionToStream(stream, group, settings({ maxRetryCount: 3 }))
+    await before.fails()
+    expect(before.error()).toBeInstanceOf(PersistentSubscriptionDroppedError)
+    expect((await info()).settings.maxRetryCount).toBe(3)
+    const after = consumer({ acknowledge: true })
+    await used.client.appendToStream(stream, added(77))
+    await after.has(1)
+    expect(after.numbers()).toEqual([77])
+  })
+
+  test('a deletion drops the consumers and forgets all', async () => {
+    const { stream, group, consumer, parked } = await opened(3)
+    const before = consumer()
+    await before.has(3)
+    await before.got[0]?.refuse('park')
+    await expect.poll(parked).toBe(1)
+    await used.client.deletePersistentSubscriptionToStream(stream, group)
+    await before.fails()
+    expect(before.error()).toBeInstanceOf(PersistentSubscriptionDroppedError)
+    const again = await openGroup(used.client, stream)
+    const after = again.consumer()
+    await after.has(3)
+    expect(await again.parked()).toBe(0)
+  })
+
+  test('all groups, and those of a stream', async () => {
+    const { stream } = await opened(0)
+    await openGroup(used.client, stream, {}, 'second')
+    const ofStream = await used.client.listPersistentSubscriptionsToStream(stream)
+    expect(ofStream.map(({ groupName, eventSource }) => [eventSource, groupName])).toEqual([
+      [stream, 'group'],
+      [stream, 'second'],
+    ])
+    const all = await used.client.listAllPersistentSubscriptions()
+    expect(all.length).toBeGreaterThan(2)
+  })
+
+  test('a restart of all drops the consumers, and goes on from the checkpoints', async () => {
+    const { consumer, info } = await opened(2)
+    const before = consumer({ acknowledge: true })
+    await before.has(2)
+    await expect.poll(async () => (await info()).stats.lastCheckpointedEventRevision).toBe(1n)
+    await used.client.restartPersistentSubscriptionSubsystem()
+    await before.fails()
+    expect((await info()).stats.lastCheckpointedEventRevision).toBe(1n)
+  })
+})
+
+describe('where it begins', () => {
+  test.each([
+    ['at the start', 'start' as const, [0, 1, 2, 99]],
+    ['at a revision, itself included', 2n, [2, 99]],
+    ['at the end', 'end' as const, [99]],
+  ])('%s', async (_, startFrom, numbers) => {
+    const { stream, consumer } = await opened(3, { startFrom })
+    const taken = consumer({ acknowledge: true })
+    await new Promise((resolve) => taken.subscription.once('confirmation', resolve))
+    await used.client.appendToStream(stream, added(99))
+    await taken.has(numbers.length)
+    expect(taken.numbers()).toEqual(numbers)
+  })
+
+  test('a stream that comes later', async () => {
+    const { stream, consumer } = await opened(0)
+    const taken = consumer({ acknowledge: true })
+    await used.client.appendToStream(stream, many(2))
+    await taken.has(2)
+  })
+
+  test('$all, filtered', async () => {
+    const category = `only${Date.now()}`
+    const stream = newStream(category)
+    await used.client.createPersistentSubscriptionToAll(
+      category,
+      persistentSubscriptionToAllSettingsFromDefaults({
+        startFrom: 'start',
+        checkPointAfter: 0,
+        checkPointLowerBound: 1,
+      }),
+      { filter: streamNameFilter({ prefixes: [`${category}-`] }) },
+    )
+    await used.client.appendToStream(newStream(), many(400))
+    await used.client.appendToStream(stream, many(2))
+    const subscription = used.client.subscribeToPersistentSubscriptionToAll(category)
+    const got: string[] = []
+    subscription.on('data', (resolved) => {
+      got.push(resolved.event?.streamId ?? '')
+      void subscription.ack(resolved)
+    })
+    await expect.poll(() => got).toEqual([stream, stream])
+    const info = () => used.client.getPersistentSubscriptionToAllInfo(category)
+    const last = (await collect(used.client.readStream(stream))).at(-1)
+    await expect
+      .poll(async () => (await info()).stats.lastCheckpointedEventPosition?.commit ?? 0n)
+      .toBeGreaterThanOrEqual(last?.event?.position?.commit ?? 1n)
+    expect(await info()).toMatchObject({ eventSource: '$all', groupName: category })
+    // What it writes itself for $all is not in $all, so that it does not feed itself.
+    const all = await collect(used.client.readAll())
+    expect(all.filter(({ event }) => event?.streamId.startsWith(`$persistentsubscription-$all::${category}`))).toEqual(
+      [],
+    )
+    await subscription.unsubscribe()
+  })
+
+  test('links, resolved, are acknowledged by their own ids', async () => {
+    const [target, links] = [await filled(2), newStream('links')]
+    for (const number of [0, 1]) {
+      const link = {
+        ...jsonEvent({ type: '$>', data: {} }),
+        data: Buffer.from(`${number}@${target}`),
+        contentType: 'application/octet-stream',
+      }
+      await used.client.appendToStream(links, link as never)
+    }
+    const { consumer, info } = await openGroup(used.client, links, { resolveLinkTos: true })
+    const taken = consumer({ acknowledge: true })
+    await taken.has(2)
+    expect(taken.numbers()).toEqual([0, 1])
+    await expect.poll(async () => (await info()).stats.lastCheckpointedEventRevision).toBe(1n)
+  })
+})
+
+describe('how much is on its way', () => {
+  test('a consumer has as many as its buffer holds, until it acknowledges', async () => {
+    const { consumer, info } = await opened(10)
+    const taken = consumer({ bufferSize: 3 })
+    await taken.has(3)
+    const connection = (await info()).connections[0]
+    expect(connection).toMatchObject({ availableSlots: 0, inFlightMessages: 3 })
+    await taken.got[0]?.acknowledge()
+    await taken.has(4)
+    expect(taken.numbers()).toEqual([0, 1, 2, 3])
+  })
+
+  test('as many consumers as it may have', async () => {
+    const { consumer, info } = await opened(1, { maxSubscriberCount: 2 })
+    const [one, two] = [consumer(), consumer()]
+    await expect.poll(async () => (await info()).connections.length).toBe(2)
+    const three = consumer()
+    await three.fails()
+    expect(three.error()).toBeInstanceOf(PersistentSubscriptionMaximumSubscribersReachedError)
+    await one.subscription.unsubscribe()
+    await expect.poll(async () => (await info()).connections.length).toBe(1)
+    consumer()
+    await expect.poll(async () => (await info()).connections.length).toBe(2)
+    expect(two.error()).toBeUndefined()
+  })
+})
+
+describe('what there is to know about it', () => {
+  test('its settings, its state, its consumers', async () => {
+    const { stream, group, consumer, info } = await opened(5, { extraStatistics: true, messageTimeout: 5_000 })
+    expect(await info()).toMatchObject({
+      eventSource: stream,
+      groupName: group,
+      status: 'Behind',
+      connections: [],
+      settings: {
+        startFrom: 'start',
+        extraStatistics: true,
+        messageTimeout: 5_000,
+        consumerStrategyName: 'RoundRobin',
+      },
+      stats: { totalItems: 0n, lastKnownEventRevision: 4n, lastCheckpointedEventRevision: undefined },
+    })
+    const taken = consumer({ acknowledge: true })
+    await taken.has(5)
+    await expect.poll(async () => (await info()).stats.lastCheckpointedEventRevision).toBe(4n)
+    const now = await info()
+    expect(now).toMatchObject({
+      status: 'Live',
+      stats: { totalItems: 5n, outstandingMessagesCount: 0, parkedMessageCount: 0n },
+    })
+    expect(now.connections).toHaveLength(1)
+    expect(now.connections[0]).toMatchObject({
+      from: expect.stringContaining('127.0.0.1'),
+      username: 'anonymous',
+      totalItems: 5n,
+      inFlightMessages: 0,
+      availableSlots: 10,
+    })
+    expect([...(now.connections[0]?.extraStatistics?.keys() ?? [])]).toEqual([
+      'mean',
+      'median',
+      'fastest',
+      'quintile 1',
+      'quintile 2',
+      'quintile 3',
+      'quintile 4',
+      'quintile 5',
+      '90%',
+      '95%',
+      '99%',
+      '99.5%',
+      '99.9%',
+      'highest',
+    ])
+  })
+})
