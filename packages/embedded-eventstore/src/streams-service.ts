@@ -5,14 +5,12 @@ import { serveBatchAppend } from './batch-append.ts'
 import { type Calls, fail, type ReadCall } from './calls.ts'
 import { serveDelete } from './delete.ts'
 import { failureOf } from './errors.ts'
+import { reportedVersion } from './front/node.ts'
 import { readAll, readStream } from './read.ts'
 import { decodeReadRequest } from './read-request.ts'
 import { encodeSupportedMethods, type SupportedMethod } from './replies.ts'
 import type { Store } from './store.ts'
 import { subscribe } from './subscription.ts'
-
-// Client 6.2.1 decides by version what it dares to call (§2.3).
-const reportedVersion = '24.6.0'
 
 const streams = 'event_store.client.streams.Streams'
 const serverFeatures = 'event_store.client.server_features.ServerFeatures'
