@@ -2,16 +2,35 @@
 import { setTimeout as wait } from 'node:timers/promises'
 import { Server, ServerCredentials } from '@grpc/grpc-js'
 import { createCalls } from './calls.ts'
-import { stopping } from './errors.ts'
+import { stopping as isStopping } from './errors.ts'
 import { createHttp } from './front/http.ts'
 import { createNode } from './front/node.ts'
+import { addNodeServices } from './front/node-services.ts'
 import { openPort } from './front/port.ts'
+import { routeStreams } from './front/streams.ts'
 import { openStore } from './store.ts'
 import { addServices } from './streams-service.ts'
 
-// `port` 0 takes any free one; `memory` keeps everything in memory and ignores `directory`.
-export type Options = { port?: number; host?: string; directory?: string; memory?: boolean }
-export type EmbeddedEventStore = { port: number; connectionString: string; stop(): Promise<void> }
+export type Options = {
+  /** Where to listen; 0, which is the default here, takes any free one. */
+  port?: number
+  /** The interface to listen on. */
+  host?: string
+  /** Where the file with the events is. */
+  directory?: string
+  /** Keeps everything in memory and ignores `directory`. */
+  memory?: boolean
+  /** Where clients that discover the node reach it, when that is not where it listens. */
+  advertiseHost?: string
+  advertisePort?: number
+}
+export type EmbeddedEventStore = {
+  port: number
+  connectionString: string
+  stop(): Promise<void>
+  /** Resolves when it has stopped, whoever asked for it. */
+  stopped: Promise<void>
+}
 
 export const defaults = { port: 2113, host: '127.0.0.1', directory: '.data/eventstore' } as const
 
@@ -39,8 +58,11 @@ export const start = async (options: Options = {}): Promise<EmbeddedEventStore> 
   })
   addServices(server, store, calls)
   const { injectConnection } = server.createConnectionInjector(ServerCredentials.createInsecure())
-  const node = createNode(() => ({ host: reachable(host), port: port.number }), 'insecure')
-  const http = createHttp(node.route)
+  const { advertiseHost = reachable(host), advertisePort } = options
+  const node = createNode(() => ({ host: advertiseHost, port: advertisePort ?? port.number }), 'insecure')
+  addNodeServices(server, node, () => void stop())
+  const streams = routeStreams(store)
+  const http = createHttp((asked) => node.route(asked) ?? streams(asked))
   const serve = { http2: injectConnection, http1: http.take }
   const port = await openPort({ host, port: wantedPort, serve, tls: undefined }).catch((error: unknown) => {
     server.forceShutdown()
@@ -48,12 +70,14 @@ export const start = async (options: Options = {}): Promise<EmbeddedEventStore> 
     throw error
   })
 
-  let stopped: Promise<void> | undefined
-  const stop = async (): Promise<void> => {
+  const { promise: stopped, resolve, reject } = Promise.withResolvers<void>()
+  // Whoever waits for it hears of an error; nobody has to.
+  stopped.catch(() => {})
+  const endAll = async (): Promise<void> => {
     // What has arrived is written and answered before the streams end.
     store.finish()
     const closed = port.close()
-    calls.endAll(stopping())
+    calls.endAll(isStopping())
     server.tryShutdown(() => {})
     http.close()
     await Promise.race([closed, wait(stopWaitMaxMs, undefined, { ref: false })])
@@ -62,12 +86,16 @@ export const start = async (options: Options = {}): Promise<EmbeddedEventStore> 
     server.forceShutdown()
     store.close()
   }
+  let stopping = false
+  const stop = (): Promise<void> => {
+    if (!stopping) endAll().then(resolve, reject)
+    stopping = true
+    return stopped
+  }
   return {
     port: port.number,
     connectionString: `esdb://${inUrl(reachable(host))}:${port.number}?tls=false`,
-    stop: () => {
-      stopped ??= stop()
-      return stopped
-    },
+    stop,
+    stopped,
   }
 }

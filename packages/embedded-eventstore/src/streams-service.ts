@@ -5,7 +5,7 @@ import { serveBatchAppend } from './batch-append.ts'
 import { type Calls, fail, type ReadCall } from './calls.ts'
 import { serveDelete } from './delete.ts'
 import { failureOf } from './errors.ts'
-import { reportedVersion } from './front/node.ts'
+import { gossip, operations, reportedVersion } from './front/node.ts'
 import { readAll, readStream } from './read.ts'
 import { decodeReadRequest } from './read-request.ts'
 import { encodeSupportedMethods, type SupportedMethod } from './replies.ts'
@@ -23,11 +23,17 @@ const supportedMethods: SupportedMethod[] = [
   { service: streams.toLowerCase(), method: 'tombstone', features: [] },
   { service: streams.toLowerCase(), method: 'batchappend', features: ['deadline_duration'] },
   { service: serverFeatures.toLowerCase(), method: 'getsupportedmethods', features: [] },
+  { service: gossip.toLowerCase(), method: 'read', features: [] },
+  { service: operations.toLowerCase(), method: 'shutdown', features: [] },
 ]
 
 const asTheyAre = (bytes: Buffer): Buffer => bytes
 
-const method = (path: string, requestStream: boolean, responseStream: boolean): MethodDefinition<Buffer, Buffer> => ({
+export const method = (
+  path: string,
+  requestStream: boolean,
+  responseStream: boolean,
+): MethodDefinition<Buffer, Buffer> => ({
   path,
   requestStream,
   responseStream,

@@ -6,6 +6,9 @@ import { type Answer, type Asked, json, refusal } from './http.ts'
 /** Client 6.2.1 decides by version what it dares to call (§2.3). */
 export const reportedVersion = '24.6.0'
 
+export const gossip = 'event_store.client.gossip.Gossip'
+export const operations = 'event_store.client.operations.Operations'
+
 /** Where clients reach this node. */
 export type EndPoint = { host: string; port: number }
 
@@ -23,10 +26,12 @@ const health = ({ query }: Asked): Answer => {
   return { status: Number(code) }
 }
 
+export type Node = ReturnType<typeof createNode>
+
 export const createNode = (endPoint: () => EndPoint, authentication: 'insecure' | 'internal') => {
   const instanceId = randomUUID()
 
-  const gossip = (): Answer => {
+  const members = (): Answer => {
     const { host, port } = endPoint()
     const member = {
       instanceId,
@@ -57,7 +62,7 @@ export const createNode = (endPoint: () => EndPoint, authentication: 'insecure' 
         case 'health/live':
           return health(asked)
         case 'gossip':
-          return gossip()
+          return members()
         case 'info':
           return info()
         default:
