@@ -63,14 +63,10 @@ const run = async (): Promise<void> => {
   })
   const { port, connectionString } = store
   process.stdout.write(`${JSON.stringify({ listening: true, port, connectionString })}\n`)
-  const stop = (): void => {
-    store.stop().then(
-      () => process.exit(0),
-      (error: unknown) => fail(String(error)),
-    )
-  }
-  process.once('SIGTERM', stop)
-  process.once('SIGINT', stop)
+  process.once('SIGTERM', store.stop)
+  process.once('SIGINT', store.stop)
+  await store.stopped
+  process.exit(0)
 }
 
 run().catch((error: unknown) => fail(error instanceof Error ? error.message : String(error)))

@@ -1,13 +1,36 @@
 // Starts an embedded event store in this process and stops it again.
+import { setTimeout as wait } from 'node:timers/promises'
 import { Server, ServerCredentials } from '@grpc/grpc-js'
 import { createCalls } from './calls.ts'
-import { stopping } from './errors.ts'
+import { stopping as isStopping } from './errors.ts'
+import { createHttp } from './front/http.ts'
+import { createNode } from './front/node.ts'
+import { addNodeServices } from './front/node-services.ts'
+import { openPort } from './front/port.ts'
+import { routeStreams } from './front/streams.ts'
 import { openStore } from './store.ts'
 import { addServices } from './streams-service.ts'
 
-// `port` 0 takes any free one; `memory` keeps everything in memory and ignores `directory`.
-export type Options = { port?: number; host?: string; directory?: string; memory?: boolean }
-export type EmbeddedEventStore = { port: number; connectionString: string; stop(): Promise<void> }
+export type Options = {
+  /** Where to listen; 0, which is the default here, takes any free one. */
+  port?: number
+  /** The interface to listen on. */
+  host?: string
+  /** Where the file with the events is. */
+  directory?: string
+  /** Keeps everything in memory and ignores `directory`. */
+  memory?: boolean
+  /** Where clients that discover the node reach it, when that is not where it listens. */
+  advertiseHost?: string
+  advertisePort?: number
+}
+export type EmbeddedEventStore = {
+  port: number
+  connectionString: string
+  stop(): Promise<void>
+  /** Resolves when it has stopped, whoever asked for it. */
+  stopped: Promise<void>
+}
 
 export const defaults = { port: 2113, host: '127.0.0.1', directory: '.data/eventstore' } as const
 
@@ -15,31 +38,13 @@ export const defaults = { port: 2113, host: '127.0.0.1', directory: '.data/event
 const receivedMessageMaxBytes = 17 * 1024 * 1024
 const callsPerConnectionMax = 1000
 const stopWaitMaxMs = 2000
-
-const bind = (server: Server, address: string): Promise<number> =>
-  new Promise((resolve, reject) =>
-    server.bindAsync(address, ServerCredentials.createInsecure(), (error, port) =>
-      error ? reject(new Error(`Cannot listen on ${address}: ${error.message}`)) : resolve(port),
-    ),
-  )
-
-const shutDown = (server: Server): Promise<void> =>
-  new Promise((resolve) => {
-    const timer = setTimeout(() => {
-      server.forceShutdown()
-      resolve()
-    }, stopWaitMaxMs)
-    server.tryShutdown(() => {
-      clearTimeout(timer)
-      resolve()
-    })
-  })
+// As EventStoreDB: a client that is gone without a word is noticed after both.
+const keepAliveMs = 10_000
+const keepAliveAnswerMaxMs = 10_000
 
 // The address others reach: an address that means "every interface" is none.
-const reachable = (host: string): string => {
-  if (host === '0.0.0.0' || host === '::') return 'localhost'
-  return host.includes(':') ? `[${host}]` : host
-}
+const reachable = (host: string): string => (host === '0.0.0.0' || host === '::' ? 'localhost' : host)
+const inUrl = (host: string): string => (host.includes(':') ? `[${host}]` : host)
 
 export const start = async (options: Options = {}): Promise<EmbeddedEventStore> => {
   const { port: wantedPort = 0, host = defaults.host, directory = defaults.directory, memory = false } = options
@@ -48,30 +53,51 @@ export const start = async (options: Options = {}): Promise<EmbeddedEventStore> 
   const server = new Server({
     'grpc.max_receive_message_length': receivedMessageMaxBytes,
     'grpc.max_concurrent_streams': callsPerConnectionMax,
+    'grpc.keepalive_time_ms': keepAliveMs,
+    'grpc.keepalive_timeout_ms': keepAliveAnswerMaxMs,
   })
   const groups = addServices(server, store, calls)
-  const address = `${host.includes(':') ? `[${host}]` : host}:${wantedPort}`
-  const port = await bind(server, address).catch((error: unknown) => {
+  const { injectConnection } = server.createConnectionInjector(ServerCredentials.createInsecure())
+  const { advertiseHost = reachable(host), advertisePort } = options
+  const node = createNode(() => ({ host: advertiseHost, port: advertisePort ?? port.number }), 'insecure')
+  addNodeServices(server, node, () => void stop())
+  const streams = routeStreams(store)
+  const http = createHttp((asked) => node.route(asked) ?? streams(asked))
+  const serve = { http2: injectConnection, http1: http.take }
+  const port = await openPort({ host, port: wantedPort, serve, tls: undefined }).catch((error: unknown) => {
     groups.close()
+    server.forceShutdown()
     store.close()
     throw error
   })
 
-  let stopped: Promise<void> | undefined
-  const stop = async (): Promise<void> => {
+  const { promise: stopped, resolve, reject } = Promise.withResolvers<void>()
+  // Whoever waits for it hears of an error; nobody has to.
+  stopped.catch(() => {})
+  const endAll = async (): Promise<void> => {
     // What has arrived is written and answered before the streams end.
     store.finish()
-    calls.endAll(stopping())
+    const closed = port.close()
+    calls.endAll(isStopping())
     groups.close()
-    await shutDown(server)
+    server.tryShutdown(() => {})
+    http.close()
+    await Promise.race([closed, wait(stopWaitMaxMs, undefined, { ref: false })])
+    port.destroyAll()
+    await closed
+    server.forceShutdown()
     store.close()
   }
+  let stopping = false
+  const stop = (): Promise<void> => {
+    if (!stopping) endAll().then(resolve, reject)
+    stopping = true
+    return stopped
+  }
   return {
-    port,
-    connectionString: `esdb://${reachable(host)}:${port}?tls=false`,
-    stop: () => {
-      stopped ??= stop()
-      return stopped
-    },
+    port: port.number,
+    connectionString: `esdb://${inUrl(reachable(host))}:${port.number}?tls=false`,
+    stop,
+    stopped,
   }
 }

@@ -5,6 +5,7 @@ import { serveBatchAppend } from './batch-append.ts'
 import { type Calls, fail, type ReadCall } from './calls.ts'
 import { serveDelete } from './delete.ts'
 import { failureOf } from './errors.ts'
+import { gossip, operations, reportedVersion } from './front/node.ts'
 import { method } from './method.ts'
 import type { Groups } from './persistent/groups.ts'
 import { addPersistentSubscriptions, persistentSubscriptions } from './persistent/service.ts'
@@ -13,9 +14,6 @@ import { decodeReadRequest } from './read-request.ts'
 import { encodeSupportedMethods, type SupportedMethod } from './replies.ts'
 import type { Store } from './store.ts'
 import { subscribe } from './subscription.ts'
-
-// Client 6.2.1 decides by version what it dares to call (§2.3).
-const reportedVersion = '24.6.0'
 
 const streams = 'event_store.client.streams.Streams'
 const serverFeatures = 'event_store.client.server_features.ServerFeatures'
@@ -33,6 +31,8 @@ const supportedMethods: SupportedMethod[] = [
     features: ['stream', 'all'],
   })),
   { service: serverFeatures.toLowerCase(), method: 'getsupportedmethods', features: [] },
+  { service: gossip.toLowerCase(), method: 'read', features: [] },
+  { service: operations.toLowerCase(), method: 'shutdown', features: [] },
 ]
 
 const serveRead =

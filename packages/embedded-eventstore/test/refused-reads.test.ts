@@ -103,14 +103,18 @@ test('§2.3 the reported version and only what is served', async () => {
       ['stream', 'all'],
     ]),
     ['getsupportedmethods', []],
+    ['read', []],
+    ['shutdown', []],
   ])
 })
 
-test.each(['event_store.client.projections.Projections/Create', 'event_store.client.gossip.Gossip/Read'])(
-  '§2.1 %s is UNIMPLEMENTED and says so',
-  async (path) => {
-    const { code, details } = await unary(`/${path}`)
-    expect(code).toBe(status.UNIMPLEMENTED)
-    expect(details).toContain('does not implement')
-  },
-)
+test.each([
+  'event_store.client.projections.Projections/Create',
+  'event_store.client.monitoring.Monitoring/Stats',
+  'event_store.client.operations.Operations/MergeIndexes',
+  'event_store.client.users.Users/Create',
+])('§2.1 %s is UNIMPLEMENTED and says so', async (path) => {
+  const { code, details } = await unary(`/${path}`)
+  expect(code).toBe(status.UNIMPLEMENTED)
+  expect(details).toContain('does not implement')
+})

@@ -1,0 +1,105 @@
+// One port for HTTP/2 and HTTP/1.1 (§2.13): who says nothing, half of something, or anything else, is ended.
+import { once } from 'node:events'
+import { connect as connectHttp2 } from 'node:http2'
+import { connect, type Socket } from 'node:net'
+import { EventStoreDBClient } from '@eventstore/db-client'
+import { afterEach, expect, test } from 'vitest'
+import { createHttp } from '../src/front/http.ts'
+import { openPort, type Port } from '../src/front/port.ts'
+import { start } from '../src/start.ts'
+import { added, useStore } from './helpers.ts'
+
+const used = useStore()
+const url = (path: string): string => `http://127.0.0.1:${used.store.port}${path}`
+
+// Everything the other side says until it ends.
+const answerTo = async (socket: Socket, ...said: (string | Buffer)[]): Promise<string> => {
+  let text = ''
+  socket.on('data', (part) => (text += part.toString('latin1')))
+  socket.on('error', () => {})
+  for (const part of said) {
+    socket.write(part)
+    // Each in a packet of its own.
+    await new Promise((resolve) => setImmediate(resolve))
+  }
+  if (!socket.closed) await once(socket, 'close')
+  return text
+}
+
+test('§2.13 GET /ping, and 404 at an unknown path, beside gRPC on the same port', async () => {
+  const pong = await fetch(url('/ping'))
+  expect(pong.status).toBe(200)
+  expect(await pong.json()).toEqual({ msgTypeId: expect.any(Number), text: 'Ping request successfully handled' })
+  expect((await fetch(url('/nonsense'))).status).toBe(404)
+  expect((await fetch(url('/ping'), { method: 'POST' })).status).toBe(404)
+  expect((await used.client.appendToStream('beside', added())).success).toBe(true)
+})
+
+test('GET /health/live answers 204, or the status that a probe wants', async () => {
+  expect((await fetch(url('/health/live'))).status).toBe(204)
+  expect((await fetch(url('/health/live?liveCode=200'))).status).toBe(200)
+  expect((await fetch(url('/health/live?liveCode=500'))).status).toBe(400)
+})
+
+test('GET /info and /gossip say what the node is and where', async () => {
+  const info = await (await fetch(url('/info'))).json()
+  expect(info).toMatchObject({ esVersion: '24.6.0', state: 'leader', authentication: { type: 'insecure' } })
+  const gossip = await (await fetch(url('/gossip'))).json()
+  expect(gossip).toMatchObject({
+    members: [{ state: 'Leader', isAlive: true, httpEndPointIp: '127.0.0.1', httpEndPointPort: used.store.port }],
+  })
+})
+
+test('what cannot be a request is answered 400, what is too long is cut off', async () => {
+  const socket = () => connect(used.store.port, '127.0.0.1')
+  expect(await answerTo(socket(), 'what is this?\r\n\r\n')).toMatch(/^HTTP\/1\.1 400 /)
+  expect(await answerTo(socket(), Buffer.from([0, 1, 2, 3, 255]))).toMatch(/^HTTP\/1\.1 400 /)
+  expect(await answerTo(socket(), `GET / HTTP/1.1\r\nx: ${'y'.repeat(20_000)}\r\n\r\n`)).toMatch(/^HTTP\/1\.1 431 /)
+  expect((await fetch(url('/streams/%ff'))).status).toBe(400)
+  const long = await fetch(url('/streams/x'), { method: 'POST', body: 'x'.repeat(2 * 1024 * 1024 + 1) })
+  expect(long.status).toBe(413)
+})
+
+test('HTTP/2 whose preface comes byte by byte is served; garbage after it ends that connection alone', async () => {
+  const preface = 'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n'
+  const garbage = connect(used.store.port, '127.0.0.1')
+  await answerTo(garbage, ...preface, 'garbage garbage garbage garbage garbage')
+  expect((await used.client.appendToStream('after', added())).success).toBe(true)
+})
+
+let port: Port | undefined
+afterEach(() => port?.destroyAll())
+
+test('who says nothing, or not enough to tell, is ended in time', async () => {
+  const http = createHttp(() => undefined)
+  const serve = { http1: http.take, http2: () => expect.unreachable() }
+  port = await openPort({ host: '127.0.0.1', port: 0, serve, tls: undefined, firstBytesMs: 50 })
+  const { number } = port
+  expect(await answerTo(connect(number, '127.0.0.1'))).toBe('')
+  expect(await answerTo(connect(number, '127.0.0.1'), 'PRI * HT')).toBe('')
+  const halfOpen = connect({ port: number, host: '127.0.0.1', allowHalfOpen: true })
+  halfOpen.end()
+  expect(await answerTo(halfOpen)).toBe('')
+})
+
+test('stopping ends silent and idle connections of both protocols, and those that do not go', async () => {
+  const store = await start({ memory: true })
+  const client = EventStoreDBClient.connectionString(store.connectionString)
+  await client.appendToStream('x', added())
+  const silent = connect(store.port, '127.0.0.1')
+  const idle = connect(store.port, '127.0.0.1')
+  idle.write('GET /ping HTTP/1.1\r\nhost: localhost\r\n\r\n')
+  await once(idle, 'data')
+  const unfinished = connect(store.port, '127.0.0.1')
+  unfinished.write('POST /streams/x HTTP/1.1\r\nhost: localhost\r\ncontent-length: 10\r\n\r\n1234')
+  const session = connectHttp2(`http://127.0.0.1:${store.port}`)
+  session.on('error', () => {})
+  const stalled = session.request({ ':path': '/event_store.client.streams.Streams/Append', ':method': 'POST' })
+  stalled.on('error', () => {})
+  await once(session, 'remoteSettings')
+  const ended = [silent, idle, unfinished].map((socket) => answerTo(socket))
+  await store.stop()
+  await Promise.all(ended)
+  await expect(fetch(`http://127.0.0.1:${store.port}/ping`)).rejects.toThrow()
+  await client.dispose()
+})
