@@ -94,7 +94,9 @@ const uuidText = /^[0-9a-f]{8}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{
 // Structured ids are the two big-endian halves (§2.4); the client parses them the same way.
 export const readUuid = (reader: Reader): Buffer => {
   const id = Buffer.alloc(uuidBytes)
+  let isGiven = false
   readNested(reader, (field) => {
+    isGiven ||= field === 1 || field === 2
     if (field === 2) {
       const text = reader.string()
       if (!uuidText.test(text)) throw new MalformedMessage('An id is not a UUID.')
@@ -109,5 +111,6 @@ export const readUuid = (reader: Reader): Buffer => {
     })
     return true
   })
+  if (!isGiven) throw new MalformedMessage('An id is neither a text nor two halves.')
   return id
 }

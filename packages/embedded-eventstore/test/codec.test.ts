@@ -1,0 +1,12 @@
+// Our codec and the client's published generated code say the same of every message, in both directions.
+import fc from 'fast-check'
+import { test } from 'vitest'
+import { answers } from './codec/answers.ts'
+import { readRequests } from './codec/read-requests.ts'
+import { writeRequests } from './codec/write-requests.ts'
+
+const messages = 500
+
+test.each([...readRequests, ...writeRequests, ...answers])('$name', ({ property }) => {
+  fc.assert(property, { numRuns: messages })
+})

@@ -1,0 +1,69 @@
+// One line of the tables: a message of the protocol, and the property that our codec and the client's generated code agree on it.
+import fc from 'fast-check'
+import { expect } from 'vitest'
+import { unknownField, withExtra } from './values.ts'
+
+export type Entry = { readonly name: string; readonly property: fc.IRawProperty<unknown> }
+
+/** What a decoder is expected to do with a request that says nothing it could serve: to throw. */
+export const refused = Symbol('refused')
+
+const outcome = (decode: () => unknown): unknown => {
+  try {
+    return decode()
+  } catch (error) {
+    if (error instanceof Error) return refused
+    throw error
+  }
+}
+
+type Request<Value> = {
+  readonly name: string
+  readonly values: fc.Arbitrary<Value>
+  /** By the generated code. */
+  readonly encode: (value: Value) => Uint8Array
+  /** By ours. */
+  readonly decode: (bytes: Uint8Array) => unknown
+  readonly expected: (value: Value) => unknown
+  /** The ways, field by field, to the messages inside, which may have fields that nobody knows yet. */
+  readonly nested: readonly (readonly number[])[]
+}
+
+/** A message that clients send: `decode` finds what the value says, with and without fields that nobody knows yet. */
+export const request = <Value>({ name, values, encode, decode, expected, nested }: Request<Value>): Entry => ({
+  name,
+  property: fc.property(
+    values,
+    fc.array(fc.tuple(fc.constantFrom([], ...nested), unknownField), { maxLength: 3 }),
+    (value, extras) => {
+      const message = extras.reduce((given, [path, extra]) => withExtra(given, path, extra), encode(value))
+      const found = outcome(() => decode(message))
+      expect(found).toEqual(expected(value))
+    },
+  ) as fc.IRawProperty<unknown>,
+})
+
+type Message = { serializeBinary(): Uint8Array; toObject(): unknown }
+type Answer<Value> = {
+  readonly name: string
+  readonly values: fc.Arbitrary<Value>
+  /** By ours. */
+  readonly encode: (value: Value) => Uint8Array
+  /** By the generated code, as is what is expected. */
+  readonly decode: (bytes: Uint8Array) => Message
+  readonly expected: (value: Value) => Message
+}
+
+const contentOf = (message: Message) => ({
+  // The plain object of the generated code shows no difference between what is not set and what is zero.
+  set: Buffer.from(message.serializeBinary()).toString('hex'),
+  object: message.toObject(),
+})
+
+/** A message that clients are sent: they find in it what the value says. */
+export const answer = <Value>({ name, values, encode, decode, expected }: Answer<Value>): Entry => ({
+  name,
+  property: fc.property(values, (value) => {
+    expect(contentOf(decode(encode(value)))).toEqual(contentOf(expected(value)))
+  }) as fc.IRawProperty<unknown>,
+})
