@@ -2,11 +2,16 @@
 import fc from 'fast-check'
 import { test } from 'vitest'
 import { answers } from './codec/answers.ts'
+import { persistentAnswers } from './codec/persistent-answers.ts'
+import { persistentRequests } from './codec/persistent-requests.ts'
 import { readRequests } from './codec/read-requests.ts'
 import { writeRequests } from './codec/write-requests.ts'
 
 const messages = 500
 
-test.each([...readRequests, ...writeRequests, ...answers])('$name', ({ property }) => {
-  fc.assert(property, { numRuns: messages })
-})
+test.each([...readRequests, ...writeRequests, ...answers, ...persistentRequests, ...persistentAnswers])(
+  '$name',
+  ({ property }) => {
+    fc.assert(property, { numRuns: messages })
+  },
+)

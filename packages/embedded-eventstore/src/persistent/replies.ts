@@ -1,7 +1,7 @@
 // Encodes what the PersistentSubscriptions service answers, except events (field numbers: its published messages; §2.11).
 import { message } from '../replies.ts'
 import { type Writer, writeNested, writeString, writeU64 } from '../wire.ts'
-import type { Group } from './group.ts'
+import type { Consumer, Group } from './group.ts'
 import { sourceName } from './settings.ts'
 import type { Figures } from './statistics.ts'
 
@@ -18,9 +18,10 @@ const writeTrue = (writer: Writer, field: number, value: boolean): void => {
   if (value) writer.uint32(field << 3).bool(true)
 }
 
-type Looked = ReturnType<Group['look']>
+/** What is told of a group. */
+export type Looked = Pick<Group, 'definition' | 'look'>
 
-const writeConsumer = (writer: Writer, consumer: Looked['consumers'][number], figures: Figures): void => {
+const writeConsumer = (writer: Writer, consumer: Consumer, figures: Figures): void => {
   writeText(writer, 1, consumer.from)
   writeText(writer, 2, consumer.userName)
   writeNumber(writer, 3, figures.averagePerSecond)
@@ -37,7 +38,7 @@ const writeConsumer = (writer: Writer, consumer: Looked['consumers'][number], fi
   writeText(writer, 9, consumer.name)
 }
 
-const writeInfo = (writer: Writer, group: Group): void => {
+const writeInfo = (writer: Writer, group: Looked): void => {
   const { source, groupName, settings } = group.definition
   const found = group.look()
   writeText(writer, 1, sourceName(source))
@@ -74,10 +75,10 @@ const writeInfo = (writer: Writer, group: Group): void => {
   writeLong(writer, 28, found.parked)
 }
 
-export const encodeInfo = (group: Group): Buffer =>
+export const encodeInfo = (group: Looked): Buffer =>
   message((writer) => writeNested(writer, 1, (info) => writeInfo(info, group)))
 
-export const encodeList = (groups: readonly Group[]): Buffer =>
+export const encodeList = (groups: readonly Looked[]): Buffer =>
   message((writer) => {
     for (const group of groups) writeNested(writer, 1, (info) => writeInfo(info, group))
   })
