@@ -14,6 +14,7 @@ import { decisions } from './measures/decisions.ts'
 import { follow } from './measures/follow.ts'
 import { http } from './measures/http.ts'
 import { live } from './measures/live.ts'
+import { node } from './measures/node.ts'
 import { pixel } from './measures/pixel.ts'
 import { projections } from './measures/projections.ts'
 import { rebuilding } from './measures/rebuild.ts'
@@ -36,6 +37,7 @@ const measures: readonly Measure[] = [
   tokens,
   consents,
   rebuilding,
+  node,
   size,
 ]
 

@@ -36,11 +36,11 @@ const schema = `
 const isBusy = (error: unknown): boolean =>
   error instanceof Sqlite.SqliteError && (error.code.startsWith('SQLITE_BUSY') || error.code === 'SQLITE_LOCKED')
 
-const prepare = (database: Database, place: string): void => {
+const prepare = (database: Database, place: string, flush: boolean): void => {
   // Exclusive before the first access: the lock is the kernel's, so it ends with the process however that ends.
   database.pragma('locking_mode = EXCLUSIVE')
   database.pragma('journal_mode = WAL')
-  database.pragma('synchronous = FULL')
+  database.pragma(`synchronous = ${flush ? 'FULL' : 'OFF'}`)
   database.pragma(`cache_size = -${cacheSizeKiB}`)
   database.pragma(`wal_autocheckpoint = ${walPagesBeforeCheckpoint}`)
   database.pragma(`journal_size_limit = ${walBytesKept}`)
@@ -55,13 +55,16 @@ const prepare = (database: Database, place: string): void => {
   database.exec('COMMIT')
 }
 
-// Without a directory everything is kept in memory.
-export const openDatabase = (directory: string | undefined): Database => {
+/**
+ * @param directory undefined: everything is kept in memory
+ * @param flush whether a commit waits until it is on the disk itself
+ */
+export const openDatabase = (directory: string | undefined, flush = true): Database => {
   if (directory !== undefined) mkdirSync(directory, { recursive: true })
   const place = directory === undefined ? ':memory:' : join(directory, fileName)
   const database = new Sqlite(place, { timeout: 0 })
   try {
-    prepare(database, place)
+    prepare(database, place, flush)
   } catch (error) {
     database.close()
     if (isBusy(error)) {

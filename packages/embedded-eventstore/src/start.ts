@@ -20,6 +20,8 @@ export type Options = {
   directory?: string
   /** Keeps everything in memory and ignores `directory`. */
   memory?: boolean
+  /** Acknowledges before it is on the disk itself: what a power cut takes with it was acknowledged. For tests on slow disks. */
+  unsafeDisableFlushToDisk?: boolean
   /** Where clients that discover the node reach it, when that is not where it listens. */
   advertiseHost?: string
   advertisePort?: number
@@ -48,7 +50,7 @@ const inUrl = (host: string): string => (host.includes(':') ? `[${host}]` : host
 
 export const start = async (options: Options = {}): Promise<EmbeddedEventStore> => {
   const { port: wantedPort = 0, host = defaults.host, directory = defaults.directory, memory = false } = options
-  const store = openStore(memory ? undefined : directory)
+  const store = openStore(memory ? undefined : directory, !options.unsafeDisableFlushToDisk)
   const calls = createCalls()
   const server = new Server({
     'grpc.max_receive_message_length': receivedMessageMaxBytes,

@@ -15,8 +15,8 @@ type Pending = { writes: readonly Write[]; bytes: number; answer: (outcomes: Out
 
 export type Store = ReturnType<typeof openStore>
 
-export const openStore = (directory: string | undefined) => {
-  const database = openDatabase(directory)
+export const openStore = (directory: string | undefined, toDisk = true) => {
+  const database = openDatabase(directory, toDisk)
   const backups = directory === undefined ? undefined : serveBackups(database, directory)
   const names = openNames(database)
   const writer = openWriter(database, names)
