@@ -38,7 +38,7 @@ export const defaults = { port: 2113, host: '127.0.0.1', directory: '.data/event
 
 // A batch frame of client 6.2.1 holds up to 3 MiB, EventStoreDB accepts 16 MiB; one more leaves room for the frame.
 const receivedMessageMaxBytes = 17 * 1024 * 1024
-const callsPerConnectionMax = 1000
+const callsPerConnectionMax = 10_000
 const stopWaitMaxMs = 2000
 // As EventStoreDB: a client that is gone without a word is noticed after both.
 const keepAliveMs = 10_000
