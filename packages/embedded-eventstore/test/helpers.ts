@@ -18,10 +18,19 @@ export const classic = { credentials: { username: 'a', password: 'b' } }
 let streams = 0
 export const newStream = (category = 'test'): string => `${category}-${++streams}-${randomUUID()}`
 
+type Used = Pick<EmbeddedEventStore, 'port' | 'connectionString' | 'stop'>
+
+/** A node of the test file's own; or the EventStoreDB, without TLS, that `EVENTSTORE_URL` names: the rules are the same. */
+const startOrTake = async (): Promise<Used> => {
+  const connectionString = process.env.EVENTSTORE_URL
+  if (connectionString === undefined) return start({ memory: true })
+  return { port: Number(new URL(connectionString).port), connectionString, stop: async () => undefined }
+}
+
 export const useStore = () => {
-  const used = {} as { store: EmbeddedEventStore; client: EventStoreDBClient; raw: Client }
+  const used = {} as { store: Used; client: EventStoreDBClient; raw: Client }
   beforeAll(async () => {
-    used.store = await start({ memory: true })
+    used.store = await startOrTake()
     used.client = EventStoreDBClient.connectionString(used.store.connectionString)
     used.raw = new Client(`127.0.0.1:${used.store.port}`, credentials.createInsecure())
   })
