@@ -6,6 +6,7 @@ import { EventStoreDBClient } from '@eventstore/db-client'
 import { afterEach, expect, test } from 'vitest'
 import { createHttp } from '../src/front/http.ts'
 import { openPort, type Port } from '../src/front/port.ts'
+import { openGuard } from '../src/security/guard.ts'
 import { start } from '../src/start.ts'
 import { added, useStore } from './helpers.ts'
 
@@ -71,7 +72,11 @@ let port: Port | undefined
 afterEach(() => port?.destroyAll())
 
 test('who says nothing, or not enough to tell, is ended in time', async () => {
-  const http = createHttp(() => undefined)
+  const http = createHttp(
+    () => undefined,
+    openGuard,
+    () => true,
+  )
   const serve = { http1: http.take, http2: () => expect.unreachable() }
   port = await openPort({ host: '127.0.0.1', port: 0, serve, tls: undefined, firstBytesMs: 50 })
   const { number } = port

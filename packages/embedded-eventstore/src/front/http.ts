@@ -1,6 +1,9 @@
 // Serves HTTP/1.1: reads a request within limits, finds whose it is, and sends the answer (§2.13).
 import { createServer, type IncomingHttpHeaders, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
+import type { Action } from '../security/access.ts'
+import type { Caller, Guard } from '../security/guard.ts'
+import { TooManySignIns } from '../security/users.ts'
 
 const limits = {
   headersMaxMs: 10_000,
@@ -17,6 +20,7 @@ export type Asked = {
   readonly query: URLSearchParams
   readonly headers: IncomingHttpHeaders
   readonly body: Buffer
+  readonly caller: Caller
 }
 export type Answer = {
   readonly status: number
@@ -65,7 +69,28 @@ const readBody = async (request: IncomingMessage): Promise<Buffer> => {
   return Buffer.concat(parts)
 }
 
-const asked = async (request: IncomingMessage): Promise<Asked> => {
+const challenge = { 'www-authenticate': 'Basic realm="embedded-eventstore", charset="UTF-8"' }
+
+/** @throws a refusal that has a browser ask for a name and a password when nobody said who it is */
+export const checkAccess = ({ caller }: Asked, action: Action, streamName?: string): void => {
+  if (caller.may(action, streamName)) return
+  if (!caller.user) throw refusal(401, 'Say who you are.', challenge)
+  throw refusal(403, `${caller.user.name} may not do this.`)
+}
+
+const callerOf = async (request: IncomingMessage, guard: Guard): Promise<Caller> => {
+  try {
+    const caller = await guard.signIn(request.headers.authorization)
+    if (caller) return caller
+  } catch (error) {
+    if (error instanceof TooManySignIns) throw refusal(503, error.message)
+    throw error
+  }
+  throw refusal(401, 'The credentials are wrong.', challenge)
+}
+
+const asked = async (request: IncomingMessage, guard: Guard): Promise<Asked> => {
+  const caller = await callerOf(request, guard)
   const [path = '/', ...query] = (request.url ?? '/').split('?')
   return {
     method: request.method ?? 'GET',
@@ -73,6 +98,7 @@ const asked = async (request: IncomingMessage): Promise<Asked> => {
     query: new URLSearchParams(query.join('?')),
     headers: request.headers,
     body: await readBody(request),
+    caller,
   }
 }
 
@@ -100,10 +126,13 @@ export type Http = {
   close: () => void
 }
 
-export const createHttp = (route: Route): Http => {
+/** @param isOwnHost whether a Host header names this node */
+export const createHttp = (route: Route, guard: Guard, isOwnHost: (host: string) => boolean): Http => {
   let closing = false
   const serve = async (request: IncomingMessage): Promise<Answer> => {
-    const found = await route(await asked(request))
+    const { host = '' } = request.headers
+    if (!isOwnHost(host)) throw refusal(421, `"${host}" is not what this node is called.`)
+    const found = await route(await asked(request, guard))
     return found ?? json({ error: `There is nothing at ${request.method} ${request.url}.` }, 404)
   }
   const server = createServer(

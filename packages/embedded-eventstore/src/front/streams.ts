@@ -5,7 +5,7 @@ import { Refused, refusalMessage } from '../errors.ts'
 import type { Expected, ProposedEvent } from '../messages.ts'
 import type { Store } from '../store.ts'
 import type { Outcome } from '../writer.ts'
-import { type Answer, type Asked, json, refusal } from './http.ts'
+import { type Answer, type Asked, checkAccess, json, refusal } from './http.ts'
 import { allStream, eventJson, type PageOfEvents, type PageRequest, readPage } from './page-of-events.ts'
 
 const pageEventsDefault = 20
@@ -155,7 +155,11 @@ export const routeStreams =
   (asked: Asked): Answer | undefined | Promise<Answer> => {
     const [root, streamName = '', number, ...more] = asked.path
     if (root !== 'streams' || streamName === '' || more.length > 0) return undefined
-    if (asked.method === 'POST') return number === undefined ? append(store, streamName, asked) : undefined
+    if (asked.method === 'POST') {
+      checkAccess(asked, 'write', streamName)
+      return number === undefined ? append(store, streamName, asked) : undefined
+    }
     if (asked.method !== 'GET' && asked.method !== 'HEAD') return undefined
+    checkAccess(asked, 'read', streamName)
     return number === undefined ? read(store, streamName, asked.query) : readOne(store, streamName, number)
   }
