@@ -10,6 +10,10 @@ import { addNodeServices } from './front/node-services.ts'
 import { openPort } from './front/port.ts'
 import { routeStreams } from './front/streams.ts'
 import { defaults, type Options, ownHost, reachable, securityOf } from './options.ts'
+import { routePage } from './page/page.ts'
+import type { Subscription } from './page/views.ts'
+import type { Group } from './persistent/group.ts'
+import { sourceName } from './persistent/settings.ts'
 import type { Tls } from './security/certificate.ts'
 import { createGuard, openGuard } from './security/guard.ts'
 import { createSignIn } from './security/users.ts'
@@ -37,6 +41,12 @@ const keepAliveMs = 10_000
 const keepAliveAnswerMaxMs = 10_000
 
 const inUrl = (host: string): string => (host.includes(':') ? `[${host}]` : host)
+
+const subscriptionOf = ({ definition, look, lag }: Group): Subscription => {
+  const { status, consumers, parked } = look()
+  const { source, groupName } = definition
+  return { streamName: sourceName(source), groupName, status, consumers: consumers.length, lag: lag(), parked }
+}
 
 const tlsParameters = (tls: Tls | undefined): string => {
   if (!tls) return 'tls=false'
@@ -67,7 +77,12 @@ export const start = async (options: Options = {}): Promise<EmbeddedEventStore> 
   )
   addNodeServices(server, node, guard, () => void stop())
   const streams = routeStreams(store)
-  const http = createHttp((asked) => node.route(asked) ?? streams(asked), guard, ownHost(options, security))
+  const page = routePage(store, () => groups.all().map(subscriptionOf))
+  const http = createHttp(
+    (asked) => node.route(asked) ?? streams(asked) ?? page(asked),
+    guard,
+    ownHost(options, security),
+  )
   const serve = { http2: injectConnection, http1: http.take }
   const port = await openPort({ host, port: wantedPort, serve, tls: security?.tls }).catch((error: unknown) => {
     groups.close()

@@ -34,8 +34,8 @@ export type Route = (asked: Asked) => Answer | undefined | Promise<Answer | unde
 /** Thrown where a request is served, when it ends with `answer`. */
 export class Refusal extends Error {
   readonly answer: Answer
-  constructor(answer: Answer) {
-    super(answer.body)
+  constructor(explanation: string, answer: Answer) {
+    super(explanation)
     this.answer = answer
   }
 }
@@ -46,7 +46,7 @@ export const json = (value: unknown, status = 200): Answer => ({
   body: JSON.stringify(value),
 })
 export const refusal = (status: number, message: string, headers: Record<string, string> = {}): Refusal =>
-  new Refusal({ ...json({ error: message }, status), headers })
+  new Refusal(message, { ...json({ error: message }, status), headers })
 
 const decoded = (segment: string): string => {
   try {

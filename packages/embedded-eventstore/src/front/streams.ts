@@ -108,7 +108,7 @@ const wholeNumber = (name: string, given: string): number => {
 }
 
 /** Newest first from the end, unless the query says otherwise. */
-const pageRequest = (query: URLSearchParams): PageRequest => {
+export const pageRequest = (query: URLSearchParams): PageRequest => {
   const from = query.get('from') ?? 'end'
   const direction = query.get('direction') ?? 'backwards'
   if (direction !== 'forwards' && direction !== 'backwards') {
@@ -123,7 +123,7 @@ const pageRequest = (query: URLSearchParams): PageRequest => {
 }
 
 /** @throws a refusal: 404 when there is no such stream, 410 when it was deleted for good */
-const readShown = (store: Store, streamName: string, request: PageRequest): PageOfEvents => {
+export const readShown = (store: Store, streamName: string, request: PageRequest): PageOfEvents => {
   try {
     const page = readPage(store, streamName, request)
     if (page) return page
