@@ -5,13 +5,18 @@ import type { Action } from '../security/access.ts'
 import type { Caller, Guard } from '../security/guard.ts'
 import { TooManySignIns } from '../security/users.ts'
 
-const limits = {
-  headersMaxMs: 10_000,
-  requestMaxMs: 30_000,
+const headerMaxBytes = 16 * 1024
+const bodyMaxBytes = 2 * 1024 * 1024
+
+/** After which a connection is ended: its headers, or its whole request, have not come; nothing moves on it; nothing more is asked. */
+type Times = { headersMs: number; requestMs: number; idleMs: number; keepAliveMs: number; checkEveryMs: number }
+const usualTimes: Times = {
+  headersMs: 10_000,
+  requestMs: 30_000,
+  idleMs: 60_000,
   keepAliveMs: 5_000,
-  headerMaxBytes: 16 * 1024,
-  bodyMaxBytes: 2 * 1024 * 1024,
-} as const
+  checkEveryMs: 1_000,
+}
 
 export type Asked = {
   readonly method: string
@@ -61,8 +66,8 @@ const readBody = async (request: IncomingMessage): Promise<Buffer> => {
   let bytes = 0
   for await (const part of request as AsyncIterable<Buffer>) {
     bytes += part.length
-    if (bytes > limits.bodyMaxBytes) {
-      throw refusal(413, `A body has at most ${limits.bodyMaxBytes} bytes.`, { connection: 'close' })
+    if (bytes > bodyMaxBytes) {
+      throw refusal(413, `A body has at most ${bodyMaxBytes} bytes.`, { connection: 'close' })
     }
     parts.push(part)
   }
@@ -127,7 +132,12 @@ export type Http = {
 }
 
 /** @param isOwnHost whether a Host header names this node */
-export const createHttp = (route: Route, guard: Guard, isOwnHost: (host: string) => boolean): Http => {
+export const createHttp = (
+  route: Route,
+  guard: Guard,
+  isOwnHost: (host: string) => boolean,
+  times: Times = usualTimes,
+): Http => {
   let closing = false
   const serve = async (request: IncomingMessage): Promise<Answer> => {
     const { host = '' } = request.headers
@@ -137,10 +147,11 @@ export const createHttp = (route: Route, guard: Guard, isOwnHost: (host: string)
   }
   const server = createServer(
     {
-      headersTimeout: limits.headersMaxMs,
-      requestTimeout: limits.requestMaxMs,
-      keepAliveTimeout: limits.keepAliveMs,
-      maxHeaderSize: limits.headerMaxBytes,
+      headersTimeout: times.headersMs,
+      requestTimeout: times.requestMs,
+      keepAliveTimeout: times.keepAliveMs,
+      connectionsCheckingInterval: times.checkEveryMs,
+      maxHeaderSize: headerMaxBytes,
     },
     (request, response) => {
       request.on('error', () => {})
@@ -153,6 +164,7 @@ export const createHttp = (route: Route, guard: Guard, isOwnHost: (host: string)
         .catch(() => response.destroy())
     },
   )
+  server.setTimeout(times.idleMs)
   // It is given connections instead of listening, and counts their time only once it believes that it listens.
   server.emit('listening')
   return {
