@@ -5,12 +5,13 @@ import type { Calls } from './calls.ts'
 import { type Failure, failureOf, invalidArgument, refusalFailure } from './errors.ts'
 import { type AppendRequest, decodeAppendRequest } from './messages.ts'
 import { encodeAppendSuccess, encodeWrongExpectedVersion } from './replies.ts'
+import type { Guard } from './security/guard.ts'
 import type { Store } from './store.ts'
 
 export type AppendCall = ServerReadableStream<Buffer, Buffer>
 
 export const serveAppend =
-  (store: Store, calls: Calls) =>
+  (store: Store, calls: Calls, guard: Guard) =>
   (call: AppendCall, reply: sendUnaryData<Buffer>): void => {
     let collected: Collected | undefined
     let answered = false
@@ -29,6 +30,7 @@ export const serveAppend =
         if (collected) return invalidArgument('The options come once, first.')
         const found = collect(request.options)
         if ('kind' in found) return refusalFailure(found)
+        guard.callerOf(call).check('write', found.streamName)
         collected = found
         return undefined
       }

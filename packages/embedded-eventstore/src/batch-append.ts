@@ -4,6 +4,7 @@ import { type BatchCall, type Calls, fail } from './calls.ts'
 import { failureOf, invalidArgument } from './errors.ts'
 import { type BatchAppendRequest, decodeBatchAppendRequest } from './messages.ts'
 import { encodeBatchRefusal, encodeBatchSuccess, encodeBatchWrongExpectedVersion } from './replies.ts'
+import type { Guard } from './security/guard.ts'
 import type { Store } from './store.ts'
 
 // Requests of one call that are being written or whose answers the client has not taken; above it nothing is read.
@@ -11,6 +12,8 @@ const inFlightMax = 1024
 // Appends of one call whose last chunk has not come.
 const unfinishedMax = 256
 const unfinishedBytesMax = 64 * 1024 * 1024
+
+const accessDenied: Refusal = { kind: 'access denied' }
 
 type Unfinished = {
   correlationId: Buffer
@@ -20,8 +23,9 @@ type Unfinished = {
 }
 
 export const serveBatchAppend =
-  (store: Store, calls: Calls) =>
+  (store: Store, calls: Calls, guard: Guard) =>
   (call: BatchCall): void => {
+    const caller = guard.callerOf(call)
     const unfinished = new Map<string, Unfinished>()
     let unfinishedBytes = 0
     let inFlight = 0
@@ -70,7 +74,7 @@ export const serveBatchAppend =
       // A later chunk of a request that was refused or timed out: its answer is sent already.
       if (known || !request.options) return known
       const { options } = request
-      const collected = collect(options)
+      const collected = caller.may('write', options.streamName) ? collect(options) : accessDenied
       if ('kind' in collected) {
         refuse(correlationId, options.streamName, collected)
         return undefined

@@ -4,6 +4,7 @@ import { collect, deadlineAtMs } from './append-rules.ts'
 import { failureOf, invalidArgument, Refused, refusalFailure, wrongExpectedVersion } from './errors.ts'
 import { decodeDeleteRequest } from './messages.ts'
 import { encodeDeleted } from './replies.ts'
+import type { Guard } from './security/guard.ts'
 import type { Store } from './store.ts'
 import { isMetastream } from './stream-metadata.ts'
 
@@ -15,10 +16,11 @@ const requested = (bytes: Buffer) => {
 }
 
 export const serveDelete =
-  (store: Store, kind: 'delete' | 'tombstone') =>
+  (store: Store, guard: Guard, kind: 'delete' | 'tombstone') =>
   (call: ServerUnaryCall<Buffer, Buffer>, reply: sendUnaryData<Buffer>): void => {
     try {
       const { streamName, expected } = requested(call.request)
+      guard.callerOf(call).check('delete', streamName)
       const write = { kind, streamName, expected, events: [], deadlineAtMs: deadlineAtMs(call), bytes: 0 }
       store.write(write, (outcome) => {
         if (outcome.kind === 'success') reply(null, encodeDeleted(outcome.position ?? store.head()))

@@ -8,6 +8,8 @@ export type Place = [position: number, stream: number, type: number]
 export const pageEventsMax = 256
 export const pageBytesMax = 1024 * 1024
 const scanEventsMax = 2000
+/** No name goes on with anything greater. */
+const lastCharacter = '\u{10ffff}'
 
 const columns = 'events.position, events.stream, events.type, events.revision, events.record'
 const both = (forwards: string, backwards: string) => ({ forwards, backwards })
@@ -40,6 +42,13 @@ export const openPages = (database: Database) => {
   )
   const one = database.prepare<[number], Row>(`SELECT ${columns} FROM events WHERE position = ?`).raw()
 
+  const streams = database
+    .prepare<[number, string, string, number, number], [number, string]>(
+      `SELECT id, name FROM streams
+       WHERE id < ? AND name >= ? AND name < ? AND (? OR substr(name, 1, 1) <> '$') ORDER BY id DESC LIMIT ?`,
+    )
+    .raw()
+
   // Events may be large: a page ends by size as well as by number, and holds at least one event.
   const bounded = (rows: IterableIterator<Row>): Row[] => {
     const page: Row[] = []
@@ -59,6 +68,9 @@ export const openPages = (database: Database) => {
     stream: (stream: number, from: number, direction: Direction, count: number): Row[] =>
       bounded(ofStream[direction].iterate(stream, from, Math.min(count, pageEventsMax))),
     places: (from: number, direction: Direction): Place[] => places[direction].all(from, scanEventsMax),
+    /** Streams whose name begins with `prefix`, the youngest first, from before the number `before` on. */
+    streams: (prefix: string, withSystem: boolean, before: number, count: number): [number, string][] =>
+      streams.all(before, prefix, `${prefix}${lastCharacter}`, withSystem ? 1 : 0, count),
     at: (position: number): Row | undefined => one.get(position),
     atRevision: (stream: number, revision: number): Row | undefined => {
       const row = ofStream.forwards.get(stream, revision, 1)

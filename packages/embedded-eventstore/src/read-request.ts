@@ -30,6 +30,8 @@ export type ReadRequest = {
   idsAs: 'string' | 'structured'
   // 0 is what the JavaScript client sends; from 1 on first and last positions are reported.
   compatibility: number
+  // Which streams links may show to whoever reads; every one when nobody says.
+  mayRead?: (streamName: string) => boolean
 }
 
 export class InvalidRead extends Error {}

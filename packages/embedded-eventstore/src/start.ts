@@ -1,40 +1,36 @@
 // Starts an embedded event store in this process and stops it again.
+import { resolve as resolvePath } from 'node:path'
 import { setTimeout as wait } from 'node:timers/promises'
 import { Server, ServerCredentials } from '@grpc/grpc-js'
 import { createCalls } from './calls.ts'
-import { stopping as isStopping } from './errors.ts'
+import { stopping } from './errors.ts'
 import { createHttp } from './front/http.ts'
 import { createNode } from './front/node.ts'
 import { addNodeServices } from './front/node-services.ts'
 import { openPort } from './front/port.ts'
 import { routeStreams } from './front/streams.ts'
+import { defaults, type Options, ownHost, reachable, securityOf } from './options.ts'
+import { routePage } from './page/page.ts'
+import type { Subscription } from './page/views.ts'
+import type { Group } from './persistent/group.ts'
+import { sourceName } from './persistent/settings.ts'
+import type { Tls } from './security/certificate.ts'
+import { createGuard, openGuard } from './security/guard.ts'
+import { createSignIn } from './security/users.ts'
 import { openStore } from './store.ts'
 import { addServices } from './streams-service.ts'
 
-export type Options = {
-  /** Where to listen; 0, which is the default here, takes any free one. */
-  port?: number
-  /** The interface to listen on. */
-  host?: string
-  /** Where the file with the events is. */
-  directory?: string
-  /** Keeps everything in memory and ignores `directory`. */
-  memory?: boolean
-  /** Acknowledges before it is on the disk itself: what a power cut takes with it was acknowledged. For tests on slow disks. */
-  unsafeDisableFlushToDisk?: boolean
-  /** Where clients that discover the node reach it, when that is not where it listens. */
-  advertiseHost?: string
-  advertisePort?: number
-}
+export type { Options } from './options.ts'
 export type EmbeddedEventStore = {
   port: number
+  /** Without a name and a password. */
   connectionString: string
+  /** That clients have to trust, as PEM; undefined without TLS. */
+  certificate: string | undefined
   stop(): Promise<void>
   /** Resolves when it has stopped, whoever asked for it. */
   stopped: Promise<void>
 }
-
-export const defaults = { port: 2113, host: '127.0.0.1', directory: '.data/eventstore' } as const
 
 // A batch frame of client 6.2.1 holds up to 3 MiB, EventStoreDB accepts 16 MiB; one more leaves room for the frame.
 const receivedMessageMaxBytes = 17 * 1024 * 1024
@@ -44,29 +40,51 @@ const stopWaitMaxMs = 2000
 const keepAliveMs = 10_000
 const keepAliveAnswerMaxMs = 10_000
 
-// The address others reach: an address that means "every interface" is none.
-const reachable = (host: string): string => (host === '0.0.0.0' || host === '::' ? 'localhost' : host)
 const inUrl = (host: string): string => (host.includes(':') ? `[${host}]` : host)
+
+const subscriptionOf = ({ definition, look, lag }: Group): Subscription => {
+  const { status, consumers, parked } = look()
+  const { source, groupName } = definition
+  return { streamName: sourceName(source), groupName, status, consumers: consumers.length, lag: lag(), parked }
+}
+
+const tlsParameters = (tls: Tls | undefined): string => {
+  if (!tls) return 'tls=false'
+  return tls.file === undefined ? 'tls=true' : `tls=true&tlsCAFile=${encodeURIComponent(resolvePath(tls.file))}`
+}
 
 export const start = async (options: Options = {}): Promise<EmbeddedEventStore> => {
   const { port: wantedPort = 0, host = defaults.host, directory = defaults.directory, memory = false } = options
+  const security = securityOf(options)
+  const signIn = security && (await createSignIn(security.users))
   const store = openStore(memory ? undefined : directory, !options.unsafeDisableFlushToDisk)
+  const guard = signIn ? createGuard(store, signIn) : openGuard
   const calls = createCalls()
   const server = new Server({
     'grpc.max_receive_message_length': receivedMessageMaxBytes,
     'grpc.max_concurrent_streams': callsPerConnectionMax,
     'grpc.keepalive_time_ms': keepAliveMs,
     'grpc.keepalive_timeout_ms': keepAliveAnswerMaxMs,
+    interceptors: guard.interceptors,
   })
-  const groups = addServices(server, store, calls)
+  const groups = addServices(server, store, calls, guard)
   const { injectConnection } = server.createConnectionInjector(ServerCredentials.createInsecure())
-  const { advertiseHost = reachable(host), advertisePort } = options
-  const node = createNode(() => ({ host: advertiseHost, port: advertisePort ?? port.number }), 'insecure')
-  addNodeServices(server, node, () => void stop())
+  const ownName = reachable(host, security !== undefined)
+  const { advertiseHost = ownName, advertisePort } = options
+  const node = createNode(
+    () => ({ host: advertiseHost, port: advertisePort ?? port.number }),
+    security ? 'internal' : 'insecure',
+  )
+  addNodeServices(server, node, guard, () => void stop())
   const streams = routeStreams(store)
-  const http = createHttp((asked) => node.route(asked) ?? streams(asked))
+  const page = routePage(store, () => groups.all().map(subscriptionOf))
+  const http = createHttp(
+    (asked) => node.route(asked) ?? streams(asked) ?? page(asked),
+    guard,
+    ownHost(options, security),
+  )
   const serve = { http2: injectConnection, http1: http.take }
-  const port = await openPort({ host, port: wantedPort, serve, tls: undefined }).catch((error: unknown) => {
+  const port = await openPort({ host, port: wantedPort, serve, tls: security?.tls }).catch((error: unknown) => {
     groups.close()
     server.forceShutdown()
     store.close()
@@ -80,7 +98,7 @@ export const start = async (options: Options = {}): Promise<EmbeddedEventStore> 
     // What has arrived is written and answered before the streams end.
     store.finish()
     const closed = port.close()
-    calls.endAll(isStopping())
+    calls.endAll(stopping())
     groups.close()
     server.tryShutdown(() => {})
     http.close()
@@ -90,15 +108,16 @@ export const start = async (options: Options = {}): Promise<EmbeddedEventStore> 
     server.forceShutdown()
     store.close()
   }
-  let stopping = false
+  let stopAsked = false
   const stop = (): Promise<void> => {
-    if (!stopping) endAll().then(resolve, reject)
-    stopping = true
+    if (!stopAsked) endAll().then(resolve, reject)
+    stopAsked = true
     return stopped
   }
   return {
     port: port.number,
-    connectionString: `esdb://${inUrl(reachable(host))}:${port.number}?tls=false`,
+    connectionString: `esdb://${inUrl(ownName)}:${port.number}?${tlsParameters(security?.tls)}`,
+    certificate: security?.tls.certificate,
     stop,
     stopped,
   }

@@ -4,7 +4,7 @@ import { serveAppend } from './append.ts'
 import { serveBatchAppend } from './batch-append.ts'
 import { type Calls, fail, type ReadCall } from './calls.ts'
 import { serveDelete } from './delete.ts'
-import { failureOf } from './errors.ts'
+import { type Failure, failureOf } from './errors.ts'
 import { gossip, operations, reportedVersion } from './front/node.ts'
 import { method } from './method.ts'
 import type { Groups } from './persistent/groups.ts'
@@ -12,6 +12,7 @@ import { addPersistentSubscriptions, persistentSubscriptions } from './persisten
 import { readAll, readStream } from './read.ts'
 import { decodeReadRequest } from './read-request.ts'
 import { encodeSupportedMethods, type SupportedMethod } from './replies.ts'
+import type { Guard } from './security/guard.ts'
 import type { Store } from './store.ts'
 import { subscribe } from './subscription.ts'
 
@@ -36,12 +37,19 @@ const supportedMethods: SupportedMethod[] = [
 ]
 
 const serveRead =
-  (store: Store, calls: Calls) =>
+  (store: Store, calls: Calls, guard: Guard) =>
   async (call: ReadCall): Promise<void> => {
-    const forget = calls.add((failed) => fail(call, failed))
+    const end = (failed: Failure): void => fail(call, failed)
+    const forget = calls.add(end)
+    let unwatch = (): void => {}
     try {
-      const request = decodeReadRequest(call.request)
+      const caller = guard.callerOf(call)
+      const mayRead = (streamName: string): boolean => caller.may('read', streamName)
+      const request = { ...decodeReadRequest(call.request), mayRead }
+      const streamName = request.source.kind === 'stream' ? request.source.streamName : '$all'
+      caller.check('read', streamName)
       if (request.count === undefined) {
+        unwatch = caller.watch('read', streamName, end)
         await subscribe(call, store, request)
         return
       }
@@ -51,6 +59,7 @@ const serveRead =
     } catch (error) {
       fail(call, failureOf(error))
     } finally {
+      unwatch()
       forget()
     }
   }
@@ -64,7 +73,7 @@ const serveSupportedMethods = () => {
  * grpc-js answers UNIMPLEMENTED, with a sentence, to every method that is not registered here.
  * @returns the persistent subscriptions, which are closed before the store is
  */
-export const addServices = (server: Server, store: Store, calls: Calls): Groups => {
+export const addServices = (server: Server, store: Store, calls: Calls, guard: Guard): Groups => {
   server.addService(
     {
       read: method(`/${streams}/Read`, false, true),
@@ -74,16 +83,16 @@ export const addServices = (server: Server, store: Store, calls: Calls): Groups 
       tombstone: method(`/${streams}/Tombstone`, false, false),
     },
     {
-      read: serveRead(store, calls),
-      append: serveAppend(store, calls),
-      batchAppend: serveBatchAppend(store, calls),
-      delete: serveDelete(store, 'delete'),
-      tombstone: serveDelete(store, 'tombstone'),
+      read: serveRead(store, calls, guard),
+      append: serveAppend(store, calls, guard),
+      batchAppend: serveBatchAppend(store, calls, guard),
+      delete: serveDelete(store, guard, 'delete'),
+      tombstone: serveDelete(store, guard, 'tombstone'),
     },
   )
   server.addService(
     { getSupportedMethods: method(`/${serverFeatures}/GetSupportedMethods`, false, false) },
     { getSupportedMethods: serveSupportedMethods() },
   )
-  return addPersistentSubscriptions(server, store, calls)
+  return addPersistentSubscriptions(server, store, calls, guard)
 }

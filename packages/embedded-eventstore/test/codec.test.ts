@@ -2,6 +2,7 @@
 import fc from 'fast-check'
 import { test } from 'vitest'
 import { answers } from './codec/answers.ts'
+import { nodeAnswers } from './codec/node-answers.ts'
 import { persistentAnswers } from './codec/persistent-answers.ts'
 import { persistentRequests } from './codec/persistent-requests.ts'
 import { readRequests } from './codec/read-requests.ts'
@@ -9,7 +10,7 @@ import { writeRequests } from './codec/write-requests.ts'
 
 const messages = 500
 
-test.each([...readRequests, ...writeRequests, ...answers, ...persistentRequests, ...persistentAnswers])(
+test.each([...readRequests, ...writeRequests, ...answers, ...persistentRequests, ...persistentAnswers, ...nodeAnswers])(
   '$name',
   ({ property }) => {
     fc.assert(property, { numRuns: messages })

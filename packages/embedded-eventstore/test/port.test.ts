@@ -4,8 +4,9 @@ import { connect as connectHttp2 } from 'node:http2'
 import { connect, type Socket } from 'node:net'
 import { EventStoreDBClient } from '@eventstore/db-client'
 import { afterEach, expect, test } from 'vitest'
-import { createHttp } from '../src/front/http.ts'
+import { createHttp, json, type Route } from '../src/front/http.ts'
 import { openPort, type Port } from '../src/front/port.ts'
+import { openGuard } from '../src/security/guard.ts'
 import { start } from '../src/start.ts'
 import { added, useStore } from './helpers.ts'
 
@@ -70,16 +71,31 @@ test('HTTP/2 whose preface comes byte by byte is served; garbage after it ends t
 let port: Port | undefined
 afterEach(() => port?.destroyAll())
 
-test('who says nothing, or not enough to tell, is ended in time', async () => {
-  const http = createHttp(() => undefined)
+const openShortly = async (route: Route = () => undefined): Promise<(allowHalfOpen?: boolean) => Socket> => {
+  const times = { headersMs: 60, requestMs: 120, idleMs: 400, keepAliveMs: 60, checkEveryMs: 20 }
+  const http = createHttp(route, openGuard, () => true, times)
   const serve = { http1: http.take, http2: () => expect.unreachable() }
   port = await openPort({ host: '127.0.0.1', port: 0, serve, tls: undefined, firstBytesMs: 50 })
   const { number } = port
-  expect(await answerTo(connect(number, '127.0.0.1'))).toBe('')
-  expect(await answerTo(connect(number, '127.0.0.1'), 'PRI * HT')).toBe('')
-  const halfOpen = connect({ port: number, host: '127.0.0.1', allowHalfOpen: true })
+  return (allowHalfOpen = false) => connect({ port: number, host: '127.0.0.1', allowHalfOpen })
+}
+
+test('who says nothing, or not enough to tell, is ended in time', async () => {
+  const open = await openShortly()
+  expect(await answerTo(open())).toBe('')
+  expect(await answerTo(open(), 'PRI * HT')).toBe('')
+  const halfOpen = open(true)
   halfOpen.end()
   expect(await answerTo(halfOpen)).toBe('')
+})
+
+test('a request that does not go on is answered 408; a connection on which nothing moves is ended', async () => {
+  const open = await openShortly(({ path }) => (path[0] === 'never' ? new Promise(() => {}) : json({})))
+  expect(await answerTo(open(), 'GET / HTTP/1.1\r\nhost: x\r\nslow: ')).toMatch(/^HTTP\/1\.1 408 /)
+  const body = 'POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 9\r\n\r\n1234'
+  expect(await answerTo(open(), body)).toMatch(/^HTTP\/1\.1 408 /)
+  expect(await answerTo(open(), 'GET / HTTP/1.1\r\nhost: x\r\n\r\n')).toMatch(/^HTTP\/1\.1 200 /)
+  expect(await answerTo(open(), 'GET /never HTTP/1.1\r\nhost: x\r\n\r\n')).toBe('')
 })
 
 test('stopping ends silent and idle connections of both protocols, and those that do not go', async () => {

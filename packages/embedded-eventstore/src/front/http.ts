@@ -1,14 +1,22 @@
 // Serves HTTP/1.1: reads a request within limits, finds whose it is, and sends the answer (§2.13).
 import { createServer, type IncomingHttpHeaders, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
+import type { Action } from '../security/access.ts'
+import type { Caller, Guard } from '../security/guard.ts'
+import { TooManySignIns } from '../security/users.ts'
 
-const limits = {
-  headersMaxMs: 10_000,
-  requestMaxMs: 30_000,
+const headerMaxBytes = 16 * 1024
+const bodyMaxBytes = 2 * 1024 * 1024
+
+/** After which a connection is ended: its headers, or its whole request, have not come; nothing moves on it; nothing more is asked. */
+type Times = { headersMs: number; requestMs: number; idleMs: number; keepAliveMs: number; checkEveryMs: number }
+const usualTimes: Times = {
+  headersMs: 10_000,
+  requestMs: 30_000,
+  idleMs: 60_000,
   keepAliveMs: 5_000,
-  headerMaxBytes: 16 * 1024,
-  bodyMaxBytes: 2 * 1024 * 1024,
-} as const
+  checkEveryMs: 1_000,
+}
 
 export type Asked = {
   readonly method: string
@@ -17,6 +25,7 @@ export type Asked = {
   readonly query: URLSearchParams
   readonly headers: IncomingHttpHeaders
   readonly body: Buffer
+  readonly caller: Caller
 }
 export type Answer = {
   readonly status: number
@@ -30,8 +39,8 @@ export type Route = (asked: Asked) => Answer | undefined | Promise<Answer | unde
 /** Thrown where a request is served, when it ends with `answer`. */
 export class Refusal extends Error {
   readonly answer: Answer
-  constructor(answer: Answer) {
-    super(answer.body)
+  constructor(explanation: string, answer: Answer) {
+    super(explanation)
     this.answer = answer
   }
 }
@@ -42,7 +51,7 @@ export const json = (value: unknown, status = 200): Answer => ({
   body: JSON.stringify(value),
 })
 export const refusal = (status: number, message: string, headers: Record<string, string> = {}): Refusal =>
-  new Refusal({ ...json({ error: message }, status), headers })
+  new Refusal(message, { ...json({ error: message }, status), headers })
 
 const decoded = (segment: string): string => {
   try {
@@ -57,15 +66,36 @@ const readBody = async (request: IncomingMessage): Promise<Buffer> => {
   let bytes = 0
   for await (const part of request as AsyncIterable<Buffer>) {
     bytes += part.length
-    if (bytes > limits.bodyMaxBytes) {
-      throw refusal(413, `A body has at most ${limits.bodyMaxBytes} bytes.`, { connection: 'close' })
+    if (bytes > bodyMaxBytes) {
+      throw refusal(413, `A body has at most ${bodyMaxBytes} bytes.`, { connection: 'close' })
     }
     parts.push(part)
   }
   return Buffer.concat(parts)
 }
 
-const asked = async (request: IncomingMessage): Promise<Asked> => {
+const challenge = { 'www-authenticate': 'Basic realm="embedded-eventstore", charset="UTF-8"' }
+
+/** @throws a refusal that has a browser ask for a name and a password when nobody said who it is */
+export const checkAccess = ({ caller }: Asked, action: Action, streamName?: string): void => {
+  if (caller.may(action, streamName)) return
+  if (!caller.user) throw refusal(401, 'Say who you are.', challenge)
+  throw refusal(403, `${caller.user.name} may not do this.`)
+}
+
+const callerOf = async (request: IncomingMessage, guard: Guard): Promise<Caller> => {
+  try {
+    const caller = await guard.signIn(request.headers.authorization)
+    if (caller) return caller
+  } catch (error) {
+    if (error instanceof TooManySignIns) throw refusal(503, error.message)
+    throw error
+  }
+  throw refusal(401, 'The credentials are wrong.', challenge)
+}
+
+const asked = async (request: IncomingMessage, guard: Guard): Promise<Asked> => {
+  const caller = await callerOf(request, guard)
   const [path = '/', ...query] = (request.url ?? '/').split('?')
   return {
     method: request.method ?? 'GET',
@@ -73,6 +103,7 @@ const asked = async (request: IncomingMessage): Promise<Asked> => {
     query: new URLSearchParams(query.join('?')),
     headers: request.headers,
     body: await readBody(request),
+    caller,
   }
 }
 
@@ -100,18 +131,27 @@ export type Http = {
   close: () => void
 }
 
-export const createHttp = (route: Route): Http => {
+/** @param isOwnHost whether a Host header names this node */
+export const createHttp = (
+  route: Route,
+  guard: Guard,
+  isOwnHost: (host: string) => boolean,
+  times: Times = usualTimes,
+): Http => {
   let closing = false
   const serve = async (request: IncomingMessage): Promise<Answer> => {
-    const found = await route(await asked(request))
+    const { host = '' } = request.headers
+    if (!isOwnHost(host)) throw refusal(421, `"${host}" is not what this node is called.`)
+    const found = await route(await asked(request, guard))
     return found ?? json({ error: `There is nothing at ${request.method} ${request.url}.` }, 404)
   }
   const server = createServer(
     {
-      headersTimeout: limits.headersMaxMs,
-      requestTimeout: limits.requestMaxMs,
-      keepAliveTimeout: limits.keepAliveMs,
-      maxHeaderSize: limits.headerMaxBytes,
+      headersTimeout: times.headersMs,
+      requestTimeout: times.requestMs,
+      keepAliveTimeout: times.keepAliveMs,
+      connectionsCheckingInterval: times.checkEveryMs,
+      maxHeaderSize: headerMaxBytes,
     },
     (request, response) => {
       request.on('error', () => {})
@@ -124,6 +164,7 @@ export const createHttp = (route: Route): Http => {
         .catch(() => response.destroy())
     },
   )
+  server.setTimeout(times.idleMs)
   // It is given connections instead of listening, and counts their time only once it believes that it listens.
   server.emit('listening')
   return {

@@ -1,13 +1,15 @@
 // The parts of the Gossip and Operations services that a single node can serve (§2.1).
 import type { Server, ServerUnaryCall, sendUnaryData } from '@grpc/grpc-js'
+import { failureOf } from '../errors.ts'
 import { method } from '../method.ts'
+import type { Guard } from '../security/guard.ts'
 import { gossip, type Node, operations } from './node.ts'
 
 type Call = ServerUnaryCall<Buffer, Buffer>
 
 const empty = Buffer.alloc(0)
 
-export const addNodeServices = (server: Server, node: Node, stop: () => void): void => {
+export const addNodeServices = (server: Server, node: Node, guard: Guard, stop: () => void): void => {
   server.addService(
     { read: method(`/${gossip}/Read`, false, false) },
     { read: (_: Call, reply: sendUnaryData<Buffer>): void => reply(null, node.clusterInfo()) },
@@ -15,9 +17,14 @@ export const addNodeServices = (server: Server, node: Node, stop: () => void): v
   server.addService(
     { shutdown: method(`/${operations}/Shutdown`, false, false) },
     {
-      shutdown: (_: Call, reply: sendUnaryData<Buffer>): void => {
-        reply(null, empty)
-        stop()
+      shutdown: (call: Call, reply: sendUnaryData<Buffer>): void => {
+        try {
+          guard.callerOf(call).check('shut down')
+          reply(null, empty)
+          stop()
+        } catch (error) {
+          reply(failureOf(error))
+        }
       },
     },
   )

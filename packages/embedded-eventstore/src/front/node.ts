@@ -1,6 +1,7 @@
 // What the node says of itself, over HTTP/1.1 to tools and people (§2.13) and by gossip to clients that discover it (§2.2).
 import { randomUUID } from 'node:crypto'
-import { createWriter, finish, writeNested, writeString, writeU64 } from '../wire.ts'
+import { message } from '../replies.ts'
+import { writeNested, writeString, writeU64 } from '../wire.ts'
 import { type Answer, type Asked, json, refusal } from './http.ts'
 
 /** Client 6.2.1 decides by version what it dares to call (§2.3). */
@@ -25,6 +26,21 @@ const health = ({ query }: Asked): Answer => {
   if (!/^2\d\d$/.test(code)) throw refusal(400, 'liveCode is a status between 200 and 299.')
   return { status: Number(code) }
 }
+
+/** ClusterInfo with one member: its leader. */
+export const encodeClusterInfo = (member: EndPoint & { instanceId: string; nowMs: number }): Buffer =>
+  message((cluster) =>
+    writeNested(cluster, 1, (writer) => {
+      writeNested(writer, 1, (id) => writeString(id, 2, member.instanceId))
+      writeU64(writer, 2, BigInt(member.nowMs) * 10_000n) // .NET ticks, as everywhere (§2.9)
+      writer.uint32(3 << 3).int32(leader)
+      writer.uint32(4 << 3).bool(true)
+      writeNested(writer, 5, (address) => {
+        writeString(address, 1, member.host)
+        address.uint32(2 << 3).uint32(member.port)
+      })
+    }),
+  )
 
 export type Node = ReturnType<typeof createNode>
 
@@ -69,22 +85,6 @@ export const createNode = (endPoint: () => EndPoint, authentication: 'insecure' 
           return undefined
       }
     },
-    /** ClusterInfo with one member: its leader. */
-    clusterInfo: (): Buffer => {
-      const { host, port } = endPoint()
-      const cluster = createWriter()
-      writeNested(cluster, 1, (member) => {
-        writeNested(member, 1, (id) => writeString(id, 2, instanceId))
-        writeU64(member, 2, BigInt(Date.now()) * 10_000n) // .NET ticks, as everywhere (§2.9)
-        member.uint32(3 << 3).int32(leader)
-        member.uint32(4 << 3).bool(true)
-        writeNested(member, 5, (address) =>
-          writeString(address, 1, host)
-            .uint32(2 << 3)
-            .uint32(port),
-        )
-      })
-      return finish(cluster)
-    },
+    clusterInfo: (): Buffer => encodeClusterInfo({ instanceId, ...endPoint(), nowMs: Date.now() }),
   }
 }

@@ -4,6 +4,7 @@ import type { Direction, Row } from '../pages.ts'
 import { decodeRecord, type Recorded, tombstoneRevision } from '../record.ts'
 import type { Store } from '../store.ts'
 import { headToRead, youngEnough } from '../visible.ts'
+import { parseExactly } from './exact-json.ts'
 
 export const allStream = '$all'
 
@@ -86,11 +87,11 @@ export const readPage = (store: Store, streamName: string, request: PageRequest)
 }
 
 /** As JSON where it is; else as text, or in base64 when it never claimed to be JSON. */
-const value = (isJson: boolean, bytes: Buffer): unknown => {
+export const value = (isJson: boolean, bytes: Buffer): unknown => {
   if (bytes.length === 0) return null
   if (!isJson) return bytes.toString('base64')
   try {
-    return JSON.parse(bytes.toString('utf8'))
+    return parseExactly(bytes.toString('utf8'))
   } catch {
     return bytes.toString('utf8')
   }

@@ -5,7 +5,7 @@ import { Refused, refusalMessage } from '../errors.ts'
 import type { Expected, ProposedEvent } from '../messages.ts'
 import type { Store } from '../store.ts'
 import type { Outcome } from '../writer.ts'
-import { type Answer, type Asked, json, refusal } from './http.ts'
+import { type Answer, type Asked, checkAccess, json, refusal } from './http.ts'
 import { allStream, eventJson, type PageOfEvents, type PageRequest, readPage } from './page-of-events.ts'
 
 const pageEventsDefault = 20
@@ -108,7 +108,7 @@ const wholeNumber = (name: string, given: string): number => {
 }
 
 /** Newest first from the end, unless the query says otherwise. */
-const pageRequest = (query: URLSearchParams): PageRequest => {
+export const pageRequest = (query: URLSearchParams): PageRequest => {
   const from = query.get('from') ?? 'end'
   const direction = query.get('direction') ?? 'backwards'
   if (direction !== 'forwards' && direction !== 'backwards') {
@@ -123,7 +123,7 @@ const pageRequest = (query: URLSearchParams): PageRequest => {
 }
 
 /** @throws a refusal: 404 when there is no such stream, 410 when it was deleted for good */
-const readShown = (store: Store, streamName: string, request: PageRequest): PageOfEvents => {
+export const readShown = (store: Store, streamName: string, request: PageRequest): PageOfEvents => {
   try {
     const page = readPage(store, streamName, request)
     if (page) return page
@@ -155,7 +155,11 @@ export const routeStreams =
   (asked: Asked): Answer | undefined | Promise<Answer> => {
     const [root, streamName = '', number, ...more] = asked.path
     if (root !== 'streams' || streamName === '' || more.length > 0) return undefined
-    if (asked.method === 'POST') return number === undefined ? append(store, streamName, asked) : undefined
+    if (asked.method === 'POST') {
+      checkAccess(asked, 'write', streamName)
+      return number === undefined ? append(store, streamName, asked) : undefined
+    }
     if (asked.method !== 'GET' && asked.method !== 'HEAD') return undefined
+    checkAccess(asked, 'read', streamName)
     return number === undefined ? read(store, streamName, asked.query) : readOne(store, streamName, number)
   }

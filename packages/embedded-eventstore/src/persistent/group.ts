@@ -175,12 +175,14 @@ export const openGroup = (store: Store, definition: Definition) => {
     consider(waiting[0])
     return lowest
   }
-  const remember = (isTick: boolean): void => {
+  /** Up to where everything is done with. */
+  const done = () => {
     const lowest = unfinished()
-    const done = lowest
-      ? { place: (lowest.place ?? 0) - 1, count: lowest.sequence - 1 }
-      : { place: readTo, count: sequence }
-    checkpoint.offer(done.place, done.count, isTick)
+    return lowest ? { place: (lowest.place ?? 0) - 1, count: lowest.sequence - 1 } : { place: readTo, count: sequence }
+  }
+  const remember = (isTick: boolean): void => {
+    const { place, count } = done()
+    checkpoint.offer(place, count, isTick)
   }
 
   const finished = (found: Sent): void => {
@@ -249,6 +251,8 @@ export const openGroup = (store: Store, definition: Definition) => {
       unwatch()
       for (const consumer of consumers) consumer.drop()
     },
+    /** How many events lie between what is done with and the end; of `$all` all are counted, wanted or not. */
+    lag: (): number => Math.max(0, source.end() - done().place),
     /** What there is to know about it. */
     look: () => ({
       status: isLive && waiting.length === 0 ? 'Live' : 'Behind',

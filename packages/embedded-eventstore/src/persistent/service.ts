@@ -4,6 +4,7 @@ import { type BatchCall, type Calls, fail } from '../calls.ts'
 import { failureOf } from '../errors.ts'
 import { method } from '../method.ts'
 import { encodeReadEvent } from '../record.ts'
+import type { Caller, Guard } from '../security/guard.ts'
 import type { Store } from '../store.ts'
 import { headToRead } from '../visible.ts'
 import { maximumSubscribersReached, persistentSubscriptionDropped } from './errors.ts'
@@ -26,14 +27,15 @@ import { createStatistics } from './statistics.ts'
 export const persistentSubscriptions = 'event_store.client.persistent_subscriptions.PersistentSubscriptions'
 
 const nothing = Buffer.alloc(0)
+const connect = 'connect to persistent subscriptions'
 
 /** An answer that may take a write. */
 const unary =
-  (answer: (request: Buffer) => Promise<Buffer> | Buffer) =>
+  (guard: Guard, answer: (request: Buffer, caller: Caller) => Promise<Buffer> | Buffer) =>
   (call: ServerUnaryCall<Buffer, Buffer>, reply: sendUnaryData<Buffer>): void => {
     void (async () => {
       try {
-        reply(null, await answer(call.request))
+        reply(null, await answer(call.request, guard.callerOf(call)))
       } catch (error) {
         reply(failureOf(error))
       }
@@ -44,7 +46,7 @@ type Subscribe = Extract<ConsumerRequest, { kind: 'subscribe' }>
 
 const idsOf = (ids: readonly Buffer[]): string[] => ids.map((id) => id.toString('latin1'))
 
-const join = (call: BatchCall, group: Group, request: Subscribe): Consumer => {
+const join = (call: BatchCall, caller: Caller, group: Group, request: Subscribe): Consumer => {
   const { bufferSize, idsAs } = request
   if (group.isFull()) throw maximumSubscribersReached(request)
   const [connectionName = ''] = call.metadata.get('connection-name')
@@ -52,7 +54,7 @@ const join = (call: BatchCall, group: Group, request: Subscribe): Consumer => {
   const consumer: Consumer = {
     name: String(connectionName),
     from: call.getPeer(),
-    userName: 'anonymous',
+    userName: caller.user?.name ?? 'anonymous',
     bufferSize,
     inFlight,
     statistics: createStatistics(),
@@ -68,18 +70,22 @@ const join = (call: BatchCall, group: Group, request: Subscribe): Consumer => {
 }
 
 const serveConsumer =
-  (store: Store, groups: Groups, calls: Calls) =>
+  (store: Store, groups: Groups, calls: Calls, guard: Guard) =>
   (call: BatchCall): void => {
+    const caller = guard.callerOf(call)
+    let unwatch = (): void => {}
     let joined: { group: Group; consumer: Consumer } | undefined
     const forget = calls.add((failed) => fail(call, failed))
 
     const take = (request: ConsumerRequest): void => {
       if (request.kind === 'subscribe') {
         if (joined) throw new Error('A consumer says once who it is, first.')
+        caller.check(connect, request.streamName)
         const group = groups.find(request.streamName, request.groupName)
         // One that was deleted for good hands out nothing any more.
         if (request.streamName !== '$all') headToRead(store, request.streamName)
-        joined = { group, consumer: join(call, group, request) }
+        joined = { group, consumer: join(call, caller, group, request) }
+        unwatch = caller.watch(connect, request.streamName, (denied) => fail(call, denied))
         return
       }
       if (!joined) throw new Error('The first message says who subscribes.')
@@ -90,6 +96,7 @@ const serveConsumer =
 
     const over = (): void => {
       forget()
+      unwatch()
       joined?.group.leave(joined.consumer)
     }
     call.on('data', (bytes: Buffer) => {
@@ -109,8 +116,19 @@ const serveConsumer =
 const path = (name: string): string => `/${persistentSubscriptions}/${name}`
 
 /** Answers how to end it. */
-export const addPersistentSubscriptions = (server: Server, store: Store, calls: Calls): Groups => {
+export const addPersistentSubscriptions = (server: Server, store: Store, calls: Calls, guard: Guard): Groups => {
   const groups = openGroups(store)
+  /** For those who may change what others consume. */
+  const managing = (answer: (request: Buffer) => Promise<Buffer> | Buffer) =>
+    unary(guard, (request, caller) => {
+      caller.check('manage persistent subscriptions')
+      return answer(request)
+    })
+  const describing = (answer: (request: Buffer) => Buffer) =>
+    unary(guard, (request, caller) => {
+      caller.check('describe persistent subscriptions')
+      return answer(request)
+    })
   server.addService(
     {
       create: method(path('Create'), false, false),
@@ -123,34 +141,34 @@ export const addPersistentSubscriptions = (server: Server, store: Store, calls: 
       restartSubsystem: method(path('RestartSubsystem'), false, false),
     },
     {
-      create: unary(async (request) => {
+      create: managing(async (request) => {
         await groups.create(decodeDefinition(request))
         return nothing
       }),
-      update: unary(async (request) => {
+      update: managing(async (request) => {
         await groups.update(decodeDefinition(request))
         return nothing
       }),
-      delete: unary(async (request) => {
+      delete: managing(async (request) => {
         const { streamName, groupName } = decodeGroupName(request, deleteFields)
         await groups.remove(streamName, groupName)
         return nothing
       }),
-      read: serveConsumer(store, groups, calls),
-      getInfo: unary((request) => {
+      read: serveConsumer(store, groups, calls, guard),
+      getInfo: describing((request) => {
         const { streamName, groupName } = decodeGroupName(request, infoFields)
         return encodeInfo(groups.find(streamName, groupName))
       }),
-      replayParked: unary(async (request) => {
+      replayParked: managing(async (request) => {
         const { streamName, groupName, stopAt } = decodeReplay(request)
         await groups.find(streamName, groupName).replayParked(stopAt)
         return nothing
       }),
-      list: unary((request) => {
+      list: describing((request) => {
         const streamName = decodeList(request)
         return encodeList(streamName === undefined ? groups.all() : groups.ofStream(streamName))
       }),
-      restartSubsystem: unary(() => {
+      restartSubsystem: managing(() => {
         groups.restart()
         return nothing
       }),

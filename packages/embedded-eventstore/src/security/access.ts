@@ -1,0 +1,85 @@
+// Decides who may do what (§2.10): by the access lists of streams, by their defaults, by groups.
+import type { StreamAcl } from '../stream-metadata.ts'
+import { isMetastream, originalOf } from '../stream-metadata.ts'
+import type { User } from './users.ts'
+
+/** The first three are of a stream; `read` is of `$all` as well. */
+export type Action =
+  | 'read'
+  | 'write'
+  | 'delete'
+  | 'connect to persistent subscriptions'
+  | 'manage persistent subscriptions'
+  | 'describe persistent subscriptions'
+  | 'use projections'
+  | 'manage projections'
+  | 'shut down'
+
+/** What `$settings` says of streams without a list of their own. */
+export type DefaultAcls = { readonly userStreams: StreamAcl; readonly systemStreams: StreamAcl }
+
+/** A stream's own list, and the defaults, as they are at the moment. */
+export type Acls = { of: (streamName: string) => StreamAcl | undefined; defaults: () => DefaultAcls }
+
+const everybody = '$all'
+const admins = '$admins'
+const operators = '$ops'
+
+const builtIn = (role: string): Required<StreamAcl> => ({
+  read: [role],
+  write: [role],
+  delete: [role],
+  metaRead: [role],
+  metaWrite: [role],
+})
+const builtInOfUserStreams = builtIn(everybody)
+const builtInOfSystemStreams = builtIn(admins)
+
+// A name counts as a group of one.
+const isIn = (user: User, role: string): boolean => user.name === role || user.groups.includes(role)
+
+const mayOnStream = (user: User, action: 'read' | 'write' | 'delete', streamName: string, acls: Acls): boolean => {
+  if (isMetastream(streamName)) {
+    // Metadata goes with its stream; it cannot be deleted by itself.
+    return (
+      action !== 'delete' && mayBy(user, action === 'read' ? 'metaRead' : 'metaWrite', originalOf(streamName), acls)
+    )
+  }
+  return mayBy(user, action, streamName, acls)
+}
+
+const mayBy = (user: User, list: keyof StreamAcl, streamName: string, acls: Acls): boolean => {
+  // $all is what was written to streams: nobody writes or deletes it itself.
+  if (streamName === '$all' && (list === 'write' || list === 'delete')) return false
+  if (isIn(user, admins)) return true
+  const isSystem = streamName.startsWith('$')
+  const { userStreams, systemStreams } = acls.defaults()
+  const roles =
+    acls.of(streamName)?.[list] ??
+    (isSystem ? systemStreams : userStreams)[list] ??
+    (isSystem ? builtInOfSystemStreams : builtInOfUserStreams)[list]
+  return roles.some((role) => role === everybody || isIn(user, role))
+}
+
+/**
+ * Who did not say who they are may do nothing of this; what everybody may do (asking what is served, gossip) is not asked here.
+ * @param streamName the stream that is meant; `$all` for a persistent subscription to it
+ */
+export const may = (user: User | undefined, action: Action, streamName: string, acls: Acls): boolean => {
+  if (!user) return false
+  switch (action) {
+    case 'read':
+    case 'write':
+    case 'delete':
+      return mayOnStream(user, action, streamName, acls)
+    case 'connect to persistent subscriptions':
+      return mayOnStream(user, 'read', streamName, acls)
+    case 'describe persistent subscriptions':
+    case 'use projections':
+      return true
+    case 'manage persistent subscriptions':
+    case 'manage projections':
+    case 'shut down':
+      return isIn(user, operators) || isIn(user, admins)
+  }
+}

@@ -1,0 +1,139 @@
+// Stands before the services: finds who calls, and tells them whether that caller may do what is asked (§2.10).
+import {
+  type Metadata,
+  ServerInterceptingCall,
+  type ServerInterceptor,
+  ServerListenerBuilder,
+  status,
+} from '@grpc/grpc-js'
+import { type Failure, failure, Refused, refusalFailure } from '../errors.ts'
+import { decodeRecord } from '../record.ts'
+import type { Store } from '../store.ts'
+import { isMetastream, metastreamOf, originalOf, parseObject, readAcl, type StreamAcl } from '../stream-metadata.ts'
+import { type Acls, type Action, type DefaultAcls, may } from './access.ts'
+import { type SignIn, TooManySignIns, type User } from './users.ts'
+
+export type Caller = {
+  /** Undefined when nobody said who it is. */
+  readonly user: User | undefined
+  /** `streamName` is left out where the action concerns none. */
+  may(action: Action, streamName?: string): boolean
+  /** @throws Refused with access-denied */
+  check(action: Action, streamName?: string): void
+  /** Calls `denied` when `action` is not allowed any more. @returns what ends the watch */
+  watch(action: Action, streamName: string, denied: (failure: Failure) => void): () => void
+}
+
+export type Guard = {
+  /** Of a gRPC call that has passed the interceptors. */
+  callerOf(call: { metadata: Metadata }): Caller
+  interceptors: ServerInterceptor[]
+  /** By the value of an Authorization header; undefined: name or password is wrong. @throws TooManySignIns */
+  signIn(authorization: string | undefined): Promise<Caller | undefined>
+}
+
+const accessDenied = (): Failure => refusalFailure({ kind: 'access denied' })
+
+const anybody: Caller = { user: undefined, may: () => true, check: () => {}, watch: () => () => {} }
+
+/** Without TLS everybody may do everything. */
+export const openGuard: Guard = {
+  callerOf: () => anybody,
+  interceptors: [],
+  signIn: async () => anybody,
+}
+
+const settingsStream = '$settings'
+
+const aclOf = (value: unknown): StreamAcl => {
+  try {
+    return readAcl(value) ?? {}
+  } catch {
+    return {}
+  }
+}
+
+const createAcls = ({ names, pages }: Store): Acls => {
+  let revision = -1
+  let defaults: DefaultAcls = { userStreams: {}, systemStreams: {} }
+  return {
+    of: (streamName) => names.head(streamName).metadata.acl,
+    defaults: () => {
+      const head = names.head(settingsStream)
+      if (head.revision === revision) return defaults
+      revision = head.revision
+      const row = head.stream === undefined ? undefined : pages.atRevision(head.stream, revision)
+      const settings = row ? parseObject(decodeRecord(row[4]).data) : undefined
+      defaults = {
+        userStreams: aclOf(settings?.$userStreamAcl),
+        systemStreams: aclOf(settings?.$systemStreamAcl),
+      }
+      return defaults
+    },
+  }
+}
+
+export const createGuard = (store: Store, signIn: SignIn): Guard => {
+  const acls = createAcls(store)
+  const callers = new WeakMap<Metadata, Caller>()
+
+  const createCaller = (user: User | undefined): Caller => {
+    const mayNow: Caller['may'] = (action, streamName = '') => may(user, action, streamName, acls)
+    return {
+      user,
+      may: mayNow,
+      check: (action, streamName) => {
+        if (!mayNow(action, streamName)) throw new Refused(accessDenied())
+      },
+      watch: (action, streamName, denied) => {
+        const again = (): void => {
+          if (!mayNow(action, streamName)) denied(accessDenied())
+        }
+        const original = isMetastream(streamName) ? originalOf(streamName) : streamName
+        const unwatch = [metastreamOf(original), settingsStream].map((name) => store.watchStream(name, again))
+        return () => {
+          for (const end of unwatch) end()
+        }
+      },
+    }
+  }
+  const anonymous = createCaller(undefined)
+
+  const signedIn: Guard['signIn'] = async (authorization) => {
+    if (authorization === undefined) return anonymous
+    const user = await signIn(authorization)
+    return user && createCaller(user)
+  }
+
+  const refuse = (call: { sendStatus(status: Failure): void }, error: unknown): void =>
+    call.sendStatus(
+      error instanceof TooManySignIns
+        ? failure(status.UNAVAILABLE, error.message)
+        : failure(status.UNAUTHENTICATED, 'The credentials are wrong.'),
+    )
+
+  // Once a call, before its handler sees it.
+  const interceptor: ServerInterceptor = (_, call) =>
+    new ServerInterceptingCall(call, {
+      start: (next) => {
+        const listener = new ServerListenerBuilder().withOnReceiveMetadata((metadata, go) => {
+          const [authorization] = metadata.get('authorization')
+          signedIn(authorization?.toString()).then(
+            (caller) => {
+              if (!caller) return refuse(call, undefined)
+              callers.set(metadata, caller)
+              return go(metadata)
+            },
+            (error: unknown) => refuse(call, error),
+          )
+        })
+        next(listener.build())
+      },
+    })
+
+  return {
+    callerOf: ({ metadata }) => callers.get(metadata) ?? anonymous,
+    interceptors: [interceptor],
+    signIn: signedIn,
+  }
+}
