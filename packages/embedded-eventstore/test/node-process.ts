@@ -3,6 +3,7 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
+import { onTestFinished } from 'vitest'
 
 const main = fileURLToPath(new URL('../src/main.ts', import.meta.url))
 
@@ -17,17 +18,20 @@ export type NodeProcess = {
 }
 
 /**
- * Starts it on any free port.
+ * Starts it on any free port, for the test that runs.
  * @param command what runs Node.js, instead of Node.js itself
  * @throws what it wrote to stderr, when it ends instead of listening
  */
 export const startNode = async (
   directory: string,
-  { command = [process.execPath], port = 0 }: { command?: string[]; port?: number } = {},
+  { command = [process.execPath] }: { command?: string[] } = {},
 ): Promise<NodeProcess> => {
   const [program = '', ...before] = command
-  const child = spawn(program, [...before, main, '--port', String(port), '--directory', directory], {
+  const child = spawn(program, [...before, main, '--port', '0', '--directory', directory], {
     stdio: ['ignore', 'pipe', 'pipe'],
+  })
+  onTestFinished(() => {
+    child.kill('SIGKILL')
   })
   let said = ''
   child.stderr.setEncoding('utf8').on('data', (text: string) => {
