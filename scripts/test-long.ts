@@ -6,12 +6,20 @@ const malformedRequests = 10_000
 /** Of each of 16. */
 const writerEvents = 12_500
 const soakMinutes = 30
+/** Of concurrent clients of the embedded event store. */
+const historyRounds = 200
 
-const files = ['scripts/test/chaos.test.ts', 'scripts/test/malformed', 'packages/read-models/test/every-event']
+const files = [
+  'scripts/test/chaos.test.ts',
+  'scripts/test/malformed',
+  'packages/read-models/test/every-event',
+  'packages/embedded-eventstore/test/history.test',
+]
 const env = {
   CHAOS_ROUNDS: String(chaosRounds),
   MALFORMED_REQUESTS: String(malformedRequests),
   WRITER_EVENTS: String(writerEvents),
+  HISTORY_ROUNDS: String(historyRounds),
   ...process.env,
 }
 const run = (command: string, ...args: string[]): number =>

@@ -5,7 +5,7 @@ import { connect, createServer, type Socket } from 'node:net'
 import { dirname, join, resolve } from 'node:path'
 import { createInterface } from 'node:readline'
 import Sqlite from 'better-sqlite3'
-import { type Database, fileName, openDatabase } from './database.ts'
+import { closeDatabase, type Database, fileName, openDatabase } from './database.ts'
 
 /** Between two of these appends are served. */
 const pagesAtOnce = 1_000
@@ -88,7 +88,7 @@ const copyStopped = async (directory: string, file: string): Promise<void> => {
   try {
     await copyTo(database, file)
   } finally {
-    database.close()
+    closeDatabase(database)
   }
 }
 

@@ -1,7 +1,10 @@
 // Opens the SQLite database that holds the events, for this process alone.
-import { mkdirSync } from 'node:fs'
+import { existsSync, mkdirSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import Sqlite from 'better-sqlite3'
+import { Damaged } from './damaged.ts'
+import { breakSeal, checkedBytesMax, checkSeal, closeSealed } from './seal.ts'
+import { walDamage } from './wal-damage.ts'
 
 export type Database = Sqlite.Database
 
@@ -33,10 +36,36 @@ const schema = `
   PRAGMA user_version = ${schemaVersion};
 `
 
-const isBusy = (error: unknown): boolean =>
-  error instanceof Sqlite.SqliteError && (error.code.startsWith('SQLITE_BUSY') || error.code === 'SQLITE_LOCKED')
+const hasCode = (error: unknown, ...codes: string[]): boolean =>
+  error instanceof Sqlite.SqliteError && codes.some((code) => error.code.startsWith(code))
+const isBusy = (error: unknown): boolean => hasCode(error, 'SQLITE_BUSY', 'SQLITE_LOCKED')
 
-const prepare = (database: Database, place: string, flush: boolean): void => {
+// Before SQLite looks: it would take the log for shorter than it is, and overwrite the rest.
+const refuseDamagedLog = (place: string): void => {
+  if (walDamage(place) === undefined) return
+  // A log that another process writes at this moment may look like that; it holds the lock.
+  const look = new Sqlite(place, { readonly: true, timeout: 0 })
+  try {
+    look.pragma('user_version')
+  } catch (error) {
+    if (isBusy(error)) throw error
+  } finally {
+    look.close()
+  }
+  // Now that nobody writes it, it stays as it is.
+  const still = walDamage(place)
+  if (still !== undefined) throw new Damaged(place, still)
+}
+
+const checkStructure = (database: Database, place: string): void => {
+  if (statSync(place).size > checkedBytesMax) return
+  const found = database.pragma('quick_check(1)', { simple: true })
+  if (found !== 'ok') throw new Damaged(place, String(found).replaceAll('\n', ' '))
+}
+
+type Opening = { readonly flush: boolean; readonly isWhole: boolean }
+
+const prepare = (database: Database, place: string, { flush, isWhole }: Opening): void => {
   // Exclusive before the first access: the lock is the kernel's, so it ends with the process however that ends.
   database.pragma('locking_mode = EXCLUSIVE')
   database.pragma('journal_mode = WAL')
@@ -45,6 +74,7 @@ const prepare = (database: Database, place: string, flush: boolean): void => {
   database.pragma(`wal_autocheckpoint = ${walPagesBeforeCheckpoint}`)
   database.pragma(`journal_size_limit = ${walBytesKept}`)
   database.exec('BEGIN IMMEDIATE')
+  if (!database.memory) breakSeal(place)
   const version = database.pragma('user_version', { simple: true })
   if (version === 0) database.exec(schema)
   else if (version !== schemaVersion) {
@@ -53,24 +83,37 @@ const prepare = (database: Database, place: string, flush: boolean): void => {
     )
   }
   database.exec('COMMIT')
+  if (!isWhole) checkStructure(database, place)
 }
 
 /**
  * @param directory undefined: everything is kept in memory
  * @param flush whether a commit waits until it is on the disk itself
+ * @throws when another process uses it, and when it is damaged
  */
 export const openDatabase = (directory: string | undefined, flush = true): Database => {
   if (directory !== undefined) mkdirSync(directory, { recursive: true })
   const place = directory === undefined ? ':memory:' : join(directory, fileName)
-  const database = new Sqlite(place, { timeout: 0 })
+  let database: Database | undefined
   try {
-    prepare(database, place, flush)
+    const isFile = directory !== undefined && existsSync(place)
+    const isWhole = !isFile || checkSeal(place) === 'whole'
+    if (isFile) refuseDamagedLog(place)
+    database = new Sqlite(place, { timeout: 0 })
+    prepare(database, place, { flush, isWhole })
+    return database
   } catch (error) {
-    database.close()
+    database?.close()
     if (isBusy(error)) {
       throw new Error(`Another process uses ${place}. One folder serves one embedded-eventstore at a time.`)
     }
+    if (hasCode(error, 'SQLITE_CORRUPT', 'SQLITE_NOTADB')) throw new Damaged(place, (error as Error).message)
     throw error
   }
-  return database
+}
+
+/** So that whatever changes in the file until it is opened again is found. */
+export const closeDatabase = (database: Database): void => {
+  if (database.memory) database.close()
+  else closeSealed(database)
 }

@@ -1,6 +1,6 @@
 // Keeps the events: writes everything that has arrived in one transaction, and answers only after it is on disk.
 import { serveBackups } from './backup.ts'
-import { openDatabase } from './database.ts'
+import { closeDatabase, openDatabase } from './database.ts'
 import { openNames } from './names.ts'
 import { openPages } from './pages.ts'
 import { createWatchers } from './watchers.ts'
@@ -121,7 +121,7 @@ export const openStore = (directory: string | undefined, toDisk = true) => {
     },
     close: (): void => {
       backups?.close()
-      database.close()
+      closeDatabase(database)
     },
   }
 }

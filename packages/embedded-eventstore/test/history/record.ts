@@ -1,0 +1,123 @@
+// One round: several clients at once, subscribers beside them, the node killed in between; what each of them was told.
+import { randomUUID } from 'node:crypto'
+import { EventStoreDBClient, START, StreamDeletedError, streamNameFilter } from '@eventstore/db-client'
+import { vi } from 'vitest'
+import { chanceFrom } from './chance.ts'
+import { type Event, type History, metastreamOf, type Operation, type Outcome, type Subscription } from './history.ts'
+import { eventOf, perform, readLog } from './perform.ts'
+import { type Ask, createAsks } from './requests.ts'
+
+const workers = 8
+const streamsOfRound = 4
+const lastSeenMsMax = 20_000
+
+/** How the store is reached; `kill` is undefined where it cannot be. */
+export type Served = { readonly connectionString: string; readonly kill: (() => Promise<void>) | undefined }
+
+export type Round = {
+  readonly seed: number
+  /** A further call serves what an earlier one did. */
+  readonly serve: () => Promise<Served>
+  /** How often the node is killed. */
+  readonly kills: number
+  /** In each of its lives, of all clients together. */
+  readonly operations: number
+}
+
+type Subscriber = Omit<Subscription, 'seen'> & { seen: Event[]; isFiltered: boolean; isOver: boolean }
+
+const subscriber = (name: string, stream: string | undefined, isFiltered = false): Subscriber => ({
+  name,
+  stream,
+  seen: [],
+  isFiltered,
+  isOver: false,
+})
+
+export const record = async ({ seed, serve, kills, operations: operationsOfLife }: Round): Promise<History> => {
+  const chance = chanceFrom(seed)
+  const prefix = `history${randomUUID().replaceAll('-', '')}-`
+  const streams = Array.from({ length: streamsOfRound }, (_, number) => `${prefix}${number}`)
+  const isWanted = ({ stream }: Event) => stream.startsWith(prefix) || stream.startsWith(metastreamOf(prefix))
+  const asks = createAsks(streams, chance)
+  const operations: Operation[] = []
+  const subscribers = [
+    subscriber('$all', undefined),
+    subscriber('$all, filtered', undefined, true),
+    ...streams.map((stream) => subscriber(stream, stream)),
+  ]
+  let clock = 0
+  let log: Event[] = []
+
+  const follow = (client: EventStoreDBClient, following: Subscriber): void => {
+    const { stream, seen, isFiltered } = following
+    const last = seen.at(-1)
+    const fromPosition = last ? { commit: last.position, prepare: last.position } : START
+    const filter = { filter: streamNameFilter({ prefixes: [prefix, metastreamOf(prefix)] }) }
+    const subscription =
+      stream === undefined
+        ? client.subscribeToAll({ fromPosition, ...(isFiltered ? filter : {}) })
+        : client.subscribeToStream(stream, { fromRevision: last?.revision ?? START })
+    subscription.on('data', ({ event }) => {
+      const found = event && eventOf(event)
+      if (found && isWanted(found)) seen.push(found)
+    })
+    subscription.on('error', (error) => {
+      // Nothing comes after a tombstone; every other end is that of the node, and it is followed again in its next life.
+      if (error instanceof StreamDeletedError) following.isOver = true
+    })
+  }
+
+  const live = async (isLast: boolean): Promise<void> => {
+    const { connectionString, kill } = await serve()
+    const clients = [0, 1, 2].map(() => EventStoreDBClient.connectionString(connectionString))
+    const clientOf = (number: number) => clients[number % clients.length] as EventStoreDBClient
+    for (const each of subscribers) if (!each.isOver) follow(clientOf(0), each)
+    const { promise: killed, resolve: isKilled } = Promise.withResolvers<Outcome>()
+    let isDead = false
+
+    const ask = async (asked: Ask, worker: number): Promise<void> => {
+      const began = ++clock
+      const asking = perform(clientOf(worker), asked, { isClassic: worker % 2 === 0, isWanted })
+      const outcome = await Promise.race([asking, killed])
+      const ended = outcome.kind === 'unknown' ? Number.POSITIVE_INFINITY : ++clock
+      const operation = { ...asked, outcome, began, ended }
+      operations.push(operation)
+      asks.learn(operation)
+    }
+
+    let asked = 0
+    const work = async (worker: number): Promise<void> => {
+      while (!isDead && asked < operationsOfLife) {
+        if (++asked === operationsOfLife && !isLast && kill) {
+          isDead = true
+          await kill()
+          isKilled({ kind: 'unknown', reason: 'The node was killed.' })
+          return
+        }
+        await ask(asks.next(), worker)
+      }
+    }
+    await Promise.all(Array.from({ length: workers }, (_, worker) => work(worker)))
+
+    if (isLast) {
+      // Something that everybody is still to see, unless there can be nothing more.
+      for (const stream of streams) await ask(asks.append(stream), 0)
+      log = await readLog(clientOf(1), isWanted)
+      const isBehind = ({ stream, seen, isOver }: Subscriber) => {
+        const last = log.findLast((event) => stream === undefined || event.stream === stream)
+        return !isOver && seen.at(-1)?.position !== last?.position
+      }
+      const areAllThere = () => !subscribers.some(isBehind)
+      // What a subscriber never sees is for the checker to say.
+      await vi.waitUntil(areAllThere, { timeout: lastSeenMsMax }).catch(() => undefined)
+    }
+    for (const client of clients) client.dispose().catch(() => undefined)
+  }
+
+  for (let life = 0; life <= kills; life++) {
+    if (life > 0) subscribers.push(subscriber(`$all, from the start in life ${life}`, undefined))
+    await live(life === kills)
+  }
+  return { operations, subscriptions: subscribers, log }
+}

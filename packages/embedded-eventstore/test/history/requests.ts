@@ -1,0 +1,72 @@
+// Chooses what a client asks next: mostly what succeeds, often what is refused, and again and again what was asked before.
+import { randomUUID } from 'node:crypto'
+import type { Chance } from './chance.ts'
+import type { Expected, Operation, Request } from './history.ts'
+
+const eventsMax = 4
+const countMax = 40
+const aheadMax = 3
+
+/** What is asked of which stream. */
+export type Ask = { readonly stream: string; readonly request: Request }
+
+export const createAsks = (streams: readonly string[], { fraction, between, pick }: Chance) => {
+  const appends: { ask: Ask & { request: Request & { kind: 'append' } }; isUnknown: boolean }[] = []
+  /** The last revision that anybody was told, and a position of $all. */
+  const revisions = new Map<string, bigint>()
+  let position = 0n
+
+  const revisionOf = (stream: string): bigint => revisions.get(stream) ?? -1n
+  const anyRevision = (stream: string): bigint => BigInt(between(0, Number(revisionOf(stream)) + aheadMax))
+
+  const exact = (stream: string): Expected => (revisionOf(stream) < 0n ? 'no_stream' : revisionOf(stream))
+  const expectedOf = (stream: string): Expected => {
+    const chosen = fraction()
+    if (chosen < 0.4) return exact(stream)
+    if (chosen < 0.7) return 'any'
+    if (chosen < 0.8) return 'no_stream'
+    return chosen < 0.9 ? 'stream_exists' : anyRevision(stream)
+  }
+
+  const append = (stream: string): Ask => {
+    const ids = Array.from({ length: between(1, eventsMax) }, () => randomUUID())
+    const request = { kind: 'append', append: appends.length, ids, expected: expectedOf(stream) } as const
+    appends.push({ ask: { stream, request }, isUnknown: false })
+    return { stream, request }
+  }
+
+  const again = (): Ask => {
+    const unknown = appends.filter(({ isUnknown }) => isUnknown)
+    const { ask } = pick(unknown.length > 0 && fraction() < 0.6 ? unknown : appends)
+    if (fraction() < 0.7) return ask
+    return { stream: ask.stream, request: { ...ask.request, expected: expectedOf(ask.stream) } }
+  }
+
+  return {
+    append,
+    next: (): Ask => {
+      const stream = pick(streams)
+      const chosen = fraction()
+      if (chosen < 0.5 || appends.length === 0) return append(stream)
+      if (chosen < 0.68) return again()
+      const count = between(1, countMax)
+      if (chosen < 0.84) {
+        return { stream, request: { kind: 'read', forwards: fraction() < 0.5, from: anyRevision(stream), count } }
+      }
+      if (chosen < 0.93) return { stream, request: { kind: 'read $all', after: position, count } }
+      // The client cannot say `stream_exists` here.
+      const expected = pick<Expected>(['any', exact(stream), exact(stream), 'no_stream', anyRevision(stream)])
+      return { stream, request: { kind: chosen < 0.995 ? 'delete' : 'tombstone', expected } }
+    },
+    /** What is known from now on. */
+    learn: ({ stream, request, outcome }: Operation): void => {
+      if (request.kind === 'append' && outcome.kind === 'unknown') {
+        const sent = appends[request.append]
+        if (sent) sent.isUnknown = true
+      }
+      if (request.kind === 'append' && outcome.kind === 'success') revisions.set(stream, outcome.revision)
+      if (outcome.kind === 'wrong expected version') revisions.set(stream, outcome.actual)
+      if (outcome.kind === 'success' && fraction() < 0.3) position = outcome.position
+    },
+  }
+}
