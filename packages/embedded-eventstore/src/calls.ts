@@ -1,9 +1,12 @@
 // Keeps track of the calls that are open, so that stopping can end them, and lets a sender wait for a slow reader.
+
+import type { Writable } from 'node:stream'
 import { setImmediate } from 'node:timers/promises'
-import type { ServerDuplexStream, ServerWritableStream } from '@grpc/grpc-js'
+import type { ServerDuplexStream } from '@grpc/grpc-js'
 import type { Failure } from './errors.ts'
 
-export type ReadCall = ServerWritableStream<Buffer, Buffer>
+/** Takes messages; an 'error' event ends it with a failure. */
+export type ReadCall = Writable & { readonly cancelled: boolean }
 export type BatchCall = ServerDuplexStream<Buffer, Buffer>
 
 export type Calls = ReturnType<typeof createCalls>

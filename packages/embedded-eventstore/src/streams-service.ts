@@ -1,12 +1,13 @@
 // The services of the node as grpc-js serves them.
-import type { Server, ServerUnaryCall, sendUnaryData } from '@grpc/grpc-js'
+import type { Server, ServerUnaryCall, ServerWritableStream, sendUnaryData } from '@grpc/grpc-js'
 import { serveAppend } from './append.ts'
 import { serveBatchAppend } from './batch-append.ts'
-import { type Calls, fail, type ReadCall } from './calls.ts'
+import { type Calls, fail } from './calls.ts'
 import { serveDelete } from './delete.ts'
 import { type Failure, failureOf } from './errors.ts'
 import { gossip, operations, reportedVersion } from './front/node.ts'
 import { method } from './method.ts'
+import { packing } from './packing.ts'
 import type { Groups } from './persistent/groups.ts'
 import { addPersistentSubscriptions, persistentSubscriptions } from './persistent/service.ts'
 import { readAll, readStream } from './read.ts'
@@ -38,14 +39,15 @@ const supportedMethods: SupportedMethod[] = [
 
 const serveRead =
   (store: Store, calls: Calls, guard: Guard) =>
-  async (call: ReadCall): Promise<void> => {
+  async (asked: ServerWritableStream<Buffer, Buffer>): Promise<void> => {
+    const call = packing(asked)
     const end = (failed: Failure): void => fail(call, failed)
     const forget = calls.add(end)
     let unwatch = (): void => {}
     try {
-      const caller = guard.callerOf(call)
+      const caller = guard.callerOf(asked)
       const mayRead = (streamName: string): boolean => caller.may('read', streamName)
-      const request = { ...decodeReadRequest(call.request), mayRead }
+      const request = { ...decodeReadRequest(asked.request), mayRead }
       const streamName = request.source.kind === 'stream' ? request.source.streamName : '$all'
       caller.check('read', streamName)
       if (request.count === undefined) {

@@ -102,6 +102,18 @@ test('§2.9 what was appended is what is read: JSON, bytes, metadata, and time',
   expect(created >= before && created <= Date.now()).toBe(true)
 })
 
+test('messages of every size arrive whole and in order, though many go in one write', async () => {
+  const stream = newStream()
+  const sizes = Array.from({ length: 300 }, (_, at) => (at % 50 === 7 ? 300_000 : at % 7 === 0 ? 66_000 : at))
+  for (const [at, size] of sizes.entries())
+    await used.client.appendToStream(stream, binaryEvent({ type: 'Sized', data: Buffer.alloc(size, at) }))
+  const read = (await collect(used.client.readStream(stream))).map(({ event }) =>
+    Buffer.from(event?.data as Uint8Array),
+  )
+  expect(read.map(({ length }) => length)).toEqual(sizes)
+  expect(read.every((data, at) => data.every((byte) => byte === at % 256))).toBe(true)
+})
+
 test('§2.9 ids as text or structured, as the reader asks', async () => {
   const [stream, id] = [newStream(), '12345678-9abc-def0-fedc-ba9876543210']
   await used.client.appendToStream(stream, added(0, id))
