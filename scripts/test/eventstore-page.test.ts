@@ -60,3 +60,26 @@ test('a developer finds a stream, opens an event by keyboard, and sees all event
   expect(await width()).toBe(smallestWidth)
   expect(troubles).toEqual([])
 })
+
+test('with TLS the browser signs in, and sees what that user may read, live', async () => {
+  const users = [{ name: 'bob', password: 'secret word' }]
+  const secure = await start({ memory: true, tlsSelfSigned: true, users })
+  const address = `https://localhost:${secure.port}`
+  const httpCredentials = { username: 'bob', password: 'secret word' }
+  const context = await browser.newContext({ ignoreHTTPSErrors: true, httpCredentials })
+  const placed = (type: string) => {
+    const headers = { 'content-type': 'application/json', 'es-eventtype': type }
+    return context.request.post(`${address}/streams/order-1`, { headers, data: {} })
+  }
+  expect((await placed('Placed')).status()).toBe(201)
+  const page = await context.newPage()
+  await page.goto(address)
+  await page.getByRole('link', { name: 'order-1' }).click()
+  await page.locator('li', { hasText: 'Placed' }).waitFor()
+  await placed('Shipped')
+  await page.locator('li', { hasText: 'Shipped' }).waitFor()
+  await page.getByRole('link', { name: 'All events' }).click()
+  await page.getByText('bob may not do this.').waitFor()
+  await context.close()
+  await secure.stop()
+})

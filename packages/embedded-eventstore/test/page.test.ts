@@ -74,6 +74,26 @@ test('numbers keep their digits; a link leads to what it means', async () => {
   expect((await page(browse(`${stream}-links`))).body).toContain(`>0@${stream}</a>`)
 })
 
+test('data that is nested without end, broken or binary is shown as it is, beside the others', async () => {
+  const stream = newStream()
+  const post = (body: string, type: string) =>
+    fetch(address(`streams/${stream}`), {
+      method: 'POST',
+      body,
+      headers: { 'es-eventtype': 'T', 'content-type': type },
+    })
+  await post(`${'['.repeat(100_000)}${']'.repeat(100_000)}`, 'application/json')
+  await post('{"broken":', 'application/json')
+  await post('binary', 'application/octet-stream')
+  await post('"text"', 'application/json')
+  const { body, status } = await page(browse(stream))
+  expect(status).toBe(200)
+  expect(body).toContain('of 200000 characters')
+  expect(body).toContain('{&quot;broken&quot;:')
+  expect(body).toContain(Buffer.from('binary').toString('base64'))
+  expect((await fetch(address(`streams/${stream}`))).status).toBe(200)
+})
+
 test('persistent subscriptions with their lag', async () => {
   const stream = newStream()
   await used.client.appendToStream(stream, many(3))

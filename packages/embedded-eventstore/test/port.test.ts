@@ -71,31 +71,36 @@ test('HTTP/2 whose preface comes byte by byte is served; garbage after it ends t
 let port: Port | undefined
 afterEach(() => port?.destroyAll())
 
-const openShortly = async (route: Route = () => undefined): Promise<(allowHalfOpen?: boolean) => Socket> => {
-  const times = { headersMs: 60, requestMs: 120, idleMs: 400, keepAliveMs: 60, checkEveryMs: 20 }
+const open = async (route: Route, firstBytesMs?: number): Promise<(allowHalfOpen?: boolean) => Socket> => {
+  const times = { headersMs: 500, requestMs: 1_000, idleMs: 1_500, keepAliveMs: 200, checkEveryMs: 50 }
   const http = createHttp(route, openGuard, () => true, times)
   const serve = { http1: http.take, http2: () => expect.unreachable() }
-  port = await openPort({ host: '127.0.0.1', port: 0, serve, tls: undefined, firstBytesMs: 50 })
+  port = await openPort({ host: '127.0.0.1', port: 0, serve, tls: undefined, ...(firstBytesMs && { firstBytesMs }) })
   const { number } = port
   return (allowHalfOpen = false) => connect({ port: number, host: '127.0.0.1', allowHalfOpen })
 }
 
 test('who says nothing, or not enough to tell, is ended in time', async () => {
-  const open = await openShortly()
-  expect(await answerTo(open())).toBe('')
-  expect(await answerTo(open(), 'PRI * HT')).toBe('')
-  const halfOpen = open(true)
+  const connected = await open(() => undefined, 50)
+  expect(await answerTo(connected())).toBe('')
+  expect(await answerTo(connected(), 'PRI * HT')).toBe('')
+  const halfOpen = connected(true)
   halfOpen.end()
   expect(await answerTo(halfOpen)).toBe('')
 })
 
 test('a request that does not go on is answered 408; a connection on which nothing moves is ended', async () => {
-  const open = await openShortly(({ path }) => (path[0] === 'never' ? new Promise(() => {}) : json({})))
-  expect(await answerTo(open(), 'GET / HTTP/1.1\r\nhost: x\r\nslow: ')).toMatch(/^HTTP\/1\.1 408 /)
-  const body = 'POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 9\r\n\r\n1234'
-  expect(await answerTo(open(), body)).toMatch(/^HTTP\/1\.1 408 /)
-  expect(await answerTo(open(), 'GET / HTTP/1.1\r\nhost: x\r\n\r\n')).toMatch(/^HTTP\/1\.1 200 /)
-  expect(await answerTo(open(), 'GET /never HTTP/1.1\r\nhost: x\r\n\r\n')).toBe('')
+  const connected = await open(({ path }) => (path[0] === 'never' ? new Promise(() => {}) : json({})))
+  const [headers, body, idle, unanswered] = await Promise.all([
+    answerTo(connected(), 'GET / HTTP/1.1\r\nhost: x\r\nslow: '),
+    answerTo(connected(), 'POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 9\r\n\r\n1234'),
+    answerTo(connected(), 'GET / HTTP/1.1\r\nhost: x\r\n\r\n'),
+    answerTo(connected(), 'GET /never HTTP/1.1\r\nhost: x\r\n\r\n'),
+  ])
+  expect(headers).toMatch(/^HTTP\/1\.1 408 /)
+  expect(body).toMatch(/^HTTP\/1\.1 408 /)
+  expect(idle).toMatch(/^HTTP\/1\.1 200 /)
+  expect(unanswered).toBe('')
 })
 
 test('stopping ends silent and idle connections of both protocols, and those that do not go', async () => {

@@ -59,15 +59,20 @@ test('a program with nothing but a connection string and a CA file, by gossip, b
 
 test('a certificate that does not name the advertised host is made anew; a given one is served', async () => {
   const users = [{ name: 'a', password: 'b' }]
-  const first = await start({ directory, memory: false, tlsSelfSigned: true, users })
+  const first = await start({ directory, tlsSelfSigned: true, users })
   await first.stop()
   const named = await start({ directory, tlsSelfSigned: true, users, advertiseHost: 'events.example' })
   await named.stop()
   expect(named.certificate).not.toBe(first.certificate)
+  // As after a crash between the two files.
+  await writeFile(join(directory, 'tls-key.pem'), makeCertificate(['localhost']).key)
+  const again = await start({ directory, tlsSelfSigned: true, users, advertiseHost: 'events.example' })
+  await again.stop()
+  expect(again.certificate).not.toBe(named.certificate)
 
   const files = { tlsCertificate: join(directory, 'tls-certificate.pem'), tlsKey: join(directory, 'tls-key.pem') }
   const given = await start({ memory: true, ...files, users, host: '0.0.0.0' })
-  expect(given.certificate).toBe(named.certificate)
+  expect(given.certificate).toBe(again.certificate)
   await given.stop()
 })
 
@@ -91,12 +96,22 @@ test('HTTPS on the same port: ALPN or not; Basic credentials and access lists co
   expect((await https('/streams/$all', { authorization: authorization('admin') })).status).toBe(200)
 })
 
-test('whoever speaks no TLS, or something else inside it, is ended', async () => {
+test('§2.13 ALPN decides the protocol; whoever speaks no TLS, or something else inside it, is ended', async () => {
   const { port, certificate: ca } = used.store
   const plain = connectPlain(port, 'localhost')
   plain.on('error', () => {})
   plain.write('GET /ping HTTP/1.1\r\nhost: localhost\r\n\r\n')
   await once(plain, 'close')
+
+  const agreedOf = async (ALPNProtocols: string[]): Promise<string | false | null> => {
+    const socket = connect({ port, host: 'localhost', ca, ALPNProtocols })
+    await once(socket, 'secureConnect')
+    socket.destroy()
+    return socket.alpnProtocol
+  }
+  expect(await agreedOf(['h2'])).toBe('h2')
+  expect(await agreedOf(['h2', 'http/1.1'])).toBe('http/1.1')
+  await expect(agreedOf(['h3'])).rejects.toThrow()
 
   const inside = connect({ port, host: 'localhost', ca, ALPNProtocols: ['http/1.1'] })
   inside.write('nonsense\r\n\r\n')

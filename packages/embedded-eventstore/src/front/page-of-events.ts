@@ -86,14 +86,27 @@ export const readPage = (store: Store, streamName: string, request: PageRequest)
   )
 }
 
-/** As JSON where it is; else as text, or in base64 when it never claimed to be JSON. */
+const depthMax = 100
+
+// What stands in strings counts as well: that is quicker, and errs on the safe side.
+const isDeep = (text: string): boolean => {
+  let depth = 0
+  for (const [bracket] of text.matchAll(/[[\]{}]/g)) {
+    depth += bracket === '[' || bracket === '{' ? 1 : -1
+    if (depth > depthMax) return true
+  }
+  return false
+}
+
+/** As JSON where it is, and not nested too deeply to be written; else as text, or in base64 when it never claimed to be JSON. */
 export const value = (isJson: boolean, bytes: Buffer): unknown => {
   if (bytes.length === 0) return null
   if (!isJson) return bytes.toString('base64')
+  const text = bytes.toString('utf8')
   try {
-    return parseExactly(bytes.toString('utf8'))
+    return isDeep(text) ? text : parseExactly(text)
   } catch {
-    return bytes.toString('utf8')
+    return text
   }
 }
 

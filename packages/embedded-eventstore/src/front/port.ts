@@ -57,6 +57,13 @@ const sniff = (socket: Socket, serve: Serve, silent: Set<Socket>, firstBytesMs: 
   socket.on('error', () => socket.destroy())
 }
 
+/**
+ * gRPC clients offer HTTP/2 alone. Browsers and tools offer both, and what they want is served over HTTP/1.1 here.
+ * Undefined: neither, and the handshake fails.
+ */
+const agreed = ({ protocols }: { protocols: string[] }): string | undefined =>
+  ['http/1.1', 'h2'].find((protocol) => protocols.includes(protocol))
+
 const listening = (server: Server, host: string, port: number): Promise<number> =>
   new Promise((resolve, reject) => {
     const refuse = (error: Error): void => reject(new Error(`Cannot listen on ${host}:${port}: ${error.message}`))
@@ -78,7 +85,7 @@ export const openPort = async (options: PortOptions): Promise<Port> => {
           cert: tls.certificate,
           key: tls.key,
           minVersion: 'TLSv1.2',
-          ALPNProtocols: ['h2', 'http/1.1'],
+          ALPNCallback: agreed,
           handshakeTimeout: firstBytesMs,
           noDelay: true,
         },

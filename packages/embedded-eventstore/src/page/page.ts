@@ -88,7 +88,7 @@ export const routePage =
   (store: Store, subscriptions: () => readonly Subscription[]) =>
   (asked: Asked): Answer | undefined => {
     const path = asked.path.join('/')
-    if (asked.method !== 'GET' || (path !== '' && path !== 'browse')) return undefined
+    if ((asked.method !== 'GET' && asked.method !== 'HEAD') || (path !== '' && path !== 'browse')) return undefined
     try {
       return path === '' ? showStreams(store, subscriptions, asked) : showEvents(store, asked)
     } catch (error) {

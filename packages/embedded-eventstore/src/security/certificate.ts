@@ -1,6 +1,6 @@
 // Finds the certificate and key that the node proves itself with: the user's own, or one that it made for itself.
 import { createPrivateKey, X509Certificate } from 'node:crypto'
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { isIP } from 'node:net'
 import { join } from 'node:path'
 import { createSecureContext } from 'node:tls'
@@ -45,9 +45,11 @@ export const selfSigned = (directory: string | undefined, hosts: readonly string
   if (directory === undefined) return { ...makeCertificate(hosts), file: undefined }
   const certificateFile = join(directory, 'tls-certificate.pem')
   const keyFile = join(directory, 'tls-key.pem')
-  if (existsSync(certificateFile) && existsSync(keyFile)) {
+  try {
     const kept = loadCertificate(certificateFile, keyFile)
     if (stillGood(kept.certificate, hosts)) return { ...kept, file: certificateFile }
+  } catch {
+    // There is none, or it was being written when its process ended: nobody trusts that one.
   }
   const made = makeCertificate(hosts)
   mkdirSync(directory, { recursive: true })
