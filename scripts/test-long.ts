@@ -8,18 +8,22 @@ const writerEvents = 12_500
 const soakMinutes = 30
 /** Of concurrent clients of the embedded event store. */
 const historyRounds = 200
+/** Calls and connections that the embedded event store is not to mind. */
+const oddities = 10_000
 
 const files = [
   'scripts/test/chaos.test.ts',
   'scripts/test/malformed',
   'packages/read-models/test/every-event',
   'packages/embedded-eventstore/test/history.test',
+  'packages/embedded-eventstore/test/fuzz',
 ]
 const env = {
   CHAOS_ROUNDS: String(chaosRounds),
   MALFORMED_REQUESTS: String(malformedRequests),
   WRITER_EVENTS: String(writerEvents),
   HISTORY_ROUNDS: String(historyRounds),
+  FUZZ_CASES: String(oddities),
   ...process.env,
 }
 const run = (command: string, ...args: string[]): number =>

@@ -98,7 +98,8 @@ export const openDatabase = (directory: string | undefined, flush = true): Datab
   try {
     const isFile = directory !== undefined && existsSync(place)
     const isWhole = !isFile || checkSeal(place) === 'whole'
-    if (isFile) refuseDamagedLog(place)
+    // What was not flushed may be in any order after a power cut.
+    if (isFile && flush) refuseDamagedLog(place)
     database = new Sqlite(place, { timeout: 0 })
     prepare(database, place, { flush, isWhole })
     return database

@@ -8,6 +8,7 @@ import { createHttp } from './front/http.ts'
 import { createNode } from './front/node.ts'
 import { addNodeServices } from './front/node-services.ts'
 import { openPort } from './front/port.ts'
+import { dropResetCalls } from './front/reset-calls.ts'
 import { routeStreams } from './front/streams.ts'
 import { defaults, type Options, ownHost, reachable, securityOf } from './options.ts'
 import { routePage } from './page/page.ts'
@@ -67,6 +68,7 @@ export const start = async (options: Options = {}): Promise<EmbeddedEventStore> 
     'grpc.keepalive_timeout_ms': keepAliveAnswerMaxMs,
     interceptors: guard.interceptors,
   })
+  dropResetCalls(server)
   const groups = addServices(server, store, calls, guard)
   const { injectConnection } = server.createConnectionInjector(ServerCredentials.createInsecure())
   const ownName = reachable(host, security !== undefined)

@@ -3,7 +3,12 @@ import fc from 'fast-check'
 import { expect } from 'vitest'
 import { unknownField, withExtra } from './values.ts'
 
-export type Entry = { readonly name: string; readonly property: fc.IRawProperty<unknown> }
+export type Entry = {
+  readonly name: string
+  readonly property: fc.IRawProperty<unknown>
+  /** What a client may send; undefined of an answer. */
+  readonly sent?: fc.Arbitrary<Uint8Array>
+}
 
 /** What a decoder is expected to do with a request that says nothing it could serve: to throw. */
 export const refused = Symbol('refused')
@@ -32,6 +37,7 @@ type Request<Value> = {
 /** A message that clients send: `decode` finds what the value says, with and without fields that nobody knows yet. */
 export const request = <Value>({ name, values, encode, decode, expected, nested }: Request<Value>): Entry => ({
   name,
+  sent: values.map(encode),
   property: fc.property(
     values,
     fc.array(fc.tuple(fc.constantFrom([], ...nested), unknownField), { maxLength: 3 }),

@@ -7,7 +7,7 @@ import { type Event, type History, metastreamOf, type Operation, type Outcome, t
 import { eventOf, perform, readLog } from './perform.ts'
 import { type Ask, createAsks } from './requests.ts'
 
-const workers = 8
+const workersDefault = 8
 const streamsOfRound = 4
 const lastSeenMsMax = 20_000
 
@@ -22,6 +22,8 @@ export type Round = {
   readonly kills: number
   /** In each of its lives, of all clients together. */
   readonly operations: number
+  /** How many ask at once; one alone makes the same history for the same seed. */
+  readonly workers?: number
 }
 
 type Subscriber = Omit<Subscription, 'seen'> & { seen: Event[]; isFiltered: boolean; isOver: boolean }
@@ -34,7 +36,8 @@ const subscriber = (name: string, stream: string | undefined, isFiltered = false
   isOver: false,
 })
 
-export const record = async ({ seed, serve, kills, operations: operationsOfLife }: Round): Promise<History> => {
+export const record = async (round: Round): Promise<History> => {
+  const { seed, serve, kills, operations: operationsOfLife, workers = workersDefault } = round
   const chance = chanceFrom(seed)
   const prefix = `history${randomUUID().replaceAll('-', '')}-`
   const streams = Array.from({ length: streamsOfRound }, (_, number) => `${prefix}${number}`)
