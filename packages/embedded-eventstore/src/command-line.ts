@@ -1,6 +1,7 @@
 // Reads the command line and the environment, and explains both.
 import { parseArgs } from 'node:util'
 import { defaults, type Options } from './options.ts'
+import { type ProjectionMode, projectionModes } from './projections/projections.ts'
 import { parseUsers } from './security/users.ts'
 
 type Option = { readonly value?: string; readonly text: string; readonly default?: string }
@@ -13,6 +14,11 @@ const serveOptions = {
   'unsafe-disable-flush-to-disk': { text: 'acknowledge before it is on the disk itself' },
   'advertise-host': { value: 'name', text: 'where clients that discover it reach it', default: 'the host' },
   'advertise-port': { value: 'number', text: 'the same', default: 'the port' },
+  'system-projections': {
+    value: 'mode',
+    text: 'off, stopped or running',
+    default: defaults.systemProjections,
+  },
   'tls-certificate': { value: 'file', text: 'speak TLS, with this certificate (PEM)' },
   'tls-key': { value: 'file', text: 'and its key (PEM)' },
   'tls-self-signed': { text: 'speak TLS with a certificate of its own, kept in the directory' },
@@ -56,6 +62,12 @@ const portOf = (name: Name, text: string): number => {
   const port = Number(text)
   if (!/^\d+$/.test(text) || port > 65535) throw new Error(`${name}: "${text}" is not a port number.`)
   return port
+}
+
+const projectionModeOf = (name: Name, text: string): ProjectionMode => {
+  const mode = projectionModes.find((each) => each === text)
+  if (mode === undefined) throw new Error(`${name}: "${text}" is none of ${projectionModes.join(', ')}.`)
+  return mode
 }
 
 const flagOf = (name: Name, text: string): boolean => {
@@ -102,6 +114,10 @@ export const readCommand = (args: readonly string[], environment: NodeJS.Process
       host: text('host') ?? defaults.host,
       directory,
       memory: flag('memory'),
+      systemProjections: projectionModeOf(
+        'system-projections',
+        text('system-projections') ?? defaults.systemProjections,
+      ),
       unsafeDisableFlushToDisk: flag('unsafe-disable-flush-to-disk'),
       tlsSelfSigned: flag('tls-self-signed'),
       ...given('advertiseHost', text('advertise-host')),

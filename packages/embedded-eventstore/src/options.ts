@@ -1,4 +1,6 @@
 // What the node can be told when it starts, and which of it goes together.
+
+import type { ProjectionMode } from './projections/projections.ts'
 import { loadCertificate, selfSigned, type Tls } from './security/certificate.ts'
 import { readUsersFile, type UserSetting } from './security/users.ts'
 
@@ -16,6 +18,8 @@ export type Options = {
   /** Where clients that discover the node by gossip reach it, when that is not where it listens. */
   readonly advertiseHost?: string
   readonly advertisePort?: number
+  /** What becomes of the system projections at the start. */
+  readonly systemProjections?: ProjectionMode
   /** Files in PEM: the node speaks TLS, and asks everybody for a name and a password. */
   readonly tlsCertificate?: string
   readonly tlsKey?: string
@@ -27,7 +31,12 @@ export type Options = {
   readonly usersFile?: string
 }
 
-export const defaults = { port: 2113, host: '127.0.0.1', directory: '.data/eventstore' } as const
+export const defaults = {
+  port: 2113,
+  host: '127.0.0.1',
+  directory: '.data/eventstore',
+  systemProjections: 'stopped',
+} as const
 
 const isLoopback = (host: string): boolean => /^127\.\d+\.\d+\.\d+$|^::1$|^(.+\.)?localhost$/i.test(host)
 const isEverywhere = (host: string): boolean => host === '0.0.0.0' || host === '::'

@@ -15,6 +15,8 @@ import { routePage } from './page/page.ts'
 import type { Subscription } from './page/views.ts'
 import type { Group } from './persistent/group.ts'
 import { sourceName } from './persistent/settings.ts'
+import { openProjections } from './projections/projections.ts'
+import { addProjections, projectionMethods } from './projections/service.ts'
 import type { Tls } from './security/certificate.ts'
 import { createGuard, openGuard } from './security/guard.ts'
 import { createSignIn } from './security/users.ts'
@@ -56,6 +58,7 @@ const tlsParameters = (tls: Tls | undefined): string => {
 
 export const start = async (options: Options = {}): Promise<EmbeddedEventStore> => {
   const { port: wantedPort = 0, host = defaults.host, directory = defaults.directory, memory = false } = options
+  const { systemProjections = defaults.systemProjections } = options
   const security = securityOf(options)
   const signIn = security && (await createSignIn(security.users))
   const store = openStore(memory ? undefined : directory, !options.unsafeDisableFlushToDisk)
@@ -69,7 +72,9 @@ export const start = async (options: Options = {}): Promise<EmbeddedEventStore> 
     interceptors: guard.interceptors,
   })
   dropResetCalls(server)
-  const groups = addServices(server, store, calls, guard)
+  const projections = systemProjections === 'off' ? undefined : openProjections(store)
+  const groups = addServices(server, store, calls, guard, projections ? projectionMethods : [])
+  if (projections) addProjections(server, projections, guard)
   const { injectConnection } = server.createConnectionInjector(ServerCredentials.createInsecure())
   const ownName = reachable(host, security !== undefined)
   const { advertiseHost = ownName, advertisePort } = options
@@ -86,7 +91,12 @@ export const start = async (options: Options = {}): Promise<EmbeddedEventStore> 
     ownHost(options, security),
   )
   const serve = { http2: injectConnection, http1: http.take }
-  const port = await openPort({ host, port: wantedPort, serve, tls: security?.tls }).catch((error: unknown) => {
+  const open = async () => {
+    await projections?.start(systemProjections)
+    return openPort({ host, port: wantedPort, serve, tls: security?.tls })
+  }
+  const port = await open().catch(async (error: unknown) => {
+    await projections?.close()
     groups.close()
     server.forceShutdown()
     store.close()
@@ -98,6 +108,7 @@ export const start = async (options: Options = {}): Promise<EmbeddedEventStore> 
   stopped.catch(() => {})
   const endAll = async (): Promise<void> => {
     // What has arrived is written and answered before the streams end.
+    const projected = projections?.close()
     store.finish()
     const closed = port.close()
     calls.endAll(stopping())
@@ -108,6 +119,7 @@ export const start = async (options: Options = {}): Promise<EmbeddedEventStore> 
     port.destroyAll()
     await closed
     server.forceShutdown()
+    await projected
     store.close()
   }
   let stopAsked = false

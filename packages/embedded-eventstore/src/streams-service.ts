@@ -66,16 +66,23 @@ const serveRead =
     }
   }
 
-const serveSupportedMethods = () => {
-  const answer = encodeSupportedMethods(reportedVersion, supportedMethods)
+const serveSupportedMethods = (more: readonly SupportedMethod[]) => {
+  const answer = encodeSupportedMethods(reportedVersion, [...supportedMethods, ...more])
   return (_: ServerUnaryCall<Buffer, Buffer>, reply: sendUnaryData<Buffer>): void => reply(null, answer)
 }
 
 /**
- * grpc-js answers UNIMPLEMENTED, with a sentence, to every method that is not registered here.
+ * grpc-js answers UNIMPLEMENTED, with a sentence, to every method that is not registered.
+ * @param more methods that others serve
  * @returns the persistent subscriptions, which are closed before the store is
  */
-export const addServices = (server: Server, store: Store, calls: Calls, guard: Guard): Groups => {
+export const addServices = (
+  server: Server,
+  store: Store,
+  calls: Calls,
+  guard: Guard,
+  more: readonly SupportedMethod[],
+): Groups => {
   server.addService(
     {
       read: method(`/${streams}/Read`, false, true),
@@ -94,7 +101,7 @@ export const addServices = (server: Server, store: Store, calls: Calls, guard: G
   )
   server.addService(
     { getSupportedMethods: method(`/${serverFeatures}/GetSupportedMethods`, false, false) },
-    { getSupportedMethods: serveSupportedMethods() },
+    { getSupportedMethods: serveSupportedMethods(more) },
   )
   return addPersistentSubscriptions(server, store, calls, guard)
 }

@@ -16,7 +16,7 @@ import { youngEnough } from './visible.ts'
 type SendPage = () => Promise<boolean>
 type Feed = { sendPage: SendPage; beforeCaughtUp: () => void; watch: (wake: () => void) => () => void }
 
-const createSignal = () => {
+export const createSignal = () => {
   let raised = false
   let resolve: (() => void) | undefined
   return {

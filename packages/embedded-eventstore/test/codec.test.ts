@@ -5,14 +5,22 @@ import { answers } from './codec/answers.ts'
 import { nodeAnswers } from './codec/node-answers.ts'
 import { persistentAnswers } from './codec/persistent-answers.ts'
 import { persistentRequests } from './codec/persistent-requests.ts'
+import { projections } from './codec/projections.ts'
 import { readRequests } from './codec/read-requests.ts'
 import { writeRequests } from './codec/write-requests.ts'
 
 const messages = 500
 
-test.each([...readRequests, ...writeRequests, ...answers, ...persistentRequests, ...persistentAnswers, ...nodeAnswers])(
-  '$name',
-  ({ property }) => {
-    fc.assert(property, { numRuns: messages })
-  },
-)
+const messagesOfServices = [
+  ...readRequests,
+  ...writeRequests,
+  ...answers,
+  ...persistentRequests,
+  ...persistentAnswers,
+  ...nodeAnswers,
+  ...projections,
+]
+
+test.each(messagesOfServices)('$name', ({ property }) => {
+  fc.assert(property, { numRuns: messages })
+})

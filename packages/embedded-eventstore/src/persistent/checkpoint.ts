@@ -1,6 +1,8 @@
 // How far a group is, written down often enough and not too often, so that a restart goes on from there (§2.11).
+
+import { jsonEvent, ownAppend, ownMetadata } from '../own-events.ts'
 import type { Store } from '../store.ts'
-import { lastJson, ownAppend, ownMetadata, writeAll } from './own-streams.ts'
+import { lastJson, writeAll } from './own-streams.ts'
 import { checkpointStream, type Place, type Settings } from './settings.ts'
 import type { EventSource } from './source.ts'
 
@@ -18,7 +20,7 @@ export const createCheckpoint = (store: Store, key: string, source: EventSource,
 
   const write = async (place: Place, count: number): Promise<void> => {
     writing = true
-    const entry = ownAppend(streamName, '$SubscriptionCheckpoint', source.write(place))
+    const entry = ownAppend(streamName, [jsonEvent('$SubscriptionCheckpoint', source.write(place))])
     const isFirst = store.names.head(streamName).revision < 0
     try {
       await writeAll(store, isFirst ? [ownMetadata(streamName, { $maxCount: kept }), entry] : [entry])

@@ -1,4 +1,6 @@
 // All persistent subscriptions of the node: made, changed and deleted, and kept in a stream from which they start again (§2.11).
+
+import { jsonEvent, ownAppend } from '../own-events.ts'
 import type { Store } from '../store.ts'
 import {
   persistentSubscriptionDoesNotExist,
@@ -6,7 +8,7 @@ import {
   persistentSubscriptionFailed,
 } from './errors.ts'
 import { type Group, openGroup } from './group.ts'
-import { lastJson, ownAppend, ownDelete, writeAll } from './own-streams.ts'
+import { lastJson, ownDelete, writeAll } from './own-streams.ts'
 import {
   checkpointStream,
   type Definition,
@@ -53,7 +55,9 @@ export const openGroups = (store: Store) => {
   }
   const save = (entries: Iterable<Group>) => {
     const definitions = [...entries].map(({ definition }) => definition)
-    return writeAll(store, [ownAppend(configurationStream, '$PersistentConfig', { version: 1, entries: definitions })])
+    return writeAll(store, [
+      ownAppend(configurationStream, [jsonEvent('$PersistentConfig', { version: 1, entries: definitions })]),
+    ])
   }
 
   openAll()

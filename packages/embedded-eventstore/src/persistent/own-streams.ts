@@ -1,36 +1,9 @@
 // The streams that the groups keep what they know in: definitions, checkpoints, and parked events (§2.11).
-import { randomBytes } from 'node:crypto'
 import type { Row } from '../pages.ts'
 import { decodeRecord } from '../record.ts'
 import type { Store } from '../store.ts'
-import { metastreamOf } from '../stream-metadata.ts'
 import { headToRead } from '../visible.ts'
-import { uuidBytes } from '../wire.ts'
 import type { Outcome, Write } from '../writer.ts'
-
-/** An append of the node's own: it waits as long as it takes. */
-export const ownAppend = (streamName: string, type: string, data: unknown, metadata?: object): Write => {
-  const bytes = Buffer.from(typeof data === 'string' && type === '$>' ? data : JSON.stringify(data))
-  return {
-    kind: 'append',
-    streamName,
-    expected: 'any',
-    events: [
-      {
-        id: randomBytes(uuidBytes),
-        type,
-        contentType: type === '$>' ? 'application/octet-stream' : 'application/json',
-        customMetadata: Buffer.from(metadata ? JSON.stringify(metadata) : ''),
-        data: bytes,
-      },
-    ],
-    deadlineAtMs: Number.POSITIVE_INFINITY,
-    bytes: bytes.length,
-  }
-}
-
-export const ownMetadata = (streamName: string, metadata: object): Write =>
-  ownAppend(metastreamOf(streamName), '$metadata', metadata)
 
 export const ownDelete = (streamName: string): Write => ({
   kind: 'delete',

@@ -1,12 +1,13 @@
 // The events that a group could not get rid of: kept as links in a stream of their own, until they are handed out again (§2.11).
 import { createResolve } from '../events.ts'
 import { firstRevision } from '../names.ts'
+import { ownAppend, ownMetadata, textEvent } from '../own-events.ts'
 import type { Row } from '../pages.ts'
 import { linkTarget } from '../record.ts'
 import type { Store } from '../store.ts'
 import { headToRead } from '../visible.ts'
 import type { Message } from './message.ts'
-import { ownAppend, ownMetadata, writeAll } from './own-streams.ts'
+import { writeAll } from './own-streams.ts'
 import { parkedStream } from './settings.ts'
 import { idOf } from './source.ts'
 
@@ -37,7 +38,7 @@ export const createParked = (store: Store, key: string) => {
   return {
     add: async (message: Message, reason: string): Promise<void> => {
       const details = { added: new Date().toISOString(), reason, subscriptionEventNumber: message.revision }
-      await writeAll(store, [ownAppend(streamName, linkType, targetOf(message), details)])
+      await writeAll(store, [ownAppend(streamName, [textEvent(linkType, targetOf(message), details)])])
     },
     count: (): number => {
       const found = head()

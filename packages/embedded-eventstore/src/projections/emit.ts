@@ -1,0 +1,64 @@
+// Turns what projections emit into writes, and begins each stream that they write to (§2.12).
+import { ownAppend, ownMetadata, textEvent } from '../own-events.ts'
+import type { Row } from '../pages.ts'
+import { decodeRecord } from '../record.ts'
+import type { Store } from '../store.ts'
+import { uuidBytes } from '../wire.ts'
+import type { Write } from '../writer.ts'
+import type { Emitted, Rule, SourceEvent, SystemProjection } from './catalogue.ts'
+import { everybodyReads, lastOf, origin, type Settings, versionOf } from './records.ts'
+
+/** What follows from an event, with the event's position and id. */
+export type Projected = { readonly position: number; readonly id: string; readonly emitted: Emitted }
+
+const streamsRememberedMax = 10_000
+
+const idOf = ([, , , , record]: Row): string => {
+  const hex = record.toString('hex', 0, uuidBytes)
+  return [hex.slice(0, 8), hex.slice(8, 12), hex.slice(12, 16), hex.slice(16, 20), hex.slice(20)].join('-')
+}
+
+const toSourceEvent = ({ names }: Store, [position, stream, type, revision, record]: Row): SourceEvent => ({
+  position,
+  streamName: names.streamName(stream),
+  revision,
+  type: names.typeName(type),
+  recorded: () => decodeRecord(record),
+})
+
+export const projectRow = (store: Store, rule: Rule, row: Row): Projected | undefined => {
+  const emitted = rule(toSourceEvent(store, row))
+  return emitted && { position: row[0], id: idOf(row), emitted }
+}
+
+/**
+ * For one run of a projection: it remembers the streams that were begun since, so a run whose writes were lost needs another.
+ */
+export const createEmitter = (store: Store, projection: SystemProjection, settings: Settings) => {
+  const begun = new Set<string>()
+
+  // A stream's first event in an epoch comes after metadata: everybody may read it, and what an earlier epoch wrote is
+  // read no more. EventStoreDB truncates each stream only then, too.
+  const begin = (streamName: string): Write[] => {
+    if (begun.has(streamName)) return []
+    if (begun.size >= streamsRememberedMax) begun.clear()
+    begun.add(streamName)
+    const { revision } = store.names.head(streamName)
+    const last = lastOf(store, streamName)
+    if (last === undefined) return [ownMetadata(streamName, { $acl: everybodyReads })]
+    const version = versionOf(last)
+    if (version === undefined || version >= settings.epoch) return []
+    return [ownMetadata(streamName, { $tb: revision + 1, $acl: everybodyReads })]
+  }
+
+  const eventOf = ({ position, id, emitted: { type, data, extra } }: Projected) =>
+    textEvent(type, data, { ...origin(projection, settings, position), ...extra, $causedBy: id })
+
+  return (projected: readonly Projected[]): Write[] => {
+    const byStream = Map.groupBy(projected, ({ emitted }) => emitted.streamName)
+    return [...byStream].flatMap(([streamName, events]) => [
+      ...begin(streamName),
+      ownAppend(streamName, events.map(eventOf)),
+    ])
+  }
+}

@@ -1,0 +1,102 @@
+// What projections keep in the store besides their links: settings and checkpoints, in EventStoreDB's streams and forms (§2.12).
+import { jsonEvent, ownAppend, ownMetadata } from '../own-events.ts'
+import { decodeRecord, type Recorded } from '../record.ts'
+import type { Store } from '../store.ts'
+import { parseObject } from '../stream-metadata.ts'
+import type { TypedEvent, Write } from '../writer.ts'
+import type { SystemProjection } from './catalogue.ts'
+
+/**
+ * @property version counts the changes of the settings; -1 before the first
+ * @property epoch the version at which it began anew the last time; -1 when it never did
+ */
+export type Settings = {
+  readonly enabled: boolean
+  readonly source: string
+  readonly epoch: number
+  readonly version: number
+}
+
+/** The form of what is emitted, as EventStoreDB counts it. */
+const emittedVersion = 4
+
+const settingsStreamOf = (name: string): string => `$projections-${name}`
+const checkpointStreamOf = (name: string): string => `$projections-${name}-checkpoint`
+
+/** Who wrote it and because of which position, as the metadata of everything that is emitted says. */
+export const origin = ({ number }: SystemProjection, { epoch, version }: Settings, position: number) => ({
+  $v: `${number}:${epoch}:${version}:${emittedVersion}`,
+  $c: position === 0 ? -1 : position,
+  $p: position === 0 ? -1 : position,
+})
+
+/** The version of the settings that an emitted event was written with; undefined when no projection wrote it. */
+export const versionOf = ({ customMetadata }: Recorded): number | undefined => {
+  const origin = parseObject(customMetadata)?.$v
+  const match = typeof origin === 'string' ? /^\d+:-?\d+:(-?\d+):/.exec(origin) : undefined
+  return match?.[1] === undefined ? undefined : Number(match[1])
+}
+
+/** The last event of a stream, whatever its metadata hides. */
+export const lastOf = ({ names, pages }: Store, streamName: string): Recorded | undefined => {
+  const { stream, revision } = names.head(streamName)
+  const row = stream === undefined ? undefined : pages.atRevision(stream, revision)
+  return row && decodeRecord(row[4])
+}
+
+const integer = (value: unknown): number => (Number.isSafeInteger(value) ? Number(value) : -1)
+
+export const readSettings = (store: Store, { name, source }: SystemProjection): Settings => {
+  const last = lastOf(store, settingsStreamOf(name))
+  const stored = (last && parseObject(last.data)) ?? {}
+  return {
+    enabled: stored.enabled === true,
+    source: typeof stored.query === 'string' ? stored.query : source,
+    epoch: integer(stored.epoch),
+    version: integer(stored.version),
+  }
+}
+
+export const settingsWrite = ({ name, handler }: SystemProjection, settings: Settings): Write => {
+  const { enabled, source: query, epoch, version } = settings
+  const handlerType = `native:EventStore.Projections.Core.Standard.${handler}`
+  const data = { handlerType, query, mode: 'continuous', enabled, emitEnabled: true, epoch, version }
+  return ownAppend(settingsStreamOf(name), [jsonEvent('$ProjectionUpdated', data)])
+}
+
+/** @returns the position up to which everything is linked; 0 when it never ran */
+export const readCheckpoint = (store: Store, { name }: SystemProjection): number => {
+  const last = lastOf(store, checkpointStreamOf(name))
+  return Math.max(0, integer(last && parseObject(last.customMetadata)?.$c))
+}
+
+/** Two are enough to go on from, so that it holds no more. */
+const checkpointsMax = 2
+const admins = '$admins'
+export const everybodyReads = { $r: '$all', $mr: '$all' }
+
+export const checkpointWrites = (
+  { names }: Store,
+  projection: SystemProjection,
+  settings: Settings,
+  position: number,
+): Write[] => {
+  const streamName = checkpointStreamOf(projection.name)
+  const { checkpointCopy } = projection
+  const from = origin(projection, settings, position)
+  const writes: Write[] = []
+  const write = (to: string, event: TypedEvent, acl: unknown): void => {
+    if (names.head(to).revision < 0) writes.push(ownMetadata(to, { $maxCount: checkpointsMax, $acl: acl }))
+    writes.push(ownAppend(to, [event]))
+  }
+  if (checkpointCopy !== undefined)
+    write(checkpointCopy, jsonEvent('$Checkpoint', { $c: from.$c, $p: from.$p }, from), everybodyReads)
+  write(streamName, jsonEvent('$ProjectionCheckpoint', {}, from), {
+    $r: admins,
+    $w: admins,
+    $d: admins,
+    $mr: '$all',
+    $mw: admins,
+  })
+  return writes
+}

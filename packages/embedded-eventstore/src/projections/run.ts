@@ -1,0 +1,117 @@
+// One run of a projection: reads $all after its checkpoint and writes what follows, with the next checkpoint, in one transaction.
+import { setImmediate, setTimeout } from 'node:timers/promises'
+import type { Store } from '../store.ts'
+import { createSignal } from '../subscription.ts'
+import type { Outcome, Write } from '../writer.ts'
+import type { Rule, SystemProjection } from './catalogue.ts'
+import { createEmitter, projectRow } from './emit.ts'
+import { checkpointWrites, type Settings } from './records.ts'
+
+/** So few that appends that come meanwhile wait little longer. */
+const pageEventsMax = 100
+/** Events that nothing follows from are read again after a restart, but no more than these. */
+const eventsBetweenCheckpointsMax = 10_000
+const retryDelayMs = 500
+
+const idle = { writes: 0, events: 0 }
+
+/**
+ * @property position everything up to here is done
+ * @property checkpoint the last one that was written
+ * @property reason why it does not get on; empty when it does
+ * @property inFlight what is being written
+ */
+export type Progress = {
+  position: number
+  checkpoint: number
+  eventsProcessed: number
+  processingMs: number
+  reason: string
+  inFlight: { writes: number; events: number }
+}
+
+export type Run = ReturnType<typeof startRun>
+
+export const startRun = (
+  store: Store,
+  projection: SystemProjection,
+  settings: Settings,
+  from: Pick<Progress, 'position' | 'checkpoint'>,
+  onFault: () => void,
+) => {
+  const emit = createEmitter(store, projection, settings)
+  const signal = createSignal()
+  const progress: Progress = { ...from, eventsProcessed: 0, processingMs: 0, reason: '', inFlight: idle }
+  let stopping = false
+
+  const tryToWrite = (writes: Write[]): Promise<Outcome[]> =>
+    new Promise((resolve) => store.writeTogether(writes, resolve))
+
+  // All of a page is written or nothing of it, but for what goes to a stream that was deleted for good: such links nobody could
+  // read. The checkpoint is the last one; without it nothing can go on.
+  const writePage = async (writes: Write[]): Promise<boolean> => {
+    while (!stopping) {
+      const checkpoint = (await tryToWrite(writes)).at(-1)
+      progress.reason = ''
+      if (checkpoint?.kind === 'success') return true
+      if (checkpoint?.kind !== 'busy' && checkpoint?.kind !== 'failed')
+        throw new Error(`Its checkpoint cannot be written: ${checkpoint?.kind}.`)
+      progress.reason = checkpoint.kind === 'failed' ? checkpoint.reason : 'The server is too busy.'
+      await setTimeout(retryDelayMs)
+    }
+    return false
+  }
+
+  const projectPage = async (rule: Rule): Promise<void> => {
+    const startedAtMs = performance.now()
+    const rows = store.pages.all(progress.position + 1, 'forwards', pageEventsMax)
+    const projected = rows.flatMap((row) => projectRow(store, rule, row) ?? [])
+    const position = rows.at(-1)?.[0] ?? progress.position
+    // What it writes itself wakes it, and is read, but nothing follows from it: not even a checkpoint, or it would never rest.
+    const due = projected.length > 0 || position - progress.checkpoint >= eventsBetweenCheckpointsMax
+    const writes = due ? [...emit(projected), ...checkpointWrites(store, projection, settings, position)] : []
+    progress.processingMs += performance.now() - startedAtMs
+    if (due) {
+      progress.inFlight = { writes: writes.length, events: projected.length }
+      const written = await writePage(writes)
+      progress.inFlight = idle
+      if (!written) return
+      progress.checkpoint = position
+    }
+    progress.position = position
+    progress.eventsProcessed += rows.length
+  }
+
+  const follow = async (): Promise<void> => {
+    const unwatch = store.watchAll(signal.raise)
+    try {
+      const rule = projection.rule(settings.source)
+      while (!stopping) {
+        signal.lower()
+        if (store.head() <= progress.position) {
+          await signal.wait()
+          continue
+        }
+        await projectPage(rule)
+        await setImmediate()
+      }
+    } catch (error) {
+      progress.inFlight = idle
+      progress.reason = error instanceof Error ? error.message : String(error)
+      onFault()
+    } finally {
+      unwatch()
+    }
+  }
+  const ended = follow()
+
+  return {
+    progress: (): Readonly<Progress> => progress,
+    /** Resolves when what is being written is, or is not. */
+    stop: (): Promise<void> => {
+      stopping = true
+      signal.raise()
+      return ended
+    },
+  }
+}

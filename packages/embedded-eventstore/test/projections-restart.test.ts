@@ -1,0 +1,183 @@
+// Across a restart and across kill -9 no link is lost and none is there twice (§2.12).
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { EventStoreDBClient } from '@eventstore/db-client'
+import { afterEach, beforeEach, expect, test } from 'vitest'
+import type { ProjectionMode } from '../src/projections/projections.ts'
+import { start } from '../src/start.ts'
+import { added, collect, many } from './helpers.ts'
+import { caughtUp, linksOf, projectionNames, textOf } from './projections-helpers.ts'
+
+const main = fileURLToPath(new URL('../src/main.ts', import.meta.url))
+
+let directory = ''
+const children: ChildProcess[] = []
+
+beforeEach(async () => {
+  directory = await mkdtemp(join(tmpdir(), 'embedded-eventstore-'))
+})
+afterEach(async () => {
+  for (const child of children.splice(0)) child.kill('SIGKILL')
+  await rm(directory, { recursive: true, force: true })
+})
+
+const startHere = async (systemProjections: ProjectionMode = 'stopped') => {
+  const store = await start({ directory, systemProjections })
+  const client = EventStoreDBClient.connectionString(store.connectionString)
+  return {
+    client,
+    stop: async (): Promise<void> => {
+      await client.dispose()
+      await store.stop()
+    },
+  }
+}
+
+const startChild = async (...options: string[]) => {
+  const child = spawn(process.execPath, [main, '--port', '0', '--directory', directory, ...options])
+  children.push(child)
+  const [line] = await once(child.stdout, 'data')
+  const { connectionString } = JSON.parse(String(line)) as { connectionString: string }
+  return { child, client: EventStoreDBClient.connectionString(connectionString) }
+}
+
+/** Every event of users is linked once where it should be, in the order of $all, and nothing else is linked. */
+const expectExactlyOnce = async (client: EventStoreDBClient): Promise<number> => {
+  const wanted = new Map<string, string[]>()
+  const found = new Map<string, string[]>()
+  const add = (to: Map<string, string[]>, stream: string, link: string) =>
+    to.set(stream, [...(to.get(stream) ?? []), link])
+  let events = 0
+  for await (const { event } of client.readAll()) {
+    if (!event) continue
+    if (/^\$(?:ce|et|bc|category)-|^\$streams$/.test(event.streamId)) add(found, event.streamId, textOf(event))
+    if (event.streamId.startsWith('$')) continue
+    events++
+    const target = `${event.revision}@${event.streamId}`
+    const category = event.streamId.split('-')[0]
+    const { $correlationId } = event.metadata as { $correlationId: string }
+    for (const stream of [`$ce-${category}`, `$et-${event.type}`, `$bc-${$correlationId}`]) add(wanted, stream, target)
+    if (event.revision > 0n) continue
+    add(wanted, '$streams', target)
+    add(wanted, `$category-${category}`, event.streamId)
+  }
+  expect(Object.fromEntries(found)).toEqual(Object.fromEntries(wanted))
+  return events
+}
+
+const isBehind = async (client: EventStoreDBClient): Promise<boolean> => {
+  const checkpoints = '$projections-$by_category-checkpoint'
+  const newest = { direction: 'backwards', fromRevision: 'end', maxCount: 1 } as const
+  const [checkpoint] = await collect(client.readStream(checkpoints, newest))
+  const { $c: linked = 0 } = (checkpoint?.event?.metadata ?? {}) as { $c?: number }
+  const position = BigInt(linked) + 1n
+  const after = await collect(client.readAll({ fromPosition: { commit: position, prepare: position } }))
+  return after.some(({ event }) => !event?.streamId.startsWith('$'))
+}
+
+test('a restart goes on where it was, with what is enabled', async () => {
+  const before = await startHere()
+  await before.client.enableProjection('$by_category')
+  await before.client.enableProjection('$streams')
+  await before.client.disableProjection('$streams')
+  await before.client.updateProjection('$stream_by_category', 'last\n-')
+  await before.client.appendToStream('a-1', many(150))
+  // It stops in the midst of catching up, or not: the outcome is the same.
+  await before.stop()
+
+  const after = await startHere()
+  await after.client.appendToStream('a-1', many(1))
+  await caughtUp(after.client)
+  expect(await linksOf(after.client, '$ce-a')).toEqual(Array.from({ length: 151 }, (_, revision) => `${revision}@a-1`))
+  const listed = await after.client.listProjections()
+  expect(listed.filter(({ status }) => status === 'Running').map(({ name }) => name)).toEqual(['$by_category'])
+  await after.client.enableProjection('$stream_by_category')
+  await after.client.appendToStream('a-b-c', many(1))
+  await caughtUp(after.client)
+  expect(await linksOf(after.client, '$category-a-b')).toEqual(['a-b-c'])
+  await after.stop()
+
+  const off = await startHere('off')
+  await off.client.appendToStream('a-1', many(1))
+  await off.stop()
+  const again = await startHere('running')
+  await caughtUp(again.client)
+  expect(await linksOf(again.client, '$ce-a')).toHaveLength(153)
+  expect((await again.client.listProjections()).map(({ status }) => status)).toEqual(
+    projectionNames.map(() => 'Running'),
+  )
+  await again.stop()
+})
+
+test('what was reset begins anew across a restart, once', async () => {
+  const before = await startHere('running')
+  await before.client.appendToStream('a-1', many(120))
+  await caughtUp(before.client)
+  await before.client.resetProjection('$by_category')
+  await before.stop()
+  for (const _ of [1, 2]) {
+    const after = await startHere('running')
+    await caughtUp(after.client)
+    expect(await linksOf(after.client, '$ce-a')).toEqual(
+      Array.from({ length: 120 }, (_, revision) => `${revision}@a-1`),
+    )
+    await after.stop()
+  }
+})
+
+test('kill -9 while events are appended and linked, again and again', async () => {
+  const rounds = 4
+  const appendsInFlight = 20
+  const appendsBeforeKill = 150
+  let behind = 0
+  for (let round = 0; round < rounds; round++) {
+    const { child, client } = await startChild('--system-projections', 'running')
+    const enough = Promise.withResolvers<void>()
+    let appends = 0
+    let killed = false
+    const append = async (number: number): Promise<void> => {
+      while (!killed) {
+        await client.appendToStream(`c${number % 3}-${round}-${number}`, [added(number), added(appends)])
+        if (++appends >= appendsBeforeKill) enough.resolve()
+      }
+    }
+    // What is in flight when the server dies fails or is never answered.
+    for (let number = 0; number < appendsInFlight; number++) append(number).catch(() => {})
+    await enough.promise
+    // Pages enough to be killed between two of them.
+    await client.appendToStream(`c0-${round}-many`, many(1_000))
+    killed = true
+    child.kill('SIGKILL')
+    await once(child, 'exit')
+    client.dispose().catch(() => {})
+
+    const store = await startHere('off')
+    if (await isBehind(store.client)) behind++
+    await store.stop()
+  }
+  const store = await startHere('running')
+  await caughtUp(store.client)
+  expect(await expectExactlyOnce(store.client)).toBeGreaterThanOrEqual(rounds * appendsBeforeKill * 2)
+  // It was killed while links were still to be written, at least once.
+  expect(behind).toBeGreaterThan(0)
+  await store.stop()
+})
+
+test('how the process says whether there are projections', async () => {
+  const { child, client } = await startChild('--system-projections', 'off')
+  await expect(client.listProjections()).rejects.toThrow('does not implement')
+  child.kill('SIGTERM')
+  await client.dispose()
+  await once(child, 'exit')
+  const wrong = spawn(process.execPath, [main, '--system-projections', 'maybe'], {
+    stdio: ['ignore', 'ignore', 'pipe'],
+  })
+  children.push(wrong)
+  const [[text], [code]] = await Promise.all([once(wrong.stderr, 'data'), once(wrong, 'exit')])
+  expect(String(text)).toContain('is none of off, stopped, running')
+  expect(code).toBe(1)
+})

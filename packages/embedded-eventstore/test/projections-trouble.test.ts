@@ -1,0 +1,120 @@
+// Projections beside others who want something, and when their own streams are gone (§2.12).
+import {
+  EventStoreDBClient,
+  jsonEvent,
+  PARK,
+  persistentSubscriptionToStreamSettingsFromDefaults,
+  START,
+} from '@eventstore/db-client'
+import { afterEach, beforeEach, expect, test } from 'vitest'
+import { ownAppend, jsonEvent as ownEvent } from '../src/own-events.ts'
+import { openProjections } from '../src/projections/projections.ts'
+import { type EmbeddedEventStore, start } from '../src/start.ts'
+import { openStore } from '../src/store.ts'
+import type { Outcome } from '../src/writer.ts'
+import { added, collect, many } from './helpers.ts'
+import { caughtUp, linksOf, projectionNames, targetsOf } from './projections-helpers.ts'
+
+const name = '$by_category'
+const checkpoints = '$projections-$by_category-checkpoint'
+const waitMaxMs = 10_000
+
+let store: EmbeddedEventStore
+let client: EventStoreDBClient
+
+beforeEach(async () => {
+  store = await start({ memory: true })
+  client = EventStoreDBClient.connectionString(store.connectionString)
+})
+afterEach(async () => {
+  await client.dispose()
+  await store.stop()
+})
+
+test('appends are answered while it catches up', async () => {
+  for (let number = 0; number < 5; number++) await client.appendToStream(`a-${number}`, many(500))
+  await Promise.all(projectionNames.map((each) => client.enableProjection(each)))
+  await client.appendToStream('b-1', added())
+  expect((await client.getProjectionStatus(name)).progress).toBeLessThan(100)
+  await caughtUp(client)
+  expect(await linksOf(client, '$ce-a')).toHaveLength(2_500)
+  expect(await linksOf(client, '$ce-b')).toEqual(['0@b-1'])
+})
+
+test('a persistent subscription hands out what a category links', async () => {
+  await client.enableProjection(name)
+  await client.appendToStream('a-1', many(2))
+  await caughtUp(client)
+  const settings = persistentSubscriptionToStreamSettingsFromDefaults({ startFrom: START, resolveLinkTos: true })
+  await client.createPersistentSubscriptionToStream('$ce-a', 'group', settings)
+  const subscription = client.subscribeToPersistentSubscriptionToStream('$ce-a', 'group')
+  const seen: string[] = []
+  for await (const received of subscription) {
+    seen.push(`${received.event?.revision}@${received.event?.streamId}`)
+    await (seen.length === 2 ? subscription.nack(PARK, 'seen', received) : subscription.ack(received))
+    if (seen.length === 2) await client.appendToStream('a-2', added())
+    if (seen.length === 3) break
+  }
+  expect(seen).toEqual(['0@a-1', '1@a-1', '0@a-2'])
+  await subscription.unsubscribe()
+})
+
+test('without a stream for its checkpoints it is faulted and says why', async () => {
+  await client.enableProjection(name)
+  await client.appendToStream('a-1', added())
+  await caughtUp(client)
+  await client.tombstoneStream(checkpoints)
+  await client.appendToStream('a-1', added())
+  const status = async () => client.getProjectionStatus(name)
+  await expect.poll(status, { timeout: waitMaxMs }).toMatchObject({
+    status: 'Faulted',
+    stateReason: 'Its checkpoint cannot be written: stream deleted.',
+  })
+  await client.disableProjection(name)
+  expect(await status()).toMatchObject({ status: 'Stopped' })
+})
+
+test('what somebody else wrote as its settings does not keep the node from starting', async () => {
+  const own = openStore(undefined)
+  const settings = ownEvent('$ProjectionUpdated', { enabled: true, query: 'nonsense', epoch: -1, version: 3 })
+  await new Promise<Outcome>((resolve) => own.write(ownAppend('$projections-$by_category', [settings]), resolve))
+  const projections = openProjections(own)
+  await projections.start('stopped')
+  const projection = projections.find(name)
+  expect(projection?.state()).toMatchObject({ status: 'Faulted', reason: expect.stringContaining('category') })
+  await projection?.configure('first\n-')
+  expect(projection?.state()).toMatchObject({ status: 'Running', version: 4 })
+  await projections.close()
+  own.close()
+})
+
+// Real traffic cannot be timed like this: every place in the queue is taken when the projection has something to write.
+test('when the node is too busy it tries again', async () => {
+  const own = openStore(undefined)
+  const projections = openProjections(own)
+  const projection = projections.find(name)
+  await projection?.enable()
+  const busy = Array.from({ length: 20_000 }, () => ownAppend('lone', [ownEvent('Added', {})]))
+  own.write(ownAppend('a-1', [ownEvent('Added', {})]), () => own.writeTogether(busy, () => {}))
+  const state = () => projection?.state()
+  await expect.poll(state, { timeout: waitMaxMs, interval: 10 }).toMatchObject({ reason: 'The server is too busy.' })
+  await expect.poll(() => state()?.position === own.head(), { timeout: waitMaxMs }).toBe(true)
+  expect(state()).toMatchObject({ status: 'Running', reason: '' })
+  const { stream } = own.names.head('$ce-a')
+  expect(own.pages.stream(stream ?? -1, 0, 'forwards', 10)).toHaveLength(1)
+  await projections.close()
+  own.close()
+})
+
+test('streams of its own that somebody writes to', async () => {
+  await client.enableProjection(name)
+  await client.appendToStream('$ce-a', jsonEvent({ type: 'Foreign', data: {} }))
+  await client.appendToStream('a-1', many(2))
+  await caughtUp(client)
+  await client.deleteStream('$ce-a')
+  await client.appendToStream('a-1', added())
+  await caughtUp(client)
+  expect(await targetsOf(client, '$ce-a')).toEqual(['2@a-1'])
+  const [first] = await collect(client.readStream('$ce-a'))
+  expect(first?.event?.revision).toBe(3n)
+})

@@ -1,0 +1,228 @@
+// What the system projections link, live and over what was there before, and how their streams are read (§2.12).
+import { randomUUID } from 'node:crypto'
+import { binaryEvent, EventStoreDBClient, jsonEvent, START } from '@eventstore/db-client'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { type EmbeddedEventStore, start } from '../src/start.ts'
+import { collect, many } from './helpers.ts'
+import { caughtUp, linksOf, projectionNames, targetsOf, textOf } from './projections-helpers.ts'
+
+let store: EmbeddedEventStore
+let client: EventStoreDBClient
+
+beforeAll(async () => {
+  store = await start({ memory: true })
+  client = EventStoreDBClient.connectionString(store.connectionString)
+  for (const name of projectionNames) await client.enableProjection(name)
+})
+afterAll(async () => {
+  await client.dispose()
+  await store.stop()
+})
+
+const event = (type: string, metadata: Record<string, unknown> = {}) =>
+  jsonEvent({ id: randomUUID(), type, data: {}, metadata })
+const link = (data: string) => binaryEvent({ type: '$>', data: Buffer.from(data) })
+const newCategory = (): string => randomUUID().replaceAll('-', '')
+
+test('by category: every event of its streams, in the order of $all', async () => {
+  const category = newCategory()
+  await client.appendToStream(`${category}-a`, many(2))
+  await client.appendToStream(`${category}-b`, many(1))
+  await client.appendToStream(`${category}-a`, many(1))
+  await caughtUp(client)
+  expect(await targetsOf(client, `$ce-${category}`)).toEqual([
+    `0@${category}-a`,
+    `1@${category}-a`,
+    `0@${category}-b`,
+    `2@${category}-a`,
+  ])
+})
+
+test('a link says where it comes from', async () => {
+  const category = newCategory()
+  const cause = event('Added', { $correlationId: 'because' })
+  const { position } = await client.appendToStream(`${category}-a`, cause)
+  await caughtUp(client)
+  const [read] = await collect(client.readStream(`$ce-${category}`, { resolveLinkTos: true }))
+  expect(read?.event?.id).toBe(cause.id)
+  expect(read?.link).toMatchObject({
+    type: '$>',
+    revision: 0n,
+    metadata: { $o: `${category}-a`, $causedBy: cause.id, $c: Number(position?.commit), $p: Number(position?.prepare) },
+  })
+  expect(read?.link?.metadata).toMatchObject({ $v: expect.stringMatching(/^\d+:-1:0:4$/) })
+  expect(await client.getStreamMetadata(`$ce-${category}`)).toMatchObject({
+    metadata: { acl: { readRoles: '$all', metaReadRoles: '$all' } },
+  })
+})
+
+test('by event type, and a checkpoint beside it', async () => {
+  const type = `Type ${randomUUID()}`
+  const stream = newCategory()
+  await client.appendToStream(stream, [event(type), event('Other'), event(type)])
+  await caughtUp(client)
+  expect(await targetsOf(client, `$et-${type}`)).toEqual([`0@${stream}`, `2@${stream}`])
+  const [last] = await collect(client.readStream('$et', { direction: 'backwards', fromRevision: 'end', maxCount: 1 }))
+  const [link] = await collect(client.readStream(`$et-${type}`, { fromRevision: 1n }))
+  expect(last?.event).toMatchObject({ type: '$Checkpoint', data: { $c: expect.any(Number) } })
+  // What else the last page held lies after the last link.
+  const linked = (link?.event?.metadata as { $c: number } | undefined)?.$c ?? Number.POSITIVE_INFINITY
+  expect((last?.event?.data as { $c: number } | undefined)?.$c).toBeGreaterThanOrEqual(linked)
+})
+
+test('by correlation id: strings and numbers, whatever the stream', async () => {
+  const id = randomUUID()
+  const [first, second] = [newCategory(), `${newCategory()}-x`]
+  await client.appendToStream(first, [
+    event('A', { $correlationId: id }),
+    event('B'),
+    event('C', { $correlationId: 7 }),
+  ])
+  await client.appendToStream(second, [
+    event('D', { $correlationId: id }),
+    event('E', { $correlationId: { no: 'text' } }),
+    event('F', { $correlationId: null }),
+    binaryEvent({ type: 'G', data: Buffer.from('x'), metadata: Buffer.from('{not json') }),
+  ])
+  await caughtUp(client)
+  expect(await targetsOf(client, `$bc-${id}`)).toEqual([`0@${first}`, `0@${second}`])
+  expect(await targetsOf(client, '$bc-7')).toEqual([`2@${first}`])
+  const [read] = await collect(client.readStream(`$bc-${id}`))
+  expect(read?.event?.metadata).toMatchObject({ $eventTimestamp: expect.stringMatching(/T\d\d:\d\d:\d\d\.\d{6}Z$/) })
+})
+
+test('streams by category, and all streams: by their first events only', async () => {
+  const category = newCategory()
+  await client.appendToStream(`${category}-b`, many(2))
+  await client.appendToStream(`${category}-a`, many(2))
+  await client.appendToStream(category, many(2))
+  await caughtUp(client)
+  const read = await collect(client.readStream(`$category-${category}`))
+  expect(read.map(({ event }) => [event?.type, textOf(event)])).toEqual([
+    ['$@', `${category}-b`],
+    ['$@', `${category}-a`],
+  ])
+  const all = (await linksOf(client, '$streams')).filter((each) => each.includes(category))
+  expect(all).toEqual([`0@${category}-b`, `0@${category}-a`, `0@${category}`])
+})
+
+test.each([
+  ['a name without a dash', 'lone', undefined],
+  ['a name that begins with a dash', '-behind', undefined],
+  ['nothing but a dash', '-', undefined],
+  ['nothing after the dash', 'empty-', 'empty'],
+  ['two dashes', 'two--dashes', 'two'],
+  ['other scripts', '猫 🐈-ß', '猫 🐈'],
+  ['an @ and a line', 'at@home\n2@x-1', 'at@home\n2@x'],
+])('odd names: %s', async (_, name, category) => {
+  await client.appendToStream(name, many(2))
+  await caughtUp(client)
+  expect(await linksOf(client, '$streams')).toContain(`0@${name}`)
+  if (category === undefined) {
+    await expect(targetsOf(client, '$ce-')).rejects.toMatchObject({ type: 'stream-not-found' })
+    await expect(targetsOf(client, `$ce-${name}`)).rejects.toMatchObject({ type: 'stream-not-found' })
+  } else expect(await targetsOf(client, `$ce-${category}`)).toEqual([`0@${name}`, `1@${name}`])
+})
+
+test('what the system writes is not linked, so that projections rest', async () => {
+  const category = newCategory()
+  await client.appendToStream(`$${category}-1`, event(`T${category}`, { $correlationId: category }))
+  await client.appendToStream(`${category}-1`, many(3))
+  await caughtUp(client)
+  const [last] = await collect(client.readAll({ direction: 'backwards', fromPosition: 'end', maxCount: 1 }))
+  for (const stream of [`$ce-$${category}`, `$et-T${category}`, `$bc-${category}`])
+    await expect(linksOf(client, stream)).rejects.toMatchObject({ type: 'stream-not-found' })
+  expect((await linksOf(client, '$streams')).filter((each) => each.includes('$ce-'))).toEqual([])
+  for (const type of ['$>', '$ProjectionCheckpoint', '$Checkpoint'])
+    await expect(linksOf(client, `$et-${type}`)).rejects.toMatchObject({ type: 'stream-not-found' })
+  const projected = await client.listProjections()
+  expect(projected.map(({ position }) => position)).toEqual(
+    projectionNames.map(() => `C:${last?.event?.position?.commit}/P:${last?.event?.position?.prepare}`),
+  )
+})
+
+test('links of users are followed by category, and not linked elsewhere', async () => {
+  const [category, other] = [newCategory(), newCategory()]
+  await client.appendToStream(`${category}-1`, event('Linked'))
+  await client.appendToStream(`${other}-1`, link(`0@${category}-1`))
+  await caughtUp(client)
+  expect(await targetsOf(client, `$ce-${other}`)).toEqual([`0@${category}-1`])
+  expect(await linksOf(client, '$streams')).toContain(`0@${other}-1`)
+})
+
+test('a deleted stream: its links are resolved to nothing, and its category says that it is deleted', async () => {
+  const category = newCategory()
+  const [kept, deleted, tombstoned, truncated] = ['k', 'd', 't', 'm'].map((each) => `${category}-${each}`) as [
+    string,
+    string,
+    string,
+    string,
+  ]
+  for (const stream of [kept, deleted, tombstoned, truncated]) await client.appendToStream(stream, many(2))
+  await client.setStreamMetadata(truncated, { truncateBefore: 1 })
+  await client.deleteStream(deleted)
+  await client.tombstoneStream(tombstoned)
+  await caughtUp(client)
+  expect(await targetsOf(client, `$ce-${category}`)).toEqual([
+    `0@${kept}`,
+    `1@${kept}`,
+    undefined,
+    undefined,
+    undefined,
+    undefined,
+    undefined,
+    `1@${truncated}`,
+    `0@$$${deleted}`,
+    undefined,
+  ])
+  const links = await collect(client.readStream(`$ce-${category}`, { fromRevision: 8n }))
+  expect(links.map(({ event }) => [textOf(event), event?.metadata])).toMatchObject([
+    [`0@$$${deleted}`, { $deleted: -1, $o: deleted }],
+    [`9223372036854775807@${tombstoned}`, { $deleted: -1, $o: tombstoned }],
+  ])
+  expect(await linksOf(client, '$et-$deleted')).toEqual(
+    expect.arrayContaining([`0@${deleted}`, `9223372036854775807@${tombstoned}`]),
+  )
+})
+
+test('a category is subscribed to like every stream, from the past into the future', async () => {
+  const category = newCategory()
+  await client.appendToStream(`${category}-1`, many(2))
+  await caughtUp(client)
+  const subscription = client.subscribeToStream(`$ce-${category}`, { fromRevision: START, resolveLinkTos: true })
+  const seen: string[] = []
+  const all = Promise.withResolvers<void>()
+  subscription.on('data', ({ event }) => {
+    seen.push(`${event?.revision}@${event?.streamId}`)
+    if (seen.length === 2) client.appendToStream(`${category}-2`, many(2)).catch(all.reject)
+    if (seen.length === 4) all.resolve()
+  })
+  await all.promise
+  expect(seen).toEqual([`0@${category}-1`, `1@${category}-1`, `0@${category}-2`, `1@${category}-2`])
+  await subscription.unsubscribe()
+})
+
+test('a link stream that was deleted for good gets no more links, and all others do', async () => {
+  const [gone, other] = [newCategory(), newCategory()]
+  await client.appendToStream(`${gone}-1`, many(1))
+  await caughtUp(client)
+  await client.tombstoneStream(`$ce-${gone}`)
+  await client.appendToStream(`${gone}-1`, many(1))
+  await client.appendToStream(`${other}-1`, many(1))
+  await caughtUp(client)
+  expect(await targetsOf(client, `$ce-${other}`)).toEqual([`0@${other}-1`])
+  expect((await client.getProjectionStatus('$by_category')).status).toBe('Running')
+})
+
+test('it catches up over what was there, over many pages', async () => {
+  await client.disableProjection('$by_category')
+  const category = newCategory()
+  const streams = Array.from({ length: 12 }, (_, number) => `${category}-${number}`)
+  for (const stream of streams) await client.appendToStream(stream, many(100))
+  await expect(linksOf(client, `$ce-${category}`)).rejects.toMatchObject({ type: 'stream-not-found' })
+  await client.enableProjection('$by_category')
+  await caughtUp(client)
+  expect(await targetsOf(client, `$ce-${category}`)).toEqual(
+    streams.flatMap((stream) => Array.from({ length: 100 }, (_, revision) => `${revision}@${stream}`)),
+  )
+})
