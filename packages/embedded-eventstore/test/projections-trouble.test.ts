@@ -118,3 +118,28 @@ test('streams of its own that somebody writes to', async () => {
   const [first] = await collect(client.readStream('$ce-a'))
   expect(first?.event?.revision).toBe(3n)
 })
+
+// EventStoreDB's projection fails here.
+test('a link stream that was deleted for good gets no more links, and all others do', async () => {
+  const [gone, other] = ['gone', 'other']
+  await client.enableProjection(name)
+  await client.appendToStream(`${gone}-1`, many(1))
+  await caughtUp(client)
+  await client.tombstoneStream(`$ce-${gone}`)
+  await client.appendToStream(`${gone}-1`, many(1))
+  await client.appendToStream(`${other}-1`, many(1))
+  await caughtUp(client)
+  expect(await targetsOf(client, `$ce-${other}`)).toEqual([`0@${other}-1`])
+  expect((await client.getProjectionStatus(name)).status).toBe('Running')
+})
+
+// EventStoreDB's projection fails here.
+test('correlation ids that are no text are not linked', async () => {
+  await client.enableProjection('$by_correlation_id')
+  const ids = [{ no: 'text' }, ['x'], true, null, 'x'.repeat(3_000), 'text', '\ud800']
+  const events = ids.map((id) => jsonEvent({ type: 'A', data: {}, metadata: { $correlationId: id } }))
+  await client.appendToStream('a-1', events)
+  await caughtUp(client)
+  const streams = (await collect(client.readAll())).flatMap(({ event }) => event?.streamId ?? [])
+  expect(streams.filter((stream) => stream.startsWith('$bc-'))).toEqual(['$bc-text', '$bc-\ufffd'])
+})
