@@ -20,14 +20,15 @@ export type NodeProcess = {
 /**
  * Starts it on any free port, for the test that runs.
  * @param command what runs Node.js, instead of Node.js itself
+ * @param options of the node
  * @throws what it wrote to stderr, when it ends instead of listening
  */
 export const startNode = async (
   directory: string,
-  { command = [process.execPath] }: { command?: string[] } = {},
+  { command = [process.execPath], options = [] }: { command?: string[]; options?: string[] } = {},
 ): Promise<NodeProcess> => {
   const [program = '', ...before] = command
-  const child = spawn(program, [...before, main, '--port', '0', '--directory', directory], {
+  const child = spawn(program, [...before, main, '--port', '0', '--directory', directory, ...options], {
     stdio: ['ignore', 'pipe', 'pipe'],
   })
   onTestFinished(() => {

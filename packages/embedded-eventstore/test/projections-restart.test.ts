@@ -1,29 +1,24 @@
-// Across a restart and across kill -9 no link is lost and none is there twice (§2.12).
-import { type ChildProcess, spawn } from 'node:child_process'
-import { once } from 'node:events'
+// Across a restart, kill -9 and a full disk no link is lost and none is there twice (§2.12).
+import { spawnSync } from 'node:child_process'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import { EventStoreDBClient } from '@eventstore/db-client'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import type { ProjectionMode } from '../src/projections/projections.ts'
 import { start } from '../src/start.ts'
 import { added, collect, many } from './helpers.ts'
+import { startNode } from './node-process.ts'
 import { caughtUp, linksOf, projectionNames, textOf } from './projections-helpers.ts'
 
-const main = fileURLToPath(new URL('../src/main.ts', import.meta.url))
+const waitMaxMs = 10_000
 
 let directory = ''
-const children: ChildProcess[] = []
 
 beforeEach(async () => {
   directory = await mkdtemp(join(tmpdir(), 'embedded-eventstore-'))
 })
-afterEach(async () => {
-  for (const child of children.splice(0)) child.kill('SIGKILL')
-  await rm(directory, { recursive: true, force: true })
-})
+afterEach(() => rm(directory, { recursive: true, force: true }))
 
 const startHere = async (systemProjections: ProjectionMode = 'stopped') => {
   const store = await start({ directory, systemProjections })
@@ -37,12 +32,9 @@ const startHere = async (systemProjections: ProjectionMode = 'stopped') => {
   }
 }
 
-const startChild = async (...options: string[]) => {
-  const child = spawn(process.execPath, [main, '--port', '0', '--directory', directory, ...options])
-  children.push(child)
-  const [line] = await once(child.stdout, 'data')
-  const { connectionString } = JSON.parse(String(line)) as { connectionString: string }
-  return { child, client: EventStoreDBClient.connectionString(connectionString) }
+const startChild = async (command = [process.execPath]) => {
+  const node = await startNode(directory, { command, options: ['--system-projections', 'running'] })
+  return { node, client: EventStoreDBClient.connectionString(node.connectionString) }
 }
 
 /** Every event of users is linked once where it should be, in the order of $all, and nothing else is linked. */
@@ -135,7 +127,7 @@ test('kill -9 while events are appended and linked, again and again', async () =
   const appendsBeforeKill = 150
   let behind = 0
   for (let round = 0; round < rounds; round++) {
-    const { child, client } = await startChild('--system-projections', 'running')
+    const { node, client } = await startChild()
     const enough = Promise.withResolvers<void>()
     let appends = 0
     let killed = false
@@ -151,8 +143,7 @@ test('kill -9 while events are appended and linked, again and again', async () =
     // Pages enough to be killed between two of them.
     await client.appendToStream(`c0-${round}-many`, many(1_000))
     killed = true
-    child.kill('SIGKILL')
-    await once(child, 'exit')
+    await node.kill()
     client.dispose().catch(() => {})
 
     const store = await startHere('off')
@@ -167,17 +158,35 @@ test('kill -9 while events are appended and linked, again and again', async () =
   await store.stop()
 })
 
-test('how the process says whether there are projections', async () => {
-  const { child, client } = await startChild('--system-projections', 'off')
-  await expect(client.listProjections()).rejects.toThrow('does not implement')
-  child.kill('SIGTERM')
+const hasLimits = spawnSync('prlimit', ['-V']).status === 0
+// Of a process rather than a disk: SQLite is refused as it would be by a disk.
+const limited = ['sh', '-c', `trap '' XFSZ; ulimit -S -f 8192; exec "$@"`, 'sh', process.execPath]
+
+test.runIf(hasLimits)('a full disk: it says why it does not get on, and does when there is room again', async () => {
+  const { node, client } = await startChild(limited)
+  const appendUntilRefused = async (events: number): Promise<void> => {
+    for (let number = 0; ; number++) {
+      try {
+        await client.appendToStream(`c${number % 3}-${events}-${number}`, many(events))
+      } catch {
+        return
+      }
+    }
+  }
+  // So many at once that links are behind when the disk is full.
+  await appendUntilRefused(500)
+  await appendUntilRefused(1)
+  const reasons = async () => (await client.listProjections()).map(({ stateReason }) => stateReason).join('')
+  await expect.poll(reasons, { timeout: waitMaxMs }).not.toBe('')
+  spawnSync('prlimit', ['--pid', String(node.child.pid), '--fsize=unlimited:'])
+  await caughtUp(client)
+  expect(await reasons()).toBe('')
+  expect(await expectExactlyOnce(client)).toBeGreaterThan(500)
   await client.dispose()
-  await once(child, 'exit')
-  const wrong = spawn(process.execPath, [main, '--system-projections', 'maybe'], {
-    stdio: ['ignore', 'ignore', 'pipe'],
-  })
-  children.push(wrong)
-  const [[text], [code]] = await Promise.all([once(wrong.stderr, 'data'), once(wrong, 'exit')])
-  expect(String(text)).toContain('is none of off, stopped, running')
-  expect(code).toBe(1)
+  expect(await node.stop()).toBe(0)
+})
+
+test('a mode that nobody knows is refused', async () => {
+  const options = ['--system-projections', 'maybe']
+  await expect(startNode(directory, { options })).rejects.toThrow('"maybe" is none of off, stopped, running')
 })
