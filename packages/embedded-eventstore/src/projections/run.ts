@@ -11,6 +11,10 @@ import { checkpointWrites, type Settings } from './records.ts'
 const pageEventsMax = 100
 /** Events that nothing follows from are read again after a restart, but no more than these. */
 const eventsBetweenCheckpointsMax = 10_000
+/** Between two pages, so that events which come meanwhile share one, and its checkpoint. */
+const pauseMs = 20
+/** Further behind than this, it does not pause. */
+const behindEventsMax = 1_000
 const retryDelayMs = 500
 
 const idle = { writes: 0, events: 0 }
@@ -93,7 +97,7 @@ export const startRun = (
           continue
         }
         await projectPage(rule)
-        await setImmediate()
+        await (store.head() - progress.position > behindEventsMax ? setImmediate() : setTimeout(pauseMs))
       }
     } catch (error) {
       progress.inFlight = idle
