@@ -1,6 +1,7 @@
 // What no client of ours would send: calls with odd messages, framing, headers and ends, and connections that break HTTP/2's rules.
 import fc from 'fast-check'
 import { persistentRequests } from '../codec/persistent-requests.ts'
+import { projections } from '../codec/projections.ts'
 import { readRequests } from '../codec/read-requests.ts'
 import { writeRequests } from '../codec/write-requests.ts'
 
@@ -22,7 +23,9 @@ const oneOf = fc.constantFrom<string[]>
 const anyBytes = fc.uint8Array({ maxLength: 200 })
 
 const sensible = fc.oneof(
-  ...[...readRequests, ...writeRequests, ...persistentRequests].flatMap(({ sent }) => (sent ? [sent] : [])),
+  ...[...readRequests, ...writeRequests, ...persistentRequests, ...projections].flatMap(({ sent }) =>
+    sent ? [sent] : [],
+  ),
 )
 const altered = fc
   .record({
@@ -67,7 +70,20 @@ const services: Record<string, string[]> = {
   'event_store.client.persistent_subscriptions.PersistentSubscriptions': [
     ...['Create', 'Update', 'Delete', 'Read', 'GetInfo', 'ReplayParked', 'List', 'RestartSubsystem'],
   ],
-  'event_store.client.projections.Projections': ['Create', 'Statistics', 'Enable', 'Disable', 'Reset', 'State'],
+  'event_store.client.projections.Projections': [
+    ...[
+      'Create',
+      'Update',
+      'Delete',
+      'Statistics',
+      'Enable',
+      'Disable',
+      'Reset',
+      'State',
+      'Result',
+      'RestartSubsystem',
+    ],
+  ],
   'event_store.client.server_features.ServerFeatures': ['GetSupportedMethods'],
   'event_store.client.gossip.Gossip': ['Read'],
   // All but Shutdown, after which there would be nothing to try.
