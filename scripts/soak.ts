@@ -3,6 +3,9 @@
 import { randomUUID } from 'node:crypto'
 import path from 'node:path'
 import { parseArgs } from 'node:util'
+import { createProcesses } from './bench/processes.ts'
+import type { ConsentStoreTasks } from './bench/workers/consent-store.ts'
+import type { StoreBuilderTasks } from './bench/workers/store-builder.ts'
 import { buildWeb } from './build-web.ts'
 import { reporting } from './soak/figures.ts'
 import { fullRate, holdRate } from './soak/load.ts'
@@ -19,6 +22,8 @@ const warmUpShare = 1 / 2
 /** Of the time at half load: memory that the full load has taken comes back. */
 const beginShare = 1 / 20
 const unlimited = String(1_000_000_000)
+/** So many that what is kept of read models in memory is full from the beginning. */
+const [loanCount, patientCount] = [100_000, 100_000]
 
 const { values } = parseArgs({
   // npm takes `--` away, others hand it on.
@@ -71,12 +76,24 @@ const rowOf = (name: string, figures: Figures): Row => {
   ]
 }
 
+const fill = async (directory: string): Promise<void> => {
+  say(`making ${loanCount} loans and ${patientCount} patients' consents`)
+  const processes = createProcesses()
+  const loans = processes.worker<StoreBuilderTasks>('workers/store-builder.ts')
+  await loans.call('fillLoans', { directory, loans: loanCount })
+  await loans.stop()
+  const consents = processes.worker<ConsentStoreTasks>('workers/consent-store.ts')
+  await consents.call('fill', { directory, patients: patientCount, histories: [] })
+  await consents.stop()
+}
+
 const soak = async (): Promise<boolean> => {
   const directory = path.resolve(import.meta.dirname, '../.data/test', randomUUID())
   const reportsOf = (part: string) => path.join(directory, 'reports', part.replaceAll(' ', '-'))
   buildWeb()
   const system = await startSystem({
     database: await startOwnPostgres(directory),
+    fill,
     settingsOf: (part) => ({ ...reporting(reportsOf(part)), PARTNER_LIMIT_PER_MINUTE: unlimited }),
   })
   const { eventstore, sandbox, loans, consent, projector, dashboardProjector, jobs, web, gateway } = system

@@ -61,12 +61,14 @@ export type Surroundings = {
   readonly wayTo?: (part: string, address: string) => Promise<string>
   /** More settings of a part, for every run of it. */
   readonly settingsOf?: (part: string) => Readonly<Record<string, string>>
+  /** Fills the folder of the event store before anything is started. */
+  readonly fill?: (eventstoreDirectory: string) => Promise<void>
 }
 
 /** Vitest's, so that whoever brings a database can run without it. */
 const givenDatabase = async () => (await import('./database.ts')).testDatabase()
 
-/** Starts all of it with empty data. */
+/** Starts all of it, with empty data where nothing is filled. */
 export const startSystem = async ({
   loanReplicas = 1,
   standBys: hasStandBys = false,
@@ -74,9 +76,12 @@ export const startSystem = async ({
   database: own,
   wayTo = async (_part, address) => address,
   settingsOf = () => ({}),
+  fill = async () => undefined,
 }: Surroundings = {}): Promise<System> => {
   const directory = path.join(root, '.data', 'test', randomUUID())
   const edgeDirectory = path.join(directory, 'edge')
+  const eventstoreDirectory = path.join(directory, 'eventstore')
+  await fill(eventstoreDirectory)
   const database = own ?? (await givenDatabase())
   // Longer than any run: nobody here refreshes tokens.
   const issuer = await startIssuer({ lifetimeSeconds: tokenLifetimeSeconds })
@@ -94,7 +99,7 @@ export const startSystem = async ({
 
   const eventstore = createPart('eventstore', 'packages/embedded-eventstore/src/main.ts', eventstorePort, {
     EMBEDDED_EVENTSTORE_PORT: String(eventstorePort),
-    EMBEDDED_EVENTSTORE_DIRECTORY: path.join(directory, 'eventstore'),
+    EMBEDDED_EVENTSTORE_DIRECTORY: eventstoreDirectory,
     ...settingsOf('eventstore'),
   })
   const sandbox = await service('sandbox', { SMTP_PORT: String(smtpPort) })
