@@ -4,7 +4,8 @@ import path from 'node:path'
 import { freePort } from '../free-port.ts'
 import { until } from './until.ts'
 
-const readyMsMax = 60_000
+/** A projector of the soak reads half a million events first. */
+const readyMsMax = 240_000
 const outputKept = 20_000
 const root = path.resolve(import.meta.dirname, '../..')
 
