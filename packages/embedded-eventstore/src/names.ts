@@ -28,9 +28,9 @@ export type Head = {
 /** Whether a reader is told that there is no such stream. */
 export const isMissing = ({ revision, metadata }: Head): boolean => revision < 0 || isSoftDeleted(metadata)
 
-/** The first revision that is still to be read, by everything but age. */
+/** The first revision that is still to be read, by everything but age. Nothing hides a tombstone. */
 export const firstRevision = ({ revision, metadata }: Head): number =>
-  Math.max(0, metadata.truncateBefore, revision - metadata.maxCount + 1)
+  Math.min(tombstoneRevision, Math.max(0, metadata.truncateBefore, revision - metadata.maxCount + 1))
 
 const remember = <Key, Value>(cache: Map<Key, Value>, max: number, key: Key, value: Value): void => {
   cache.delete(key)

@@ -216,14 +216,18 @@ describe('tombstone', () => {
     ])
   })
 
-  test('a subscription is told, and ends', async () => {
+  test.each(['as it was', 'deleted before'])('a subscription is told, and ends: of a stream %s', async (before) => {
     const stream = await twoEvents()
+    const tombstone = async () => {
+      if (before === 'deleted before') await used.client.deleteStream(stream)
+      await used.client.tombstoneStream(stream)
+    }
     const subscription = used.client.subscribeToStream(stream)
     const types: (string | undefined)[] = []
     const ended = new Promise<Error>((resolve) => subscription.on('error', resolve))
     subscription.on('data', ({ event }) => {
       types.push(event?.type)
-      if (types.length === 2) void used.client.tombstoneStream(stream)
+      if (types.length === 2) void tombstone()
     })
     expect(await ended).toBeInstanceOf(StreamDeletedError)
     expect(types).toEqual(['Added', 'Added', '$streamDeleted'])
