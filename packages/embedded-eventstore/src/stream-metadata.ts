@@ -12,6 +12,7 @@ export type StreamMetadata = {
   readonly maxCount: number
   /** Older events are not read. */
   readonly maxAgeMs: number
+  /** Pages over HTTP/1.1 may be kept for so long; undefined: not at all. */
   readonly cacheControlSeconds: number | undefined
   readonly acl: StreamAcl | undefined
 }

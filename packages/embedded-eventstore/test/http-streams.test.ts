@@ -47,6 +47,14 @@ test('§2.6 ES-ExpectedVersion, and repeats by their id', async () => {
   expect((await post(stream, '{}', { 'es-expectedversion': 'x' })).status).toBe(400)
 })
 
+test('§2.7 a page may be kept as long as the metadata says', async () => {
+  const stream = newStream()
+  await used.client.appendToStream(stream, added())
+  expect((await fetch(url(stream))).headers.get('cache-control')).toBe('no-store')
+  await used.client.setStreamMetadata(stream, { cacheControl: 60 })
+  expect((await fetch(url(stream))).headers.get('cache-control')).toBe('private, max-age=60')
+})
+
 test('a batch is appended whole', async () => {
   const stream = newStream()
   const events = [1, 2].map((number) => ({

@@ -147,7 +147,10 @@ const readOne = (store: Store, streamName: string, number: string): Answer => {
 
 const read = (store: Store, streamName: string, query: URLSearchParams): Answer => {
   const { events, newer, older } = readShown(store, streamName, pageRequest(query))
-  return json({ streamId: streamName, events: events.map(eventJson), newer, older: older ?? null })
+  const answer = json({ streamId: streamName, events: events.map(eventJson), newer, older: older ?? null })
+  const { cacheControlSeconds } = store.names.head(streamName).metadata
+  if (cacheControlSeconds === undefined) return answer
+  return { ...answer, headers: { 'cache-control': `private, max-age=${cacheControlSeconds}` } }
 }
 
 export const routeStreams =
