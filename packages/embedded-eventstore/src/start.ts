@@ -78,10 +78,10 @@ export const start = async (options: Options = {}): Promise<EmbeddedEventStore> 
   const { injectConnection } = server.createConnectionInjector(ServerCredentials.createInsecure())
   const ownName = reachable(host, security !== undefined)
   const { advertiseHost = ownName, advertisePort } = options
-  const node = createNode(
-    () => ({ host: advertiseHost, port: advertisePort ?? port.number }),
-    security ? 'internal' : 'insecure',
-  )
+  const node = createNode(() => ({ host: advertiseHost, port: advertisePort ?? port.number }), {
+    authentication: security ? 'internal' : 'insecure',
+    projections: projections !== undefined,
+  })
   addNodeServices(server, node, guard, () => void stop())
   const streams = routeStreams(store)
   const page = routePage(store, () => groups.all().map(subscriptionOf))

@@ -44,7 +44,12 @@ test('GET /health/live answers 204, or the status that a probe wants', async () 
 
 test('GET /info and /gossip say what the node is and where', async () => {
   const info = await (await fetch(url('/info'))).json()
-  expect(info).toMatchObject({ esVersion: '24.6.0', state: 'leader', authentication: { type: 'insecure' } })
+  expect(info).toMatchObject({
+    esVersion: '24.6.0',
+    state: 'leader',
+    features: { projections: true },
+    authentication: { type: 'insecure' },
+  })
   const gossip = await (await fetch(url('/gossip'))).json()
   expect(gossip).toMatchObject({
     members: [{ state: 'Leader', isAlive: true, httpEndPointIp: '127.0.0.1', httpEndPointPort: used.store.port }],

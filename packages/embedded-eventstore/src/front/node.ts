@@ -44,7 +44,9 @@ export const encodeClusterInfo = (member: EndPoint & { instanceId: string; nowMs
 
 export type Node = ReturnType<typeof createNode>
 
-export const createNode = (endPoint: () => EndPoint, authentication: 'insecure' | 'internal') => {
+type Shown = { readonly authentication: 'insecure' | 'internal'; readonly projections: boolean }
+
+export const createNode = (endPoint: () => EndPoint, { authentication, projections }: Shown) => {
   const instanceId = randomUUID()
 
   const members = (): Answer => {
@@ -64,7 +66,7 @@ export const createNode = (endPoint: () => EndPoint, authentication: 'insecure' 
     json({
       esVersion: reportedVersion,
       state: 'leader',
-      features: { projections: false, userManagement: false, atomPub: false },
+      features: { projections, userManagement: false, atomPub: false },
       authentication: { type: authentication, properties: {} },
     })
 
