@@ -6,6 +6,7 @@ import { encodeInfo, encodeList, encodeSubscribed, type Looked } from '../../src
 import { sourceName } from '../../src/persistent/settings.ts'
 import { encodeReadEvent, encodeRecord, tombstoneRevision } from '../../src/record.ts'
 import { answer, type Entry } from './entry.ts'
+import { settingsWith } from './persistent-requests.ts'
 import { bytes, place, text, toIdentifier, toUuid, uuid } from './values.ts'
 
 const { GetInfoResp, ListResp, ReadResp, SubscriptionInfo } = persistentPb
@@ -91,20 +92,7 @@ const looked = fc.record({
     { nil: undefined },
   ),
   groupName: text,
-  settings: fc.record({
-    resolveLinks: fc.boolean(),
-    extraStatistics: fc.boolean(),
-    messageTimeoutMs: int32,
-    maxRetryCount: int32,
-    checkpointAfterMs: int32,
-    minCheckpointCount: int32,
-    maxCheckpointCount: int32,
-    maxSubscriberCount: int32,
-    liveBufferSize: int32,
-    readBatchSize: int32,
-    historyBufferSize: int32,
-    strategy: text,
-  }),
+  settings: settingsWith(text),
   consumers: fc.array(consumer, { maxLength: 3 }),
   figures,
   texts: fc.record({ status: text, checkpoint: text, end: text, startFrom: text }),

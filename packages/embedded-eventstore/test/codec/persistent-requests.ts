@@ -18,20 +18,24 @@ const { CreateReq, UpdateReq, DeleteReq, GetInfoReq, ReplayParkedReq, ListReq, R
 const empty = () => new shared.Empty()
 const int32 = fc.integer({ min: 0, max: 2 ** 31 - 1 })
 
-const settings = fc.record({
-  resolveLinks: fc.boolean(),
-  extraStatistics: fc.boolean(),
-  messageTimeoutMs: int32,
-  maxRetryCount: int32,
-  checkpointAfterMs: int32,
-  minCheckpointCount: int32,
-  maxCheckpointCount: int32,
-  maxSubscriberCount: int32,
-  liveBufferSize: int32,
-  readBatchSize: int32,
-  historyBufferSize: int32,
-  strategy: fc.constantFrom('DispatchToSingle', 'RoundRobin', 'Pinned', 'PinnedByCorrelation', 'of one’s own'),
-})
+export const settingsWith = (strategy: fc.Arbitrary<string>) =>
+  fc.record({
+    resolveLinks: fc.boolean(),
+    extraStatistics: fc.boolean(),
+    messageTimeoutMs: int32,
+    maxRetryCount: int32,
+    checkpointAfterMs: int32,
+    minCheckpointCount: int32,
+    maxCheckpointCount: int32,
+    maxSubscriberCount: int32,
+    liveBufferSize: int32,
+    readBatchSize: int32,
+    historyBufferSize: int32,
+    strategy,
+  })
+const settings = settingsWith(
+  fc.constantFrom('DispatchToSingle', 'RoundRobin', 'Pinned', 'PinnedByCorrelation', 'of one’s own'),
+)
 type Settings = typeof settings extends fc.Arbitrary<infer Value> ? Value : never
 const strategyNumbers = ['DispatchToSingle', 'RoundRobin', 'Pinned']
 // .NET's, of 100 ns.
