@@ -18,8 +18,10 @@ const minutesDefault = 30
 const minutesMax = 24 * 60
 const growthMax = 0.05
 const mebibyte = 1_024 * 1_024
-const warmUpShare = 1 / 2
-/** Of the time at half load: memory that the full load has taken comes back. */
+/** After it is counted what is held while nobody asks: every part has made its connections then. */
+const firstShare = 1 / 20
+const warmUpShare = 9 / 20
+/** Of the time at half load, before memory is watched. */
 const beginShare = 1 / 20
 const unlimited = String(1_000_000_000)
 /** So many that what is kept of read models in memory is full from the beginning. */
@@ -110,15 +112,18 @@ const soak = async (): Promise<boolean> => {
   ]
   const people = await invitePeople(system)
   try {
-    const warmUpMs = minutes * 60_000 * warmUpShare
-    say(`as much as goes, for ${(warmUpMs / 60_000).toFixed(1)} minutes`)
-    const full = await fullRate(people.act, warmUpMs)
-    say(`${full.toFixed(0)} actions a second; waiting until nobody asks any more`)
+    const inMs = (share: number) => minutes * 60_000 * share
+    say(`as much as goes, for ${(minutes * firstShare).toFixed(1)} minutes`)
+    await fullRate(people.act, inMs(firstShare))
+    say('waiting until nobody asks any more')
     const before = await heldWhenQuiet(parts, reportsOf)
-    say('holding half of it')
-    await holdRate(people.act, full / 2, minutes * 60_000 * beginShare)
+    // No rest from here on: a process gives memory back while it rests, and takes it again afterwards.
+    say(`as much as goes, for ${(minutes * warmUpShare).toFixed(1)} minutes`)
+    const full = await fullRate(people.act, inMs(warmUpShare))
+    say(`${full.toFixed(0)} actions a second; holding half of it`)
+    await holdRate(people.act, full / 2, inMs(beginShare))
     const memoryOf = watchMemory(parts)
-    const held = await holdRate(people.act, full / 2, minutes * 60_000 * (1 - warmUpShare - beginShare))
+    const held = await holdRate(people.act, full / 2, inMs(1 - firstShare - warmUpShare - beginShare))
     const memory = memoryOf()
     say('waiting until nobody asks any more')
     const after = await heldWhenQuiet(parts, reportsOf)

@@ -5,6 +5,8 @@ import path from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { type System, startSystem } from './system.ts'
 
+/** Of a script of the tour. */
+const runMsMax = 50_000
 const readme = path.resolve(import.meta.dirname, '../../README.md')
 
 let system: System
@@ -24,7 +26,7 @@ const scripts = () => {
 /** Runs a script with tokens of the test's own. @returns what it wrote, in which `told` stands in this order */
 const run = (script: string | undefined, env: Readonly<Record<string, string>>, told: readonly RegExp[]): string => {
   if (script === undefined) throw new Error('The README has no such script.')
-  const options = { encoding: 'utf8', env: { ...process.env, ...env } } as const
+  const options = { encoding: 'utf8', env: { ...process.env, ...env }, timeout: runMsMax } as const
   const { stdout, status } = spawnSync('bash', ['-e', '-c', script], options)
   expect(status).toBe(0)
   let rest = stdout

@@ -11,7 +11,7 @@ export type Database = Sqlite.Database
 const schemaVersion = 1
 /** In the folder. */
 export const fileName = 'eventstore.sqlite'
-const cacheSizeKiB = 64 * 1024
+const cacheSizeKiB = 16 * 1024
 const walPagesBeforeCheckpoint = 4000
 const walBytesKept = 64 * 1024 * 1024
 

@@ -12,7 +12,7 @@ import {
   type StreamMetadata,
 } from './stream-metadata.ts'
 
-const remembered = { streamsMax: 100_000, typesMax: 10_000 }
+const remembered = { streamsMax: 50_000, typesMax: 10_000 }
 
 /**
  * Of a stream, which need not be there.
