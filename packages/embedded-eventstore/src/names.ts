@@ -84,15 +84,15 @@ export const openNames = (database: Database) => {
     return metastream === undefined ? undefined : lastRecord.get(metastream)
   }
 
-  const metadataJson = (streamName: string): Buffer => {
-    const record = storedMetadata(streamName)
-    const { isJson, data } = record ? decodeRecord(record) : { isJson: false, data: Buffer.alloc(0) }
+  const jsonOf = (record: Buffer): Buffer => {
+    const { isJson, data } = decodeRecord(record)
     return isJson ? data : Buffer.alloc(0)
   }
 
   const loadMetadata = (streamName: string): StreamMetadata => {
     if (isMetastream(streamName)) return ofMetastreams
-    return storedMetadata(streamName) ? parseMetadata(metadataJson(streamName)) : noMetadata
+    const record = storedMetadata(streamName)
+    return record ? parseMetadata(jsonOf(record)) : noMetadata
   }
 
   const head = (streamName: string): Head => {
@@ -122,7 +122,10 @@ export const openNames = (database: Database) => {
       head(streamName).revision === tombstoneRevision ||
       (isMetastream(streamName) && head(originalOf(streamName)).revision === tombstoneRevision),
     /** As it was last written; empty when there is none that is JSON. */
-    metadataJson,
+    metadataJson: (streamName: string): Buffer => {
+      const record = storedMetadata(streamName)
+      return record ? jsonOf(record) : Buffer.alloc(0)
+    },
     isHiddenOfAll: (stream: number): boolean => hidden.size > 0 && hidden.has(stream),
     findType: (type: string): number | undefined => types.get(type) ?? findType.get(type),
     typeNumber: (type: string): number => {

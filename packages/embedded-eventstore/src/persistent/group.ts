@@ -86,12 +86,13 @@ export const openGroup = (store: Store, definition: Definition) => {
 
   /** Hands out what it can; what cannot be handed out stays, in its order. */
   const handOut = (queue: Message[], taken: (message: Message) => void): { left: Message[]; isFull: boolean } => {
+    const left: Message[] = []
     for (const [index, message] of queue.entries()) {
       // Two events with one id cannot be told apart in what a consumer says: one after the other.
       const choice = sent.has(message.id) ? 'later' : chooser.choose(() => affinityOf(message))
-      if (choice === 'full') return { left: [...kept(queue, index), ...queue.slice(index)], isFull: true }
+      if (choice === 'full') return { left: [...left, ...queue.slice(index)], isFull: true }
       if (choice === 'later') {
-        later.add(message)
+        left.push(message)
         continue
       }
       taken(message)
@@ -99,21 +100,16 @@ export const openGroup = (store: Store, definition: Definition) => {
       choice.inFlight.set(message.id, message)
       choice.send(message)
     }
-    return { left: kept(queue, queue.length), isFull: false }
+    return { left, isFull: false }
   }
-  const later = new Set<Message>()
-  const kept = (queue: Message[], end: number): Message[] =>
-    later.size === 0 ? [] : queue.slice(0, end).filter((message) => later.has(message))
 
   const pump = (): void => {
     scheduled = false
     if (closed || consumers.size === 0) return
     for (;;) {
-      later.clear()
       const again = handOut(retries, () => {})
       retries = again.left
       if (again.isFull) return
-      later.clear()
       const fresh = handOut(waiting, (message) => {
         waitingBytes -= bytesOf(message)
       })
