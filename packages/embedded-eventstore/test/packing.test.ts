@@ -1,0 +1,46 @@
+// What waits goes out in few writes, framed as gRPC has it, in order, and before the failure that ends the call.
+import { Writable } from 'node:stream'
+import { status } from '@grpc/grpc-js'
+import { expect, test } from 'vitest'
+import { fail } from '../src/calls.ts'
+import { failure } from '../src/errors.ts'
+import { packing } from '../src/packing.ts'
+
+const headerBytes = 5
+
+/** The messages on the wire of what grpc-js is given: it makes room, writes one header, and has the rest copied. */
+const onTheWire = (message: Pick<Buffer, 'byteLength' | 'copy'>): string[] => {
+  const bytes = Buffer.alloc(headerBytes + message.byteLength)
+  bytes.writeUInt32BE(message.byteLength, 1)
+  message.copy(bytes, headerBytes)
+  const found: string[] = []
+  for (let at = 0; at < bytes.length; ) {
+    const end = at + headerBytes + bytes.readUInt32BE(at + 1)
+    found.push(bytes.toString('utf8', at + headerBytes, end))
+    at = end
+  }
+  return found
+}
+
+test('a slow reader gets all that was written, packed, then the failure', async () => {
+  const writes: string[][] = []
+  let taken: (() => void) | undefined
+  const slow = new Writable({
+    objectMode: true,
+    write: (message: Buffer, _, done) => {
+      writes.push(onTheWire(message))
+      taken = done
+    },
+  })
+  slow.on('error', ({ message, details = message }: Error & { details?: string }) => writes.push([details]))
+  const call = packing(Object.assign(slow, { cancelled: false }) as never)
+  for (const text of ['a', '', 'ccc', 'd']) call.write(Buffer.from(text))
+  fail(call, failure(status.NOT_FOUND, 'gone'))
+  const all = () => {
+    const done = taken
+    taken = undefined
+    done?.()
+    return writes
+  }
+  await expect.poll(all, { interval: 1 }).toEqual([['a'], ['', 'ccc', 'd'], ['gone']])
+})
