@@ -5,6 +5,8 @@ import type { Measure } from '../measure.ts'
 import type { ViewersTasks } from '../workers/viewers.ts'
 
 const sockets = 200
+/** Each at an address and with a token of their own, as the gateway limits the sockets of either. */
+const people = 10
 const perSecond = 100
 const roundMs = 8_000
 const warmUpMs = 2_000
@@ -13,7 +15,7 @@ export const live: Measure = {
   name: 'live',
   title: 'From append to socket',
   how: `Embedded event store, edge projector and gateway as processes of their own; a fourth process holds ${sockets}
-sockets that all watch the live loans, and appends ${perSecond} loans a second (three events each) for ${roundMs / 1_000} s
+sockets of ${people} underwriters that all watch the live loans, and appends ${perSecond} loans a second (three events each) for ${roundMs / 1_000} s
 a round. Every loan's arrival at every socket counts, from the call of append. The process that measures also receives
 ${sockets * perSecond} messages a second: its own delay is in the figures.`,
   run: async ({ processes, rounds, quick, directory, newDatabase, say }) => {
@@ -26,7 +28,9 @@ ${sockets * perSecond} messages a second: its own delay is in the figures.`,
     const watch = {
       eventStoreUrl: eventStore.url,
       liveUrl: `ws://127.0.0.1:${gateway.port}/live`,
-      token: await issuer.tokenOf({ roles: ['underwriter'] }),
+      tokens: await Promise.all(
+        Array.from({ length: people }, (_, n) => issuer.tokenOf({ sub: `underwriter-${n}`, roles: ['underwriter'] })),
+      ),
       sockets: quick ? 20 : sockets,
       perSecond,
     }

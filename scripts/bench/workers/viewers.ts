@@ -16,9 +16,12 @@ type Message =
   | { readonly type: 'snapshot' | 'error' | 'heartbeat' }
   | { readonly type: 'change'; readonly changes: readonly { readonly op: 'upsert' | 'remove'; readonly key: string }[] }
 
+type Viewer = { readonly token: string; readonly address: string }
+
 /** Opens a socket and resolves once it has its snapshot; then tells of each loan the first time that it is shown. */
-const watchLoans = async (url: string, token: string, onLoan: (loanId: string) => void): Promise<WebSocket> => {
-  const socket = new WebSocket(url, { headers: { authorization: `Bearer ${token}` } })
+const watchLoans = async (url: string, who: Viewer, onLoan: (loanId: string) => void): Promise<WebSocket> => {
+  const { token, address } = who
+  const socket = new WebSocket(url, { headers: { authorization: `Bearer ${token}` }, localAddress: address })
   const snapshot = Promise.withResolvers<void>()
   const shown = new Set<string>()
   socket.on('message', (data) => {
@@ -42,7 +45,8 @@ const watchLoans = async (url: string, token: string, onLoan: (loanId: string) =
 type Watch = {
   readonly eventStoreUrl: string
   readonly liveUrl: string
-  readonly token: string
+  /** One a person; they share the sockets evenly. */
+  readonly tokens: readonly string[]
   readonly sockets: number
   readonly perSecond: number
   readonly durationMs: number
@@ -50,7 +54,7 @@ type Watch = {
 
 const tasks = {
   /** Milliseconds from the call of append to the arrival at each socket. */
-  run: async ({ eventStoreUrl, liveUrl, token, sockets, perSecond, durationMs }: Watch) => {
+  run: async ({ eventStoreUrl, liveUrl, tokens, sockets, perSecond, durationMs }: Watch) => {
     const store = connectEventStore({ url: eventStoreUrl, logger })
     const appendedAt = new Map<string, number>()
     const latencies: number[] = []
@@ -58,7 +62,11 @@ const tasks = {
       const at = appendedAt.get(loanId)
       if (at !== undefined) latencies.push(performance.now() - at)
     }
-    const viewers = await Promise.all(Array.from({ length: sockets }, () => watchLoans(liveUrl, token, arrived)))
+    // On Linux all of 127.0.0.0/8 is this machine.
+    const people = tokens.map((token, n) => ({ token, address: `127.0.1.${n + 1}` }))
+    const viewers = await Promise.all(
+      Array.from({ length: sockets }, (_, n) => watchLoans(liveUrl, people[n % people.length] as Viewer, arrived)),
+    )
     const startedAt = performance.now()
     const appends: Promise<unknown>[] = []
     const total = Math.floor((durationMs / 1_000) * perSecond)
