@@ -64,6 +64,10 @@ export const testWorld = () => {
 const mentionsStatus = /^Failed to load resource: the server responded/
 const mentionsOutage = /^(WebSocket connection to|Failed to load resource: net::)/
 
+/** What somebody would see who looks at the page of a test that fails. */
+const shown = async (page: Page): Promise<string> =>
+  `${page.url()} shows:\n${await page.locator('body').ariaSnapshot({ timeout: 5_000 })}`.replaceAll('\n', '\n  | ')
+
 /** A page whose test fails when the browser finds fault with it: script errors, hydration, content security policy. */
 export const openPage = async (browser: Browser, url: string, way: Way = {}): Promise<Page> => {
   const { scripts = true, width = 1280, outage = false, standIn = false } = way
@@ -76,7 +80,8 @@ export const openPage = async (browser: Browser, url: string, way: Way = {}): Pr
     if (['error', 'warning'].includes(message.type()) && !isExpected) complaints.push(text)
   })
   page.on('pageerror', (error) => complaints.push(error.message))
-  onTestFinished(async () => {
+  onTestFinished(async ({ task }) => {
+    if (task.result?.state === 'fail') process.stderr.write(`${await shown(page)}\n`)
     await context.close()
     expect(complaints).toEqual([])
   })

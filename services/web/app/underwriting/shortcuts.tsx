@@ -18,8 +18,9 @@ const keys: readonly { readonly key: string; readonly what: string; readonly act
   { key: '?', what: 'This help' },
 ]
 
+/** A box that is ticked takes no letters: the one of the help keeps the focus for a moment after the help is gone. */
 const isTyping = (target: EventTarget | null) =>
-  target instanceof HTMLElement && target.matches('input, select, textarea')
+  target instanceof HTMLElement && target.matches('input:not([type="checkbox"]), select, textarea')
 
 export const Shortcuts = ({ pause }: { pause: () => void }) => {
   const help = useRef<HTMLDialogElement>(null)
@@ -27,7 +28,8 @@ export const Shortcuts = ({ pause }: { pause: () => void }) => {
 
   useEffect(() => {
     const press = (event: KeyboardEvent) => {
-      if (!on || isTyping(event.target) || event.ctrlKey || event.metaKey || event.altKey) return
+      if (!on || help.current?.open || isTyping(event.target)) return
+      if (event.ctrlKey || event.metaKey || event.altKey) return
       if (event.key === '?') help.current?.showModal()
       const act = keys.find(({ key }) => key === event.key)?.act
       if (!act) return
