@@ -38,14 +38,15 @@ const interruptAt = async (fault: string) => {
 }
 const apply = (replica: Part, body: object, key: string) =>
   post(`${replica.url}/api/loans`, body, { 'idempotency-key': key })
-/** Every loan that this person reserved for, with its events. */
-const loansOf = async (nationalId: string) => {
+/** Every loan that this person reserved for. */
+const reservedBy = async (nationalId: string): Promise<readonly string[]> => {
   const reserved = await store.readStream(`applicant-${keyedId(system.applicantKey, nationalId)}`, 0n, 100)
-  const ids = reserved.flatMap(({ type, data }) =>
+  return reserved.flatMap(({ type, data }) =>
     type === 'ApplicationReserved' ? [(data as { loanId: string }).loanId] : [],
   )
-  return Promise.all(ids.map(typesOf))
 }
+/** The events of each. */
+const loansOf = async (nationalId: string) => Promise.all((await reservedBy(nationalId)).map(typesOf))
 const typesOf = async (loanId: unknown) => (await store.readStream(`loan-${loanId}`, 0n, 10)).map(({ type }) => type)
 const whole = ['LoanRequested', 'CreditChecked', 'ManualReviewRequired']
 
@@ -66,14 +67,16 @@ test.each(['reserved', 'scored', 'requested'])('killed when %s: the same request
   expect(await loansOf(body.nationalId)).toEqual([whole])
 })
 
-/** Reservations that the watchdog waits for and whose loan was never requested. */
-const waitingForNothing = async () => {
-  const { rowCount } = await database.query(
-    `select from headwater.jobs where kind = 'abandon application' and done_at is null
-     and subject->>'loanId' not in (select subject->>'loanId' from headwater.jobs where kind = 'check credit')`,
+/** What waits to be done about the loan that this person reserved for last, by kind. */
+const waitingFor = async (nationalId: string): Promise<readonly string[]> => {
+  const { rows } = await database.query<{ kind: string }>(
+    `select kind from headwater.jobs where done_at is null and subject->>'loanId' = $1`,
+    [(await reservedBy(nationalId)).at(-1)],
   )
-  return rowCount
+  return rows.map(({ kind }) => kind)
 }
+/** The watchdog knows of the reservation. */
+const isWatched = async (nationalId: string) => (await waitingFor(nationalId)).includes('abandon application')
 
 /**
  * As if so many minutes had passed for the jobs that wait: due times are all that depends on the time, and Postgres
@@ -92,7 +95,7 @@ test.each(['reserved', 'scored'])(
     await interruptAt(`${step}:SIGKILL`)
     await expect(apply(faulty(), body, randomUUID())).rejects.toThrow()
     const again = () => apply(healthy(), body, randomUUID())
-    await until('somebody watches over the reservation', async () => (await waitingForNothing()) === 1)
+    await until('somebody watches over the reservation', () => isWatched(body.nationalId))
     expect((await again()).body.code).toBe('application_already_open')
     await pass(15)
     await until('the reservation is given up', async () => (await again()).status === 201)
@@ -104,6 +107,8 @@ test('killed when requested and never repeated: the loan stands, however long no
   const body = application(nationalId(5, serial++))
   await interruptAt('requested:SIGKILL')
   await expect(apply(faulty(), body, randomUUID())).rejects.toThrow()
+  // Nothing is due before anybody has heard of it, either.
+  await until('somebody watches over the reservation', () => isWatched(body.nationalId))
   await until('all that follows from it waits', async () => {
     const { rowCount } = await database.query(`select from headwater.jobs where done_at is null and run_at < now()`)
     return rowCount === 0
@@ -124,7 +129,7 @@ test.each(['reserved', 'scored'])(
     await interruptAt(`${step}:SIGSTOP`)
     const paused = apply(faulty(), body, randomUUID())
     const second = () => apply(healthy(), body, randomUUID())
-    await until('the paused request holds the reservation', async () => (await waitingForNothing()) === 1)
+    await until('the paused request holds the reservation', () => isWatched(body.nationalId))
     expect((await second()).status).toBe(409)
 
     await pass(15)

@@ -62,17 +62,27 @@ test('the check follows every command at once, without waiting for a position', 
 })
 
 test('yes until its end and no from then on, before the end is written down', async () => {
-  const { check, grant } = await newPeople()
-  const end = Date.now() + 1_500
-  await grant('exams', { until: new Date(end).toISOString() })
-  const answers: { at: number; hasConsent: unknown }[] = []
-  await until('it is over', async () => {
-    const { body } = await check('exams')
-    answers.push({ at: Date.parse(String(body.at)), hasConsent: body.hasConsent })
-    return Date.now() > end + 200
-  })
-  expect(answers.some(({ hasConsent }) => hasConsent === true)).toBe(true)
-  for (const { at, hasConsent } of answers) expect([at, hasConsent]).toEqual([at, at < end])
+  /** Answers up to an end that is so near; none where it is over before it is granted. */
+  const answersUntil = async (nearMs: number) => {
+    const { check, grant } = await newPeople()
+    const end = Date.now() + nearMs
+    const isGranted = await grant('exams', { until: new Date(end).toISOString() }).catch((error: Error) => {
+      if (!error.message.includes('until_not_in_future')) throw error
+    })
+    const answers: { at: number; hasConsent: unknown }[] = []
+    if (isGranted === undefined) return answers
+    await until('it is over', async () => {
+      const { body } = await check('exams')
+      answers.push({ at: Date.parse(String(body.at)), hasConsent: body.hasConsent })
+      return Date.now() > end + 200
+    })
+    for (const { at, hasConsent } of answers) expect([at, hasConsent]).toEqual([at, at < end])
+    return answers
+  }
+  // A busy machine may need more than the first takes.
+  for (const nearMs of [1_500, 6_000, 20_000])
+    if ((await answersUntil(nearMs)).some(({ hasConsent }) => hasConsent === true)) return
+  throw new Error('Nobody was ever told that there is consent.')
 })
 
 test('a projector that stands still: never an old yes, and soon "not known"', async () => {
@@ -225,15 +235,18 @@ test('auditors find who was granted what, and how often a partner looked it up',
   const auditor = await headersOf('ada', ['auditor'])
   const trail = async () => {
     const answer = await fetch(`${system.gateway.url}/api/audit?resource=${patientId}`, { headers: auditor })
-    return ((await answer.json()) as { entries: { actor: string; action: string; details: unknown }[] }).entries
+    return ((await answer.json()) as { entries: { actor: string; action: string; details: { count?: number } }[] })
+      .entries
   }
+  const of = async (action: string) => (await trail()).filter((entry) => entry.action === action)
+  const looked = async () => (await of('ConsentChecked')).reduce((sum, { details }) => sum + (details.count ?? 0), 0)
   // A gateway that stops tells of the minute that is not over yet.
   await system.gateway.stop()
   await system.gateway.start()
-  await until('the look-ups are in the trail', async () => (await trail()).length === 2)
+  // Those of one minute are told of together, and the next may have begun between the two.
+  await until('the look-ups are in the trail', async () => (await looked()) === 2)
   const about = { grantee: `doctor ${doctor.id}`, target: 'exams' }
-  expect(await trail()).toMatchObject([
-    { actor: patientId, action: 'ConsentGranted', details: about },
-    { actor: 'hospital', action: 'ConsentChecked', details: { ...about, count: 2 } },
-  ])
+  for (const entry of await of('ConsentChecked')) expect(entry).toMatchObject({ actor: 'hospital', details: about })
+  await until('so is the consent', async () => (await of('ConsentGranted')).length > 0)
+  expect(await of('ConsentGranted')).toMatchObject([{ actor: patientId, details: about }])
 })

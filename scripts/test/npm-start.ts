@@ -62,5 +62,5 @@ export const run = (env: Record<string, string>) => {
 export const stop = async (child: ChildProcess) => {
   if (child.exitCode !== null) return
   child.kill('SIGTERM')
-  await once(child, 'exit')
+  await once(child, 'close') // by then all that it wrote has been read
 }

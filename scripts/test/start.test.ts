@@ -41,10 +41,11 @@ it(
     const headers = { authorization: `Bearer ${token}` }
     const signedIn = await startSignedIn(home, headers)
     onTestFinished(signedIn.stop)
+    /** One loan of an amount, however often it is asked for: what was not answered may have been done. */
     const requestLoan = (amount: number) =>
       fetch(`${home}/api/loans`, {
         method: 'POST',
-        headers: { 'content-type': 'application/json', ...headers },
+        headers: { 'content-type': 'application/json', 'idempotency-key': `${amount}`, ...headers },
         body: JSON.stringify({ name: 'Ada Lovelace', address: 'London', nationalId: '999999AA', amount }),
       })
     const page = await browser.newPage()
@@ -82,7 +83,7 @@ it('says which port is taken and which setting changes it', async () => {
   const taken = await listenAnywhere()
   onTestFinished(() => void taken.close())
   const { child, output } = run({ ...(await freePorts()), LOAN_PORT: String(portOf(taken)) })
-  await once(child, 'exit')
+  await once(child, 'close')
   expect(child.exitCode).toBe(1)
   expect(output()).toContain(`Port ${portOf(taken)}, meant for loan, is taken`)
   expect(output()).toContain('LOAN_PORT=<port>')

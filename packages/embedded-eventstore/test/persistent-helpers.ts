@@ -48,8 +48,8 @@ export const consume = (subscription: PersistentSubscriptionToStream, { acknowle
     numbers,
     error: () => error,
     /** Waits until so many events came. */
-    has: (count: number) => expect.poll(numbers, { timeout: 10_000 }).toHaveLength(count),
-    fails: () => expect.poll(() => error, { timeout: 10_000 }).toBeDefined(),
+    has: (count: number) => expect.poll(numbers).toHaveLength(count),
+    fails: () => expect.poll(() => error).toBeDefined(),
   }
 }
 

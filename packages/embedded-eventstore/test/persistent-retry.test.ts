@@ -36,8 +36,9 @@ describe('handed out again', () => {
 
   test('when its time is over', async () => {
     const { consumer } = await opened(1, { messageTimeout: 50 })
-    const { got, has } = consumer()
-    await has(2)
+    const { got } = consumer()
+    // It comes again and again, whether somebody looks in between or not.
+    await expect.poll(() => got.length).toBeGreaterThan(1)
     expect(got[1]).toMatchObject({ number: 0, retryCount: 1 })
   })
 
@@ -156,7 +157,7 @@ describe('checkpoints', () => {
     await got[3]?.acknowledge()
     await expect.poll(last).toBe(0n)
     await got[1]?.acknowledge()
-    await expect.poll(last, { timeout: 5_000 }).toBe(3n)
+    await expect.poll(last).toBe(3n)
   })
 
   test('come at once when so many are done with', async () => {

@@ -105,7 +105,7 @@ test.each(['RoundRobin', 'DispatchToSingle', 'Pinned'] as const)(
     const { consumer, info } = await openGroup(used.client, stream, { consumerStrategyName })
     const [one, two] = [consumer({ acknowledge: true }), consumer({ acknowledge: true })]
     const all = () => [...one.numbers(), ...two.numbers()].toSorted((a, b) => a - b)
-    await expect.poll(all, { timeout: 10_000 }).toEqual(Array.from({ length: 40 }, (_, number) => number))
+    await expect.poll(all).toEqual(Array.from({ length: 40 }, (_, number) => number))
     expect((await info()).settings.consumerStrategyName).toBe(consumerStrategyName)
     // One stream: all its events belong together.
     if (consumerStrategyName === 'Pinned') expect(Math.min(one.got.length, two.got.length)).toBe(0)

@@ -126,7 +126,7 @@ test('§2.9 checkpoints: one every multiplier × window considered events, one a
   for (let index = 0; index < 64; index++) await client.appendToStream('second', added(index))
   await seen
   // Live, the counter goes on with every event: 390 + 58 = 448 = 7 × 64.
-  await expect.poll(() => checkpoints.at(-1), { timeout: 10_000 }).toBe(448n)
+  await expect.poll(() => checkpoints.at(-1)).toBe(448n)
   expect(new Set(checkpoints).size).toBe(checkpoints.length)
   await client.dispose()
   await own.stop()
@@ -209,7 +209,7 @@ test('a reader that takes nothing holds at most a page in memory, and others go 
         while (release) drain()
         return taken.filter((message) => ReadResp.deserializeBinary(message).hasEvent()).length
       },
-      { interval: 1, timeout: 10_000 },
+      { interval: 1 },
     )
     .toBe(total)
   const positions = taken.map((message) => ReadResp.deserializeBinary(message).getEvent()?.getCommitPosition())

@@ -10,6 +10,7 @@ import { connect } from 'node:tls'
 import { fileURLToPath } from 'node:url'
 import { EventStoreDBClient } from '@eventstore/db-client'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { freePort } from '../../../scripts/free-port.ts'
 import type { Options } from '../src/options.ts'
 import { makeCertificate } from '../src/security/self-signed.ts'
 import { hashPassword, parseUsers } from '../src/security/users.ts'
@@ -40,7 +41,8 @@ const https = (path: string, headers: Record<string, string> = {}, body?: string
 
 test('a program with nothing but a connection string and a CA file, by gossip, before and after a restart', async () => {
   const users = [{ name: 'admin', password: 'changeit', groups: ['$admins'] }]
-  const before = await start({ directory, tlsSelfSigned: true, users })
+  const port = await freePort()
+  const before = await start({ directory, tlsSelfSigned: true, users, port })
   const address = before.connectionString.replace('esdb://', 'esdb+discover://admin:changeit@')
   const client = EventStoreDBClient.connectionString(address)
   const stream = newStream()
@@ -48,7 +50,7 @@ test('a program with nothing but a connection string and a CA file, by gossip, b
   await client.dispose()
   await before.stop()
 
-  const after = await start({ directory, tlsSelfSigned: true, users, port: before.port })
+  const after = await start({ directory, tlsSelfSigned: true, users, port })
   expect(after.certificate).toBe(before.certificate)
   const again = EventStoreDBClient.connectionString(address)
   expect(await collect(again.readStream(stream))).toHaveLength(1)

@@ -8,6 +8,7 @@ import type { AuditEvent } from '@headwater/deciders/audit/audit-events'
 import { type Actor, anonymous } from '@headwater/deciders/policy'
 import { start } from '@headwater/embedded-eventstore'
 import { afterEach, describe, expect, test } from 'vitest'
+import { freePort } from '../../../scripts/free-port.ts'
 import { type AuditMetrics, startAudit } from '../src/audit.ts'
 import { connectEventStore, type EventStore } from '../src/client.ts'
 import { lineTo, logger, testStore, until } from './support.ts'
@@ -63,6 +64,11 @@ const written = async (store: EventStore, stream: string) => {
     if (page.length < 1_000) return events
   }
 }
+/** What was written on the days from then until now: a test may begin before midnight and end after it. */
+const writtenSince = async (store: EventStore, began: Date) => {
+  const streams = new Set([began, new Date()].map(streamOf))
+  return (await Promise.all([...streams].map((stream) => written(store, stream)))).flat()
+}
 const newStore = async () => {
   const { url, stop } = await testStore()
   ends.push(stop)
@@ -109,13 +115,14 @@ describe('noting', () => {
   })
 
   test('of a refusal says who and when, and nothing of somebody nobody knows', async () => {
+    const began = new Date()
     const { store, audit } = startOn(await newStore())
     const code = randomUUID()
     const refused = { method: 'POST', route: '/', resource: null, status: 403, code, traceparent }
     audit.refused({ ...refused, actor: anonymous })
     audit.refused({ ...refused, actor: { kind: 'partner', sub: 'demo-partner', roles: [], scopes: ['loans:read'] } })
     await until('all is written', () => audit.waiting() === 0)
-    const today = (await written(store, streamOf(new Date()))).filter(({ data }) => Object(data).code === code)
+    const today = (await writtenSince(store, began)).filter(({ data }) => Object(data).code === code)
     expect(today.map(({ data }) => data)).toEqual([
       {
         actor: { kind: 'partner', sub: 'demo-partner', roles: [] },
@@ -130,6 +137,7 @@ describe('noting', () => {
   })
 
   test('of a refusal for haste is once an hour, whatever was asked for', async () => {
+    const began = new Date()
     const { store, audit } = startOn(await newStore())
     const code = randomUUID()
     const partner = { kind: 'partner', sub: 'demo-partner', roles: [], scopes: [] } as const
@@ -144,11 +152,12 @@ describe('noting', () => {
         traceparent,
       })
     await until('all is written', () => audit.waiting() === 0)
-    const today = (await written(store, streamOf(new Date()))).filter(({ data }) => Object(data).code === code)
+    const today = (await writtenSince(store, began)).filter(({ data }) => Object(data).code === code)
     expect(today).toMatchObject([{ data: { resource: null, status: 429 } }])
   })
 
   test('of refusals again and again lists a hundred an hour and actor, and says that there were more', async () => {
+    const began = new Date()
     const { store, audit, losses, unlisted } = startOn(await newStore())
     const code = randomUUID()
     const refused = { method: 'GET', route: '/', resource: null, status: 403, code, traceparent }
@@ -157,7 +166,7 @@ describe('noting', () => {
     for (let n = 0; n < 250; n++) audit.refused({ ...refused, actor: pushy })
     audit.refused({ ...refused, actor: other })
     await until('all is written', () => audit.waiting() === 0)
-    const today = await written(store, streamOf(new Date()))
+    const today = await writtenSince(store, began)
     const of = ({ sub }: Actor) => today.filter(({ metadata }) => metadata.actor === sub).map(({ type }) => type)
     expect(of(pushy)).toEqual([...Array.from({ length: 100 }, () => 'RequestRefused'), 'RefusalsUnlisted'])
     expect(of(other)).toEqual(['RequestRefused'])
@@ -166,6 +175,7 @@ describe('noting', () => {
   })
 
   test('of an operation says what was done by whom', async () => {
+    const began = new Date()
     const { store, audit } = startOn(await newStore())
     const resource = randomUUID()
     const operator = { kind: 'person', sub: 'otto', roles: ['operator'], scopes: [] } as const
@@ -173,7 +183,7 @@ describe('noting', () => {
     audit.done({ ...operation, actor: operator, traceparent })
     audit.done({ ...operation, actor: anonymous, traceparent })
     await until('all is written', () => audit.waiting() === 0)
-    const today = (await written(store, streamOf(new Date()))).filter(({ data }) => Object(data).resource === resource)
+    const today = (await writtenSince(store, began)).filter(({ data }) => Object(data).resource === resource)
     expect(today.map(({ type, data }) => ({ type, data }))).toEqual([
       {
         type: 'OperationDone',
@@ -208,7 +218,8 @@ describe('an outage', () => {
   test('of the store: nothing is lost below the bound, nothing doubled', async () => {
     const directory = await mkdtemp(path.join(tmpdir(), 'audit-'))
     ends.push(() => rmSync(directory, { recursive: true, force: true }))
-    const first = await start({ port: 0, directory })
+    const port = await freePort()
+    const first = await start({ port, directory })
     const { store, audit, losses } = startOn(first.connectionString)
     const day = newDay()
     const codes = Array.from({ length: 300 }, (_, n) => String(n))
@@ -216,7 +227,7 @@ describe('an outage', () => {
     await until('some are written', () => audit.waiting() === 0)
     await first.stop()
     for (const code of codes.slice(100)) audit.note(refusedOn(day, code), { traceparent })
-    const second = await start({ port: first.port, directory })
+    const second = await start({ port, directory })
     ends.push(() => second.stop())
     await until('all is written', () => audit.waiting() === 0)
     expect((await written(store, streamOf(day))).map(({ data }) => (data as { code: string }).code)).toEqual(codes)

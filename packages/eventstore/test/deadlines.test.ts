@@ -115,9 +115,10 @@ test('whoever waits for less than the others is given up among them, and only th
 
 test('a stream whose commands were given up takes new ones again', async () => {
   const { held, sent, release } = heldStore()
-  const handler = handlerOver(held)
+  const handler = handlerOver(held, { answerMsMax: 10_000 })
   const id = randomUUID()
-  await expect(handler.handle(putIn(id))).rejects.toMatchObject(unavailable)
+  const hasty = { ...putIn(id), giveUpAtMs: performance.now() + answerMsMax }
+  await expect(handler.handle(hasty)).rejects.toMatchObject(unavailable)
   release()
   await Promise.all(sent)
   expect(await handler.handle(putIn(id))).toMatchObject({ revision: 1n })

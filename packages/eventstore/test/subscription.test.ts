@@ -2,6 +2,7 @@
 import { randomUUID } from 'node:crypto'
 import { start } from '@headwater/embedded-eventstore'
 import { afterEach, describe, expect, test } from 'vitest'
+import { freePort } from '../../../scripts/free-port.ts'
 import { connectEventStore, type EventStore, type SubscriptionHandlers } from '../src/client.ts'
 import type { StoredEvent } from '../src/codec.ts'
 import { beginning, comparePosition, type Position } from '../src/position.ts'
@@ -369,8 +370,8 @@ describe('interruptions', () => {
 
   test.runIf(process.env.EVENTSTORE_URL === undefined)('it outlives restarts of the server', async () => {
     const directory = `.data/test/${randomUUID()}`
-    let node = await start({ port: 0, directory })
-    const { port } = node
+    const port = await freePort()
+    let node = await start({ port, directory })
     endings.push(() => node.stop())
     const store = connect(node.connectionString)
     const category = newCategory()

@@ -2,6 +2,7 @@
 import { generateKeyPairSync } from 'node:crypto'
 import { afterEach, describe, expect, onTestFinished, test, vi } from 'vitest'
 import { z } from 'zod'
+import { freePort } from '../../../scripts/free-port.ts'
 import { type Authenticator, authSettings, bearerToken, createAuthenticator } from '../src/auth.ts'
 import { parseConfig } from '../src/config.ts'
 import { createLogger } from '../src/telemetry.ts'
@@ -187,7 +188,7 @@ test('a key that is not known is asked for once a minute, and no oftener', async
 describe('while the issuer is away', () => {
   test('who signed in is not recognised, capabilities are, and health says why; later all is well', async () => {
     vi.useFakeTimers({ toFake: ['Date', 'performance'] })
-    const { issuer, authenticator } = await start()
+    const { issuer, authenticator } = await start({ port: await freePort() })
     await issuer.stop()
     const token = await issuer.tokenOf()
     const away = { status: 503, code: 'issuer_unavailable' }

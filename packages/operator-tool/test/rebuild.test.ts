@@ -1,7 +1,11 @@
 // Having a read model built again: followed to its end, stopped, gone on with, left running, and refused.
-import { randomUUID } from 'node:crypto'
+import { pbkdf2Sync, randomUUID } from 'node:crypto'
+import type { LoanEvent } from '@headwater/deciders/loan/loan-events'
 import { loans } from '@headwater/read-models/loans'
+import type { Projection } from '@headwater/read-models/projection'
+import type { Row } from '@headwater/read-models/read-model'
 import { sqliteFile } from '@headwater/read-models/sqlite-file'
+import { underwriting } from '@headwater/read-models/underwriting'
 import Database from 'better-sqlite3'
 import { describe, expect, test } from 'vitest'
 import { until } from '../../../scripts/test/until.ts'
@@ -13,6 +17,24 @@ const startWithLoans = async () => {
   const world = await startWorld()
   for (let n = 0; n < loansMax; n++) await world.append(requested(randomUUID()))
   return world
+}
+
+/** Some milliseconds of the processor, for each event. */
+const labor = () => pbkdf2Sync('work', 'work', 80_000, 32, 'sha256')
+
+/** So hard to project that a modest copy, which waits a hundred times as long as it works, is under way until it is ended. */
+const laborious = <Tables extends Readonly<Record<string, Row>>>(
+  projection: Projection<LoanEvent, Tables>,
+): Projection<LoanEvent, Tables> => ({
+  ...projection,
+  project: (event, rows) => {
+    labor()
+    projection.project(event, rows)
+  },
+})
+const followLaboriously = {
+  loans: ({ follow }: World) => follow.loans(laborious(loans)),
+  underwriting: ({ follow }: World) => follow.underwriting(laborious(underwriting)),
 }
 
 /** Empty for the one that was built first. */
@@ -43,7 +65,7 @@ describe.each(['loans', 'underwriting'] as const)('%s', (name) => {
 
   test('tells how far it is; two at once are refused; it can be left, followed, stopped, and gone on with', async () => {
     const world = await startWithLoans()
-    await world.follow[name]().whenLive()
+    await followLaboriously[name](world).whenLive()
     const ending = new AbortController()
     let heard = ''
     const following = use(world.env, ['projections', 'rebuild', name, '--cores', '0.01'], {

@@ -120,7 +120,13 @@ const running = <Running extends { readonly stop: () => Promise<void> }>(started
   return { ...started, stop }
 }
 
+/** The streams of the days from then until now: a test may begin before midnight and end after it. */
+const auditStreamsSince = (began: Date): readonly string[] => [
+  ...new Set([began, new Date()].map((moment) => `audit-${moment.toISOString().slice(0, 10)}`)),
+]
+
 export const startWorld = async () => {
+  const began = new Date()
   const node = await startEventStore({ port: 0, memory: true })
   const store = connectEventStore({ url: node.connectionString, logger })
   const database = await testDatabase()
@@ -227,8 +233,8 @@ export const startWorld = async () => {
     },
     /** What operators did, from the audit trail. */
     acts: async () => {
-      const events = await store.readStream(`audit-${new Date().toISOString().slice(0, 10)}`, 0n, 100)
-      return events.map(({ data }) => {
+      const events = await Promise.all(auditStreamsSince(began).map((stream) => store.readStream(stream, 0n, 100)))
+      return events.flat().map(({ data }) => {
         const { method, route, resource, actor } = data as Readonly<Record<string, unknown>>
         return { did: `${method} ${route}`, resource, by: (actor as { readonly sub: string }).sub }
       })

@@ -123,6 +123,7 @@ describe.each(Object.entries(places))('%s', (_name, openPlace) => {
     await seenTo('rebuild')
     await until('it follows', () => projection.status().state === 'live')
     expect(projection.status().parked).toEqual([])
+    await until('readers see it', async () => (await on.amounts()).c === 1)
     expect(await on.amounts()).toEqual({ b: 2, c: 1 })
   })
 

@@ -74,6 +74,7 @@ export const runOnce = async (
       PATH: process.env.PATH,
       ...environmentOf(instructions),
       PORT: '0',
+      SMTP_PORT: '0',
       HOST: '127.0.0.1',
       EDGE_DIRECTORY: path.join(folder, 'edge'),
       EVENTSTORE_URL: 'esdb://127.0.0.1:1?tls=false',

@@ -6,6 +6,8 @@ import { application, nationalId } from '../system.ts'
 type Headers = Readonly<Record<string, string>>
 
 const requestMsMax = 15_000
+/** Who is told that the newest is not known yet asks again; the gateway waits 2 s each time. */
+const staleTriesMax = 5
 
 /** Each on a connection of its own, so that it goes where the front leads at that moment. */
 const ask = (url: string, method: string, headers: Headers, body?: object) =>
@@ -29,6 +31,13 @@ const ask = (url: string, method: string, headers: Headers, body?: object) =>
     sent.on('error', reject)
     sent.end(body && JSON.stringify(body))
   })
+
+const askUntilKnown = async (url: string, headers: Headers): ReturnType<typeof ask> => {
+  for (let tries = 1; ; tries++) {
+    const answer = await ask(url, 'GET', headers)
+    if (answer.body.stale !== true || tries === staleTriesMax) return answer
+  }
+}
 
 export type Load = {
   readonly requests: () => number
@@ -61,7 +70,7 @@ export const startLoad = (
       const { id, position } = await expectOf('apply', 201, applied)
       if (id === undefined) continue
       const after = `after=${encodeURIComponent(String(position))}`
-      const loan = await expectOf('look', 200, ask(`${url}/api/loans/${id}?${after}`, 'GET', asUnderwriter))
+      const loan = await expectOf('look', 200, askUntilKnown(`${url}/api/loans/${id}?${after}`, asUnderwriter))
       if (loan.id !== id && loan.loanId !== id) failures.push(`look: another loan than ${id}: ${JSON.stringify(loan)}`)
       await expectOf('queue', 200, ask(`${url}/api/underwriting/queue?${after}`, 'GET', asUnderwriter))
       // Some wait for ever, so that the queue shows something.
