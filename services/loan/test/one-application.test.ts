@@ -15,7 +15,7 @@ test('refused while one is open, without asking the bureau and without a word ab
     expect([status, body.code]).toEqual([409, 'application_already_open'])
     expect(JSON.stringify(body)).not.toMatch(new RegExp(`${first.body.id}|Ada|10000|555555AA`))
   }
-  expect((await loan.server.inject('/health/ready')).json()).toMatchObject({ status: 'ready' })
+  await expect.poll(async () => (await loan.server.inject('/health/ready')).json()).toMatchObject({ status: 'ready' })
 })
 
 test.each(['approve', 'deny', 'withdraw'])(
