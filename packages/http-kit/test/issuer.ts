@@ -5,6 +5,7 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import type { AddressInfo } from 'node:net'
 import { exportJWK, type JWTHeaderParameters, SignJWT } from 'jose'
 import { z } from 'zod'
+import { freePort } from '../../../scripts/free-port.ts'
 import { authSettings, capabilityIssuer, createAuthenticator } from '../src/auth.ts'
 import { parseConfig } from '../src/config.ts'
 import { createLogger } from '../src/telemetry.ts'
@@ -81,7 +82,8 @@ export const startIssuer = async (options: IssuerOptions = {}) => {
     await once(server, 'listening')
     return (server.address() as AddressInfo).port
   }
-  const port = await listen(options.port ?? 0)
+  // It may go and come back: not a port that the system gives to others meanwhile.
+  const port = await listen(options.port ?? (await freePort()))
   const url = `http://127.0.0.1:${port}`
   const stop = async () => {
     if (!server.listening) return

@@ -6,8 +6,7 @@ import type { Logger } from 'pino'
 import { Agent, request } from 'undici'
 import { createBreaker } from './breaker.ts'
 
-/** From the call to the last byte of the answer, connecting included. */
-const answerTimeoutMs = 2_000
+const answerTimeoutMsDefault = 2_000
 const answerBytesMax = 16 * 1024
 const connectionsMax = 50
 
@@ -41,6 +40,8 @@ export type CreditBureau = {
 export type CreditBureauOptions = {
   readonly url: string
   readonly logger: Logger
+  /** From the call to the last byte of the answer, connecting included. */
+  readonly answerTimeoutMs?: number
   /** A clock that never goes back. */
   readonly nowMs?: () => number
 }
@@ -48,6 +49,7 @@ export type CreditBureauOptions = {
 export const connectCreditBureau = ({
   url,
   logger,
+  answerTimeoutMs = answerTimeoutMsDefault,
   nowMs = () => performance.now(),
 }: CreditBureauOptions): CreditBureau => {
   const scores = new URL('v1/scores', url.endsWith('/') ? url : `${url}/`)

@@ -110,7 +110,7 @@ test('nobody can name another patient, another actor or another time', async () 
 test('a repeated request is the same request, also after it was undone', async () => {
   const { post, eventsOf, paula, doctor } = await startConsent()
   const key = { 'idempotency-key': randomUUID() }
-  const grant = { to: doctor, target: 'exams', until: new Date(Date.now() + 1_000).toISOString() }
+  const grant = { to: doctor, target: 'exams', until: soon() }
   const first = await post(paula, 'grant', grant, key)
   await post(paula, 'revoke', { from: doctor, target: 'exams' })
   expect(await post(paula, 'grant', grant, key)).toMatchObject({ status: 200, body: first.body })

@@ -75,11 +75,15 @@ it('is ready once it has caught up, and the rows are there', async () => {
   const directory = newDirectory()
   const projector = await startProjector(store.url, directory)
   await expect.poll(async () => (await projector.readiness()).code, { timeout: deadlineMs }).toBe(200)
-  expect((await projector.readiness()).body).toMatchObject({
+  // What cannot be told in time is left out.
+  const body = async () => (await projector.readiness()).body
+  await expect.poll(body, { timeout: deadlineMs }).toMatchObject({
     status: 'ready',
     parts: { loans: { state: 'live', lagMs: 0, restarts: 0, rebuildNeeded: false } },
   })
-  expect(await projector.metrics()).toContain('projection_lag_seconds{projection="loans"} 0')
+  await expect
+    .poll(projector.metrics, { timeout: deadlineMs })
+    .toContain('projection_lag_seconds{projection="loans"} 0')
   const reader = openSqliteReader({ directory, projection: loans, logger })
   onTestFinished(reader.close)
   expect(reader.read((db) => db.rows(loanById(loanId))).value).toMatchObject([{ loanId, status: 'checking' }])
@@ -96,11 +100,14 @@ it('is ready in spite of an event that it cannot take in, says how many streams 
   const directory = newDirectory()
   const projector = await startProjector(store.url, directory)
   await expect.poll(async () => (await projector.readiness()).code, { timeout: deadlineMs }).toBe(200)
-  expect((await projector.readiness()).body).toMatchObject({
+  const body = async () => (await projector.readiness()).body
+  await expect.poll(body, { timeout: deadlineMs }).toMatchObject({
     status: 'degraded',
     parts: { loans: { state: 'live', parked: 1, trouble: expect.stringContaining('headwater -- parked list') } },
   })
-  expect(await projector.metrics()).toContain('projection_parked_streams{projection="loans"} 1')
+  await expect
+    .poll(projector.metrics, { timeout: deadlineMs })
+    .toContain('projection_parked_streams{projection="loans"} 1')
   const reader = openSqliteReader({ directory, projection: loans, logger })
   onTestFinished(reader.close)
   const { loanId, position } = await store.appendLoan()

@@ -54,11 +54,13 @@ export const keepSamples = (
   let watchedAtMs = Number.NEGATIVE_INFINITY
   let latest: Look | undefined
   let looking: Promise<Look> | undefined
+  /** A look that was begun before something was asked for: what it asks is not asked beside it, and may be answered as before. */
+  let outdated: Promise<unknown> | undefined
   let isRunning = false
 
   const lookNow = (): Promise<Look> => {
     if (looking) return looking
-    const begun = look().then((found) => {
+    const begun = (outdated ? outdated.then(look, look) : look()).then((found) => {
       // Unless it was begun before something was asked for.
       if (looking === begun) {
         latest = found
@@ -100,6 +102,7 @@ export const keepSamples = (
     },
     forget: () => {
       latest = undefined
+      outdated = looking ?? outdated
       looking = undefined
     },
     stop: () => ending.abort(),

@@ -6,11 +6,15 @@ import type { Pool } from 'pg'
 import { RateLimiterMemory, RateLimiterPostgres, type RateLimiterRes, RLWrapperTimeouts } from 'rate-limiter-flexible'
 
 const windowSeconds = 60
-/** Of Postgres; then this gateway counts alone, until Postgres answers again. */
-const countTimeoutMs = 500
+const timeoutMsDefault = 500
 const policyName = '"partner"'
 
-export type PartnerLimitOptions = { readonly pool: Pool; readonly perMinute: number }
+export type PartnerLimitOptions = {
+  readonly pool: Pool
+  readonly perMinute: number
+  /** Of Postgres; then this gateway counts alone, until Postgres answers again. */
+  readonly timeoutMs?: number
+}
 
 export type PartnerLimit = {
   /** Counts what a partner asks for otherwise than by a request; what is to be answered when that was too much. */
@@ -20,7 +24,10 @@ export type PartnerLimit = {
 export const isPartner = ({ kind }: Actor): boolean => kind === 'partner'
 
 /** After the policies have been asked, before anything is read or forwarded: for every route that is not unlimited. */
-export const limitPartners = (server: HttpServer, { pool, perMinute }: PartnerLimitOptions): PartnerLimit => {
+export const limitPartners = (
+  server: HttpServer,
+  { pool, perMinute, timeoutMs = timeoutMsDefault }: PartnerLimitOptions,
+): PartnerLimit => {
   const quota = { points: perMinute, duration: windowSeconds }
   const together = new RateLimiterPostgres({
     ...quota,
@@ -34,7 +41,7 @@ export const limitPartners = (server: HttpServer, { pool, perMinute }: PartnerLi
   })
   const limiter = new RLWrapperTimeouts({
     limiter: together,
-    timeoutMs: countTimeoutMs,
+    timeoutMs,
     insuranceLimiter: new RateLimiterMemory(quota),
   })
   /** Whether it goes beyond the limit is in the numbers as well. */

@@ -10,7 +10,7 @@ import { securityOf } from '@headwater/http-kit/openapi-security'
 import { createLogger } from '@headwater/http-kit/telemetry'
 import type { LoanRow } from '@headwater/read-models/loans'
 import { openPool } from '@headwater/read-models/postgres-pool'
-import { describe, expect, it, onTestFinished } from 'vitest'
+import { describe, expect, it, onTestFinished, vi } from 'vitest'
 import type { TestIssuer } from '../../../packages/http-kit/test/issuer.ts'
 import { topics } from '../src/topics.ts'
 import { connectLive, newLoan, startEdge, startGateway } from './support.ts'
@@ -301,9 +301,10 @@ it('closes a socket when its token has ended', async () => {
   onTestFinished(edge.remove)
   const gateway = await startGateway(edge.directory, { liveLimits: { heartbeatMs: 100 } })
   onTestFinished(gateway.close)
-  const nowSeconds = Math.floor(Date.now() / 1_000)
-  const token = await gateway.issuer.tokenOf({ claims: { exp: nowSeconds + 2 } })
+  const token = await gateway.issuer.tokenOf()
   const client = await connectLive({ liveUrl: gateway.liveUrl, headers: { authorization: `Bearer ${token}` } })
+  vi.useFakeTimers({ toFake: ['Date'], now: Date.now() + 3_600_000 })
+  onTestFinished(() => void vi.useRealTimers())
   expect(await client.closed).toEqual({ code: 4401, reason: 'the token has ended' })
 })
 

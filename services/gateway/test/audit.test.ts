@@ -16,6 +16,12 @@ const deadlineMs = 20_000
 type Entry = { readonly [field: string]: unknown }
 type Answer = { readonly entries: readonly Entry[]; readonly next: string | null; readonly nationalId?: string }
 
+/** What is noted in one millisecond has no order among itself. */
+const nextMoment = () => {
+  const now = Date.now()
+  return expect.poll(() => Date.now(), { interval: 1 }).toBeGreaterThan(now)
+}
+
 /** A gateway with everything that the trail passes through: a store, the projection of its events, the read model. */
 const start = async () => {
   const node = await startEventStore({ port: 0, memory: true })
@@ -59,6 +65,7 @@ const start = async () => {
   const headersOf = (who: Who): Record<string, string> =>
     who === 'nobody' ? {} : { authorization: `Bearer ${tokens[who]}` }
   const ask = async (who: Who, path: string, method: 'GET' | 'POST' = 'GET', headers: Record<string, string> = {}) => {
+    await nextMoment()
     const answer = await gateway.get(path, { method, headers: { ...headersOf(who), ...headers } })
     return { status: answer.status, headers: answer.headers, text: await answer.text() }
   }
@@ -73,6 +80,7 @@ const start = async () => {
     return others()
   }
   const follow = async (who: Who, topic: 'loans' | 'underwriting', filter = {}) => {
+    await nextMoment()
     const client = await connectLive({ liveUrl: gateway.liveUrl, headers: headersOf(who) })
     onTestFinished(() => client.socket.terminate())
     client.subscribe('one', filter, undefined, topic)

@@ -1,12 +1,13 @@
 // Live queries over real sockets and a real read model: what a client keeps is what the query answers, come what may.
-import { randomUUID } from 'node:crypto'
+import { randomInt, randomUUID } from 'node:crypto'
 import { mkdtempSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { feedLengthMax } from '@headwater/read-models/changes'
 import { type LoanRow, type LoanStatus, publicLoan } from '@headwater/read-models/loans'
-import { describe, expect, it, onTestFinished } from 'vitest'
+import { describe, expect, it, onTestFailed, onTestFinished } from 'vitest'
 import { WebSocket } from 'ws'
+import { chanceFrom } from '../../../scripts/test/chance.ts'
 import { liveRowsMax } from '../src/live-queries.ts'
 import { connectLive, newLoan, startEdge, startGateway, underwriter } from './support.ts'
 
@@ -73,6 +74,7 @@ describe('a live query', () => {
     client.subscribe('review', { status: 'awaiting review' })
     client.subscribe('approved', { status: 'approved' })
     await client.until(shows(client, 'review', [loan]))
+    await client.until(shows(client, 'approved', [other]))
     const decided: LoanRow = { ...loan, status: 'approved' }
     await edge.write(decided)
     await client.until(shows(client, 'review', []))
@@ -197,7 +199,9 @@ describe('resuming', () => {
 it('is exact at every token for clients that come, go and resume while the rows change', async () => {
   const { edge, gateway } = await start({ outboxEntriesMax: 5 })
   const statuses: readonly LoanStatus[] = ['checking', 'awaiting review', 'approved']
-  const random = <T>(items: readonly T[]): T => items[Math.floor(Math.random() * items.length)] as T
+  const seed = randomInt(2 ** 32)
+  onTestFailed(() => console.error(`seed ${seed}`))
+  const { pick, fraction, between } = chanceFrom(seed)
   const table = new Map<string, LoanRow>()
   const truth = new Map<string, { all: string[]; approved: string[] }>()
   const write = async (...rows: LoanRow[]) => {
@@ -232,14 +236,14 @@ it('is exact at every token for clients that come, go and resume while the rows 
   }
   const clients = await Promise.all([join(), join(), join(), join()])
   for (let round = 0; round < 200; round++) {
-    const loan = Math.random() < 0.2 ? newLoan() : random([...table.values()])
-    const other = random([...table.values()])
-    const change = (row: LoanRow): LoanRow => ({ ...row, status: random(statuses), amount: round + 1 })
+    const loan = fraction() < 0.2 ? newLoan() : pick([...table.values()])
+    const other = pick([...table.values()])
+    const change = (row: LoanRow): LoanRow => ({ ...row, status: pick(statuses), amount: round + 1 })
     await write(...new Map([loan, other].map((row) => [row.loanId, change(row)])).values())
-    const watcher = random(clients)
+    const watcher = pick(clients)
     if (round % 3 === 0) await watcher.until(shows(watcher, 'all', [...table.values()]))
     if (round % 5 === 0) {
-      const place = Math.floor(Math.random() * clients.length)
+      const place = between(0, clients.length - 1)
       const leaving = clients[place] as Client
       await leaving.close()
       clients[place] = await join(leaving)
@@ -284,7 +288,7 @@ describe('a client that does not read', () => {
   })
 
   it('is closed with 1013 when it gives no sign of life between two heartbeats', async () => {
-    const { gateway } = await start({ heartbeatMs: 50 })
+    const { gateway } = await start({ heartbeatMs: 500 })
     const client = await connect(gateway)
     client.subscribe('all')
     await client.until(() => client.messages.some(({ type }) => type === 'heartbeat'))

@@ -10,6 +10,7 @@ import { createCodec } from '@headwater/eventstore/codec'
 import { createCommandHandler } from '@headwater/eventstore/handle-command'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { logger } from '../../../packages/third-parties/test/support.ts'
+import { freePort } from '../../../scripts/free-port.ts'
 import { startMailSink } from '../../sandbox/src/mail-sink.ts'
 import { startWorld, untilMatches } from './support.ts'
 
@@ -49,6 +50,15 @@ const startConsents = async () => {
   }
 }
 
+/** The settings of a process whose clock is off. */
+const startClock = (shiftS: number) => {
+  const file = path.join(mkdtempSync(path.join(tmpdir(), 'clock-')), 'shift')
+  const set = (shiftS: number) => writeFileSync(file, String(shiftS))
+  set(shiftS)
+  const shifted = pathToFileURL(path.join(import.meta.dirname, '../../../scripts/test/chaos/shifted-clock.ts'))
+  return { set, settings: { NODE_OPTIONS: `--import ${shifted}`, CLOCK_SHIFT_FILE: file } }
+}
+
 const startSink = async (kept?: () => void, port = 0) => {
   const sink = await startMailSink({ host: '127.0.0.1', port, logger, kept })
   onTestFinished(sink.close)
@@ -72,10 +82,8 @@ describe('expire consent', () => {
 
   test('a clock that is an hour behind is waited for, however often it says that it is too early', async () => {
     const world = await startConsents()
-    const clock = path.join(mkdtempSync(path.join(tmpdir(), 'clock-')), 'shift')
-    writeFileSync(clock, '-3600')
-    const shifted = pathToFileURL(path.join(import.meta.dirname, '../../../scripts/test/chaos/shifted-clock.ts'))
-    await world.startJobs({ NODE_OPTIONS: `--import ${shifted}`, CLOCK_SHIFT_FILE: clock })
+    const clock = startClock(-3_600)
+    await world.startJobs(clock.settings)
     await world.grant('exams', inMs(500))
     const tries = async () => {
       await world.pass(1)
@@ -83,7 +91,7 @@ describe('expire consent', () => {
     }
     await expect.poll(tries, { timeout: 25_000 }).toBeGreaterThan(10)
     expect(await world.jobs()).toMatchObject([{ kind: 'expire consent', state: 'open' }])
-    writeFileSync(clock, '0')
+    clock.set(0)
     await untilMatches(async () => {
       await world.pass(1)
       return world.events()
@@ -93,10 +101,11 @@ describe('expire consent', () => {
   test('a timer survives its process', async () => {
     const world = await startConsents()
     const first = await world.startJobs()
-    await world.grant('exams', inMs(4_000))
+    await world.grant('exams', inMs(3_600_000))
     await untilMatches(world.jobs, [{ kind: 'expire consent', state: 'open' }])
     await first.kill()
-    await world.startJobs()
+    await world.pass(61)
+    await world.startJobs(startClock(3_660).settings)
     await untilMatches(world.events, ['ConsentGranted', 'ConsentExpired'])
   })
 
@@ -131,8 +140,10 @@ describe('expire consent', () => {
   test('a timer that finds nothing to do does nothing', async () => {
     const world = await startConsents()
     await world.startJobs()
-    await world.grant('exams', inMs(1_500))
+    await world.grant('exams', inMs(60_000))
     await world.revoke('exams')
+    await untilMatches(world.jobs, [{ kind: 'expire consent', state: 'open' }])
+    await world.pass(1)
     await untilMatches(world.jobs, [{ kind: 'expire consent', state: 'done' }])
     expect(await world.events()).toEqual(['ConsentGranted', 'ConsentRevoked'])
   })
@@ -186,7 +197,8 @@ describe('mail consent asked', () => {
 
   test('three tries, then parked; an operator has it tried again, under the same Message-ID', async () => {
     const world = await startConsents()
-    const sink = await startSink()
+    // Not one that the system gives to others while nobody listens on it.
+    const sink = await startSink(undefined, await freePort())
     await sink.close()
     const jobs = await world.startJobs(sink.settings)
     await world.register()
@@ -214,10 +226,18 @@ describe('mail consent asked', () => {
     await world.register()
     running = await world.startJobs(sink.settings)
     await world.ask('exams')
+    // The job of the dead is free after a while: not before the next process can be killed as well.
+    const lockedFor = (minutes: number) =>
+      world.database.client.query(
+        `update graphile_worker._private_jobs set locked_at = now() - make_interval(mins => $1) where locked_at is not null`,
+        [minutes],
+      )
     for (const deliveries of [1, 2]) {
       await untilMatches(async () => sink.mails(), [{ deliveries }])
       expect(await world.jobs()).toMatchObject([{ state: 'open', sends: deliveries }])
+      await lockedFor(-60)
       running = await world.startJobs(sink.settings)
+      await lockedFor(1)
     }
     const parkedNow = async () => {
       await world.pass(1)

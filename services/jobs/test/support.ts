@@ -146,8 +146,13 @@ export const startWorldIn = async <Database extends Given['database']>({ node, d
     },
     /** What is being tried or waits to be tried. */
     queue: async () => {
-      const { rows } = await database.client.query<{ kind: string; attempts: number; running: boolean }>(
-        `select task_identifier as kind, attempts, locked_at is not null as running
+      const { rows } = await database.client.query<{
+        kind: string
+        attempts: number
+        tried: boolean
+        running: boolean
+      }>(
+        `select task_identifier as kind, attempts, attempts > 0 as tried, locked_at is not null as running
          from graphile_worker.jobs where task_identifier <> 'abandon application' order by id`,
       )
       return rows

@@ -15,7 +15,7 @@ test('refused while one is open, without asking the bureau and without a word ab
     expect([status, body.code]).toEqual([409, 'application_already_open'])
     expect(JSON.stringify(body)).not.toMatch(new RegExp(`${first.body.id}|Ada|10000|555555AA`))
   }
-  expect((await loan.server.inject('/health/ready')).json()).toMatchObject({ status: 'ready' })
+  await expect.poll(async () => (await loan.server.inject('/health/ready')).json()).toMatchObject({ status: 'ready' })
 })
 
 test.each(['approve', 'deny', 'withdraw'])(
@@ -55,7 +55,9 @@ test('the reservation names nobody: the stream is known by a keyed hash, the eve
 
 test('100 people apply twice at once over 3 replicas: 100 loans, and each second request is refused', async () => {
   const { service } = await startLoan()
-  const replicas = [await service(), await service(), await service()]
+  // So many at once on a busy machine are no bureau that does not answer.
+  const patient = { applyMsMax: 50_000, bureauMsMax: 40_000 }
+  const replicas = [await service(patient), await service(patient), await service(patient)]
   const people = Array.from({ length: 100 }, (_, person) => ({ nationalId: `5${String(person).padStart(5, '0')}AA` }))
   const answers = await Promise.all(
     [...people, ...people].map((person, index) => replicas[index % replicas.length]?.request(person)),

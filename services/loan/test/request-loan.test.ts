@@ -156,9 +156,11 @@ test('a store that is slow at each step: answered in bounded time all the same, 
       return reply
     },
   })
-  const loan = await started.service({ through: slow, applyMsMax: 500 })
+  const loan = await started.service({ through: slow, applyMsMax: 1_500 })
   const other = await started.service()
   const key = randomUUID()
+  // Connects, which is not what is to be slow.
+  expect(await loan.reservationsOf(ada.nationalId)).toEqual([])
   const { status, body } = await loan.request({}, key)
   expect([status, body.code]).toEqual([503, 'event_store_unavailable'])
   const [reserved] = await loan.reservationsOf(ada.nationalId)

@@ -43,6 +43,8 @@ export type ServiceOptions = {
   underwriter?: string
   nowMs?: () => number
   applyMsMax?: number
+  /** How long the bureau is waited for. */
+  bureauMsMax?: number
   /** The store as the service has it, made from the real one. */
   through?: (store: EventStore) => EventStore
 }
@@ -58,9 +60,14 @@ export const startLoan = async (options: { storeUrl?: string } = {}) => {
   const applicantIdOf = (nationalId: string) => keyedId(applicantKey, nationalId)
 
   const service = async (options: ServiceOptions = {}) => {
-    const { underwriter = 'uma', nowMs, applyMsMax, through = (store) => store } = options
+    const { underwriter = 'uma', nowMs, applyMsMax, bureauMsMax, through = (store) => store } = options
     const store = connectEventStore({ url: storeUrl, logger })
-    const creditBureau = connectCreditBureau({ url: bureau.url, logger, ...(nowMs && { nowMs }) })
+    const creditBureau = connectCreditBureau({
+      url: bureau.url,
+      logger,
+      ...(nowMs && { nowMs }),
+      ...(bureauMsMax && { answerTimeoutMs: bureauMsMax }),
+    })
     const underwriterToken = await issuer.tokenOf({ sub: underwriter, roles: ['underwriter'] })
     const tokenFor = (url: string) => {
       const [, loanId, command] = /^\/api\/loans\/([^/]+)\/(.+)$/.exec(url) ?? []

@@ -52,14 +52,14 @@ describe.each(ways)('scripts $scripts, $width px', (way) => {
     const page = await world.open('/apply', way)
     await answer(page, { 'Full name': 'A', 'National id': '12', 'Amount in euros': 'ten' })
     await page.getByRole('heading', { name: '4 answers need another look' }).waitFor()
-    expect(await page.title()).toContain('Please correct')
+    await expect.poll(() => page.title()).toContain('Please correct')
     expect(await page.getByLabel('Full name').inputValue()).toBe('A')
     expect(await page.getByLabel('Amount in euros').inputValue()).toBe('ten')
     expect(await page.locator('#address-error').textContent()).toBe('Enter your address')
     expect(await page.getByLabel('Address').getAttribute('aria-invalid')).toBe('true')
     await expectUsable(page, way)
     await page.getByRole('link', { name: 'National id: six digits, then two letters' }).click()
-    expect(page.url()).toContain('#nationalId')
+    await page.waitForURL(/#nationalId/)
   })
 
   it('says the same while one types as it says when that is sent', async () => {
@@ -127,7 +127,7 @@ it('changes the status page by itself when an underwriter decides', async () => 
   await page.getByRole('heading', { name: 'An underwriter reads your application' }).waitFor()
   await post(world.urlOf(`/api/loans/${body.id}/approve`), {}, world.system.asUnderwriter)
   await page.getByRole('heading', { name: 'Approved' }).waitFor()
-  expect(await page.getByText('Withdraw this application').count()).toBe(0)
+  await page.getByText('Withdraw this application').waitFor({ state: 'detached' })
 })
 
 it.each([true, false])('is done from the first page to a withdrawal by keyboard alone, scripts %s', async (scripts) => {
@@ -147,7 +147,7 @@ it.each([true, false])('is done from the first page to a withdrawal by keyboard 
     if (scripts) await untilHydrated(page)
   }
   await keyboard.press('Tab')
-  expect(await focused(page)).toBe('Skip to the content')
+  await expect.poll(() => focused(page)).toBe('Skip to the content')
   await keyboard.press('Enter')
   await tabTo('Apply for a loan')
   await keyboard.press('Enter')
@@ -170,7 +170,7 @@ it.each([true, false])('is done from the first page to a withdrawal by keyboard 
   await tabTo('Withdraw it')
   await keyboard.press('Enter')
   await arrive('Withdrawn by you')
-  if (scripts) expect(await focused(page)).toBe('€4,000')
+  if (scripts) await expect.poll(() => focused(page)).toBe('€4,000')
 })
 
 it('takes a complaint back while one types, and makes none before', async () => {

@@ -2,7 +2,7 @@
 import type { Page } from 'playwright-core'
 import { beforeAll, describe, expect, it } from 'vitest'
 import { nationalId, post, underwriter } from '../../../scripts/test/system.ts'
-import { expectUsable, testWorld, ways } from './support.ts'
+import { expectUsable, testWorld, untilRead, ways } from './support.ts'
 
 const world = testWorld()
 let loanId: string
@@ -18,7 +18,7 @@ beforeAll(async () => {
   expect(requested.status).toBe(201)
   loanId = String(requested.body.id)
   // Every page that is opened from here on shows it.
-  await fetch(world.urlOf(`/api/loans/${loanId}?after=${requested.body.position}`, 'underwriter'))
+  await untilRead(world.urlOf(`/api/loans/${loanId}?after=${requested.body.position}`, 'underwriter'))
 })
 
 const open = (path: string, way = {}) => world.open(path, way, 'auditor')

@@ -66,7 +66,7 @@ describe.each(ways)('scripts $scripts, $width px', (way) => {
     await page.getByText('consents is paused').waitFor()
     await row.getByText('by otto').waitFor()
     await page.getByRole('link', { name: 'consents: paused' }).waitFor()
-    expect(await drawing.getAttribute('aria-label')).toContain('consents: Paused')
+    await expect.poll(() => drawing.getAttribute('aria-label')).toContain('consents: Paused')
     await expectUsable(page, way)
     await row.getByRole('button', { name: 'Resume consents' }).click()
     await page.getByText('consents goes on').waitFor()

@@ -9,6 +9,7 @@ import {
   somebody,
   testWorld,
   untilLive,
+  untilRead,
   untilReceived,
   type Who,
   ways,
@@ -94,7 +95,7 @@ const application = () => ({ name: 'Ada Lovelace', address: 'London', nationalId
 
 it('whose session ends is told so, everywhere, and keeps what was typed', async () => {
   const { body } = await post(world.urlOf('/api/loans'), application())
-  await fetch(world.urlOf(`/api/underwriting/queue?after=${body.position}`, 'underwriter'))
+  await untilRead(world.urlOf(`/api/underwriting/queue?after=${body.position}`, 'underwriter'))
   for (const scripts of [true, false]) {
     const page = await world.open(`/underwriting/loans/${body.id}`, { scripts }, 'underwriter')
     await page.getByLabel('Reason').fill('Steady income')

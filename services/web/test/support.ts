@@ -4,7 +4,7 @@ import type { Browser, Page } from 'playwright-core'
 import { afterAll, beforeAll, expect, onTestFinished } from 'vitest'
 import { launchBrowser, launchTimeoutMs } from '../../../scripts/test/browser.ts'
 import { startSignedIn } from '../../../scripts/test/signed-in.ts'
-import { nationalId, type System, startSystem, underwriter } from '../../../scripts/test/system.ts'
+import { nationalId, type System, startSystem, underwriter, until } from '../../../scripts/test/system.ts'
 
 /** The ways a page is looked at. */
 export const ways = [
@@ -92,6 +92,10 @@ export const openPage = async (browser: Browser, url: string, way: Way = {}): Pr
 
 /** React has taken the page over: from here on, what is typed and clicked is its business. */
 export const untilHydrated = (page: Page) => page.locator('main[data-hydrated]').waitFor()
+
+/** Pages that are opened from here on show what the address asks to be waited for; one question waits 2 s of it. */
+export const untilRead = (url: string) =>
+  until(`it is read up to there: ${url}`, async () => (await fetch(url)).headers.get('headwater-stale') === null)
 
 /** The page follows what happens. */
 export const untilLive = (page: Page) => page.getByText('Live', { exact: true }).waitFor()

@@ -2,7 +2,7 @@
 import type { Page } from 'playwright-core'
 import { expect } from 'vitest'
 import { post } from '../../../scripts/test/system.ts'
-import { somebody, testWorld } from './support.ts'
+import { somebody, testWorld, untilRead } from './support.ts'
 
 /** A system, a browser, and loans in it. */
 export const underwritingWorld = () => {
@@ -18,8 +18,8 @@ export const underwritingWorld = () => {
   /** Somebody new whom every page that is opened from here on shows. */
   const requestLoan = async (fields?: Parameters<typeof apply>[0]) => {
     const loan = await apply(fields)
-    await fetch(world.urlOf(`/api/underwriting/queue?after=${loan.position}`, 'underwriter'))
-    await fetch(world.urlOf(`/api/loans/${loan.id}?after=${loan.position}`, 'underwriter'))
+    await untilRead(world.urlOf(`/api/underwriting/queue?after=${loan.position}`, 'underwriter'))
+    await untilRead(world.urlOf(`/api/loans/${loan.id}?after=${loan.position}`, 'underwriter'))
     return loan
   }
   const decide = async ({ id }: { readonly id: string }, decision: 'approve' | 'deny' | 'withdraw') => {
