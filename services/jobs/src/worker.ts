@@ -56,6 +56,8 @@ const patient = (pool: Pool): Pool => {
   const connect = (listener?: Connected) => {
     if (!listener) return pool.connect()
     return pool.connect((error, client, release) => {
+      // A pool that has ended gives nothing to give back.
+      if (!client) return listener(error, client, release)
       let released = false
       listener(error, client, (destroy) => {
         if (!released) release(destroy)
@@ -81,6 +83,8 @@ export const startWorker = ({ database, tasks, jobsAtOnceMax, pollEveryMs, logge
   const ending = new AbortController()
   let running: WorkerPool | undefined
   let trouble: string | undefined = 'The worker is starting.'
+  /** In a row, without a look for jobs that was answered in between. */
+  let failures = 0
 
   const workUntilTrouble = async () => {
     await prepare()
@@ -93,6 +97,11 @@ export const startWorker = ({ database, tasks, jobsAtOnceMax, pollEveryMs, logge
     // What it asked for may have been handed out in an answer that never came, and is taken away only from who is gone.
     events.once('worker:getJob:error', ({ error }) => lost.reject(error))
     events.once('pool:fatalError', ({ error }) => lost.reject(error))
+    const answered = () => {
+      failures = 0
+    }
+    events.once('worker:getJob:empty', answered)
+    events.once('job:start', answered)
     const heartbeat = startHeartbeat(pool, started.id, logger)
     trouble = undefined
     try {
@@ -108,10 +117,10 @@ export const startWorker = ({ database, tasks, jobsAtOnceMax, pollEveryMs, logge
   }
 
   const work = async () => {
-    for (let failures = 1; !ending.signal.aborted; failures++) {
+    while (!ending.signal.aborted) {
       await workUntilTrouble().catch((error: unknown) => {
         trouble = String(error)
-        logger.warn({ err: error }, 'no jobs are run; starting the worker again')
+        logger.warn({ err: error, failures: ++failures }, 'no jobs are run; starting the worker again')
       })
       await waitAfter(failures, restartBackoff, ending.signal)
     }

@@ -1,6 +1,7 @@
 // The worker of jobs ends without taking its process along, whatever Postgres does at that moment.
 import { once } from 'node:events'
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net'
+import { pino } from 'pino'
 import { expect, onTestFinished, test } from 'vitest'
 import { logger } from '../../../packages/third-parties/test/support.ts'
 import { testDatabase } from '../../../scripts/test/database.ts'
@@ -49,4 +50,38 @@ test('a connection that is lost before it listens, while the worker ends', async
   await stopped
   await database.pool.end()
   expect(database.pool.totalCount).toBe(0)
+})
+
+test('waits longer the oftener it fails in a row: a look for jobs that is answered ends the row', async () => {
+  const postgres = await testDatabase()
+  onTestFinished(postgres.remove)
+  let row: number[] = []
+  const write = (line: string) => {
+    const { failures } = JSON.parse(line)
+    if (failures) row.push(failures)
+  }
+  const database = openDatabase(postgres.url, logger)
+  let done = 0
+  const task = async () => {
+    done++
+  }
+  const worker = startWorker({
+    database,
+    tasks: { task },
+    jobsAtOnceMax: 1,
+    pollEveryMs: 100,
+    logger: pino({ level: 'warn' }, { write }),
+  })
+  for (const outage of [1, 2]) {
+    await expect.poll(worker.trouble).toBeUndefined()
+    await postgres.client.query(`select graphile_worker.add_job('task')`)
+    await expect.poll(() => done).toBe(outage)
+    row = []
+    const mend = await postgres.interrupt()
+    await expect.poll(() => row.length).toBeGreaterThanOrEqual(3)
+    await mend()
+    expect(row.slice(0, 3)).toEqual([1, 2, 3])
+  }
+  await worker.stop()
+  await database.pool.end()
 })
