@@ -6,7 +6,7 @@ import { categoryOf } from '@headwater/eventstore/stream-name'
 
 const pageEvents = 500
 /** A look costs as much as many answers: of those who ask all the time more share one, and whoever asks alone waits for nobody. */
-const lookEveryMs = 2
+const lookEveryMs = 1
 
 /**
  * The checkpoint alone does not tell: it stands still while only other categories are written.
