@@ -14,4 +14,5 @@ export const operationsRules = {
   stopRebuild: operators,
   parkedJobs: operators,
   runParkedJobAgain: operators,
+  skipParkedJob: operators,
 } satisfies Readonly<Record<string, Rules>>

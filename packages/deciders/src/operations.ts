@@ -20,21 +20,19 @@ const node = z.string().max(nodeCharactersMax).optional().meta({
 
 export const steerInput = z.strictObject({ node }).meta({ id: 'SteerFollower' })
 export const retryInput = z.strictObject({ node, follower: followerName }).meta({ id: 'RetryParkedEvent' })
-export const skipInput = z
-  .strictObject({
-    node,
-    follower: followerName,
-    reason: z
-      .string()
-      .trim()
-      .min(reasonCharactersMin)
-      .max(reasonCharactersMax)
-      .meta({ description: 'Stays on the list, with who skipped it.' }),
-  })
-  .meta({ id: 'SkipParkedEvent' })
+
+const reason = z
+  .string()
+  .trim()
+  .min(reasonCharactersMin)
+  .max(reasonCharactersMax)
+  .meta({ description: 'Stays on the list, with who skipped it.' })
+export const skipInput = z.strictObject({ node, follower: followerName, reason }).meta({ id: 'SkipParkedEvent' })
+export const skipJobInput = z.strictObject({ reason }).meta({ id: 'SkipParkedJob' })
 
 /** Who wished for something, and when. */
 const wished = z.object({ by: z.string(), byName: z.string().optional(), at: instant })
+const skipped = wished.extend({ reason: z.string() }).nullable()
 
 const progress = z.object({
   events: count,
@@ -106,7 +104,7 @@ const parkedEvent = z.object({
   parkedAt: instant,
   triedAt: instant,
   wished: z.enum(['retry', 'skip']).nullable().meta({ description: 'Asked for, and not seen to yet.' }),
-  skipped: wished.extend({ reason: z.string() }).nullable(),
+  skipped,
 })
 
 const parkedJob = z.object({
@@ -117,6 +115,7 @@ const parkedJob = z.object({
   eventId: z.string(),
   error: z.string(),
   parkedAt: instant,
+  skipped,
 })
 
 const parkedItem = z.discriminatedUnion('kind', [parkedEvent, parkedJob]).meta({ id: 'Parked' })

@@ -91,7 +91,7 @@ const checkParkedJobs = async ({ pool }: Context): Promise<Finding> => {
   return wrong(
     check,
     `${count(parked, 'job')} failed for good`,
-    `${self} parked list --name jobs, then parked retry <id>`,
+    `${self} parked list --name jobs, then parked retry <id> or parked skip <id>`,
   )
 }
 

@@ -1,4 +1,4 @@
-// `jobs list`, `jobs retry`: what follows from events and is not done yet, and what failed for good.
+// `jobs list`, `jobs retry`: what follows from events and is not done yet, and what becomes of what failed for good.
 import {
   hasJobs,
   type JobCounts,
@@ -6,12 +6,13 @@ import {
   jobById,
   jobCounts,
   runJobAgain,
+  skipJob,
 } from '@headwater/read-models/job-list'
 import { poll } from './await-wish.ts'
 import type { Answer, Command, Context, Given } from './command.ts'
 import { Refusal, WrongUse } from './refusal.ts'
 import { self } from './self.ts'
-import { ago, type Cell, duration, table } from './text.ts'
+import { ago, type Cell, duration, moment, table } from './text.ts'
 
 /** For one that is due at once and short; many wait behind others, or for a third party. */
 const runMsMax = 10_000
@@ -53,17 +54,20 @@ const outcomeOf = ({ state, error, doneAt }: JobFound): string => {
   return 'It is to be run again, and has not been yet: others may be in front of it, or what it needs is away.'
 }
 
-const notParked = ({ id, state }: JobFound): Refusal => {
-  if (state === 'done') return new Refusal(`The job ${id} is done: it is not run again.`)
-  if (state === 'replaced') return new Refusal(`Another job has taken the place of ${id}: it is not run again.`)
+const notParked = ({ id, state, skipped }: JobFound): Refusal => {
+  if (state === 'done') return new Refusal(`The job ${id} is done, it is not parked.`)
+  if (state === 'replaced') return new Refusal(`Another job has taken the place of ${id}, it is not parked.`)
+  if (skipped)
+    return new Refusal(`The job ${id} was skipped by ${skipped.by}, ${moment(skipped.at)}: ${skipped.reason}`)
   return new Refusal(`The job ${id} waits to be run, it is not parked.`)
 }
+
+const seenTo = (id: string): Refusal => new Refusal(`Somebody else has seen to the job ${id} just now.`)
 
 export const retryJob = async (context: Context, job: JobFound): Promise<Answer> => {
   const { pool, writeDown, progress } = context
   if (job.state !== 'parked') throw notParked(job)
-  if (!(await runJobAgain(pool, job.id)))
-    throw new Refusal(`Somebody else has had the job ${job.id} run again just now.`)
+  if (!(await runJobAgain(pool, job.id))) throw seenTo(job.id)
   await writeDown({ what: 'jobs retry :id', resource: job.id })
   progress.say(`${job.kind} is run again ...`)
   const became = await poll(context, runMsMax, async () => {
@@ -76,6 +80,17 @@ export const retryJob = async (context: Context, job: JobFound): Promise<Answer>
     json: { id: job.id, kind: job.kind, stream: job.stream, state: now.state, error: now.error },
     text: `${job.kind} of ${job.stream}: ${outcomeOf(now)}`,
     exitCode: now.state === 'parked' ? 1 : 0,
+  }
+}
+
+export const skipParkedJob = async (context: Context, job: JobFound, reason: string): Promise<Answer> => {
+  const { pool, who, writeDown } = context
+  if (job.state !== 'parked') throw notParked(job)
+  if (!(await skipJob(pool, job.id, { by: who, reason }))) throw seenTo(job.id)
+  await writeDown({ what: 'parked skip :id --name jobs', resource: job.id })
+  return {
+    json: { id: job.id, kind: job.kind, stream: job.stream, state: 'skipped', error: job.error },
+    text: `${job.kind} of ${job.stream} is skipped: what it was for is not done.`,
   }
 }
 

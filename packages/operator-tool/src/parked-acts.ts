@@ -5,7 +5,7 @@ import { untilSeenTo, whyNotSeenTo } from './await-wish.ts'
 import type { Answer, Command, Context, Given } from './command.ts'
 import { findParked, nothingParked, type ParkedIn } from './find-parked.ts'
 import { followerNamed } from './followers.ts'
-import { assertId, findJob, retryJob } from './jobs.ts'
+import { assertId, findJob, retryJob, skipParkedJob } from './jobs.ts'
 import { Refusal, WrongUse } from './refusal.ts'
 import { moment } from './text.ts'
 
@@ -83,7 +83,7 @@ const skip = async (context: Context, given: Given): Promise<Answer> => {
   const [id = ''] = given.positionals
   assertId(id)
   const reason = given.text('reason')?.trim() ?? ''
-  if (reason === '') throw new WrongUse('Say why: --reason "...". It is kept with the event.')
+  if (reason === '') throw new WrongUse('Say why: --reason "...". It is kept with what is skipped.')
   if (reason.length > reasonLengthMax) throw new WrongUse(`The reason has ${reasonLengthMax} characters at most.`)
   const waiting = await waitingIn(context, given, id)
   const [only, ...others] = waiting
@@ -94,8 +94,9 @@ const skip = async (context: Context, given: Given): Promise<Answer> => {
       `The event is parked in ${names.join(' and ')}: say which is to go on without it, --name <projection>.`,
     )
   }
-  if (await findJob(context, id)) throw new Refusal('That is a job: jobs are run again, or stay parked as they are.')
-  throw nothingParked(id)
+  const job = await findJob(context, id)
+  if (!job) throw nothingParked(id)
+  return skipParkedJob(context, job, reason)
 }
 
 export const parkedActs: readonly Command[] = [
@@ -109,13 +110,13 @@ export const parkedActs: readonly Command[] = [
   },
   {
     name: ['parked', 'skip'],
-    summary: 'goes on without an event, for good',
-    positionals: ['<event id>'],
+    summary: 'goes on without an event or a job, for good',
+    positionals: ['<id>'],
     options: {
-      reason: { type: 'string', value: '<text>', help: 'why; it is kept with the event' },
+      reason: { type: 'string', value: '<text>', help: 'why; it is kept with it' },
       ...nameOption,
     },
-    more: 'Rows then never show what the event says; building the read model again skips it, too.',
+    more: 'Rows then never show what the event says; building the read model again skips it, too. What a job was for is not done.',
     run: skip,
   },
 ]

@@ -1,8 +1,15 @@
 // `parked list` and `parked show`: events that could not be taken in, and jobs that failed for good, on one list.
 import type { StoredEvent } from '@headwater/eventstore/codec'
 import { comparePosition, formatPosition } from '@headwater/eventstore/position'
-import { hasJobs, type JobFound, type ParkedJob, parkedJobCount, parkedJobs } from '@headwater/read-models/job-list'
-import { inOrder, isWaiting, type ParkedEvent } from '@headwater/read-models/parked'
+import {
+  hasJobs,
+  type JobFound,
+  type ParkedJob,
+  parkedJobCount,
+  parkedJobs,
+  skippedJobs,
+} from '@headwater/read-models/job-list'
+import { inOrder, isWaiting, type ParkedEvent, type Skip } from '@headwater/read-models/parked'
 import type { Answer, Command, Context, Given } from './command.ts'
 import { dataOption } from './events.ts'
 import { findParked, nothingParked, type ParkedIn } from './find-parked.ts'
@@ -32,6 +39,9 @@ const eventJson = ({ follower, parked }: ParkedIn) => {
   }
 }
 
+const whyText = (error: string, skipped: Skip | null | undefined) =>
+  skipped ? `skipped by ${skipped.by}: ${skipped.reason}` : error
+
 const eventRow = ({ follower, parked: { event, tries, parkedAt, error, skipped } }: ParkedIn) => [
   event.id,
   follower.name,
@@ -39,17 +49,17 @@ const eventRow = ({ follower, parked: { event, tries, parkedAt, error, skipped }
   `${event.revision}@${event.stream}`,
   ago(parkedAt),
   String(tries),
-  skipped ? `skipped by ${skipped.by}: ${skipped.reason}` : error,
+  whyText(error, skipped),
 ]
 
-const jobRow = ({ id, kind, stream, parkedAt, error }: ParkedJob) => [
+const jobRow = ({ id, kind, stream, parkedAt, error, skipped }: ParkedJob) => [
   id,
   'a job',
   kind,
   stream,
   ago(parkedAt),
   '',
-  error,
+  whyText(error, skipped),
 ]
 
 /** Undefined where it cannot be asked: that is told beside. */
@@ -72,18 +82,21 @@ const list = async (context: Context, given: Given): Promise<Answer> => {
   )
   const events = lists.flatMap((all = []) => all).filter(({ parked }) => given.flag('all') || isWaiting(parked))
   const asksForJobs = name === undefined || name === 'jobs'
-  const ofJobs = async () =>
-    (await hasJobs(context.pool))
-      ? { jobs: await parkedJobs(context.pool, jobsListedMax), count: await parkedJobCount(context.pool) }
-      : { jobs: [], count: 0 }
-  const jobs = asksForJobs ? await ifReadable(context, ofJobs()) : { jobs: [], count: 0 }
-  const rows = [...events.map(eventRow), ...(jobs?.jobs ?? []).map(jobRow)]
+  const ofJobs = async () => {
+    const { pool } = context
+    if (!(await hasJobs(pool))) return { jobs: [], skipped: [], count: 0 }
+    const skipped = given.flag('all') ? await skippedJobs(pool, jobsListedMax) : []
+    return { jobs: await parkedJobs(pool, jobsListedMax), skipped, count: await parkedJobCount(pool) }
+  }
+  const jobs = asksForJobs ? await ifReadable(context, ofJobs()) : { jobs: [], skipped: [], count: 0 }
+  const jobsShown = jobs && [...jobs.jobs, ...jobs.skipped]
+  const rows = [...events.map(eventRow), ...(jobsShown ?? []).map(jobRow)]
   const more = jobs && jobs.count > jobs.jobs.length ? `\nand ${count(jobs.count - jobs.jobs.length, 'job')} more` : ''
   const isComplete = jobs !== undefined && lists.every((one) => one !== undefined)
   const none = isComplete ? 'Nothing is parked.' : 'Nothing is parked as far as could be asked.'
   const head = ['ID', 'IN', 'WHAT', 'STREAM', 'PARKED', 'TRIES', 'WHY']
   return {
-    json: { events: events.map(eventJson), jobs: jobs?.jobs ?? null, jobCount: jobs?.count ?? null },
+    json: { events: events.map(eventJson), jobs: jobsShown ?? null, jobCount: jobs?.count ?? null },
     text: rows.length === 0 ? none : `${table(head, rows)}${more}`,
     exitCode: isComplete ? 0 : 1,
   }
@@ -98,6 +111,8 @@ const countBehind = async ({ store }: Context, { follower, parked }: ParkedIn): 
   const behind = await store.readStream(parked.event.stream, parked.event.revision + 1n, waitingCountedMax)
   return behind.filter(({ position }) => checkpoint && comparePosition(position, checkpoint.position) <= 0).length
 }
+
+const skippedText = ({ by, at, reason }: Skip): string => `by ${by}, ${moment(at)}: ${reason}`
 
 const behindText = (behind: number | undefined): string | undefined => {
   if (behind === undefined) return undefined
@@ -124,7 +139,7 @@ const showEvent = async (context: Context, found: ParkedIn, withData: boolean) =
       'parked in': `${follower.name}, ${moment(parkedAt)}`,
       tries: `${tries}, the last ${ago(triedAt)}`,
       why: error,
-      skipped: skipped && `by ${skipped.by}, ${moment(skipped.at)}: ${skipped.reason}`,
+      skipped: skipped && skippedText(skipped),
       'waiting behind': behindText(behind),
       metadata: stored && json(stored.metadata),
       data: withData ? json(data) : undefined,
@@ -142,6 +157,7 @@ const jobText = (job: JobFound): string =>
     'run at': moment(job.runAt),
     parked: job.parkedAt ? moment(job.parkedAt) : undefined,
     why: job.error ?? undefined,
+    skipped: job.skipped ? skippedText(job.skipped) : undefined,
   })
 
 const show = async (context: Context, given: Given): Promise<Answer> => {
@@ -163,7 +179,7 @@ export const parkedCommands: readonly Command[] = [
     summary: 'events that could not be taken in, and jobs that failed for good',
     options: {
       name: { type: 'string', value: '<projection>', help: 'only those of one, such as loans, or of the jobs' },
-      all: { type: 'boolean', help: 'also the events that were skipped' },
+      all: { type: 'boolean', help: 'also what was skipped' },
     },
     run: list,
   },

@@ -39,9 +39,36 @@ describe('parked jobs', () => {
     expect((await world.use('parked', 'list', '--name', 'loans')).out).toBe('Nothing is parked.\n')
     expect(jsonOf(await world.use('parked', 'show', id, '--json'))).toMatchObject({ job: { id, state: 'parked' } })
     expect((await world.use('parked', 'show', id)).out).toMatch(/why +a bug\n/)
-    const skipped = await world.use('parked', 'skip', id, '--reason', 'never mind')
-    expect(skipped).toMatchObject({ code: 1, out: '' })
-    expect(skipped.err).toContain('That is a job')
+  })
+
+  test('skip goes on without one for good, and keeps who did and why', async () => {
+    const world = await startWorld()
+    await world.prepareJobs()
+    const id = await world.enterJob(kind, { parkedFor: 'a bug' })
+    expect(await world.use('parked', 'skip', id)).toMatchObject({ code: 2, out: '' })
+    const done = await world.use('parked', 'skip', id, '--reason', 'seen to by hand', '--json')
+    expect([done.code, JSON.parse(done.out)]).toMatchObject([0, { id, kind, state: 'skipped', error: 'a bug' }])
+    const skipped = { reason: 'seen to by hand', by: me }
+    expect(await world.acts()).toEqual([{ did: 'headwater parked skip :id --name jobs', resource: id, by: me }])
+
+    expect((await world.use('parked', 'list')).out).toBe('Nothing is parked.\n')
+    expect((await world.use('jobs', 'list')).out).toBe('All jobs are done.\n')
+    const { jobs, jobCount } = jsonOf(await world.use('parked', 'list', '--all', '--json'))
+    expect([jobs, jobCount]).toMatchObject([[{ id, error: 'a bug', skipped }], 0])
+    expect((await world.use('parked', 'list', '--all')).out).toContain(`skipped by ${me}: seen to by hand`)
+    expect(jsonOf(await world.use('parked', 'show', id, '--json'))).toMatchObject({
+      job: { state: 'skipped', skipped },
+    })
+    for (const args of [
+      ['jobs', 'retry', id],
+      ['parked', 'skip', id, '--reason', 'once more'],
+    ])
+      expect(await world.use(...args)).toMatchObject({
+        code: 1,
+        out: '',
+        err: expect.stringContaining('was skipped by'),
+      })
+    expect(await world.acts()).toHaveLength(1)
   })
 
   test.each([['jobs'], ['parked']])('%s retry has one run again, in vain and with success', async (group) => {
@@ -62,7 +89,7 @@ describe('parked jobs', () => {
     const act = { did: 'headwater jobs retry :id', resource: id, by: me }
     expect(await world.acts()).toEqual([act, act])
     const again = await world.use(group, 'retry', id)
-    expect(again).toMatchObject({ code: 1, out: '', err: `The job ${id} is done: it is not run again.\n` })
+    expect(again).toMatchObject({ code: 1, out: '', err: `The job ${id} is done, it is not parked.\n` })
   })
 
   test('when nobody works it says so, and leaves the job to whoever comes', async () => {

@@ -1,5 +1,6 @@
-// The jobs in Postgres as operators see them: what waits, what failed for good, and having it run again.
+// The jobs in Postgres as operators see them: what waits, what failed for good, having it run again or going on without it.
 import type { Pool } from 'pg'
+import type { Skip } from './parked.ts'
 
 /** The library advises few queues; streams share these, so each stream's jobs still run one after the other. */
 const queuesMask = 63
@@ -27,22 +28,38 @@ export type ParkedJob = {
   readonly parkedAt: Date
   /** Why it was given up. */
   readonly error: string
+  readonly skipped: Skip | null
 }
 
-/** The oldest first. */
-export const parkedJobs = async (pool: Pool, limit: number): Promise<readonly ParkedJob[]> => {
-  const { rows } = await pool.query<ParkedJob>(
-    `select id, event_id as "eventId", kind, stream, traceparent, parked_at as "parkedAt", error
-     from headwater.jobs where parked_at is not null order by parked_at limit $1`,
+const isParked = 'parked_at is not null and skipped_at is null'
+const identity = `id, event_id as "eventId", kind, stream, traceparent`
+const skipped = `case when skipped_at is not null then
+  jsonb_build_object('by', skipped_by, 'at', skipped_at, 'reason', skip_reason) end as skipped`
+
+/** As JSON, in which a moment is text. */
+type StoredSkip = (Omit<Skip, 'at'> & { readonly at: string }) | null
+type Stored<Job> = Omit<Job, 'skipped'> & { readonly skipped: StoredSkip }
+const skipOf = (stored: StoredSkip): Skip | null => stored && { ...stored, at: new Date(stored.at) }
+
+const select = async (pool: Pool, which: string, limit: number): Promise<readonly ParkedJob[]> => {
+  const { rows } = await pool.query<Stored<ParkedJob>>(
+    `select ${identity}, parked_at as "parkedAt", error, ${skipped} from headwater.jobs where ${which} limit $1`,
     [limit],
   )
-  return rows
+  return rows.map((row) => ({ ...row, skipped: skipOf(row.skipped) }))
 }
 
+/** Those that wait for an operator, the oldest first. */
+export const parkedJobs = (pool: Pool, limit: number): Promise<readonly ParkedJob[]> =>
+  select(pool, `${isParked} order by parked_at`, limit)
+
+/** Those that an operator went on without, the newest first. */
+export const skippedJobs = (pool: Pool, limit: number): Promise<readonly ParkedJob[]> =>
+  select(pool, 'parked_at is not null and skipped_at is not null order by skipped_at desc', limit)
+
+/** Those that wait for an operator. */
 export const parkedJobCount = async (pool: Pool): Promise<number> => {
-  const { rows } = await pool.query<{ count: number }>(
-    'select count(*) from headwater.jobs where parked_at is not null',
-  )
+  const { rows } = await pool.query<{ count: number }>(`select count(*) from headwater.jobs where ${isParked}`)
   return rows[0]?.count ?? 0
 }
 
@@ -51,14 +68,23 @@ export const runJobAgain = async (pool: Pool, id: string): Promise<boolean> => {
   const { rowCount } = await pool.query(
     `with entered as (
        update headwater.jobs set parked_at = null, error = null, run_at = now(), sends = 0
-       where id = $1 and parked_at is not null returning *
+       where id = $1 and ${isParked} returning *
      ) ${enqueueEntered}`,
     [id],
   )
   return rowCount === 1
 }
 
-export type JobState = 'done' | 'parked' | 'replaced' | 'waiting'
+/** It is never run: what it was for is not done. False when there is no such job parked. */
+export const skipJob = async (pool: Pool, id: string, { by, reason }: Omit<Skip, 'at'>): Promise<boolean> => {
+  const { rowCount } = await pool.query(
+    `update headwater.jobs set skipped_at = now(), skipped_by = $2, skip_reason = $3 where id = $1 and ${isParked}`,
+    [id, by, reason],
+  )
+  return rowCount === 1
+}
+
+export type JobState = 'done' | 'skipped' | 'parked' | 'replaced' | 'waiting'
 
 export type JobFound = Omit<ParkedJob, 'parkedAt' | 'error'> & {
   readonly state: JobState
@@ -69,20 +95,21 @@ export type JobFound = Omit<ParkedJob, 'parkedAt' | 'error'> & {
   readonly error: string | null
 }
 
-const state = `case when done_at is not null then 'done' when parked_at is not null then 'parked'
-  when replaced_at is not null then 'replaced' else 'waiting' end`
+const state = `case when done_at is not null then 'done' when skipped_at is not null then 'skipped'
+  when parked_at is not null then 'parked' when replaced_at is not null then 'replaced' else 'waiting' end`
 
 export const jobById = async (pool: Pool, id: string): Promise<JobFound | undefined> => {
-  const { rows } = await pool.query<JobFound>(
-    `select id, event_id as "eventId", kind, stream, traceparent, ${state} as state, entered_at as "enteredAt",
-       run_at as "runAt", done_at as "doneAt", parked_at as "parkedAt", error
+  const { rows } = await pool.query<Stored<JobFound>>(
+    `select ${identity}, ${state} as state, entered_at as "enteredAt",
+       run_at as "runAt", done_at as "doneAt", parked_at as "parkedAt", error, ${skipped}
      from headwater.jobs where id = $1`,
     [id],
   )
-  return rows[0]
+  const [row] = rows
+  return row && { ...row, skipped: skipOf(row.skipped) }
 }
 
-/** The jobs of one kind that are not done. */
+/** The jobs of one kind that are not done, without those that were skipped. */
 export type JobCounts = {
   readonly kind: string
   /** In the hands of a worker. */
@@ -100,7 +127,7 @@ export const jobCounts = async (pool: Pool): Promise<readonly JobCounts[]> => {
   const { rows } = await pool.query<Omit<JobCounts, 'oldestDue'> & { id: string | null; stream: string; runAt: Date }>(
     `with open as (
        select kind, id, stream, run_at, parked_at is not null as is_parked, parked_at is null and run_at <= now() as is_due
-       from headwater.jobs where done_at is null and replaced_at is null
+       from headwater.jobs where done_at is null and replaced_at is null and skipped_at is null
      ), running as (
        select task_identifier as kind, count(*) as count from graphile_worker.jobs where locked_at is not null group by 1
      ), counted as (

@@ -11,7 +11,7 @@ const countJobs = `with queued as (
       count(*) filter (where locked_at is null and run_at > now() and attempts > 0) as again
     from graphile_worker.jobs group by 1
   ), parked as (
-    select kind, count(*) as parked from headwater.jobs where parked_at is not null group by 1
+    select kind, count(*) as parked from headwater.jobs where parked_at is not null and skipped_at is null group by 1
   )
   select kind, coalesce(running, 0) as running, coalesce(due, 0) + coalesce(again, 0) as due, coalesce(later, 0) as later,
     coalesce(parked, 0) as parked

@@ -16,11 +16,10 @@ import { pause, rebuild, resume, retry, skip, stopRebuild } from '@headwater/rea
 import type { Wish } from '@headwater/read-models/wishes'
 import { z } from 'zod'
 import { problemAnswer } from './answers.ts'
-import { answerWith, connectService } from './forwarding.ts'
 import type { OperationsOptions } from './operations.ts'
 import { named } from './people.ts'
 
-type Options = Pick<OperationsOptions, 'followers' | 'jobsUrl' | 'people'> & {
+type Options = Pick<OperationsOptions, 'followers' | 'people'> & {
   readonly node: string
   /** Called after every act. */
   readonly done: () => void
@@ -42,9 +41,7 @@ const refusals = {
 }
 
 export const registerOperatorActs = async (server: HttpServer, options: Options): Promise<void> => {
-  const { followers, jobsUrl, people, node, done } = options
-  const jobs = connectService('jobs', jobsUrl)
-  server.addHook('onClose', jobs.close)
+  const { followers, people, node, done } = options
 
   /** @throws Problem 409 when somebody means the file of another node */
   const followerOf = (name: FollowerName, shownBy: string | undefined): Follower => {
@@ -145,32 +142,6 @@ export const registerOperatorActs = async (server: HttpServer, options: Options)
       const earlier = await keeping(skip(followerOf(follower, shownBy), params.id, { by: actor.sub, reason }))
       if (earlier) throw await askedBefore('already_skipped', 'this event to be skipped', earlier)
       return reply.status(202).send({ follower })
-    },
-  )
-
-  // The jobs service writes down who did this.
-  server.post(
-    '/api/operations/parked-jobs/:id/run-again',
-    {
-      config: { rules: operationsRules.runParkedJobAgain },
-      schema: {
-        tags: ['operations'],
-        summary: 'Run a job again that failed for good',
-        params: z.object({ id: z.uuid() }),
-        response: {
-          202: asked,
-          401: refusals[401],
-          403: refusals[403],
-          404: problemAnswer('There is no such job parked.'),
-          503: problemAnswer('The jobs service does not answer.'),
-        },
-      },
-    },
-    async (request, reply) => {
-      const path = `/parked-jobs/${request.params.id}/run-again`
-      const answer = await jobs.forward(request, request.allowed[0]?.token, path)
-      done()
-      return answer.status < 300 ? reply.status(202).send({ follower: 'jobs' }) : answerWith(reply, answer)
     },
   )
 }

@@ -12,8 +12,8 @@ import type { EventStore } from '@headwater/eventstore/client'
 import { comparePosition, formatPosition, parsePosition } from '@headwater/eventstore/position'
 import type { HttpServer } from '@headwater/http-kit/server'
 import type { Follower } from '@headwater/read-models/followers'
-import { type ParkedJob, parkedJobs } from '@headwater/read-models/job-list'
-import { inOrder, isWaiting, type ParkedEvent } from '@headwater/read-models/parked'
+import { type ParkedJob, parkedJobs, skippedJobs } from '@headwater/read-models/job-list'
+import { inOrder, type ParkedEvent, type Skip } from '@headwater/read-models/parked'
 import type { Progress, Wish } from '@headwater/read-models/wishes'
 import type { Pool } from 'pg'
 import { problemAnswer } from './answers.ts'
@@ -21,6 +21,7 @@ import type { LiveCounts } from './live.ts'
 import { registerOperatorActs } from './operations-acts.ts'
 import { createLook, type Look } from './operations-look.ts'
 import { type History, keepSamples, sampledEveryMs } from './operations-samples.ts'
+import { registerParkedJobs } from './parked-jobs.ts'
 import { type Names, named, type People } from './people.ts'
 
 const parkedListedMax = 200
@@ -106,15 +107,19 @@ const eventShown = ({ follower, one, wishes }: OfFollower<ParkedEvent>, names: N
     parkedAt: parkedAt.toISOString(),
     triedAt: triedAt.toISOString(),
     wished: wish?.kind === 'retry' || wish?.kind === 'skip' ? wish.kind : null,
-    skipped: skipped ? { ...wishedBy(skipped, names), reason: skipped.reason } : null,
+    skipped: skippedShown(skipped, names),
   }
 }
 
-const jobShown = ({ kind: job, parkedAt, ...rest }: ParkedJob) => ({
+const skippedShown = (skipped: Skip | null | undefined, names: Names) =>
+  skipped ? { ...wishedBy(skipped, names), reason: skipped.reason } : null
+
+const jobShown = ({ kind: job, parkedAt, skipped, ...rest }: ParkedJob, names: Names) => ({
   kind: 'job' as const,
   job,
   ...rest,
   parkedAt: parkedAt.toISOString(),
+  skipped: skippedShown(skipped, names),
 })
 
 const readParkedList = async ({ followers, pool, people }: OperationsOptions): Promise<Omit<ParkedList, 'node'>> => {
@@ -128,11 +133,14 @@ const readParkedList = async ({ followers, pool, people }: OperationsOptions): P
     return inOrder(parked).map((one) => ({ follower, one, wishes }))
   })
   const read = await Promise.all(events.map((one, n) => one.catch(away(followers[n]?.name ?? 'jobs'))))
-  const jobs: readonly ParkedJob[] = await parkedJobs(pool, parkedListedMax).catch(away('jobs'))
+  const listed = [parkedJobs, skippedJobs].map((list) => list(pool, parkedListedMax))
+  const jobs = await Promise.all(listed).then((lists) => lists.flat(), away('jobs'))
   const found = read.flat()
-  const names = await people.namesOf(found.map(({ one }) => one.skipped?.by ?? null))
-  const shown = found.map((one) => eventShown(one, names))
-  const waiting = [...shown.filter((_, n) => found[n] && isWaiting(found[n].one)), ...jobs.map(jobShown)]
+  const names = await people.namesOf(
+    [...found.map(({ one }) => one), ...jobs].map(({ skipped }) => skipped?.by ?? null),
+  )
+  const shown = [...found.map((one) => eventShown(one, names)), ...jobs.map((one) => jobShown(one, names))]
+  const waiting = shown.filter(({ skipped }) => skipped === null)
   const skipped = shown.filter((one) => one.skipped !== null)
   const all = [...waiting.toSorted((a, b) => a.parkedAt.localeCompare(b.parkedAt)), ...skipped]
   return { parked: all.slice(0, parkedListedMax), count: all.length, unread: [...unread] }
@@ -193,4 +201,5 @@ export const registerOperations = async (server: HttpServer, options: Operations
   )
 
   await registerOperatorActs(server, { ...options, node, done: samples.forget })
+  await registerParkedJobs(server, { ...options, done: samples.forget })
 }

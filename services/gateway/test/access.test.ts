@@ -57,6 +57,7 @@ const routes: Record<string, Rules> = {
   'POST /api/operations/followers/{name}/resume': operationsRules.resume,
   'POST /api/operations/followers/{name}/stop-rebuild': operationsRules.stopRebuild,
   'POST /api/operations/parked-jobs/{id}/run-again': operationsRules.runParkedJobAgain,
+  'POST /api/operations/parked-jobs/{id}/skip': operationsRules.skipParkedJob,
   'POST /api/operations/parked/{id}/retry': operationsRules.retryParked,
   'POST /api/operations/parked/{id}/skip': operationsRules.skipParked,
   'GET /api/underwriting/queue': loanQueryRules.queue,

@@ -301,6 +301,7 @@ it('describes commands and queries, and shows them on a page', async () => {
     '/api/operations/followers/{name}/stop-rebuild',
     '/api/operations/parked',
     '/api/operations/parked-jobs/{id}/run-again',
+    '/api/operations/parked-jobs/{id}/skip',
     '/api/operations/parked/{id}/retry',
     '/api/operations/parked/{id}/skip',
     '/api/underwriting/history',

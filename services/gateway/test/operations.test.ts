@@ -307,7 +307,7 @@ it('answers also while event store and Postgres are away, and says that they are
   })
 })
 
-it('counts jobs and has one run again that failed for good, by the jobs service, as whoever asks', async () => {
+it('counts jobs and has one run again or skipped that failed for good, by the jobs service, as whoever asks', async () => {
   const { database, startedGateway } = await start()
   const jobsDatabase = openDatabase(database.url, logger)
   onTestFinished(() => jobsDatabase.pool.end())
@@ -326,12 +326,16 @@ it('counts jobs and has one run again that failed for good, by the jobs service,
   const gateway = await startedGateway({ jobsUrl })
   authenticator = authenticatorOf(gateway.issuer.env)
 
-  const id = randomUUID()
-  await database.client.query(
-    `insert into headwater.jobs (id, event_id, kind, stream, run_at, parked_at, error)
-     values ($1, $2, 'check credit', 'loan-1', now(), now(), 'no such applicant')`,
-    [id, randomUUID()],
-  )
+  const parkJob = async () => {
+    const id = randomUUID()
+    await database.client.query(
+      `insert into headwater.jobs (id, event_id, kind, stream, run_at, parked_at, error)
+       values ($1, $2, 'check credit', 'loan-1', now(), now(), 'no such applicant')`,
+      [id, randomUUID()],
+    )
+    return id
+  }
+  const id = await parkJob()
   const kind = { kind: 'check credit', running: 0, due: 0, later: 0, parked: 1 }
   await expect.poll(() => overview(gateway), { timeout: deadlineMs }).toMatchObject({ jobs: [kind] })
   expect(await parked(gateway)).toMatchObject({ parked: [{ kind: 'job', id, job: 'check credit', stream: 'loan-1' }] })
@@ -342,6 +346,21 @@ it('counts jobs and has one run again that failed for good, by the jobs service,
     .poll(() => overview(gateway), { timeout: deadlineMs })
     .toMatchObject({ jobs: [{ ...kind, due: 1, parked: 0 }], webhooks: { waiting: 0, parked: 0 } })
   expect(await act(gateway, `parked-jobs/${id}/run-again`)).toMatchObject({ status: 404 })
+
+  const skipped = await parkJob()
+  const reason = 'seen to by hand'
+  expect(await act(gateway, `parked-jobs/${skipped}/skip`, { reason: ' ' })).toMatchObject({
+    status: 422,
+    body: { errors: [{ field: 'reason' }] },
+  })
+  expect((await act(gateway, `parked-jobs/${skipped}/skip`, { reason })).status).toBe(202)
+  const kept = { kind: 'job', id: skipped, error: 'no such applicant', skipped: { by: 'otto', reason } }
+  expect(await parked(gateway)).toMatchObject({ parked: [kept], count: 1 })
+  await expect
+    .poll(() => overview(gateway), { timeout: deadlineMs })
+    .toMatchObject({ jobs: [{ ...kind, due: 1, parked: 0 }] })
+  expect(await act(gateway, `parked-jobs/${skipped}/skip`, { reason })).toMatchObject({ status: 404 })
+  expect(await act(gateway, 'parked-jobs/none/skip', { reason })).toMatchObject({ status: 404 })
 })
 
 it('knows what the jobs follow', () => {

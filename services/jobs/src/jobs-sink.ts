@@ -38,7 +38,8 @@ const enter = `with entered as (
     returning *
   ), replaced as (
     update headwater.jobs set replaced_at = now(), parked_at = null
-    from entered where jobs.timer = entered.timer and jobs.done_at is null and jobs.replaced_at is null
+    from entered where jobs.timer = entered.timer
+      and jobs.done_at is null and jobs.replaced_at is null and jobs.skipped_at is null
   ) ${enqueueEntered}`
 const entered: readonly (keyof JobRow)[] = [
   'id',

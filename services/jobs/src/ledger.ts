@@ -1,5 +1,5 @@
 // The ledger of jobs in Postgres: enters each job once, with the checkpoint in one transaction, and keeps what became of it.
-import { type ParkedJob, parkedJobCount, parkedJobs, runJobAgain } from '@headwater/read-models/job-list'
+import { type ParkedJob, parkedJobCount, parkedJobs, runJobAgain, skipJob } from '@headwater/read-models/job-list'
 import type { Pool } from 'pg'
 
 /** What the worker is handed, as JSON, with what the job is about. */
@@ -17,7 +17,7 @@ const sendsMax = 2
 
 export type Ledger = {
   readonly done: (id: string) => Promise<void>
-  /** Sets a job aside that failed for good, until an operator has it run again. */
+  /** Sets a job aside that failed for good, until an operator has it run again or goes on without it. */
   readonly park: (id: string, error: string) => Promise<void>
   /** Notes that the job is about to send something. False when that was begun twice and nobody knows what became of it. */
   readonly beginSend: (id: string) => Promise<boolean>
@@ -28,6 +28,8 @@ export type Ledger = {
   readonly parkedCount: () => Promise<number>
   /** False when there is no such job parked. */
   readonly runAgain: (id: string) => Promise<boolean>
+  /** False when there is no such job parked. */
+  readonly skip: (id: string, why: { readonly by: string; readonly reason: string }) => Promise<boolean>
 }
 
 export const openLedger = (pool: Pool): Ledger => ({
@@ -50,4 +52,5 @@ export const openLedger = (pool: Pool): Ledger => ({
   parked: (limit) => parkedJobs(pool, limit),
   parkedCount: () => parkedJobCount(pool),
   runAgain: (id) => runJobAgain(pool, id),
+  skip: (id, why) => skipJob(pool, id, why),
 })

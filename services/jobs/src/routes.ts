@@ -1,4 +1,5 @@
-// For operators: the jobs that failed for good, and running one again.
+// For operators: the jobs that failed for good, running one again, and going on without one.
+import { skipJobInput } from '@headwater/deciders/operations'
 import { operationsRules } from '@headwater/deciders/operations-policy'
 import { Problem } from '@headwater/http-kit/problem'
 import type { HttpServer } from '@headwater/http-kit/server'
@@ -6,6 +7,8 @@ import { z } from 'zod'
 import type { Ledger } from './ledger.ts'
 
 const listedMax = 100
+const params = z.object({ id: z.uuid() })
+const notParked = () => new Problem(404, 'job_not_parked', 'There is no such job parked.')
 
 export const registerRoutes = (server: HttpServer, ledger: Ledger): void => {
   server.get(
@@ -21,15 +24,23 @@ export const registerRoutes = (server: HttpServer, ledger: Ledger): void => {
     '/parked-jobs/:id/run-again',
     {
       config: { rules: operationsRules.runParkedJobAgain, leavesNoEvent: true },
-      schema: {
-        operationId: 'runParkedJobAgain',
-        summary: 'Run a parked job again',
-        params: z.object({ id: z.uuid() }),
-      },
+      schema: { operationId: 'runParkedJobAgain', summary: 'Run a parked job again', params },
     },
     async (request, reply) => {
       if (await ledger.runAgain(request.params.id)) return reply.status(204).send()
-      throw new Problem(404, 'job_not_parked', 'There is no such job parked.')
+      throw notParked()
+    },
+  )
+
+  server.post(
+    '/parked-jobs/:id/skip',
+    {
+      config: { rules: operationsRules.skipParkedJob, leavesNoEvent: true },
+      schema: { operationId: 'skipParkedJob', summary: 'Never run a parked job', params, body: skipJobInput },
+    },
+    async ({ params: { id }, body: { reason }, actor }, reply) => {
+      if (await ledger.skip(id, { by: actor.sub, reason })) return reply.status(204).send()
+      throw notParked()
     },
   )
 }

@@ -172,7 +172,7 @@ describe('once', () => {
   })
 })
 
-test('what fails for good is parked, seen by operators, and run again when they say so', async () => {
+test('what fails for good is parked, seen by operators, and run again or skipped when they say so', async () => {
   const world = await startWorld()
   const headersOf = async (...roles: string[]) => ({ authorization: `Bearer ${await world.issuer.tokenOf({ roles })}` })
   const headers = await headersOf('operator')
@@ -201,6 +201,14 @@ test('what fails for good is parked, seen by operators, and run again when they 
   const [job] = ((await parked()) as { jobs: { id: string }[] }).jobs
   const runAgain = async (as: Record<string, string> = headers) =>
     (await fetch(`${jobs.url}/parked-jobs/${job?.id}/run-again`, { method: 'POST', headers: as })).status
+  const skip = async (reason: string, as: Record<string, string> = headers) => {
+    const asked = {
+      method: 'POST',
+      headers: { 'content-type': 'application/json', ...as },
+      body: JSON.stringify({ reason }),
+    }
+    return (await fetch(`${jobs.url}/parked-jobs/${job?.id}/skip`, asked)).status
+  }
   for (const [as, status] of [
     [{}, 401],
     [await headersOf(), 403],
@@ -208,10 +216,18 @@ test('what fails for good is parked, seen by operators, and run again when they 
   ] as const) {
     expect((await fetch(`${jobs.url}/parked-jobs`, { headers: as })).status).toBe(status)
     expect(await runAgain(as)).toBe(status)
+    expect(await skip('seen to by hand', as)).toBe(status)
   }
   expect(await runAgain()).toBe(204)
   expect(await runAgain()).toBe(404)
   await untilMatches(parked, { count: 1 })
+
+  expect(await skip(' ')).toBe(422)
+  expect(await skip('seen to by hand')).toBe(204)
+  expect(await skip('once more')).toBe(404)
+  expect(await runAgain()).toBe(404)
+  await untilMatches(parked, { count: 0, jobs: [] })
+  await untilMatches(jobs.health, { status: 'ready' })
 })
 
 test('a job that meets what a newer release has written waits for that release, and is not parked', async () => {

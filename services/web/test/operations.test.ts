@@ -1,5 +1,6 @@
 // What operators see of the whole and do about it: pause, build again, try again, go on without; with and without scripts.
 import { randomUUID } from 'node:crypto'
+import pg from 'pg'
 import { pino } from 'pino'
 import type { Page } from 'playwright-core'
 import { describe, expect, it, onTestFinished } from 'vitest'
@@ -138,6 +139,43 @@ describe.each(ways)('scripts $scripts, $width px', (way) => {
     await asUnderwriter.getByRole('heading', { name: 'Waiting for a decision' }).waitFor()
     expect(await asUnderwriter.getByText('Something that happened lately').count()).toBe(0)
   })
+})
+
+it('has a job run again that failed for good, and goes on without one, with a reason', async () => {
+  const database = new pg.Client(world.system.databaseUrl)
+  await database.connect()
+  onTestFinished(() => database.end())
+  /** Of a loan that is not there: there is nothing to do when it is run. */
+  const parkJob = async () => {
+    const id = randomUUID()
+    await database.query(
+      `insert into headwater.jobs (id, event_id, kind, stream, subject, run_at, parked_at, error)
+       values ($1, $1, 'release application', $2, $3, now(), now(), 'no such applicant')`,
+      [id, `loan-${id}`, { loanId: id }],
+    )
+    return page.locator('.parked > li').filter({ hasText: 'release application job' }).filter({ hasText: id })
+  }
+  const page = await open()
+  const item = await parkJob()
+  await item.getByRole('button', { name: 'Run again' }).click()
+  await page.getByText('The job is run again.').waitFor()
+  await page.getByText('Nothing is parked.').waitFor()
+
+  const other = await parkJob()
+  await page.getByRole('link', { name: '1 job failed for good' }).waitFor()
+  await other.getByText('Go on without it').click()
+  await other.getByLabel('Why').fill('x')
+  await other.getByRole('button', { name: 'Skip this job' }).click()
+  await page.getByRole('heading', { name: 'That was not done' }).waitFor()
+  expect(await other.getByLabel('Why').inputValue()).toBe('x')
+  await expectUsable(page)
+  await other.getByLabel('Why').fill('seen to by hand')
+  await other.getByRole('button', { name: 'Skip this job' }).click()
+  await page.getByText('The job is skipped: what it was for is not done.').waitFor()
+  await page.getByText('Nothing is parked.').waitFor()
+  await page.getByText(/^Skipped: /).click()
+  await page.getByText('“seen to by hand”').waitFor()
+  await expectUsable(page)
 })
 
 it('follows by itself what others do, and keeps what is being typed', async () => {

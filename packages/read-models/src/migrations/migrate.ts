@@ -12,6 +12,7 @@ import { people } from './007-people.ts'
 import { jobsOfContexts } from './008-jobs-of-contexts.ts'
 import { linksEnd } from './009-links-end.ts'
 import { parkedEvents } from './010-parked-events.ts'
+import { jobsSkipped } from './011-jobs-skipped.ts'
 
 /** In this order, for ever: a migration that has been released is never changed or removed. */
 export const migrations = {
@@ -25,6 +26,7 @@ export const migrations = {
   '008-jobs-of-contexts': jobsOfContexts,
   '009-links-end': linksEnd,
   '010-parked-events': parkedEvents,
+  '011-jobs-skipped': jobsSkipped,
 }
 
 /** Safe to call from several processes at once; the others wait. */

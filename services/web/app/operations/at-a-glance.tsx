@@ -1,7 +1,7 @@
 // Whether anything needs somebody, in one line: the first thing that whoever is called at night wants to know.
 import type { Operations } from '@headwater/deciders/operations'
 import { Fragment } from 'react'
-import { standingOf } from './standing.ts'
+import { countText, standingOf } from './standing.ts'
 
 type Matter = { readonly text: string; readonly at: string }
 
@@ -18,8 +18,8 @@ const mattersOf = ({ store, postgres, followers, jobs, webhooks }: Operations): 
         ? []
         : [{ text: `${follower.name}: ${text.toLowerCase()}`, at: follower.parked ? '#parked' : '#followers' }]
     }),
-    ...(failed > 0 ? [{ text: `${failed} jobs failed for good`, at: '#parked' }] : []),
-    ...(givenUp > 0 ? [{ text: `${givenUp} webhook messages given up`, at: '/operations/webhooks' }] : []),
+    ...(failed > 0 ? [{ text: `${countText(failed, 'job')} failed for good`, at: '#parked' }] : []),
+    ...(givenUp > 0 ? [{ text: `${countText(givenUp, 'webhook message')} given up`, at: '/operations/webhooks' }] : []),
   ]
 }
 

@@ -21,6 +21,7 @@ const form = z.discriminatedUnion('do', [
   z.object({ do: z.literal('retry'), of: name, node: name, id: name }),
   z.object({ do: z.literal('skip'), of: name, node: name, id: name, reason: name }),
   z.object({ do: z.literal('run-again'), id: name }),
+  z.object({ do: z.literal('skip-job'), id: name, reason: name }),
 ])
 type Wanted = z.infer<typeof form>
 
@@ -34,6 +35,8 @@ const requestOf = (wanted: Wanted): { readonly path: string; readonly body: obje
     }
     case 'run-again':
       return { path: `parked-jobs/${encodeURIComponent(wanted.id)}/run-again`, body: {} }
+    case 'skip-job':
+      return { path: `parked-jobs/${encodeURIComponent(wanted.id)}/skip`, body: { reason: wanted.reason } }
     default:
       return { path: `followers/${encodeURIComponent(wanted.of)}/${wanted.do}`, body: { node: wanted.node } }
   }
@@ -43,6 +46,11 @@ const notAForm = { status: 422, code: 'validation', detail: 'This is no form of 
 
 const sayWhy = ({ detail, errors = [] }: Problem): string =>
   errors.some(({ field }) => field === 'reason') ? 'Say why in 3 to 500 characters.' : detail
+
+const skippingOf = (wanted: Wanted): Refused['skipping'] => {
+  if (wanted.do === 'skip') return { id: wanted.id, of: wanted.of, reason: wanted.reason }
+  return wanted.do === 'skip-job' ? { id: wanted.id, of: 'jobs', reason: wanted.reason } : undefined
+}
 
 /** What a form of the page asks for; leads back to the page, or says why that was not done. */
 export const act = async (context: Context, request: Request) => {
@@ -57,8 +65,7 @@ export const act = async (context: Context, request: Request) => {
   }
   const { problem } = answer
   if (problem.status === 403) throw data(problem, { status: problem.status })
-  const skipping = wanted.do === 'skip' ? { id: wanted.id, of: wanted.of, reason: wanted.reason } : undefined
-  return data({ refused: sayWhy(problem), skipping }, { status: problem.status })
+  return data({ refused: sayWhy(problem), skipping: skippingOf(wanted) }, { status: problem.status })
 }
 
 export type Refused = {

@@ -28,6 +28,7 @@ const doneText: Readonly<Record<string, (of: string) => string>> = {
   retry: (of) => `The event is tried again in ${of}.`,
   skip: (of) => `${of} goes on without the event.`,
   'run-again': () => 'The job is run again.',
+  'skip-job': () => 'The job is skipped: what it was for is not done.',
 }
 
 const Done = () => {

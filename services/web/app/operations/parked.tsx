@@ -1,5 +1,6 @@
 // What could not be taken in and the jobs that failed for good, with what can be done about each.
 import type { Parked, ParkedList } from '@headwater/deciders/operations'
+import type { ReactNode } from 'react'
 import { Form } from 'react-router'
 import { Time } from '../shared/time.tsx'
 import { Hidden } from './followers.tsx'
@@ -10,27 +11,37 @@ type JobItem = Extract<Parked, { kind: 'job' }>
 
 const wishedText = { retry: 'It is about to be tried again.', skip: 'It is about to be skipped.' } as const
 
+const Title = ({ one }: { one: Parked }) => (
+  <h3>
+    {one.kind === 'event' ? one.type : one.job}{' '}
+    <span className="quiet">{one.kind === 'event' ? `in ${one.follower}` : 'job'}</span>
+  </h3>
+)
+
+/** What is asked for by a form of its own, with a reason. */
 const Skip = ({
-  one: { id, follower, type },
-  node,
+  one,
   refused,
+  children,
 }: {
-  one: EventItem
-  node: string
+  one: Parked
   refused: Refused | undefined
+  /** What the form says besides. */
+  children?: ReactNode
 }) => {
-  const wrong = refused?.skipping?.id === id && refused.skipping.of === follower ? refused : undefined
-  const field = `reason-${follower}-${id}`
+  const { id } = one
+  const [of, what] =
+    one.kind === 'event' ? [one.follower, `${one.type} in ${one.follower}`] : ['jobs', `${one.job} of ${one.stream}`]
+  const wrong = refused?.skipping?.id === id && refused.skipping.of === of ? refused : undefined
+  const field = `reason-${of}-${id}`
   return (
     <details className="more" open={wrong ? true : undefined}>
       <summary>
         Go on without it
-        <span className="unseen">
-          : {type} in {follower}
-        </span>
+        <span className="unseen">: {what}</span>
       </summary>
       <Form method="post" preventScrollReset className="without">
-        <Hidden of={follower} node={node} />
+        {children}
         <input type="hidden" name="id" value={id} />
         <div className="field" data-wrong={wrong ? true : undefined}>
           <label htmlFor={field}>Why</label>
@@ -52,8 +63,13 @@ const Skip = ({
             aria-describedby={wrong ? `${field}-hint ${field}-error` : `${field}-hint`}
           />
         </div>
-        <button type="submit" name="do" value="skip" className="button danger small">
-          Skip this event
+        <button
+          type="submit"
+          name="do"
+          value={one.kind === 'event' ? 'skip' : 'skip-job'}
+          className="button danger small"
+        >
+          Skip this {one.kind}
         </button>
       </Form>
     </details>
@@ -62,9 +78,7 @@ const Skip = ({
 
 const WaitingEvent = ({ one, node, refused }: { one: EventItem; node: string; refused: Refused | undefined }) => (
   <>
-    <h3>
-      {one.type} <span className="quiet">in {one.follower}</span>
-    </h3>
+    <Title one={one} />
     <p className="reference">
       {one.stream}, revision {one.revision}
     </p>
@@ -84,30 +98,33 @@ const WaitingEvent = ({ one, node, refused }: { one: EventItem; node: string; re
           </span>
         </button>
       </Form>
-      <Skip one={one} node={node} refused={refused} />
+      <Skip one={one} refused={refused}>
+        <Hidden of={one.follower} node={node} />
+      </Skip>
     </div>
   </>
 )
 
-const FailedJob = ({ one }: { one: JobItem }) => (
+const FailedJob = ({ one, refused }: { one: JobItem; refused: Refused | undefined }) => (
   <>
-    <h3>
-      {one.job} <span className="quiet">job</span>
-    </h3>
+    <Title one={one} />
     <p className="reference">{one.stream}</p>
     <p className="error">{one.error}</p>
     <p className="quiet">
       Failed for good <Time at={one.parkedAt} />.
     </p>
-    <Form method="post" preventScrollReset>
-      <input type="hidden" name="id" value={one.id} />
-      <button type="submit" name="do" value="run-again" className="button plain small">
-        Run again
-        <span className="unseen">
-          : {one.job} of {one.stream}
-        </span>
-      </button>
-    </Form>
+    <div className="steer">
+      <Form method="post" preventScrollReset>
+        <input type="hidden" name="id" value={one.id} />
+        <button type="submit" name="do" value="run-again" className="button plain small">
+          Run again
+          <span className="unseen">
+            : {one.job} of {one.stream}
+          </span>
+        </button>
+      </Form>
+      <Skip one={one} refused={refused} />
+    </div>
   </>
 )
 
@@ -120,8 +137,8 @@ export const ParkedThings = ({
   list: ParkedList
   refused: Refused | undefined
 }) => {
-  const skipped = parked.filter((one): one is EventItem => one.kind === 'event' && one.skipped !== null)
-  const waiting = parked.filter((one) => one.kind === 'job' || one.skipped === null)
+  const skipped = parked.filter((one) => one.skipped !== null)
+  const waiting = parked.filter((one) => one.skipped === null)
   return (
     <>
       {unread.length > 0 && <p className="error">The list of {unread.join(', ')} cannot be read now.</p>}
@@ -134,7 +151,7 @@ export const ParkedThings = ({
               {one.kind === 'event' ? (
                 <WaitingEvent one={one} node={node} refused={refused} />
               ) : (
-                <FailedJob one={one} />
+                <FailedJob one={one} refused={refused} />
               )}
             </li>
           ))}
@@ -151,11 +168,10 @@ export const ParkedThings = ({
           <ul className="parked">
             {skipped.map((one) => (
               <li key={keyOf(one)}>
-                <h3>
-                  {one.type} <span className="quiet">in {one.follower}</span>
-                </h3>
+                <Title one={one} />
                 <p className="reference">
-                  {one.stream}, revision {one.revision}
+                  {one.stream}
+                  {one.kind === 'event' && `, revision ${one.revision}`}
                 </p>
                 {one.skipped && (
                   <p>

@@ -29,3 +29,7 @@ export const rateText = (perSecond: number | null): string => {
 }
 
 export const placeText = { edge: 'SQLite, this node', postgres: 'Postgres' } as const
+
+/** With an s for all but one. */
+export const countText = (number: number, what: string): string =>
+  `${number.toLocaleString('en')} ${what}${number === 1 ? '' : 's'}`

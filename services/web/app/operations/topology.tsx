@@ -1,6 +1,6 @@
 // What is connected to what, drawn on the server: the event store, its followers, what they keep, and who is served by it.
 import type { FollowerShown, Operations } from '@headwater/deciders/operations'
-import { type Mood, placeText, rateText, type Standing, standingOf } from './standing.ts'
+import { countText, type Mood, placeText, rateText, type Standing, standingOf } from './standing.ts'
 
 type BoxProps = {
   readonly x: number
@@ -51,7 +51,6 @@ const known = (isThere: boolean): Standing => ({
   mood: isThere ? 'good' : 'bad',
   text: isThere ? 'Answers' : 'Does not answer',
 })
-const count = (number: number, what: string) => `${number.toLocaleString('en')} ${what}${number === 1 ? '' : 's'}`
 
 /** The jobs' own place is the last row. */
 const partsOf = ({ store, postgres, live, jobs, webhooks, followers }: Operations) => {
@@ -65,12 +64,14 @@ const partsOf = ({ store, postgres, live, jobs, webhooks, followers }: Operation
     gateway: { mood: 'good', text: 'Answers' } as const,
     sockets: {
       mood: live.sockets < live.socketsMax ? 'good' : 'bad',
-      text: live.sockets < live.socketsMax ? count(live.sockets, 'socket') : `${live.sockets}: full`,
+      text: live.sockets < live.socketsMax ? countText(live.sockets, 'socket') : `${live.sockets}: full`,
     } as const,
     thirdParties: {
       mood: failed > 0 || open === undefined ? 'bad' : 'good',
       text:
-        open === undefined ? 'Not known' : `${count(open, 'job')} on the way${failed > 0 ? `, ${failed} failed` : ''}`,
+        open === undefined
+          ? 'Not known'
+          : `${countText(open, 'job')} on the way${failed > 0 ? `, ${failed} failed` : ''}`,
     } as const,
   }
 }
