@@ -10,7 +10,7 @@ import { securityOf } from '@headwater/http-kit/openapi-security'
 import { createLogger } from '@headwater/http-kit/telemetry'
 import type { LoanRow } from '@headwater/read-models/loans'
 import { openPool } from '@headwater/read-models/postgres-pool'
-import { describe, expect, it, onTestFinished, vi } from 'vitest'
+import { beforeAll, describe, expect, it, onTestFinished, vi } from 'vitest'
 import type { TestIssuer } from '../../../packages/http-kit/test/issuer.ts'
 import { topics } from '../src/topics.ts'
 import { connectLive, newLoan, startEdge, startGateway } from './support.ts'
@@ -124,12 +124,19 @@ const ownOf = ({ kind, sub }: Actor): LoanRow =>
     ? newLoan({ requestedByKind: kind, requestedById: sub })
     : newLoan({ loanId: kind === 'capability' ? linked : randomUUID(), requestedByKind: 'anonymous' })
 
-const start = async () => {
+const open = async () => {
   const edge = await startEdge()
-  onTestFinished(edge.remove)
   const gateway = await startGateway(edge.directory)
-  onTestFinished(gateway.close)
-  return { edge, gateway }
+  const stop = async () => {
+    await gateway.close()
+    await edge.remove()
+  }
+  return { edge, gateway, stop }
+}
+const start = async () => {
+  const opened = await open()
+  onTestFinished(opened.stop)
+  return opened
 }
 
 it('every route that is not public, and every topic, is in the tables of this test', async () => {
@@ -147,9 +154,15 @@ it('every route that is not public, and every topic, is in the tables of this te
 
 describe.each(Object.keys(viewers))('%s', (who) => {
   const viewer = viewers[who] as Actor
+  // Asking changes nothing: all routes are asked of one gateway.
+  let asked: Awaited<ReturnType<typeof open>>
+  beforeAll(async () => {
+    asked = await open()
+    return asked.stop
+  })
 
   it.each(Object.keys(routes))('%s', async (route) => {
-    const { edge, gateway } = await start()
+    const { edge, gateway } = asked
     const own = ownOf(viewer)
     const strangers = newLoan({ requestedById: 'stranger' })
     await edge.write(own, strangers)

@@ -6,11 +6,10 @@ import { launchBrowser, launchTimeoutMs } from '../../../scripts/test/browser.ts
 import { startSignedIn } from '../../../scripts/test/signed-in.ts'
 import { nationalId, type System, startSystem, underwriter, until } from '../../../scripts/test/system.ts'
 
-/** The ways a page is looked at. */
+/** The ways a page is looked at: wide it is laid out alike with scripts and without. */
 export const ways = [
   { scripts: true, width: 1280 },
   { scripts: true, width: 320 },
-  { scripts: false, width: 1280 },
   { scripts: false, width: 320 },
 ] as const
 
