@@ -41,8 +41,8 @@ const startConsents = async () => {
     events: async () => (await world.store.readStream(`patient-${patientId}`, 0n, 100)).map(({ type }) => type),
     jobs: async () => {
       const { rows } = await world.database.client.query<{ kind: string; state: string; sends: number }>(
-        `select kind, sends, case when done_at is not null then 'done' when parked_at is not null then 'parked'
-           when replaced_at is not null then 'replaced' else 'open' end as state
+        `select kind, sends, case when done_at is not null then 'done' when replaced_at is not null then 'replaced'
+           when skipped_at is not null then 'skipped' when parked_at is not null then 'parked' else 'open' end as state
          from headwater.jobs order by entered_at, run_at`,
       )
       return rows
@@ -121,6 +121,18 @@ describe('expire consent', () => {
     await expect
       .poll(async () => (await world.database.client.query('select from graphile_worker.jobs')).rowCount)
       .toBe(0)
+  })
+
+  test('granted anew, a timer that an operator went on without stays as it is', async () => {
+    const world = await startConsents()
+    await world.startJobs()
+    await world.grant('exams', inMs(90_000))
+    await untilMatches(world.jobs, [{ state: 'open' }])
+    await world.database.client.query(
+      `update headwater.jobs set parked_at = now(), error = 'a bug', skipped_at = now(), skipped_by = 'otto', skip_reason = 'by hand'`,
+    )
+    await world.grant('exams', inMs(60_000))
+    await untilMatches(async () => (await world.jobs()).map(({ state }) => state).toSorted(), ['open', 'skipped'])
   })
 
   test('granted anew twice before a job is entered, the last timer counts', async () => {

@@ -172,7 +172,7 @@ it('has a job run again that failed for good, and goes on without one, with a re
   await other.getByLabel('Why').fill('seen to by hand')
   await other.getByRole('button', { name: 'Skip this job' }).click()
   await page.getByText('The job is skipped: what it was for is not done.').waitFor()
-  await page.getByText('Nothing is parked.').waitFor()
+  await page.getByText('Nothing is parked.', { exact: true }).waitFor()
   await page.getByText(/^Skipped: /).click()
   await page.getByText('“seen to by hand”').waitFor()
   await expectUsable(page)

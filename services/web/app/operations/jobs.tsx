@@ -23,7 +23,7 @@ export const Numbers = ({ overview: { live, jobs, webhooks } }: { overview: Oper
 
 export const Jobs = ({ jobs }: Pick<Operations, 'jobs'>) => {
   if (!jobs) return <p className="empty">Postgres does not tell.</p>
-  if (jobs.length === 0) return <p className="empty">No job waits, and none was given up.</p>
+  if (jobs.length === 0) return <p className="empty">No job waits, and none is parked.</p>
   return (
     <div className="scroll">
       <table>

@@ -143,7 +143,11 @@ export const ParkedThings = ({
     <>
       {unread.length > 0 && <p className="error">The list of {unread.join(', ')} cannot be read now.</p>}
       {waiting.length === 0 ? (
-        unread.length === 0 && <p className="empty">Nothing is parked. Every event is in, and no job was given up.</p>
+        unread.length === 0 && (
+          <p className="empty">
+            Nothing is parked.{skipped.length === 0 && ' Every event is in, and no job was given up.'}
+          </p>
+        )
       ) : (
         <ul className="parked">
           {waiting.map((one) => (
