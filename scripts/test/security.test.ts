@@ -1,7 +1,7 @@
 // Keeps docs/security.md true: every file it points at is there, and every test it names is in the file it names.
 import { existsSync, readFileSync } from 'node:fs'
 import path from 'node:path'
-import { expect, it } from 'vitest'
+import { expect, test } from 'vitest'
 
 const root = path.resolve(import.meta.dirname, '../..')
 const page = readFileSync(path.join(root, 'docs/security.md'), 'utf8')
@@ -15,15 +15,15 @@ const tests = [...page.matchAll(/`([\w./-]+\.test\.ts)`: ("[^"]+"(?:, "[^"]+")*)
   ([, named = '', titles = '']) => [...titles.matchAll(/"([^"]+)"/g)].map(([, title = '']) => [named, title] as const),
 )
 
-it.each([...new Set(files)])('%s is there', (named) => {
+test.each([...new Set(files)])('%s is there', (named) => {
   expect(fileOf(named)).toBeDefined()
 })
 
-it.each(tests)('%s has a test "%s"', (named, title) => {
+test.each(tests)('%s has a test "%s"', (named, title) => {
   expect(readFileSync(fileOf(named) ?? named, 'utf8')).toContain(title)
 })
 
-it('misses no title that the page quotes beside a test', () => {
+test('misses no title that the page quotes beside a test', () => {
   const rows = page.split('\n').filter((line) => /^\| \d/.test(line))
   const quoted = rows.flatMap((row) => [...(row.split(' | ').at(-1) ?? '').matchAll(/"([^"]+)"/g)])
   expect(quoted.length).toBeGreaterThan(0)

@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import type { Page } from 'playwright-core'
-import { afterAll, beforeAll, expect, it, onTestFinished } from 'vitest'
+import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest'
 import { demoPassword } from '../../services/identity/src/demo.ts'
 import { launchBrowser, launchTimeoutMs } from './browser.ts'
 import { freePorts, run, stop } from './npm-start.ts'
@@ -91,7 +91,7 @@ const people = [
 ] as const
 let serial = 40_000
 
-it.each(people.flatMap((person) => [true, false].map((scripts) => ({ ...person, scripts }))))(
+test.each(people.flatMap((person) => [true, false].map((scripts) => ({ ...person, scripts }))))(
   '$userName signs in, works, is refused what is not theirs, and signs out, scripts $scripts',
   async ({ userName, name, own, others, scripts }) => {
     const context = await browser.newContext({ javaScriptEnabled: scripts })
@@ -120,7 +120,7 @@ it.each(people.flatMap((person) => [true, false].map((scripts) => ({ ...person, 
   personMsMax,
 )
 
-it(
+test(
   'tells an open page that its session has ended, and leads back to it',
   async () => {
     const context = await browser.newContext()
@@ -143,7 +143,7 @@ it(
   personMsMax,
 )
 
-it('refuses a form that another site makes the browser send', async () => {
+test('refuses a form that another site makes the browser send', async () => {
   const context = await browser.newContext()
   onTestFinished(() => context.close())
   const page = await context.newPage()

@@ -4,7 +4,7 @@ import { once } from 'node:events'
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
-import { afterAll, beforeAll, expect, it, onTestFinished } from 'vitest'
+import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest'
 import { demoTokens } from '../demo-tokens.ts'
 import { launchBrowser, launchTimeoutMs } from './browser.ts'
 import { freePorts, listenAnywhere, portOf, run, stop } from './npm-start.ts'
@@ -26,7 +26,7 @@ const pidOf = (child: ChildProcess, folder: string): number => {
   return found
 }
 
-it(
+test(
   'runs everything, restarts what crashes, and stops all of it',
   async () => {
     const data = mkdtempSync(path.join(tmpdir(), 'headwater-'))
@@ -79,7 +79,7 @@ it(
   4 * startMsMax,
 )
 
-it('says which port is taken and which setting changes it', async () => {
+test('says which port is taken and which setting changes it', async () => {
   const taken = await listenAnywhere()
   onTestFinished(() => void taken.close())
   const { child, output } = run({ ...(await freePorts()), LOAN_PORT: String(portOf(taken)) })

@@ -1,8 +1,8 @@
 // What the audit trail may hold: nothing that names a person who applies.
-import { expect, it } from 'vitest'
+import { expect, test } from 'vitest'
 import { auditEvents, auditedFilter } from '../src/audit/audit-events.ts'
 
-it('keeps of a filter what narrows a list down, and of a search only that there was one', () => {
+test('keeps of a filter what narrows a list down, and of a search only that there was one', () => {
   expect(auditedFilter({ search: 'Ada Lovelace', score: 5, status: 'denied', from: undefined, outcome: '' })).toEqual({
     search: true,
     score: 5,
@@ -12,7 +12,7 @@ it('keeps of a filter what narrows a list down, and of a search only that there 
   expect(auditedFilter({ nested: { name: 'Ada' } })).toEqual({})
 })
 
-it('has no place for whoever is not signed in, nor for a resource that is not an id', () => {
+test('has no place for whoever is not signed in, nor for a resource that is not an id', () => {
   const refusal = {
     actor: { kind: 'person', sub: 'alice', roles: [] },
     at: '2026-11-21T09:30:00.000Z',

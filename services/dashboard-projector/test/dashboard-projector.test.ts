@@ -10,7 +10,7 @@ import { createLogger } from '@headwater/http-kit/telemetry'
 import { openPostgresReader } from '@headwater/read-models/postgres-reader'
 import { underwriting } from '@headwater/read-models/underwriting'
 import { readStatistics } from '@headwater/read-models/underwriting-queries'
-import { expect, it, onTestFinished } from 'vitest'
+import { expect, onTestFinished, test } from 'vitest'
 import { testDatabase } from '../../../scripts/test/database.ts'
 
 const logger = createLogger({ service: 'test', level: 'silent' })
@@ -105,7 +105,7 @@ const startPair = async (stores: Stores) => {
   return { active, standby }
 }
 
-it('is ready once it has caught up; a second one stands by, which is ready too, and has no lag', async () => {
+test('is ready once it has caught up; a second one stands by, which is ready too, and has no lag', async () => {
   const stores = await startStores()
   const position = await stores.appendLoan(100)
   const { active, standby } = await startPair(stores)
@@ -136,7 +136,7 @@ const startLoad = (stores: Stores) => {
   }
 }
 
-it.each(['SIGKILL', 'SIGSTOP'] as const)(
+test.each(['SIGKILL', 'SIGSTOP'] as const)(
   'under load: after %s the other goes on, and each loan counts once',
   async (signal) => {
     const stores = await startStores()
@@ -157,7 +157,7 @@ it.each(['SIGKILL', 'SIGSTOP'] as const)(
   },
 )
 
-it('a killed one is followed by the other within 5 s, which goes on where it ended', async () => {
+test('a killed one is followed by the other within 5 s, which goes on where it ended', async () => {
   const stores = await startStores()
   const { active, standby } = await startPair(stores)
   await stores.appendLoan(100)
@@ -170,7 +170,7 @@ it('a killed one is followed by the other within 5 s, which goes on where it end
   expect(await stores.waiting()).toEqual({ count: 2, amount: 300 })
 })
 
-it('a stopped one is followed by the other within 5 s, and counts nothing when it wakes up', async () => {
+test('a stopped one is followed by the other within 5 s, and counts nothing when it wakes up', async () => {
   const stores = await startStores()
   const { active, standby } = await startPair(stores)
   const before = await stores.appendLoan(100)
@@ -188,7 +188,7 @@ it('a stopped one is followed by the other within 5 s, and counts nothing when i
   expect(await stores.waiting()).toEqual({ count: 3, amount: 700 })
 })
 
-it('waits for Postgres, says so, and goes on when it is back', async () => {
+test('waits for Postgres, says so, and goes on when it is back', async () => {
   const stores = await startStores()
   const projector = await startProjector(stores)
   await isLive(projector)

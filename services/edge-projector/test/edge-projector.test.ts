@@ -11,7 +11,7 @@ import { connectEventStore } from '@headwater/eventstore/client'
 import { createLogger } from '@headwater/http-kit/telemetry'
 import { loanById, loans } from '@headwater/read-models/loans'
 import { openSqliteReader } from '@headwater/read-models/sqlite-reader'
-import { expect, it, onTestFinished } from 'vitest'
+import { expect, onTestFinished, test } from 'vitest'
 
 const logger = createLogger({ service: 'test', level: 'silent' })
 const deadlineMs = 20_000
@@ -69,7 +69,7 @@ const startProjector = async (eventStoreUrl: string, directory: string) => {
   return { readiness, metrics, stop, child }
 }
 
-it('is ready once it has caught up, and the rows are there', async () => {
+test('is ready once it has caught up, and the rows are there', async () => {
   const store = await startStore()
   const { loanId } = await store.appendLoan()
   const directory = newDirectory()
@@ -94,7 +94,7 @@ it('is ready once it has caught up, and the rows are there', async () => {
   expect(projector.child.exitCode).toBe(0)
 })
 
-it('is ready in spite of an event that it cannot take in, says how many streams wait, and takes in all others', async () => {
+test('is ready in spite of an event that it cannot take in, says how many streams wait, and takes in all others', async () => {
   const store = await startStore()
   await store.append('loan-broken', 'LoanRequested', { nonsense: true })
   const directory = newDirectory()
@@ -117,7 +117,7 @@ it('is ready in spite of an event that it cannot take in, says how many streams 
   expect(parkedStreams).toEqual(['loan-broken'])
 })
 
-it('asks for a rebuild when the folder belongs to another event store', async () => {
+test('asks for a rebuild when the folder belongs to another event store', async () => {
   const directory = newDirectory()
   const first = await startProjector((await startStore()).url, directory)
   await expect.poll(async () => (await first.readiness()).code, { timeout: deadlineMs }).toBe(200)

@@ -10,7 +10,7 @@ import { securityOf } from '@headwater/http-kit/openapi-security'
 import { createLogger } from '@headwater/http-kit/telemetry'
 import type { LoanRow } from '@headwater/read-models/loans'
 import { openPool } from '@headwater/read-models/postgres-pool'
-import { beforeAll, describe, expect, it, onTestFinished, vi } from 'vitest'
+import { beforeAll, describe, expect, onTestFinished, test, vi } from 'vitest'
 import type { TestIssuer } from '../../../packages/http-kit/test/issuer.ts'
 import { topics } from '../src/topics.ts'
 import { connectLive, newLoan, startEdge, startGateway } from './support.ts'
@@ -139,7 +139,7 @@ const start = async () => {
   return opened
 }
 
-it('every route that is not public, and every topic, is in the tables of this test', async () => {
+test('every route that is not public, and every topic, is in the tables of this test', async () => {
   const { gateway } = await start()
   type Description = { paths: Record<string, Record<string, { security?: object[] }>> }
   const { paths } = (await (await gateway.get('/openapi.json')).json()) as Description
@@ -161,7 +161,7 @@ describe.each(Object.keys(viewers))('%s', (who) => {
     return asked.stop
   })
 
-  it.each(Object.keys(routes))('%s', async (route) => {
+  test.each(Object.keys(routes))('%s', async (route) => {
     const { edge, gateway } = asked
     const own = ownOf(viewer)
     const strangers = newLoan({ requestedById: 'stranger' })
@@ -193,7 +193,7 @@ describe.each(Object.keys(viewers))('%s', (who) => {
     }
   })
 
-  it('sees the fields of their sight, and no others, in a loan, in the list and live', async () => {
+  test('sees the fields of their sight, and no others, in a loan, in the list and live', async () => {
     const { edge, gateway } = await start()
     const own = ownOf(viewer)
     const strangers = newLoan({ requestedById: 'stranger' })
@@ -221,7 +221,7 @@ describe.each(Object.keys(viewers))('%s', (who) => {
     expect(JSON.stringify([list, one, client.messages])).not.toContain('555555AA')
   })
 
-  it.each(Object.keys(topicRules))('topic %s', async (topic) => {
+  test.each(Object.keys(topicRules))('topic %s', async (topic) => {
     const { edge, gateway } = await start()
     await edge.write(newLoan())
     const headers = await headersOf(viewer, gateway.issuer)
@@ -235,7 +235,7 @@ describe.each(Object.keys(viewers))('%s', (who) => {
   })
 })
 
-it('answers for the loan of somebody else exactly as for one that does not exist', async () => {
+test('answers for the loan of somebody else exactly as for one that does not exist', async () => {
   const { edge, gateway } = await start()
   const strangers = newLoan({ requestedById: 'stranger', revision: 7 })
   await edge.write(newLoan(), strangers)
@@ -251,7 +251,7 @@ it('answers for the loan of somebody else exactly as for one that does not exist
 })
 
 describe('a live query of one’s own loans', () => {
-  it('says nothing of others, neither when they come and change nor when it goes on by its token', async () => {
+  test('says nothing of others, neither when they come and change nor when it goes on by its token', async () => {
     const { edge, gateway } = await start()
     const [own, strangers] = [newLoan(), newLoan({ requestedById: 'stranger' })]
     await edge.write(own, strangers)
@@ -285,7 +285,7 @@ describe('a live query of one’s own loans', () => {
     for (const { loanId } of [strangers, late]) expect(said).not.toContain(loanId)
   })
 
-  it('is shared with nobody who sees other rows or other fields', async () => {
+  test('is shared with nobody who sees other rows or other fields', async () => {
     const { edge, gateway } = await start()
     const loans = [newLoan(), newLoan({ requestedById: 'bob' })]
     await edge.write(...loans)
@@ -310,7 +310,7 @@ describe('a live query of one’s own loans', () => {
   })
 })
 
-it('closes a socket when its token has ended', async () => {
+test('closes a socket when its token has ended', async () => {
   const edge = await startEdge()
   onTestFinished(edge.remove)
   const gateway = await startGateway(edge.directory, { liveLimits: { heartbeatMs: 100 } })
@@ -322,7 +322,7 @@ it('closes a socket when its token has ended', async () => {
   expect(await client.closed).toEqual({ code: 4401, reason: 'the token has ended' })
 })
 
-it('counts what a partner asks for through a socket with its requests, and nobody else', async () => {
+test('counts what a partner asks for through a socket with its requests, and nobody else', async () => {
   const edge = await startEdge()
   onTestFinished(edge.remove)
   const pool = openPool('postgres://127.0.0.1:1/headwater', 1, createLogger({ service: 'test', level: 'silent' }))
@@ -351,13 +351,13 @@ it('counts what a partner asks for through a socket with its requests, and nobod
   expect(person.messages.every(({ type }) => type === 'snapshot')).toBe(true)
 })
 
-it('asks the same of a HEAD as of a GET', async () => {
+test('asks the same of a HEAD as of a GET', async () => {
   const { gateway } = await start()
   const paths = ['/api/loans', `/api/loans/${randomUUID()}`, '/api/underwriting/queue', '/api/underwriting/history.csv']
   for (const path of paths) expect((await gateway.get(path, { method: 'HEAD', headers: {} })).status).toBe(401)
 })
 
-it('refuses a socket that comes with a token that is not valid', async () => {
+test('refuses a socket that comes with a token that is not valid', async () => {
   const { gateway } = await start()
   const headers = { authorization: `Bearer ${await gateway.issuer.tokenOf({ claims: { aud: 'elsewhere' } })}` }
   await expect(connectLive({ liveUrl: gateway.liveUrl, headers })).rejects.toThrow('401')

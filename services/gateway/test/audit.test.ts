@@ -6,7 +6,7 @@ import { createLogger } from '@headwater/http-kit/telemetry'
 import { audit as auditModel } from '@headwater/read-models/audit'
 import { openPostgresSink } from '@headwater/read-models/postgres'
 import { startProjection } from '@headwater/read-models/projection'
-import { expect, it, onTestFinished } from 'vitest'
+import { expect, onTestFinished, test } from 'vitest'
 import { testDatabase } from '../../../scripts/test/database.ts'
 import { connectLive, newLoan, startEdge, startGateway } from './support.ts'
 
@@ -89,7 +89,7 @@ const start = async () => {
   return { loan, store, ask, search, found, follow, stopStore, people: gateway.people }
 }
 
-it('reveals a national id to an underwriter, and tells auditors', async () => {
+test('reveals a national id to an underwriter, and tells auditors', async () => {
   const { loan, ask, found } = await start()
   const revealed = await ask('uma', `/api/loans/${loan.loanId}/reveal-national-id`, 'POST')
   expect(revealed.status).toBe(200)
@@ -110,7 +110,7 @@ it('reveals a national id to an underwriter, and tells auditors', async () => {
   ])
 })
 
-it('reveals nothing while it cannot be written down', async () => {
+test('reveals nothing while it cannot be written down', async () => {
   const { loan, ask, stopStore } = await start()
   await stopStore()
   const refused = await ask('uma', `/api/loans/${loan.loanId}/reveal-national-id`, 'POST')
@@ -120,7 +120,7 @@ it('reveals nothing while it cannot be written down', async () => {
   expect(refused.text).not.toContain(loan.nationalId)
 })
 
-it('reveals nothing to others, and tells auditors of those it knows', async () => {
+test('reveals nothing to others, and tells auditors of those it knows', async () => {
   const { loan, ask, found } = await start()
   const path = `/api/loans/${loan.loanId}/reveal-national-id`
   expect((await ask('nobody', path, 'POST')).status).toBe(401)
@@ -130,7 +130,7 @@ it('reveals nothing to others, and tells auditors of those it knows', async () =
   expect(await found(3)).toMatchObject(['ada', 'otto', 'alice'].map((actor) => ({ ...refused, actor })))
 })
 
-it('is for auditors: others are refused, which auditors find', async () => {
+test('is for auditors: others are refused, which auditors find', async () => {
   const { ask, found, people } = await start()
   await people.keep({ sub: 'uma', name: 'Uma Underhill' })
   expect((await ask('nobody', '/api/audit')).status).toBe(401)
@@ -140,7 +140,7 @@ it('is for auditors: others are refused, which auditors find', async () => {
   ])
 })
 
-it('tells who opened the loan of somebody else, and who tried', async () => {
+test('tells who opened the loan of somebody else, and who tried', async () => {
   const { loan, ask, found } = await start()
   const path = `/api/loans/${loan.loanId}`
   expect((await ask('alice', path)).status).toBe(200)
@@ -159,7 +159,7 @@ it('tells who opened the loan of somebody else, and who tried', async () => {
   ])
 })
 
-it('tells who looked at the past of somebody else’s loan, and who tried', async () => {
+test('tells who looked at the past of somebody else’s loan, and who tried', async () => {
   const { store, ask, found } = await start()
   const { loanId, name, address, nationalId, amount, requestedAt } = newLoan()
   const requestedBy = { kind: 'person', id: 'alice' }
@@ -181,7 +181,7 @@ it('tells who looked at the past of somebody else’s loan, and who tried', asyn
   ])
 })
 
-it('tells who asked for a list or followed it, once with its filter, and who was refused it', async () => {
+test('tells who asked for a list or followed it, once with its filter, and who was refused it', async () => {
   const { ask, found, follow } = await start()
   for (const status of ['approved', 'approved', 'denied'])
     expect((await ask('uma', `/api/loans?status=${status}&limit=5`)).status).toBe(200)
@@ -205,7 +205,7 @@ it('tells who asked for a list or followed it, once with its filter, and who was
   expect(JSON.stringify(entries)).not.toMatch(/Lovelace|Grace/)
 })
 
-it('finds what was done by command, page by page, and says what is wrong with a question', async () => {
+test('finds what was done by command, page by page, and says what is wrong with a question', async () => {
   const { loan, ask, search, found } = await start()
   for (const _ of [1, 2, 3]) expect((await ask('bob', `/api/loans/${loan.loanId}`)).status).toBe(404)
   await found(3)

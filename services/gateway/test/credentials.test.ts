@@ -3,7 +3,7 @@ import { randomUUID } from 'node:crypto'
 import { createServer, type IncomingHttpHeaders } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import type { Actor } from '@headwater/deciders/policy'
-import { expect, it, onTestFinished } from 'vitest'
+import { expect, onTestFinished, test } from 'vitest'
 import type { Credential, CredentialSource } from '../src/auth/credentials.ts'
 import { connectLive, newLoan, startEdge, startGateway } from './support.ts'
 
@@ -49,7 +49,7 @@ const start = async (...credentials: Credential[]) => {
 
 const withdraw = (loanId: string) => `/api/loans/${loanId}/withdraw`
 
-it.each([
+test.each([
   ['the link to that loan', [session('alice'), capability(held)], `Bearer capability-${held}`],
   ['the right one of several links', [capability(alsoHeld), capability(held)], `Bearer capability-${held}`],
   ['the session, which may own it', [session('alice'), capability(alsoHeld)], 'Bearer session-alice'],
@@ -58,13 +58,13 @@ it.each([
   expect(await sentWith(withdraw(held))).toEqual({ status: 200, authorization })
 })
 
-it('withdraws nothing that none of its links is for', async () => {
+test('withdraws nothing that none of its links is for', async () => {
   const { sentWith, reached } = await start(capability(alsoHeld))
   expect((await sentWith(withdraw(held))).status).toBe(404)
   expect(reached).toEqual([])
 })
 
-it.each([
+test.each([
   ['nobody, who has nothing', [], undefined],
   ['nobody, who has the link to an earlier loan', [capability(held)], undefined],
   ['the person who is signed in', [session('alice'), capability(held)], 'Bearer session-alice'],
@@ -73,7 +73,7 @@ it.each([
   expect(await sentWith('/api/loans')).toEqual({ status: 200, authorization })
 })
 
-it('takes a token alone, whatever cookies come with it, and refuses a bad one for all they say', async () => {
+test('takes a token alone, whatever cookies come with it, and refuses a bad one for all they say', async () => {
   const { gateway, sentWith, reached } = await start(session('uma', 'underwriter'))
   const approve = `/api/loans/${held}/approve`
   expect((await sentWith(approve)).status).toBe(200)
@@ -84,13 +84,13 @@ it('takes a token alone, whatever cookies come with it, and refuses a bad one fo
   expect(reached).toHaveLength(1)
 })
 
-it('says that signing in may help where only links came, and that it does not where somebody is signed in', async () => {
+test('says that signing in may help where only links came, and that it does not where somebody is signed in', async () => {
   const approve = `/api/loans/${held}/approve`
   expect((await (await start(capability(held))).sentWith(approve)).status).toBe(401)
   expect((await (await start(session('alice'))).sentWith(approve)).status).toBe(403)
 })
 
-it('shows the loans of the session and those of its links together, and nothing else', async () => {
+test('shows the loans of the session and those of its links together, and nothing else', async () => {
   const { edge, gateway } = await start(session('alice'), capability(held))
   const loans = [
     newLoan({ requestedById: 'alice' }),
@@ -111,7 +111,7 @@ it('shows the loans of the session and those of its links together, and nothing 
   expect((await gateway.get(`/api/loans/${other.loanId}`)).status).toBe(404)
 })
 
-it('closes the sockets of a session that is over, and no others', async () => {
+test('closes the sockets of a session that is over, and no others', async () => {
   const edge = await startEdge()
   onTestFinished(edge.remove)
   const credentials: Credential[] = [session('alice')]
@@ -145,7 +145,7 @@ it('closes the sockets of a session that is over, and no others', async () => {
   await stays.until(() => stays.rows('mine').length === 1)
 })
 
-it('is asked again by nobody: what is public needs no credentials at all', async () => {
+test('is asked again by nobody: what is public needs no credentials at all', async () => {
   let asked = 0
   const edge = await startEdge()
   onTestFinished(edge.remove)

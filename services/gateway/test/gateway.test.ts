@@ -3,7 +3,7 @@ import { once } from 'node:events'
 import { createServer, type IncomingMessage } from 'node:http'
 import { type AddressInfo, connect } from 'node:net'
 import { type LoanRow, publicLoan } from '@headwater/read-models/loans'
-import { describe, expect, it, onTestFinished } from 'vitest'
+import { describe, expect, onTestFinished, test } from 'vitest'
 import { newLoan, startEdge, startGateway, underwriter } from './support.ts'
 
 const start = async (options: Parameters<typeof startGateway>[1] = {}) => {
@@ -15,7 +15,7 @@ const start = async (options: Parameters<typeof startGateway>[1] = {}) => {
 }
 
 describe('GET /api/loans/:id', () => {
-  it('answers its owner with public fields, the revision as ETag and the position it is true at', async () => {
+  test('answers its owner with public fields, the revision as ETag and the position it is true at', async () => {
     const { edge, get } = await start()
     const loan = newLoan({ revision: 2 })
     const position = await edge.write(loan)
@@ -28,14 +28,14 @@ describe('GET /api/loans/:id', () => {
     expect(answer.headers.get('cache-control')).toBe('no-store')
   })
 
-  it('shows an underwriter all but the whole national id', async () => {
+  test('shows an underwriter all but the whole national id', async () => {
     const { edge, get } = await start({ as: underwriter })
     const loan = newLoan()
     await edge.write(loan)
     expect(await (await get(`/api/loans/${loan.loanId}`)).json()).toEqual({ ...loan, nationalId: '••••••AA' })
   })
 
-  it('waits for the position it is given', async () => {
+  test('waits for the position it is given', async () => {
     const { edge, get } = await start()
     await edge.write(newLoan())
     const loan = newLoan()
@@ -51,7 +51,7 @@ describe('GET /api/loans/:id', () => {
     expect((await answer).headers.get('headwater-stale')).toBeNull()
   })
 
-  it('says that it is stale when the position does not come', async () => {
+  test('says that it is stale when the position does not come', async () => {
     const { edge, get } = await start()
     const loan = newLoan()
     await edge.write(loan)
@@ -67,7 +67,7 @@ describe('GET /api/loans/:id', () => {
     expect(await unknown.json()).toMatchObject({ code: 'loan_not_found', stale: true })
   })
 
-  it('says so when what happened in a stream could not be taken in, of that loan and of every list', async () => {
+  test('says so when what happened in a stream could not be taken in, of that loan and of every list', async () => {
     const { edge, get } = await start()
     const [stuck, other, missing] = [newLoan(), newLoan(), newLoan()]
     await edge.write(stuck, other)
@@ -83,7 +83,7 @@ describe('GET /api/loans/:id', () => {
     expect([notThere.status, await notThere.json()]).toMatchObject([404, { code: 'loan_not_found', parked: true }])
   })
 
-  it.each([
+  test.each([
     ['/api/loans/2f1b9a52-3c1d-4f1e-9f4e-1d2c3b4a5f60', 404, 'loan_not_found'],
     ['/api/loans/nonsense', 404, 'not_found'],
     ['/api/loans/2f1b9a52-3c1d-4f1e-9f4e-1d2c3b4a5f60?after=rubbish', 422, 'validation'],
@@ -101,7 +101,7 @@ describe('GET /api/loans/:id', () => {
   })
 })
 
-it('lists loans, the newest first, page by page', async () => {
+test('lists loans, the newest first, page by page', async () => {
   const { edge, get } = await start()
   const loans = Array.from({ length: 7 }, (_, place) => newLoan({ status: place % 2 === 0 ? 'denied' : 'approved' }))
   await edge.write(...loans)
@@ -121,7 +121,7 @@ it('lists loans, the newest first, page by page', async () => {
   expect(await pages('&status=approved')).toEqual([approved])
 })
 
-it('is not ready before there is a read model, and answers queries with 503 until then', async () => {
+test('is not ready before there is a read model, and answers queries with 503 until then', async () => {
   const edge = await startEdge()
   onTestFinished(edge.remove)
   const gateway = await startGateway(`${edge.directory}/empty`)
@@ -133,7 +133,7 @@ it('is not ready before there is a read model, and answers queries with 503 unti
   expect(answer.headers.get('retry-after')).not.toBeNull()
 })
 
-it('stops although a connection is open on which nothing was ever asked', async () => {
+test('stops although a connection is open on which nothing was ever asked', async () => {
   const edge = await startEdge()
   onTestFinished(edge.remove)
   const gateway = await startGateway(edge.directory)
@@ -163,7 +163,7 @@ describe('a command', () => {
     return { received, url: `http://127.0.0.1:${(service.address() as AddressInfo).port}` }
   }
 
-  it('reaches its service untouched, with the headers that matter, and so does the answer come back', async () => {
+  test('reaches its service untouched, with the headers that matter, and so does the answer come back', async () => {
     const body = '{"id":"1",  "revision":"2","position":"3/3"}'
     const headers = {
       'content-type': 'application/json',
@@ -205,7 +205,7 @@ describe('a command', () => {
     expect(answer.headers.get('x-inside')).toBeNull()
   })
 
-  it('may come without a body; a problem comes back as the service said it', async () => {
+  test('may come without a body; a problem comes back as the service said it', async () => {
     const problem = '{"status":409,"code":"loan_not_awaiting_review","detail":"Decided."}'
     const headers = { 'content-type': 'application/problem+json', 'retry-after': '7' }
     const service = await startService({ status: 409, headers, body: problem })
@@ -219,7 +219,7 @@ describe('a command', () => {
     expect(await answer.text()).toBe(problem)
   })
 
-  it('is answered with 503 when its service is not there, or answers without end', async () => {
+  test('is answered with 503 when its service is not there, or answers without end', async () => {
     const endless = await startService({ status: 200, headers: {}, body: 'x'.repeat(100_000) })
     for (const loan of ['http://127.0.0.1:1', endless.url]) {
       const { gateway } = await start({ serviceUrls: { loan } })
@@ -230,7 +230,7 @@ describe('a command', () => {
     }
   })
 
-  it('is given up in time when its service never answers, also while it waits for its turn', async () => {
+  test('is given up in time when its service never answers, also while it waits for its turn', async () => {
     let [reached, open, answers] = [0, 0, false]
     const service = createServer((_request, response) => {
       reached++
@@ -260,14 +260,14 @@ describe('a command', () => {
     expect(reached).toBe(before + 1)
   })
 
-  it('that is too large is refused at the door', async () => {
+  test('that is too large is refused at the door', async () => {
     const { gateway } = await start()
     const answer = await fetch(`${gateway.url}/api/loans`, { method: 'POST', body: 'x'.repeat(100_000) })
     expect(answer.status).toBe(413)
   })
 })
 
-it('describes commands and queries, and shows them on a page', async () => {
+test('describes commands and queries, and shows them on a page', async () => {
   const { get } = await start()
   type Description = {
     openapi: string

@@ -1,5 +1,5 @@
 // The queue of underwriters live, from Postgres: the same promises as the edge's live queries, and an outage of the one leaves the other alone.
-import { expect, it, onTestFinished } from 'vitest'
+import { expect, onTestFinished, test } from 'vitest'
 import { approved, type Loan, newLoan, requested, startDashboard } from './dashboard.ts'
 import { alice, connectLive, newLoan as newEdgeLoan, startEdge, startGateway, underwriter } from './support.ts'
 
@@ -24,7 +24,7 @@ const shows = (client: Client, id: string, loans: readonly Loan[]) => () => {
   return JSON.stringify(ids.sort()) === JSON.stringify(loans.map(({ loanId }) => loanId).sort())
 }
 
-it('shows who waits, as they come and go, and nothing that is only for searching', async () => {
+test('shows who waits, as they come and go, and nothing that is only for searching', async () => {
   const { dashboard, connect } = await start()
   const [first, second] = [newLoan(), newLoan({ name: 'Zoë' })]
   await dashboard.project(...requested(first))
@@ -41,7 +41,7 @@ it('shows who waits, as they come and go, and nothing that is only for searching
   expect(JSON.stringify(client.messages)).not.toMatch(/foldedName|nationalId|555555AA/)
 })
 
-it('is for underwriters only, and takes no filters that it does not know', async () => {
+test('is for underwriters only, and takes no filters that it does not know', async () => {
   const stranger = await start({ as: alice })
   const refused = await stranger.connect()
   refused.subscribe('queue', {}, undefined, 'underwriting')
@@ -53,7 +53,7 @@ it('is for underwriters only, and takes no filters that it does not know', async
   expect(client.messages).toMatchObject([{ type: 'error', id: 'queue', code: 'invalid_filter' }])
 })
 
-it('goes on where an earlier connection ended, with what changed in between only', async () => {
+test('goes on where an earlier connection ended, with what changed in between only', async () => {
   const { dashboard, connect } = await start()
   const [first, second] = [newLoan(), newLoan()]
   await dashboard.project(...requested(first))
@@ -69,7 +69,7 @@ it('goes on where an earlier connection ended, with what changed in between only
   expect(client.messages.map(({ type }) => type)).toEqual(['change'])
 })
 
-it('ends with what the query answers, for whoever came, left and came back while it changed', async () => {
+test('ends with what the query answers, for whoever came, left and came back while it changed', async () => {
   const { dashboard, connect } = await start()
   const loans = Array.from({ length: 60 }, () => newLoan())
   const clients = await Promise.all(Array.from({ length: 5 }, connect))
@@ -85,7 +85,7 @@ it('ends with what the query answers, for whoever came, left and came back while
   for (const client of clients) await client.until(shows(client, 'queue', waiting))
 })
 
-it('says that it is unavailable while Postgres is away, follows again when it is back, and the edge goes on', async () => {
+test('says that it is unavailable while Postgres is away, follows again when it is back, and the edge goes on', async () => {
   const { edge, dashboard, connect } = await start()
   const client = await connect()
   client.subscribe('early', {}, undefined, 'underwriting')

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { feedLengthMax } from '@headwater/read-models/changes'
 import { type LoanRow, type LoanStatus, publicLoan } from '@headwater/read-models/loans'
-import { describe, expect, it, onTestFailed, onTestFinished } from 'vitest'
+import { describe, expect, onTestFailed, onTestFinished, test } from 'vitest'
 import { WebSocket } from 'ws'
 import { chanceFrom } from '../../../scripts/test/chance.ts'
 import { liveRowsMax } from '../src/live-queries.ts'
@@ -36,7 +36,7 @@ const connect = async (
 }
 
 describe('a live query', () => {
-  it('answers with a snapshot, then with what changes, and shows public fields only', async () => {
+  test('answers with a snapshot, then with what changes, and shows public fields only', async () => {
     const { edge, gateway } = await start()
     const first = newLoan()
     await edge.write(first)
@@ -51,7 +51,7 @@ describe('a live query', () => {
     expect(JSON.stringify(client.messages)).not.toMatch(/Lovelace|555555AA|James|grace/)
   })
 
-  it('shows an underwriter all but the whole national id', async () => {
+  test('shows an underwriter all but the whole national id', async () => {
     const edge = await startEdge()
     onTestFinished(edge.remove)
     const gateway = await startGateway(edge.directory, {
@@ -65,7 +65,7 @@ describe('a live query', () => {
     expect(client.rows('all')).toMatchObject([{ name: 'Ada Lovelace', nationalId: '••••••AA' }])
   })
 
-  it('removes a row that no longer matches its filter', async () => {
+  test('removes a row that no longer matches its filter', async () => {
     const { edge, gateway } = await start()
     const loan = newLoan({ status: 'awaiting review' })
     const other = newLoan({ status: 'approved' })
@@ -82,7 +82,7 @@ describe('a live query', () => {
     expect(client.messages.at(-2)).toMatchObject({ id: 'review', changes: [{ op: 'remove', key: loan.loanId }] })
   })
 
-  it('says nothing more once unsubscribed', async () => {
+  test('says nothing more once unsubscribed', async () => {
     const { edge, gateway } = await start()
     const client = await connect(gateway)
     client.subscribe('gone')
@@ -97,7 +97,7 @@ describe('a live query', () => {
     expect(client.rows('gone')).toEqual([])
   })
 
-  it(`holds the first ${liveRowsMax} rows, also when rows leave and others move up`, async () => {
+  test(`holds the first ${liveRowsMax} rows, also when rows leave and others move up`, async () => {
     const { edge, gateway } = await start()
     const loans = Array.from({ length: liveRowsMax + 600 }, () => newLoan({ status: 'awaiting review' }))
     await edge.write(...loans)
@@ -113,7 +113,7 @@ describe('a live query', () => {
   })
 })
 
-it('goes on when the feed has been cut before the gateway could read it', async () => {
+test('goes on when the feed has been cut before the gateway could read it', async () => {
   const { edge, gateway } = await start()
   const loans = Array.from({ length: 500 }, () => newLoan({ status: 'approved' }))
   await edge.write(...loans)
@@ -130,7 +130,7 @@ it('goes on when the feed has been cut before the gateway could read it', async 
 })
 
 describe('resuming', () => {
-  it('with a token tells what changed since, once, and nothing else', async () => {
+  test('with a token tells what changed since, once, and nothing else', async () => {
     const { edge, gateway } = await start()
     const [kept, changed, gone] = [newLoan(), newLoan(), newLoan()]
     await edge.write(kept, changed, gone)
@@ -154,7 +154,7 @@ describe('resuming', () => {
     )
   })
 
-  it('begins afresh with a token of another store, of another version, or of none', async () => {
+  test('begins afresh with a token of another store, of another version, or of none', async () => {
     const { edge, gateway } = await start()
     const loan = newLoan()
     const position = await edge.write(loan)
@@ -167,7 +167,7 @@ describe('resuming', () => {
     }
   })
 
-  it('begins afresh when too much was missed', async () => {
+  test('begins afresh when too much was missed', async () => {
     const { edge, gateway } = await start()
     const loans = Array.from({ length: 900 }, () => newLoan())
     await edge.write(...loans)
@@ -186,7 +186,7 @@ describe('resuming', () => {
     expect(client.messages).toMatchObject([{ type: 'snapshot' }])
   })
 
-  it('begins afresh with a token that lies ahead of the read model', async () => {
+  test('begins afresh with a token that lies ahead of the read model', async () => {
     const { edge, gateway } = await start()
     await edge.write(newLoan())
     const client = await connect(gateway)
@@ -196,7 +196,7 @@ describe('resuming', () => {
   })
 })
 
-it('is exact at every token for clients that come, go and resume while the rows change', async () => {
+test('is exact at every token for clients that come, go and resume while the rows change', async () => {
   const { edge, gateway } = await start({ outboxEntriesMax: 5 })
   const statuses: readonly LoanStatus[] = ['checking', 'awaiting review', 'approved']
   const seed = randomInt(2 ** 32)
@@ -258,7 +258,7 @@ it('is exact at every token for clients that come, go and resume while the rows 
 })
 
 describe('a client that does not read', () => {
-  it('costs no memory: its news coalesce, and it gets a fresh snapshot when it reads again', async () => {
+  test('costs no memory: its news coalesce, and it gets a fresh snapshot when it reads again', async () => {
     const { edge, gateway } = await start({ connectionBytesMax: 16 * 1024, outboxEntriesMax: 100 })
     const loans = Array.from({ length: 500 }, () => newLoan())
     await edge.write(...loans)
@@ -287,7 +287,7 @@ describe('a client that does not read', () => {
     expect(caughtUpBy.at(-1)?.type).toBe('snapshot')
   })
 
-  it('is closed with 1013 when it gives no sign of life between two heartbeats', async () => {
+  test('is closed with 1013 when it gives no sign of life between two heartbeats', async () => {
     const { gateway } = await start({ heartbeatMs: 500 })
     const client = await connect(gateway)
     client.subscribe('all')
@@ -315,7 +315,7 @@ describe('limits and mistakes', () => {
     [{ type: 'subscribe', id: 'a', topic: 'loans', filter: { status: 'odd' } }, 'invalid_filter'],
     [{ type: 'subscribe', id: 'a', topic: 'loans', filter: { nationalId: '555555AA' } }, 'invalid_filter'],
   ] as const
-  it.each(mistakes)('%j is answered with %s, and the socket goes on', async (message, code) => {
+  test.each(mistakes)('%j is answered with %s, and the socket goes on', async (message, code) => {
     const { gateway } = await start()
     const client = await connect(gateway)
     client.socket.send(typeof message === 'string' ? message : JSON.stringify(message))
@@ -327,7 +327,7 @@ describe('limits and mistakes', () => {
     ])
   })
 
-  it('an id serves one subscription at a time, and a socket a limited number', async () => {
+  test('an id serves one subscription at a time, and a socket a limited number', async () => {
     const { gateway } = await start({ subscriptionsMax: 2 })
     const client = await connect(gateway)
     for (const id of ['a', 'a', 'b', 'c']) client.subscribe(id)
@@ -340,7 +340,7 @@ describe('limits and mistakes', () => {
     expect(of('snapshot')).toMatchObject([{ id: 'a' }, { id: 'b' }])
   })
 
-  it('closes a socket that sends too large a message, or too many', async () => {
+  test('closes a socket that sends too large a message, or too many', async () => {
     const { gateway } = await start({ messageBytesMax: 100, messagesMax: 5 })
     const large = await connect(gateway)
     large.send({ type: 'unsubscribe', id: 'x'.repeat(100) })
@@ -350,7 +350,7 @@ describe('limits and mistakes', () => {
     expect((await many.closed).code).toBe(1008)
   })
 
-  it('accepts a limited number of sockets, and those of its own pages only', async () => {
+  test('accepts a limited number of sockets, and those of its own pages only', async () => {
     const { gateway } = await start({ socketsMax: 1 })
     const refusal = (headers = {}) =>
       new Promise<number | undefined>((resolve) => {
@@ -365,7 +365,7 @@ describe('limits and mistakes', () => {
     expect(await refusal()).toBe(503)
   })
 
-  it('says so while there is no read model yet', async () => {
+  test('says so while there is no read model yet', async () => {
     const gateway = await startGateway(mkdtempSync(path.join(tmpdir(), 'edge-')))
     onTestFinished(gateway.close)
     const client = await connect(gateway)

@@ -13,7 +13,7 @@ import { openPostgresSink } from '@headwater/read-models/postgres'
 import { startProjection } from '@headwater/read-models/projection'
 import { openSqliteSink } from '@headwater/read-models/sqlite'
 import { underwriting } from '@headwater/read-models/underwriting'
-import { expect, it, onTestFinished } from 'vitest'
+import { expect, onTestFinished, test } from 'vitest'
 import { bearerCredentials } from '../../../packages/http-kit/src/auth.ts'
 import { authenticatorOf } from '../../../packages/http-kit/test/issuer.ts'
 import { testDatabase } from '../../../scripts/test/database.ts'
@@ -120,7 +120,7 @@ const act = async (gateway: Gateway, path: string, body: object = {}) => {
   return { status: answer.status, body: (await answer.json()) as Record<string, unknown> }
 }
 
-it('tells of every follower how far it is, of the stores, and of this gateway’s sockets', async () => {
+test('tells of every follower how far it is, of the stores, and of this gateway’s sockets', async () => {
   const { append, running, store, startedGateway } = await start()
   const gateway = await startedGateway()
   const loanId = randomUUID()
@@ -157,7 +157,7 @@ it('tells of every follower how far it is, of the stores, and of this gateway’
   expect(await follower(gateway, 'jobs')).toMatchObject({ state: 'away', isWritten: false, canBeRebuilt: false })
 })
 
-it('pauses until it is resumed, says by whom and how old what waits is, and keeps curves of it', async () => {
+test('pauses until it is resumed, says by whom and how old what waits is, and keeps curves of it', async () => {
   const { append, running, startedGateway } = await start()
   const gateway = await startedGateway()
   for (const name of ['loans', 'underwriting'] as const) {
@@ -177,7 +177,7 @@ it('pauses until it is resumed, says by whom and how old what waits is, and keep
   }
 })
 
-it('has what is parked tried again, and gone on without; who skipped it and why stays', async () => {
+test('has what is parked tried again, and gone on without; who skipped it and why stays', async () => {
   const begun = new Date().toISOString().slice(0, 10)
   const { append, running, store, startedGateway } = await start()
   const gateway = await startedGateway()
@@ -236,7 +236,7 @@ it('has what is parked tried again, and gone on without; who skipped it and why 
     )
 })
 
-it('has a read model built again while it serves; a second one is refused, naming who asked; it can be ended', async () => {
+test('has a read model built again while it serves; a second one is refused, naming who asked; it can be ended', async () => {
   const { append, running, startedGateway } = await start()
   const gateway = await startedGateway()
   await gateway.people.keep({ sub: 'otto', name: 'Otto Operator' }).catch(() => undefined)
@@ -257,7 +257,7 @@ it('has a read model built again while it serves; a second one is refused, namin
   expect(await act(gateway, 'followers/jobs/rebuild')).toMatchObject({ status: 409, body: { code: 'not_rebuildable' } })
 })
 
-it('a rebuild is seen to: the copy takes the place of what served', async () => {
+test('a rebuild is seen to: the copy takes the place of what served', async () => {
   const { append, running, startedGateway, directory } = await start()
   const gateway = await startedGateway()
   const loanId = randomUUID()
@@ -272,7 +272,7 @@ it('a rebuild is seen to: the copy takes the place of what served', async () => 
   expect((await gateway.get(`/api/loans/${loanId}`)).status).toBe(200)
 })
 
-it('refuses to steer another node’s read model than the one that was shown', async () => {
+test('refuses to steer another node’s read model than the one that was shown', async () => {
   const { startedGateway } = await start()
   const gateway = await startedGateway()
   const { node } = await overview(gateway)
@@ -285,7 +285,7 @@ it('refuses to steer another node’s read model than the one that was shown', a
   expect((await act(gateway, 'followers/painters/pause')).status).toBe(404)
 })
 
-it('answers also while event store and Postgres are away, and says that they are', async () => {
+test('answers also while event store and Postgres are away, and says that they are', async () => {
   const { database, stopStore, startedGateway } = await start()
   const gateway = await startedGateway()
   await overview(gateway)
@@ -307,7 +307,7 @@ it('answers also while event store and Postgres are away, and says that they are
   })
 })
 
-it('counts jobs and has one run again or skipped that failed for good, by the jobs service, as whoever asks', async () => {
+test('counts jobs and has one run again or skipped that failed for good, by the jobs service, as whoever asks', async () => {
   const { database, startedGateway } = await start()
   const jobsDatabase = openDatabase(database.url, logger)
   onTestFinished(() => jobsDatabase.pool.end())
@@ -363,11 +363,11 @@ it('counts jobs and has one run again or skipped that failed for good, by the jo
   expect(await act(gateway, 'parked-jobs/none/skip', { reason })).toMatchObject({ status: 404 })
 })
 
-it('knows what the jobs follow', () => {
+test('knows what the jobs follow', () => {
   expect(jobsCategories).toEqual(reactions.categories)
 })
 
-it('looks at nothing any more, and keeps nothing, once nobody has looked for a while', async () => {
+test('looks at nothing any more, and keeps nothing, once nobody has looked for a while', async () => {
   let looks = 0
   const look = async () => {
     looks += 1
@@ -381,7 +381,7 @@ it('looks at nothing any more, and keeps nothing, once nobody has looked for a w
   expect(looks).toBe(1)
 })
 
-it('looks again after something was asked for, and not before the look that was under way has ended', async () => {
+test('looks again after something was asked for, and not before the look that was under way has ended', async () => {
   const first = Promise.withResolvers<void>()
   let looks = 0
   const look = async () => {
@@ -401,7 +401,7 @@ it('looks again after something was asked for, and not before the look that was 
   expect(await after).toMatchObject({ postgresAnswers: true })
 })
 
-it('tells rates over some seconds, and none over a gap or where counting began anew', () => {
+test('tells rates over some seconds, and none over a gap or where counting began anew', () => {
   const at = (seconds: number, changes: number | null) => ({ atMs: seconds * 1_000, lagMs: 0, changes })
   expect(ratesOf([at(0, 10), at(2, 14), at(4, 14), at(6, null), at(8, 26), at(20, 30), at(22, 3)])).toEqual([
     null,

@@ -1,5 +1,5 @@
 // What the gateway serves itself in a browser, and what it says while the pages' own service is away.
-import { afterAll, beforeAll, expect, it, onTestFinished } from 'vitest'
+import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest'
 import { launchBrowser, launchTimeoutMs } from '../../../scripts/test/browser.ts'
 import { startEdge, startGateway } from './support.ts'
 
@@ -20,12 +20,12 @@ const openPage = async (path: string) => {
   return { page, status: answer?.status() }
 }
 
-it('shows the API page under its content security policy', async () => {
+test('shows the API page under its content security policy', async () => {
   const { page } = await openPage('/api/docs')
   await page.getByText('Request a loan').waitFor()
 })
 
-it('says that it is back in a moment while the pages do not answer', async () => {
+test('says that it is back in a moment while the pages do not answer', async () => {
   const { page, status } = await openPage('/')
   expect(status).toBe(503)
   await page.getByRole('heading', { name: 'Back in a moment' }).waitFor()

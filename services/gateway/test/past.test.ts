@@ -10,7 +10,7 @@ import { createLogger } from '@headwater/http-kit/telemetry'
 import { loans } from '@headwater/read-models/loans'
 import { rowsAfter } from '@headwater/read-models/past'
 import fc from 'fast-check'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { loanAsSeen } from '../src/sight.ts'
 import { eventsUpTo } from '../src/stream-place.ts'
 import { startEdge, startGateway } from './support.ts'
@@ -106,7 +106,7 @@ const sightOf = (name: (typeof loanSights)[number]['name']) => {
 }
 
 describe('GET /api/loans/:id?asOf', () => {
-  it.each(loanSights.map(({ name }) => name))(
+  test.each(loanSights.map(({ name }) => name))(
     'is the projection of the events up to there, as %s sees it',
     async (who) => {
       const { id, path, events } = await deniedLoan()
@@ -125,7 +125,7 @@ describe('GET /api/loans/:id?asOf', () => {
     },
   )
 
-  it('has no personal data for its owner, at no moment', async () => {
+  test('has no personal data for its owner, at no moment', async () => {
     const { path, events } = await deniedLoan()
     for (const revision of events.keys()) {
       const { body } = await ask('owner', `${path}?asOf=${revision}`)
@@ -134,7 +134,7 @@ describe('GET /api/loans/:id?asOf', () => {
     expect(JSON.stringify((await ask('underwriter', `${path}?asOf=0`)).body)).not.toContain('555555')
   })
 
-  it('stands between two events as after the first of them, and after the last as now', async () => {
+  test('stands between two events as after the first of them, and after the last as now', async () => {
     const { path, events } = await deniedLoan()
     const last = events.at(-1)
     expect((await ask('owner', `${path}?asOf=${momentOf(events[1], -1)}`)).headers.get('etag')).toBe('"0"')
@@ -143,7 +143,7 @@ describe('GET /api/loans/:id?asOf', () => {
       expect((await ask('owner', `${path}?asOf=${moment}`)).body).toMatchObject({ status: 'denied' })
   })
 
-  it('is 404 before the loan was there, and for a revision that is not there yet', async () => {
+  test('is 404 before the loan was there, and for a revision that is not there yet', async () => {
     const { path, events } = await deniedLoan()
     for (const who of ['owner', 'underwriter', 'operator'] as const) {
       const before = await ask(who, `${path}?asOf=${momentOf(events[0], -1)}`)
@@ -155,17 +155,23 @@ describe('GET /api/loans/:id?asOf', () => {
     }
   })
 
-  it.each(['', '-1', '1.5', 'yesterday', '2026-11-21', '2026-11-21T09:00:00', '2026-02-30T09:00:00Z', '1'.repeat(30)])(
-    'asOf=%s is refused by the name of its field',
-    async (asOf) => {
-      const { path } = await deniedLoan()
-      const { status, body } = await ask('owner', `${path}?asOf=${asOf}`)
-      expect(status).toBe(422)
-      expect(body).toMatchObject({ code: 'validation', errors: [{ field: 'asOf' }] })
-    },
-  )
+  test.each([
+    '',
+    '-1',
+    '1.5',
+    'yesterday',
+    '2026-11-21',
+    '2026-11-21T09:00:00',
+    '2026-02-30T09:00:00Z',
+    '1'.repeat(30),
+  ])('asOf=%s is refused by the name of its field', async (asOf) => {
+    const { path } = await deniedLoan()
+    const { status, body } = await ask('owner', `${path}?asOf=${asOf}`)
+    expect(status).toBe(422)
+    expect(body).toMatchObject({ code: 'validation', errors: [{ field: 'asOf' }] })
+  })
 
-  it('does not go with after: the past is not waited for', async () => {
+  test('does not go with after: the past is not waited for', async () => {
     const { path } = await deniedLoan()
     const { status, body } = await ask('owner', `${path}?asOf=0&after=1/1`)
     expect(status).toBe(422)
@@ -174,7 +180,7 @@ describe('GET /api/loans/:id?asOf', () => {
 })
 
 describe('GET /api/loans/:id/changes', () => {
-  it('tells an underwriter what differs, the national id masked', async () => {
+  test('tells an underwriter what differs, the national id masked', async () => {
     const { path, events } = await deniedLoan()
     const changes = async (query: string) => (await ask('underwriter', `${path}/changes?${query}`)).body
     expect(await changes('from=1&to=2')).toEqual({
@@ -198,7 +204,7 @@ describe('GET /api/loans/:id/changes', () => {
     })
   })
 
-  it('tells the others what they see of the loan, and nothing else', async () => {
+  test('tells the others what they see of the loan, and nothing else', async () => {
     const { path } = await deniedLoan()
     const over = [
       { field: 'status', before: 'checking', after: 'denied' },
@@ -213,7 +219,7 @@ describe('GET /api/loans/:id/changes', () => {
     }
   })
 
-  it('says up to which position it is true', async () => {
+  test('says up to which position it is true', async () => {
     const { path, events } = await deniedLoan()
     for (const [revision, { position }] of events.entries()) {
       const { headers } = await ask('owner', `${path}/changes?from=0&to=${revision}`)
@@ -221,7 +227,7 @@ describe('GET /api/loans/:id/changes', () => {
     }
   })
 
-  it.each([
+  test.each([
     ['', 422, 'validation', 'from'],
     ['from=x', 422, 'validation', 'from'],
     ['from=0&to=x', 422, 'validation', 'to'],
@@ -241,7 +247,7 @@ describe('GET /api/loans/:id/changes', () => {
 describe.each(['?asOf=0', '?asOf=99', '?asOf=2020-01-01T00:00:00Z', '/changes?from=0', '/changes?from=99'])(
   'the past of somebody else at %s',
   (query) => {
-    it('is answered as that of a loan which does not exist', async () => {
+    test('is answered as that of a loan which does not exist', async () => {
       const { id, path } = await deniedLoan()
       const none = randomUUID()
       for (const [who, whoOfNone] of [
@@ -262,7 +268,7 @@ describe.each(['?asOf=0', '?asOf=99', '?asOf=2020-01-01T00:00:00Z', '/changes?fr
   },
 )
 
-it('is shown to the partner that asked, and to whoever holds the link', async () => {
+test('is shown to the partner that asked, and to whoever holds the link', async () => {
   const ofPartner = await deniedLoan({ kind: 'partner', id: 'acme' })
   const ofNobody = await deniedLoan({ kind: 'anonymous', id: 'anonymous' })
   for (const [who, { path }] of [
@@ -274,14 +280,14 @@ it('is shown to the partner that asked, and to whoever holds the link', async ()
   }
 })
 
-it('a request that never arrived has no past to show', async () => {
+test('a request that never arrived has no past to show', async () => {
   const id = randomUUID()
   await given(id, abandoned(id))
   for (const query of ['?asOf=0', '/changes?from=0'])
     expect((await ask('underwriter', `/api/loans/${id}${query}`)).status).toBe(404)
 })
 
-it('a loan with more events than are read at once says so, to those who may see it', async () => {
+test('a loan with more events than are read at once says so, to those who may see it', async () => {
   const [id, just] = [randomUUID(), randomUUID()]
   const append = (id: string, count: number) => {
     const events = [requested(id), ...Array.from({ length: count - 1 }, () => checked(id))]
@@ -301,7 +307,7 @@ it('a loan with more events than are read at once says so, to those who may see 
   expect((await ask('stranger', `/api/loans/${id}?asOf=0`)).body).toMatchObject({ detail: 'There is no such loan.' })
 })
 
-it('an event that only a newer version knows stops the answer: nothing is guessed', async () => {
+test('an event that only a newer version knows stops the answer: nothing is guessed', async () => {
   const { id, path, events } = await deniedLoan()
   const unknown = { id: randomUUID(), type: 'LoanPaintedGreen', data: { loanId: id }, metadata: {} }
   await store.append(`loan-${id}`, [unknown], BigInt(events.length - 1))
@@ -309,7 +315,7 @@ it('an event that only a newer version knows stops the answer: nothing is guesse
   expect([status, body.code]).toEqual([503, 'unknown_event_type'])
 })
 
-it('the events up to a moment end before the first that was recorded later, also by a clock that was set back', () => {
+test('the events up to a moment end before the first that was recorded later, also by a clock that was set back', () => {
   const place = fc.integer({ min: 0, max: 6 }).map((n) => new Date(n))
   fc.assert(
     fc.property(fc.array(place), place, (times, moment) => {

@@ -5,7 +5,7 @@ import type { AddressInfo } from 'node:net'
 import { start as startEventStore } from '@headwater/embedded-eventstore'
 import { connectEventStore } from '@headwater/eventstore/client'
 import { createLogger } from '@headwater/http-kit/telemetry'
-import { expect, it, onTestFinished } from 'vitest'
+import { expect, onTestFinished, test } from 'vitest'
 import { approved, newLoan, requested, startDashboard } from './dashboard.ts'
 import { startEdge, startGateway, underwriter } from './support.ts'
 
@@ -55,7 +55,7 @@ const start = async (databaseUrl?: string) => {
   return { gateway, json, history, tooLate }
 }
 
-it('stands beside their ids, where it is known', async () => {
+test('stands beside their ids, where it is known', async () => {
   const dashboard = await startDashboard()
   onTestFinished(dashboard.remove)
   const { gateway, json, history, tooLate } = await start(dashboard.url)
@@ -77,7 +77,7 @@ it('stands beside their ids, where it is known', async () => {
   expect(file.trimEnd()).toMatch(/,decidedByName\r\n.*,una,.*,Una Underhill$/)
 })
 
-it('is left out while Postgres is away', async () => {
+test('is left out while Postgres is away', async () => {
   const { history, tooLate } = await start()
   expect((await history()).events.at(-1)).toMatchObject({ actor: 'una', data: { decidedBy: 'una' } })
   expect(await tooLate()).toEqual({ status: 409, code: 'loan_not_awaiting_review', decidedBy: 'una' })

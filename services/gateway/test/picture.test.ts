@@ -1,6 +1,6 @@
 // A client that applies what a picture says always shows the first rows of the query, whatever happens to the rows.
 import fc from 'fast-check'
-import { expect, it } from 'vitest'
+import { expect, test } from 'vitest'
 import { createOutbox } from '../src/outbox.ts'
 import { createPicture, type Ops, type Picture, type RowChange, type View } from '../src/picture.ts'
 
@@ -61,7 +61,7 @@ const follow = (picture: Picture<Row>, table: Table, changes: readonly RowChange
   return picture.isShort() ? new Map([...ops, ...picture.load(load(table))]) : ops
 }
 
-it('equals the query after every batch', () => {
+test('equals the query after every batch', () => {
   fc.assert(
     fc.property(batches, (history) => {
       const table = createTable()
@@ -79,7 +79,7 @@ it('equals the query after every batch', () => {
   )
 })
 
-it('tells a client that was away what it lacks, or that only a snapshot helps', () => {
+test('tells a client that was away what it lacks, or that only a snapshot helps', () => {
   const rowsMax = fc.constantFrom(limits.rowsMax, keys.length)
   fc.assert(
     fc.property(rowsMax, batches, batches, batches, (rowsMax, early, away, late) => {
@@ -102,7 +102,7 @@ it('tells a client that was away what it lacks, or that only a snapshot helps', 
   )
 })
 
-it('says nothing about fields the viewer does not see', () => {
+test('says nothing about fields the viewer does not see', () => {
   const table = createTable()
   const picture = createPicture(view, limits)
   picture.load([])
@@ -110,7 +110,7 @@ it('says nothing about fields the viewer does not see', () => {
   expect(picture.apply([table.write('a', { key: 'a', status: 'open', rank: '1', secret: 2 })])).toEqual(new Map())
 })
 
-it('leaves a client exact that takes its news late, in bounded memory', () => {
+test('leaves a client exact that takes its news late, in bounded memory', () => {
   const steps = fc.array(fc.oneof(fc.array(write, { maxLength: 4 }), fc.constant('take' as const)), { maxLength: 40 })
   fc.assert(
     fc.property(steps, fc.nat(4), (history, entriesMax) => {

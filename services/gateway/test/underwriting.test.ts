@@ -6,7 +6,7 @@ import { formatPosition } from '@headwater/eventstore/position'
 import { createLogger } from '@headwater/http-kit/telemetry'
 import type { UnderwritingLoan } from '@headwater/read-models/underwriting'
 import type { Statistics } from '@headwater/read-models/underwriting-queries'
-import { describe, expect, it, onTestFinished } from 'vitest'
+import { describe, expect, onTestFinished, test } from 'vitest'
 import { approved, newLoan, requested, startDashboard } from './dashboard.ts'
 import { alice, newLoan as newEdgeLoan, startEdge, startGateway, underwriter } from './support.ts'
 
@@ -37,7 +37,7 @@ type Page = { loans: UnderwritingLoan[]; next: string | null }
 const names = async (answer: Response) => ((await answer.json()) as Page).loans.map(({ name }) => name)
 
 describe.each(paths)('%s', (path) => {
-  it.each([
+  test.each([
     ['nobody', null, 401, 'not_signed_in'],
     ['somebody else', alice, 403, 'forbidden'],
   ] as const)('is refused to %s, whatever else is wrong', async (_who, as, status, code) => {
@@ -47,7 +47,7 @@ describe.each(paths)('%s', (path) => {
     expect(await answer.json()).toMatchObject({ code })
   })
 
-  it('is 503 while what it is read from is away', async () => {
+  test('is 503 while what it is read from is away', async () => {
     const { get } = await start()
     const answer = await get(path)
     expect(answer.status).toBe(503)
@@ -56,7 +56,7 @@ describe.each(paths)('%s', (path) => {
   })
 })
 
-it('serves everything else while Postgres is away, and says that it is', async () => {
+test('serves everything else while Postgres is away, and says that it is', async () => {
   const { edge, get } = await start()
   const loan = newEdgeLoan()
   await edge.write(loan)
@@ -69,7 +69,7 @@ it('serves everything else while Postgres is away, and says that it is', async (
   })
 })
 
-it('is 503 until the dashboard projector has made the read model', async () => {
+test('is 503 until the dashboard projector has made the read model', async () => {
   const { dashboard, get } = await startWithDashboard()
   const { get: getEarly } = await start({ databaseUrl: dashboard.url.replace(/test_\w+$/, 'postgres') })
   expect(await (await getEarly(paths[0] ?? '')).json()).toMatchObject({ status: 503, code: 'read_model_not_ready' })
@@ -77,7 +77,7 @@ it('is 503 until the dashboard projector has made the read model', async () => {
 })
 
 describe('the queue', () => {
-  it('holds who waits, the longest first, without what is only for searching', async () => {
+  test('holds who waits, the longest first, without what is only for searching', async () => {
     const { dashboard, get } = await startWithDashboard()
     const [first, second, decided] = [newLoan(), newLoan({ name: 'Grace Hopper', score: 6 }), newLoan()]
     const position = await dashboard.project(...[first, second, decided].flatMap(requested), approved(decided))
@@ -89,7 +89,7 @@ describe('the queue', () => {
     expect(await answer.json()).toEqual({ loans: [first, second].map((loan) => ({ ...loan, ...shown })), next: null })
   })
 
-  it('is searched, filtered and sorted', async () => {
+  test('is searched, filtered and sorted', async () => {
     const { dashboard, get } = await startWithDashboard()
     const loans = [
       newLoan({ name: 'Zoë', amount: 1, score: 6 }),
@@ -107,7 +107,7 @@ describe('the queue', () => {
     expect(await queue('sort=score&direction=desc&limit=1')).toEqual(['Zoë'])
   })
 
-  it('comes page by page; a cursor of another order is refused', async () => {
+  test('comes page by page; a cursor of another order is refused', async () => {
     const { dashboard, get } = await startWithDashboard()
     const loans = Array.from({ length: 5 }, () => newLoan())
     await dashboard.project(...loans.flatMap(requested))
@@ -122,7 +122,7 @@ describe('the queue', () => {
     expect(seen).toEqual(loans.map(({ loanId }) => loanId))
   })
 
-  it('waits for the position it is given, and says that it is stale when that does not come', async () => {
+  test('waits for the position it is given, and says that it is stale when that does not come', async () => {
     const { dashboard, get } = await startWithDashboard()
     const loan = newLoan()
     const [answer, stale] = [get('/api/underwriting/queue?after=3/3'), get('/api/underwriting/queue?after=9/9')]
@@ -132,7 +132,7 @@ describe('the queue', () => {
   })
 })
 
-it.each(['score=11', 'sort=name', 'direction=up', 'limit=0', 'cursor=x', 'after=x', 'unknown=1'])(
+test.each(['score=11', 'sort=name', 'direction=up', 'limit=0', 'cursor=x', 'after=x', 'unknown=1'])(
   'the queue cannot be asked for %s',
   async (query) => {
     const { get } = await startWithDashboard()
@@ -140,7 +140,7 @@ it.each(['score=11', 'sort=name', 'direction=up', 'limit=0', 'cursor=x', 'after=
   },
 )
 
-it.each(['queue', 'history', 'history.csv'])('nobody is looked for in the address of the %s', async (list) => {
+test.each(['queue', 'history', 'history.csv'])('nobody is looked for in the address of the %s', async (list) => {
   const { get } = await startWithDashboard()
   expect((await get(`/api/underwriting/${list}?search=Ada`)).status).toBe(422)
   expect((await get(`/api/underwriting/${list}`, '%')).status).toBe(422)
@@ -148,7 +148,7 @@ it.each(['queue', 'history', 'history.csv'])('nobody is looked for in the addres
 })
 
 describe('the history', () => {
-  it('holds who was decided, the newest first, with who decided and how long it took', async () => {
+  test('holds who was decided, the newest first, with who decided and how long it took', async () => {
     const { dashboard, get } = await startWithDashboard()
     const [first, second] = [newLoan({ name: 'Ada' }), newLoan({ name: 'Bea' })]
     await dashboard.project(...requested(first), approved(first), ...requested(second), approved(second))
@@ -166,7 +166,7 @@ describe('the history', () => {
     expect((await get('/api/underwriting/history?from=yesterday')).status).toBe(422)
   })
 
-  it('is a file with every row once, and without formulas', async () => {
+  test('is a file with every row once, and without formulas', async () => {
     const { dashboard, get } = await startWithDashboard()
     const loans = Array.from({ length: 2_100 }, (_, n) => newLoan({ name: n === 0 ? '=HYPERLINK("x"),1' : `Ada ${n}` }))
     await dashboard.project(...loans.flatMap((loan) => [...requested(loan), approved(loan)]))
@@ -184,7 +184,7 @@ describe('the history', () => {
   })
 })
 
-it('counts', async () => {
+test('counts', async () => {
   const { dashboard, get } = await startWithDashboard()
   const [waits, decided] = [newLoan({ amount: 100 }), newLoan({ amount: 200 })]
   await dashboard.project(...requested(waits), ...requested(decided), approved(decided))
@@ -198,7 +198,7 @@ it('counts', async () => {
   expect((await statistics('days=7')).byDay).toEqual([])
 })
 
-it("tells a loan's history from its events, the national id masked", async () => {
+test("tells a loan's history from its events, the national id masked", async () => {
   const node = await startEventStore({ port: 0, memory: true })
   const store = connectEventStore({ url: node.connectionString, logger })
   onTestFinished(async () => {

@@ -1,12 +1,12 @@
 // What applicants type is read tolerantly, and refused with a sentence for the field.
-import { describe, expect, it } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { checkAnswers } from '../app/apply/answers.ts'
 
 const answers = { name: 'Ada Lovelace', address: 'London', nationalId: '555555AA', amount: '10000' }
 const check = (changed: Partial<typeof answers>) => checkAnswers({ ...answers, ...changed })
 
 describe('amount', () => {
-  it.each([
+  test.each([
     '10000',
     '10,000',
     '10.000',
@@ -25,16 +25,16 @@ describe('amount', () => {
     expect(check({ amount })).toMatchObject({ input: { amount: 10_000 } })
   })
 
-  it.each(['10,50', '10.5', '1,00,0', '-5', '1e3', 'ten', '10 000 $', '0', '10000001'])('%s is none', (amount) => {
+  test.each(['10,50', '10.5', '1,00,0', '-5', '1e3', 'ten', '10 000 $', '0', '10000001'])('%s is none', (amount) => {
     expect(check({ amount })).toMatchObject({ errors: { amount: expect.stringMatching(/^Amount in euros: /) } })
   })
 })
 
-it.each(['555555aa', '555 555 AA', '555-555-AA', '555.555/aa '])('%s is a national id', (nationalId) => {
+test.each(['555555aa', '555 555 AA', '555-555-AA', '555.555/aa '])('%s is a national id', (nationalId) => {
   expect(check({ nationalId })).toMatchObject({ input: { nationalId: '555555AA' } })
 })
 
-it('asks for each answer that is missing', () => {
+test('asks for each answer that is missing', () => {
   expect(check({ name: ' ', address: '', nationalId: '', amount: '' })).toEqual({
     errors: {
       name: 'Enter your full name',

@@ -1,5 +1,5 @@
 // Applying, from the first page to a decision: with and without scripts, on wide and narrow screens, by keyboard alone.
-import { describe, expect, it } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { post } from '../../../scripts/test/system.ts'
 import {
   answer,
@@ -18,7 +18,7 @@ import {
 const world = testWorld()
 
 describe.each(ways)('scripts $scripts, $width px', (way) => {
-  it('takes an application, shows how it stands, and lets it be withdrawn', async () => {
+  test('takes an application, shows how it stands, and lets it be withdrawn', async () => {
     const id = somebody(5)
     const page = await world.open('/', way)
     await expectUsable(page, way)
@@ -48,7 +48,7 @@ describe.each(ways)('scripts $scripts, $width px', (way) => {
     await expectUsable(page, way)
   })
 
-  it('says at the top and at each field what to correct, and keeps what was typed', async () => {
+  test('says at the top and at each field what to correct, and keeps what was typed', async () => {
     const page = await world.open('/apply', way)
     await answer(page, { 'Full name': 'A', 'National id': '12', 'Amount in euros': 'ten' })
     await page.getByRole('heading', { name: '4 answers need another look' }).waitFor()
@@ -62,7 +62,7 @@ describe.each(ways)('scripts $scripts, $width px', (way) => {
     await page.waitForURL(/#nationalId/)
   })
 
-  it('says the same while one types as it says when that is sent', async () => {
+  test('says the same while one types as it says when that is sent', async () => {
     const wrong = { 'Full name': 'A', Address: 'x', 'National id': '555-555', 'Amount in euros': '10,50' }
     const errors = ['Full name: at least 2 characters', 'National id: six digits, then two letters']
     const page = await world.open('/apply', way)
@@ -81,7 +81,7 @@ describe.each(ways)('scripts $scripts, $width px', (way) => {
     if (way.scripts) expect(whileTyping).toEqual(whenSent)
   })
 
-  it('tells a declined applicant so, on the page they were given', async () => {
+  test('tells a declined applicant so, on the page they were given', async () => {
     const page = await world.open('/apply', way)
     await answer(page, answersOf(somebody(1)))
     await sendApplication(page)
@@ -92,7 +92,7 @@ describe.each(ways)('scripts $scripts, $width px', (way) => {
     await expectUsable(page, way)
   })
 
-  it('refuses a second open application kindly, without a word about the first', async () => {
+  test('refuses a second open application kindly, without a word about the first', async () => {
     const id = somebody(5)
     const first = { name: 'Somebody Else', address: 'Elsewhere', nationalId: id, amount: 98_765 }
     const { status, body } = await post(world.urlOf('/api/loans'), first)
@@ -119,7 +119,7 @@ describe.each(ways)('scripts $scripts, $width px', (way) => {
   })
 })
 
-it('changes the status page by itself when an underwriter decides', async () => {
+test('changes the status page by itself when an underwriter decides', async () => {
   const applicant = { name: 'Ada Lovelace', address: 'London', nationalId: somebody(6), amount: 3_000 }
   const { body } = await post(world.urlOf('/api/loans', 'applicant'), applicant)
   const page = await world.open(`/applications/${body.id}?after=${body.position}`, {}, 'applicant')
@@ -130,50 +130,53 @@ it('changes the status page by itself when an underwriter decides', async () => 
   await page.getByText('Withdraw this application').waitFor({ state: 'detached' })
 })
 
-it.each([true, false])('is done from the first page to a withdrawal by keyboard alone, scripts %s', async (scripts) => {
-  const page = await world.open('/', { scripts })
-  const { keyboard } = page
-  /** Goes on with Tab until that has the focus, which is seen all the way. */
-  const tabTo = async (text: string) => {
-    for (let tabs = 0; (await focused(page)) !== text; tabs++) {
-      if (tabs > 40) throw new Error(`no way to "${text}" with Tab`)
-      await keyboard.press('Tab')
-      const outline = await page.evaluate('getComputedStyle(document.activeElement).outlineStyle')
-      expect(outline, `focus on "${await focused(page)}"`).toBe('solid')
+test.each([true, false])(
+  'is done from the first page to a withdrawal by keyboard alone, scripts %s',
+  async (scripts) => {
+    const page = await world.open('/', { scripts })
+    const { keyboard } = page
+    /** Goes on with Tab until that has the focus, which is seen all the way. */
+    const tabTo = async (text: string) => {
+      for (let tabs = 0; (await focused(page)) !== text; tabs++) {
+        if (tabs > 40) throw new Error(`no way to "${text}" with Tab`)
+        await keyboard.press('Tab')
+        const outline = await page.evaluate('getComputedStyle(document.activeElement).outlineStyle')
+        expect(outline, `focus on "${await focused(page)}"`).toBe('solid')
+      }
     }
-  }
-  const arrive = async (heading: string) => {
-    await page.getByRole('heading', { name: heading }).waitFor()
-    if (scripts) await untilHydrated(page)
-  }
-  await keyboard.press('Tab')
-  await expect.poll(() => focused(page)).toBe('Skip to the content')
-  await keyboard.press('Enter')
-  await tabTo('Apply for a loan')
-  await keyboard.press('Enter')
-  await arrive('Apply for a loan')
-  if (!scripts) for (const _ of ['skip', 'mark', 'apply', 'api', 'sign in']) await keyboard.press('Tab')
-  for (const text of ['Ada Lovelace', 'London', somebody(5), '4000']) {
+    const arrive = async (heading: string) => {
+      await page.getByRole('heading', { name: heading }).waitFor()
+      if (scripts) await untilHydrated(page)
+    }
     await keyboard.press('Tab')
-    await keyboard.type(text)
-  }
-  await keyboard.press('Enter')
-  await arrive('Check your answers')
-  await tabTo('Send application')
-  await keyboard.press('Enter')
-  await arrive('We have your application')
-  await tabTo('See how it stands')
-  await keyboard.press('Enter')
-  await arrive('An underwriter reads your application')
-  await tabTo('Withdraw this application')
-  await keyboard.press('Enter')
-  await tabTo('Withdraw it')
-  await keyboard.press('Enter')
-  await arrive('Withdrawn by you')
-  if (scripts) await expect.poll(() => focused(page)).toBe('€4,000')
-})
+    await expect.poll(() => focused(page)).toBe('Skip to the content')
+    await keyboard.press('Enter')
+    await tabTo('Apply for a loan')
+    await keyboard.press('Enter')
+    await arrive('Apply for a loan')
+    if (!scripts) for (const _ of ['skip', 'mark', 'apply', 'api', 'sign in']) await keyboard.press('Tab')
+    for (const text of ['Ada Lovelace', 'London', somebody(5), '4000']) {
+      await keyboard.press('Tab')
+      await keyboard.type(text)
+    }
+    await keyboard.press('Enter')
+    await arrive('Check your answers')
+    await tabTo('Send application')
+    await keyboard.press('Enter')
+    await arrive('We have your application')
+    await tabTo('See how it stands')
+    await keyboard.press('Enter')
+    await arrive('An underwriter reads your application')
+    await tabTo('Withdraw this application')
+    await keyboard.press('Enter')
+    await tabTo('Withdraw it')
+    await keyboard.press('Enter')
+    await arrive('Withdrawn by you')
+    if (scripts) await expect.poll(() => focused(page)).toBe('€4,000')
+  },
+)
 
-it('takes a complaint back while one types, and makes none before', async () => {
+test('takes a complaint back while one types, and makes none before', async () => {
   const page = await world.open('/apply')
   const field = page.getByLabel('National id')
   await field.pressSequentially('55')

@@ -1,6 +1,6 @@
 // What auditors see of what others do: searched for by a form, followed from fact to fact, with and without scripts.
 import type { Page } from 'playwright-core'
-import { beforeAll, describe, expect, it } from 'vitest'
+import { beforeAll, describe, expect, test } from 'vitest'
 import { nationalId, post, underwriter } from '../../../scripts/test/system.ts'
 import { expectUsable, testWorld, untilRead, ways } from './support.ts'
 
@@ -36,7 +36,7 @@ const untilFound = (query: string, times = 1) =>
     .toBeGreaterThanOrEqual(times)
 
 describe.each(ways)('scripts $scripts, $width px', (way) => {
-  it('shows an underwriter a national id on purpose, and auditors that it was shown', async () => {
+  test('shows an underwriter a national id on purpose, and auditors that it was shown', async () => {
     const page = await world.open(`/underwriting/loans/${loanId}`, way, 'underwriter')
     expect(await page.content()).not.toContain(applicant.nationalId)
     await page.getByRole('button', { name: 'Show the national id' }).click()
@@ -66,14 +66,14 @@ describe.each(ways)('scripts $scripts, $width px', (way) => {
     await trail.waitForURL(/\/audit$/)
   })
 
-  it('says that nothing fits', async () => {
+  test('says that nothing fits', async () => {
     const page = await open('/audit?actor=nobody-of-this-name', way)
     await page.getByText('Nothing that was written down fits this search.').waitFor()
     await expectUsable(page, way)
   })
 })
 
-it('turns pages', async () => {
+test('turns pages', async () => {
   for (let n = 0; n < 51; n++)
     expect((await post(world.urlOf(`/api/loans/${loanId}/approve`, 'applicant'))).status).toBe(403)
   await untilFound('outcome=refused&actor=zoe', 51)
@@ -84,7 +84,7 @@ it('turns pages', async () => {
   await expect.poll(() => rows(page).count()).toBeLessThan(50)
 })
 
-it('is for auditors: an underwriter is refused, and that is found', async () => {
+test('is for auditors: an underwriter is refused, and that is found', async () => {
   const page = await world.open('/audit', {}, 'underwriter')
   await page.getByRole('heading', { level: 1 }).waitFor()
   expect(await rows(page).count()).toBe(0)

@@ -1,7 +1,7 @@
 // Consents as people live them: a doctor asks, the patient answers, sees who sees what, takes it back; with and without scripts.
 import { randomUUID } from 'node:crypto'
 import type { Browser } from 'playwright-core'
-import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest'
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
 import { launchBrowser, launchTimeoutMs } from '../../../scripts/test/browser.ts'
 import { startSignedIn } from '../../../scripts/test/signed-in.ts'
 import { nameThem, post, type System, startSystem, until } from '../../../scripts/test/system.ts'
@@ -28,7 +28,7 @@ const signIn = async (name: string, roles: readonly string[]) => {
 const people = async () => ({ paula: await signIn('paula', ['patient']), dora: await signIn('dora', ['doctor']) })
 
 describe.each(ways)('scripts $scripts, $width px', (way) => {
-  it('asks, grants, shows both sides and the history, takes back', async () => {
+  test('asks, grants, shows both sides and the history, takes back', async () => {
     const { paula, dora } = await people()
     const doctor = await openPage(browser, `${dora.url}/patients`, way)
     await doctor.getByText('Nobody lets you see anything yet.').waitFor()
@@ -64,7 +64,7 @@ describe.each(ways)('scripts $scripts, $width px', (way) => {
     await patient.getByText('Nobody but you sees anything.').waitFor()
   })
 
-  it('grants without being asked, and says why it does not', async () => {
+  test('grants without being asked, and says why it does not', async () => {
     const { paula, dora } = await people()
     const page = await openPage(browser, paula.url, way)
     const form = page.locator('section[aria-labelledby=grant]')
@@ -83,7 +83,7 @@ describe.each(ways)('scripts $scripts, $width px', (way) => {
     await page.getByRole('button', { name: `Take back everything from Doctor ${dora.sub}` }).waitFor()
   })
 
-  it('declines', async () => {
+  test('declines', async () => {
     const { paula, dora } = await people()
     await post(`${system.gateway.url}/api/consents/ask`, { patientId: paula.sub, target: 'all' }, dora.headers)
     const page = await openPage(browser, paula.url, way)
@@ -97,7 +97,7 @@ describe.each(ways)('scripts $scripts, $width px', (way) => {
   })
 })
 
-it('shows what others do without a reload, and a mail lands in the inbox', async () => {
+test('shows what others do without a reload, and a mail lands in the inbox', async () => {
   const { paula, dora } = await people()
   const command = (as: typeof paula, name: string, body: object) =>
     post(`${system.gateway.url}/api/consents/${name}`, body, as.headers)
@@ -125,7 +125,7 @@ it('shows what others do without a reload, and a mail lands in the inbox', async
   await patient.getByText('Nobody but you sees anything.').waitFor()
 })
 
-it('calls people by their names where these are known, also those who come while a page is open', async () => {
+test('calls people by their names where these are known, also those who come while a page is open', async () => {
   const { paula, dora } = await people()
   await nameThem(system, { [paula.sub]: 'Paula Patient', [dora.sub]: 'Dora Doctor' })
   const command = (as: typeof paula, name: string, body: object) =>
@@ -144,7 +144,7 @@ it('calls people by their names where these are known, also those who come while
   await patient.getByRole('heading', { name: 'History with Dora Doctor (doctor)' }).waitFor()
 })
 
-it('is granted once, for just so long, also when the form is sent twice in a moment', async () => {
+test('is granted once, for just so long, also when the form is sent twice in a moment', async () => {
   const { paula, dora } = await people()
   const page = await fetch(paula.url, { headers: paula.headers })
   const [, key = ''] = /name="key" value="([\w-]+)"/.exec(await page.text()) ?? []

@@ -1,5 +1,5 @@
 // Pages that follow what happens: a thousand rows, a gateway that is killed, a pointer that is in the way, a colleague who is faster.
-import { expect, it } from 'vitest'
+import { expect, test } from 'vitest'
 import { underwriter } from '../../../scripts/test/system.ts'
 import { expectUsable, focused, untilHydrated, untilLive } from './support.ts'
 import { card, namesShown, rowOf, searchFor, underwritingWorld } from './underwriting-world.ts'
@@ -7,7 +7,7 @@ import { card, namesShown, rowOf, searchFor, underwritingWorld } from './underwr
 const { world, open, urlOf, apply, requestLoan, decide } = underwritingWorld()
 const outage = { outage: true }
 
-it('lets rows come and go by themselves; while the gateway is killed and restarted none is missed and none doubled', async () => {
+test('lets rows come and go by themselves; while the gateway is killed and restarted none is missed and none doubled', async () => {
   const page = await open('/underwriting', outage)
   await untilLive(page)
   const [stays, goes] = [await apply(), await apply()]
@@ -29,7 +29,7 @@ it('lets rows come and go by themselves; while the gateway is killed and restart
   await expectUsable(page)
 })
 
-it('shows new applications on the first page by itself, also those that came while the gateway was killed', async () => {
+test('shows new applications on the first page by itself, also those that came while the gateway was killed', async () => {
   const page = await open('/', outage)
   await untilLive(page)
   const [first] = [await apply({ amount: 701 })]
@@ -44,7 +44,7 @@ it('shows new applications on the first page by itself, also those that came whi
   for (const loan of [first, second]) await decide(loan, 'withdraw')
 })
 
-it('holds the list still under the pointer, under the focus and while paused, and says what has come and gone', async () => {
+test('holds the list still under the pointer, under the focus and while paused, and says what has come and gone', async () => {
   const stays = await requestLoan()
   const page = await open('/underwriting')
   await untilLive(page)
@@ -73,7 +73,7 @@ it('holds the list still under the pointer, under the focus and while paused, an
   for (const loan of [stays, last]) await decide(loan, 'deny')
 })
 
-it('lets the decision form give way when a colleague is faster, or the applicant withdraws', async () => {
+test('lets the decision form give way when a colleague is faster, or the applicant withdraws', async () => {
   const loan = await requestLoan()
   const page = await open(`/underwriting/loans/${loan.id}`)
   await untilLive(page)
@@ -93,7 +93,7 @@ it('lets the decision form give way when a colleague is faster, or the applicant
   await page.getByRole('heading', { name: 'Withdrawn by the applicant' }).waitFor()
 })
 
-it('renews the numbers by itself, and goes on after an outage', async () => {
+test('renews the numbers by itself, and goes on after an outage', async () => {
   const page = await open('/underwriting/numbers', outage)
   const withdrawn = () => page.locator('.chart').first().locator('tbody tr').last().locator('td').last().textContent()
   await page.getByText('As a table').first().click()
@@ -110,7 +110,7 @@ it('renews the numbers by itself, and goes on after an outage', async () => {
   await untilLive(page)
 })
 
-it('stays usable with a thousand rows', { timeout: 120_000 }, async () => {
+test('stays usable with a thousand rows', { timeout: 120_000 }, async () => {
   const count = 1_000
   const names = Array.from({ length: count }, (_, n) => `Row ${String(n).padStart(4, '0')}`).values()
   const worker = async () => {

@@ -1,7 +1,7 @@
 // A form makes one loan, however often and however late it is sent: double submit, back button, reload, a service that dies.
 import pg from 'pg'
 import type { Page } from 'playwright-core'
-import { describe, expect, it, onTestFinished } from 'vitest'
+import { describe, expect, onTestFinished, test } from 'vitest'
 import { type Part, until } from '../../../scripts/test/system.ts'
 import {
   answer,
@@ -37,7 +37,7 @@ describe.each([{ scripts: true }, { scripts: false }])('scripts $scripts', (way)
     return { page, form, answers, before: await loanCount() }
   }
 
-  it('a double click is one loan', async () => {
+  test('a double click is one loan', async () => {
     const { page, before } = await filledIn()
     await page.getByRole('button', { name: 'Send application' }).dblclick()
     await untilReceived(page)
@@ -50,7 +50,7 @@ describe.each([{ scripts: true }, { scripts: false }])('scripts $scripts', (way)
     await answer(page, answers)
   }
 
-  it('reloading each page on the way is one loan', async () => {
+  test('reloading each page on the way is one loan', async () => {
     const { page, answers, before } = await filledIn()
     await page.reload()
     // Without scripts the browser sends the answers again; with them the form is asked for again.
@@ -61,7 +61,7 @@ describe.each([{ scripts: true }, { scripts: false }])('scripts $scripts', (way)
     expect(await loanCount()).toBe(before + 1)
   })
 
-  it('the back button, and sending again, is one loan', async () => {
+  test('the back button, and sending again, is one loan', async () => {
     const { page, form, answers, before } = await filledIn()
     await sendApplication(page)
     const reference = await untilReceived(page)
@@ -77,7 +77,7 @@ describe.each([{ scripts: true }, { scripts: false }])('scripts $scripts', (way)
     expect(await loanCount()).toBe(before + 1)
   })
 
-  it('the same form with another amount is no second application, and what was sent first stands', async () => {
+  test('the same form with another amount is no second application, and what was sent first stands', async () => {
     const { page, form, answers, before } = await filledIn()
     await sendApplication(page)
     const reference = await untilReceived(page)
@@ -91,7 +91,7 @@ describe.each([{ scripts: true }, { scripts: false }])('scripts $scripts', (way)
     expect(await loanCount()).toBe(before + 1)
   })
 
-  it('keeps the answers when they cannot be sent; a form given up meanwhile says so, and the next one is taken', async () => {
+  test('keeps the answers when they cannot be sent; a form given up meanwhile says so, and the next one is taken', async () => {
     const [loan] = world.system.loans as [Part]
     const database = new pg.Client(world.system.databaseUrl)
     await database.connect()

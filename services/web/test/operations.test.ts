@@ -3,7 +3,7 @@ import { randomUUID } from 'node:crypto'
 import pg from 'pg'
 import { pino } from 'pino'
 import type { Page } from 'playwright-core'
-import { describe, expect, it, onTestFinished } from 'vitest'
+import { describe, expect, onTestFinished, test } from 'vitest'
 import { connectEventStore } from '../../../packages/eventstore/src/client.ts'
 import { application, nationalId, post, until } from '../../../scripts/test/system.ts'
 import { expectUsable, testWorld, untilHydrated, ways } from './support.ts'
@@ -53,7 +53,7 @@ const skipAll = async () => {
 }
 
 describe.each(ways)('scripts $scripts, $width px', (way) => {
-  it('shows what follows the event store, pauses it and lets it go on', async () => {
+  test('shows what follows the event store, pauses it and lets it go on', async () => {
     const page = await open(way)
     const drawing = page.getByRole('img', { name: 'Event store: Answers.' })
     await drawing.waitFor()
@@ -74,7 +74,7 @@ describe.each(ways)('scripts $scripts, $width px', (way) => {
     await row.getByText('Live').waitFor()
   })
 
-  it('builds a read model again, after saying what that is, and shows how far it is', async () => {
+  test('builds a read model again, after saying what that is, and shows how far it is', async () => {
     const page = await open(way)
     const row = page.getByRole('row', { name: /^underwriting/ })
     await row.getByText('Build again').click()
@@ -94,7 +94,7 @@ describe.each(ways)('scripts $scripts, $width px', (way) => {
     await page.getByText('The rebuild of underwriting was stopped').waitFor()
   })
 
-  it('lists what is parked, tries it again, and goes on without it, with a reason', async () => {
+  test('lists what is parked, tries it again, and goes on without it, with a reason', async () => {
     const page = await open(way)
     const { stream, id } = await paintLoan()
     const item = page.locator('.parked > li').filter({ hasText: 'LoanPainted in loans' }).filter({ hasText: stream })
@@ -141,7 +141,7 @@ describe.each(ways)('scripts $scripts, $width px', (way) => {
   })
 })
 
-it('has a job run again that failed for good, and goes on without one, with a reason', async () => {
+test('has a job run again that failed for good, and goes on without one, with a reason', async () => {
   const database = new pg.Client(world.system.databaseUrl)
   await database.connect()
   onTestFinished(() => database.end())
@@ -178,7 +178,7 @@ it('has a job run again that failed for good, and goes on without one, with a re
   await expectUsable(page)
 })
 
-it('follows by itself what others do, and keeps what is being typed', async () => {
+test('follows by itself what others do, and keeps what is being typed', async () => {
   const page = await open()
   await page.locator('.connection').getByText('Live').waitFor()
   await page
@@ -209,7 +209,7 @@ it('follows by itself what others do, and keeps what is being typed', async () =
   await page.getByText('Nothing is parked.').waitFor()
 })
 
-it('is worked by keyboard', async () => {
+test('is worked by keyboard', async () => {
   const page = await open()
   await page.getByRole('button', { name: 'Pause loans' }).focus()
   await page.keyboard.press('Enter')

@@ -1,5 +1,5 @@
 // Who sees which pages: the way to one's own is shown, pages of others are refused in words, and nobody is lost who is not known.
-import { describe, expect, it } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { post } from '../../../scripts/test/system.ts'
 import {
   answer,
@@ -26,7 +26,7 @@ const people: readonly { readonly who: Who; readonly own: readonly string[]; rea
 ]
 
 describe.each(ways)('scripts $scripts, $width px', (way) => {
-  it.each(people)('$who is shown the way to their own pages and refused others', async ({ who, own, leadsTo }) => {
+  test.each(people)('$who is shown the way to their own pages and refused others', async ({ who, own, leadsTo }) => {
     const home = await world.open('/', way, who)
     const links = home.getByRole('navigation', { name: 'Main' }).getByRole('link')
     expect(await links.allTextContents()).toEqual(leadsTo)
@@ -42,7 +42,7 @@ describe.each(ways)('scripts $scripts, $width px', (way) => {
     }
   })
 
-  it('an applicant finds the own applications on the first page, and only those', async () => {
+  test('an applicant finds the own applications on the first page, and only those', async () => {
     await post(world.urlOf('/api/loans'), { ...application(), amount: 4_321 })
     const page = await world.open('/apply', way)
     await answer(page, answersOf(somebody(9)))
@@ -57,7 +57,7 @@ describe.each(ways)('scripts $scripts, $width px', (way) => {
     await page.getByRole('heading', { name: '€12,500' }).waitFor()
   })
 
-  it('who is not known is shown what this is, and no list', async () => {
+  test('who is not known is shown what this is, and no list', async () => {
     const page = await world.open('/', way)
     await page.getByRole('link', { name: 'Sign in' }).waitFor()
     expect(await page.getByRole('table').count()).toBe(0)
@@ -68,7 +68,7 @@ describe.each(ways)('scripts $scripts, $width px', (way) => {
     await expectUsable(strange, way)
   })
 
-  it('a link opens an application on another device, once', async () => {
+  test('a link opens an application on another device, once', async () => {
     const page = await world.open('/apply', way)
     await answer(page, answersOf(somebody(5)))
     await sendApplication(page)
@@ -93,7 +93,7 @@ describe.each(ways)('scripts $scripts, $width px', (way) => {
 
 const application = () => ({ name: 'Ada Lovelace', address: 'London', nationalId: somebody(5), amount: 5_000 })
 
-it('whose session ends is told so, everywhere, and keeps what was typed', async () => {
+test('whose session ends is told so, everywhere, and keeps what was typed', async () => {
   const { body } = await post(world.urlOf('/api/loans'), application())
   await untilRead(world.urlOf(`/api/underwriting/queue?after=${body.position}`, 'underwriter'))
   for (const scripts of [true, false]) {

@@ -1,5 +1,5 @@
 // Pages that stand in for others: nothing there, not for you, nobody answers, no connection. Each usable in every way.
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import {
   answer,
   answersOf,
@@ -24,7 +24,7 @@ const nowhere = [
 const underwriting = ['/underwriting', '/underwriting/decided', '/underwriting/numbers'] as const
 
 describe.each(ways)('scripts $scripts, $width px', (way) => {
-  it('says that there is nothing at an address', async () => {
+  test('says that there is nothing at an address', async () => {
     for (const address of nowhere) expect((await fetch(world.urlOf(address, 'underwriter'))).status).toBe(404)
     const page = await world.open('/nowhere', way)
     await page.getByRole('heading', { name: 'There is nothing at this address' }).waitFor()
@@ -33,7 +33,7 @@ describe.each(ways)('scripts $scripts, $width px', (way) => {
     await page.getByRole('heading', { name: 'A loan decision' }).waitFor()
   })
 
-  it('says that an address means nothing', async () => {
+  test('says that an address means nothing', async () => {
     const page = await world.open('/underwriting?sort=nonsense', way, 'underwriter')
     await page.getByRole('heading', { name: 'This address is not quite right' }).waitFor()
     await expectUsable(page, way)
@@ -56,7 +56,7 @@ describe('while the database is away', () => {
     () => restartGateway(),
   )
 
-  it.each(ways)('underwriters are told, applicants are served, scripts $scripts, $width px', async (way) => {
+  test.each(ways)('underwriters are told, applicants are served, scripts $scripts, $width px', async (way) => {
     for (const address of underwriting) expect((await fetch(world.urlOf(address, 'underwriter'))).status).toBe(503)
     const page = await world.open('/underwriting', way, 'underwriter')
     await page.getByRole('heading', { name: 'We cannot show this just now' }).waitFor()
@@ -74,7 +74,7 @@ describe('while the pages themselves are away', () => {
     () => world.system.web.start(),
   )
 
-  it.each(ways)('a page says so, scripts $scripts, $width px', async (way) => {
+  test.each(ways)('a page says so, scripts $scripts, $width px', async (way) => {
     expect((await fetch(world.urlOf('/'))).status).toBe(503)
     const page = await world.open('/', { ...way, standIn: true })
     await page.getByRole('heading', { name: 'Back in a moment' }).waitFor()
@@ -82,7 +82,7 @@ describe('while the pages themselves are away', () => {
   })
 })
 
-it('goes on with "Try again" as soon as that is possible', async () => {
+test('goes on with "Try again" as soon as that is possible', async () => {
   await world.system.web.stop()
   const page = await world.open('/underwriting', { standIn: true, outage: true }, 'underwriter')
   await world.system.web.start()
@@ -96,7 +96,7 @@ it('goes on with "Try again" as soon as that is possible', async () => {
 })
 
 // Without scripts a browser that is offline shows a page of its own, which no site can design.
-it.each([1280, 320])(
+test.each([1280, 320])(
   'says that it is offline at %s px, also where one goes then, and goes on by itself',
   async (width) => {
     const page = await world.open('/underwriting', { width, outage: true }, 'underwriter')

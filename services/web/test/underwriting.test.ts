@@ -1,5 +1,5 @@
 // What underwriters do all day: see who waits, decide, look up; by pointer, by keyboard, and without scripts.
-import { describe, expect, it } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { underwriter } from '../../../scripts/test/system.ts'
 import { expectUsable, focused, untilHydrated, untilLive, ways } from './support.ts'
 import { namesShown, rowOf, searchFor, underwritingWorld } from './underwriting-world.ts'
@@ -7,7 +7,7 @@ import { namesShown, rowOf, searchFor, underwritingWorld } from './underwriting-
 const { open, urlOf, requestLoan, decide } = underwritingWorld()
 
 describe.each(ways)('scripts $scripts, $width px', (way) => {
-  it('leads from the queue to a decision, and the decision into the books', async () => {
+  test('leads from the queue to a decision, and the decision into the books', async () => {
     const { name } = await requestLoan()
     const page = await open('/underwriting', way)
     await rowOf(page, name).waitFor()
@@ -53,7 +53,7 @@ describe.each(ways)('scripts $scripts, $width px', (way) => {
     await expectUsable(page, way)
   })
 
-  it('filters and sorts by the address of the page, and looks for a name outside of it', async () => {
+  test('filters and sorts by the address of the page, and looks for a name outside of it', async () => {
     const small = await requestLoan({ amount: 100 })
     const longName = `Applicant Wolfeschlegelsteinhausenbergerdorff-Ångström ${way.width} ${way.scripts}`
     const large = await requestLoan({ amount: 10_000_000, name: longName })
@@ -92,7 +92,7 @@ describe.each(ways)('scripts $scripts, $width px', (way) => {
     for (const loan of [small, large]) await decide(loan, 'deny')
   })
 
-  it('tells the second underwriter who decided and what', async () => {
+  test('tells the second underwriter who decided and what', async () => {
     const loan = await requestLoan()
     const page = await open(`/underwriting/loans/${loan.id}`, way)
     if (way.scripts) {
@@ -110,7 +110,7 @@ describe.each(ways)('scripts $scripts, $width px', (way) => {
 })
 
 describe.each(ways)('the past, scripts $scripts, $width px', (way) => {
-  it('is opened from each step of the history, cannot be mistaken for now, and leads back', async () => {
+  test('is opened from each step of the history, cannot be mistaken for now, and leads back', async () => {
     const loan = await requestLoan()
     const page = await open(`/underwriting/loans/${loan.id}`, way)
     const stepOf = (title: string) =>
@@ -154,7 +154,7 @@ describe.each(ways)('the past, scripts $scripts, $width px', (way) => {
   })
 })
 
-it('has no page for a past that there is not', async () => {
+test('has no page for a past that there is not', async () => {
   const { id } = await requestLoan()
   const statusAt = async (asOf: string) => (await fetch(urlOf(`/underwriting/loans/${id}?asOf=${asOf}`))).status
   expect(await Promise.all(['0', '2', '3', '2020-01-01T00:00:00Z', 'nonsense'].map(statusAt))).toEqual([
@@ -163,7 +163,7 @@ it('has no page for a past that there is not', async () => {
   await decide({ id }, 'deny')
 })
 
-it('keeps what is typed while the answer to an earlier search is on its way', async () => {
+test('keeps what is typed while the answer to an earlier search is on its way', async () => {
   const [found, other] = [await requestLoan(), await requestLoan()]
   const page = await open('/underwriting')
   const released = Promise.withResolvers<void>()
@@ -178,7 +178,7 @@ it('keeps what is typed while the answer to an earlier search is on its way', as
   for (const loan of [found, other]) await decide(loan, 'deny')
 })
 
-it('is worked with by keyboard alone, and the keys can be turned off', async () => {
+test('is worked with by keyboard alone, and the keys can be turned off', async () => {
   const { name } = await requestLoan()
   const page = await open('/underwriting')
   await untilLive(page)

@@ -1,5 +1,5 @@
 // What operators do about partners' webhooks: register, hand over a secret, see what arrived, tell again; with and without scripts.
-import { describe, expect, it } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { application, nationalId, post, until } from '../../../scripts/test/system.ts'
 import { expectUsable, testWorld, untilHydrated, ways } from './support.ts'
 
@@ -32,7 +32,7 @@ const apply = async (partner: string) => {
 }
 
 describe.each(ways)('scripts $scripts, $width px', (way) => {
-  it('registers a webhook, shows its secret once and what it was told, and tells it again', async () => {
+  test('registers a webhook, shows its secret once and what it was told, and tells it again', async () => {
     const partner = `partner-${way.scripts}-${way.width}`
     const page = await open('', way)
     await expectUsable(page, way)
@@ -75,7 +75,7 @@ describe.each(ways)('scripts $scripts, $width px', (way) => {
     await expect.poll(noted).toContain('try 2')
   })
 
-  it('disables and enables, and replaces a secret', async () => {
+  test('disables and enables, and replaces a secret', async () => {
     const partner = `changing-${way.scripts}-${way.width}`
     const registered = await post(world.urlOf('/api/webhooks', 'operator'), { partner, url: receiver() })
     const page = await open(`/${registered.body.id}`, way)

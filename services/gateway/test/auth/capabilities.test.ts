@@ -3,7 +3,7 @@ import { randomUUID } from 'node:crypto'
 import { createLogger } from '@headwater/http-kit/telemetry'
 import { parseSetCookie } from 'cookie'
 import { decodeJwt } from 'jose'
-import { describe, expect, it, onTestFinished } from 'vitest'
+import { describe, expect, onTestFinished, test } from 'vitest'
 import { fetched, openBrowser, ownPage, startAuth, startSite } from './support.ts'
 
 const start = async (options: Parameters<typeof startAuth>[0] = {}) => {
@@ -21,14 +21,14 @@ const start = async (options: Parameters<typeof startAuth>[0] = {}) => {
 }
 
 describe('a capability', () => {
-  it('is known by its cookie, for its own loan', async () => {
+  test('is known by its cookie, for its own loan', async () => {
     const { browser, loanId, hold, held } = await start()
     await hold(loanId)
     expect(await held(loanId)).toEqual({ status: 200, held: [`loan:${loanId}`] })
     expect(await browser.me()).toEqual({ status: 200, signedIn: false, roles: [], loans: [loanId] })
   })
 
-  it.each([
+  test.each([
     ['that has run out', { claims: { exp: Math.floor(Date.now() / 1_000) - 60 } }],
     ['for another audience', { claims: { aud: 'elsewhere' } }],
     ['that is no access token', { header: { typ: 'JWT' } }],
@@ -40,7 +40,7 @@ describe('a capability', () => {
     expect(await browser.me()).toMatchObject({ loans: [] })
   })
 
-  it('that was tampered with, signed by somebody else, or put under the name of another loan is as good as none', async () => {
+  test('that was tampered with, signed by somebody else, or put under the name of another loan is as good as none', async () => {
     const { browser, loanId, hold, held, issuer } = await start()
     await hold(loanId)
     const [header, , signature] = (browser.jar.get(`headwater_loan_${loanId}`) ?? '').split('.')
@@ -54,14 +54,14 @@ describe('a capability', () => {
     expect((await held(loanId)).status).toBe(401)
   })
 
-  it('stays beside a session, which comes first', async () => {
+  test('stays beside a session, which comes first', async () => {
     const { browser, loanId, hold, held } = await start()
     await hold(loanId)
     await browser.signIn()
     expect((await held(loanId)).held).toEqual(['uma', `loan:${loanId}`])
   })
 
-  it('works while Postgres and the issuer are away', async () => {
+  test('works while Postgres and the issuer are away', async () => {
     const { database, issuer, loanId, hold, held } = await start()
     await hold(loanId)
     await issuer.stop()
@@ -81,7 +81,7 @@ describe('the link to come back', () => {
     return (await answer.json()) as { url: string; expiresAt: string }
   }
 
-  it('lets another browser in once, at a clean address', async () => {
+  test('lets another browser in once, at a clean address', async () => {
     const started = await start()
     const { site, loanId } = started
     const begunMs = Date.now()
@@ -107,7 +107,7 @@ describe('the link to come back', () => {
     expect(await stranger.me()).toMatchObject({ loans: [] })
   })
 
-  it('gives no more time than its maker had, whoever makes a link of a link', async () => {
+  test('gives no more time than its maker had, whoever makes a link of a link', async () => {
     const started = await start()
     const { loanId, site } = started
     const endOf = (browser: ReturnType<typeof openBrowser>) =>
@@ -123,21 +123,21 @@ describe('the link to come back', () => {
     expect(endOf(tablet)).toBe(endOf(started.browser))
   })
 
-  it('is not used up by what only looks at it', async () => {
+  test('is not used up by what only looks at it', async () => {
     const started = await start()
     const { url } = await newLink(started)
     for (const method of ['GET', 'HEAD', 'GET']) await fetch(url, { method })
     expect((await openBrowser(started.site.url).post(url)).status).toBe(303)
   })
 
-  it('opens once also when it is followed twice at the same moment', async () => {
+  test('opens once also when it is followed twice at the same moment', async () => {
     const started = await start()
     const { url } = await newLink(started)
     const answers = await Promise.all([1, 2, 3].map(() => openBrowser(started.site.url).post(url)))
     expect(answers.map(({ status }) => status).sort()).toEqual([303, 410, 410])
   })
 
-  it('runs out, and newer ones push out old ones', async () => {
+  test('runs out, and newer ones push out old ones', async () => {
     const started = await start()
     const { url } = await newLink(started)
     await started.database.client.query('update headwater.return_links set expires_at = now()')
@@ -149,7 +149,7 @@ describe('the link to come back', () => {
     expect((await phone.post(links[5] ?? '')).status).toBe(303)
   })
 
-  it('is made only for a loan whose capability one holds', async () => {
+  test('is made only for a loan whose capability one holds', async () => {
     const started = await start()
     const { browser, loanId, hold, site } = started
     expect((await openBrowser(site.url).post(`/api/loans/${loanId}/link`, fetched)).status).toBe(401)
@@ -160,7 +160,7 @@ describe('the link to come back', () => {
     expect((await browser.post(`/api/loans/${loanId}/link`, fetched)).status).toBe(201)
   })
 
-  it('cannot be planted in a browser by another site, and needs no origin to be said', async () => {
+  test('cannot be planted in a browser by another site, and needs no origin to be said', async () => {
     const started = await start()
     const { url } = await newLink(started)
     const phone = openBrowser(started.site.url)
@@ -168,12 +168,12 @@ describe('the link to come back', () => {
     expect((await phone.post(url, { origin: 'null' })).status).toBe(303)
   })
 
-  it.each(['nonsense', 'x'.repeat(43), '%00', '..%2f..'])('is not what somebody makes up: %s', async (code) => {
+  test.each(['nonsense', 'x'.repeat(43), '%00', '..%2f..'])('is not what somebody makes up: %s', async (code) => {
     const { site } = await start()
     expect((await openBrowser(site.url).post(`/auth/link/${code}`)).status).toBe(410)
   })
 
-  it('keeps its code out of the log and out of the table', async () => {
+  test('keeps its code out of the log and out of the table', async () => {
     const lines: string[] = []
     const logger = createLogger({ service: 'test', level: 'trace' }, { write: (line) => void lines.push(line) })
     const started = await start({ logger })
@@ -194,7 +194,7 @@ describe('the link to come back', () => {
   })
 })
 
-it('a browser keeps the ten newest; over TLS their cookies are secure', async () => {
+test('a browser keeps the ten newest; over TLS their cookies are secure', async () => {
   const { env, issuer } = await start()
   const site = await startSite({ ...env, PUBLIC_URL: 'https://headwater.example' })
   onTestFinished(site.close)

@@ -4,7 +4,7 @@ import { createServer, type IncomingHttpHeaders } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { createAuthenticator } from '@headwater/http-kit/auth'
 import { createLogger } from '@headwater/http-kit/telemetry'
-import { describe, expect, it, onTestFinished } from 'vitest'
+import { describe, expect, onTestFinished, test } from 'vitest'
 import { WebSocket } from 'ws'
 import { freePort } from '../../../../scripts/free-port.ts'
 import { until } from '../../../../scripts/test/system.ts'
@@ -101,7 +101,7 @@ const unsafe = [
 ]
 
 describe('what another site makes a browser send', () => {
-  it('is refused on every unsafe route, and reaches nothing', async () => {
+  test('is refused on every unsafe route, and reaches nothing', async () => {
     const { gateway, browser, service, issuer } = await startSite()
     await browser.signIn()
     const held = randomUUID()
@@ -132,7 +132,7 @@ describe('what another site makes a browser send', () => {
     expect(described.length).toBeGreaterThanOrEqual(5)
   })
 
-  it('is told from what our own pages send, also by browsers that do not say from where', async () => {
+  test('is told from what our own pages send, also by browsers that do not say from where', async () => {
     const { gateway, browser, service } = await startSite()
     await browser.signIn()
     const own: Record<string, string>[] = [
@@ -144,7 +144,7 @@ describe('what another site makes a browser send', () => {
     expect(service.reached).toHaveLength(3)
   })
 
-  it('is no matter of who brings a token, or nothing', async () => {
+  test('is no matter of who brings a token, or nothing', async () => {
     const { gateway, issuer, service } = await startSite()
     const authorization = `Bearer ${await issuer.tokenOf({ sub: 'alice' })}`
     const post = (headers: Record<string, string>) =>
@@ -156,7 +156,7 @@ describe('what another site makes a browser send', () => {
 })
 
 describe('applying without an account', () => {
-  it('leaves the browser what follows and withdraws that loan, and no other', async () => {
+  test('leaves the browser what follows and withdraws that loan, and no other', async () => {
     const { browser, service, edge, gateway } = await startSite()
     const [own, other] = [newLoan(), newLoan()]
     await edge.write(own, other)
@@ -177,14 +177,14 @@ describe('applying without an account', () => {
     expect((await stranger.get(`/api/loans/${own.loanId}`)).status).toBe(401)
   })
 
-  it('gives it again when the answer was lost and the same is sent again', async () => {
+  test('gives it again when the answer was lost and the same is sent again', async () => {
     const { browser, service } = await startSite()
     service.answer.status = 200
     await browser.post('/api/loans', json)
     expect(await browser.me()).toMatchObject({ loans: [service.answer.id] })
   })
 
-  it('that is refused leaves nothing, and so does that of a person or of a token', async () => {
+  test('that is refused leaves nothing, and so does that of a person or of a token', async () => {
     const { browser, service, issuer, gateway } = await startSite()
     service.answer.status = 409
     await browser.post('/api/loans', json)
@@ -198,7 +198,7 @@ describe('applying without an account', () => {
     expect(await browser.me()).toMatchObject({ signedIn: true, loans: [] })
   })
 
-  it('is counted by address, before anything is asked; only a trusted proxy says another address', async () => {
+  test('is counted by address, before anything is asked; only a trusted proxy says another address', async () => {
     const { gateway, service } = await startSite({ env: { APPLY_LIMIT_PER_HOUR: '2' } })
     const apply = (headers: Record<string, string> = {}) =>
       fetch(`${gateway.url}/api/loans`, { method: 'POST', headers })
@@ -220,7 +220,7 @@ describe('applying without an account', () => {
 })
 
 describe('a live socket', () => {
-  it('closes when its session ends on another gateway, and nobody else does', async () => {
+  test('closes when its session ends on another gateway, and nobody else does', async () => {
     const { browser, gateway, addGateway, issuer } = await startSite()
     const second = await addGateway(gateway.url)
     await browser.signIn()
@@ -238,7 +238,7 @@ describe('a live socket', () => {
     expect(others.socket.readyState).toBe(WebSocket.OPEN)
   })
 
-  it('closes when its session ends by time, of which nobody is told', async () => {
+  test('closes when its session ends by time, of which nobody is told', async () => {
     const { browser, gateway, database } = await startSite()
     await browser.signIn()
     const { closed } = await opened(gateway.liveUrl, browser)
@@ -246,7 +246,7 @@ describe('a live socket', () => {
     expect(await closed).toBe(4401)
   })
 
-  it('closes when the issuer knows the person no more, though nothing is asked; others are renewed', async () => {
+  test('closes when the issuer knows the person no more, though nothing is asked; others are renewed', async () => {
     const { browser, gateway, database, issuer } = await startSite()
     await browser.signIn()
     const { socket, closed } = await opened(gateway.liveUrl, browser)
@@ -263,7 +263,7 @@ describe('a live socket', () => {
     expect(await closed).toBe(4401)
   })
 
-  it('stays while Postgres is away, and closes when it ended meanwhile', async () => {
+  test('stays while Postgres is away, and closes when it ended meanwhile', async () => {
     const { browser, gateway, database } = await startSite()
     await browser.signIn()
     const { socket, closed } = await opened(gateway.liveUrl, browser)
@@ -275,7 +275,7 @@ describe('a live socket', () => {
     expect(await closed).toBe(4401)
   })
 
-  it('is opened by our own pages only', async () => {
+  test('is opened by our own pages only', async () => {
     const { browser, gateway } = await startSite()
     await browser.signIn()
     for (const origin of ['https://evil.test', 'null', 'file://', gateway.url.replace('http:', 'https:')])
@@ -283,13 +283,13 @@ describe('a live socket', () => {
     await opened(gateway.liveUrl, browser, { origin: gateway.url })
   })
 
-  it('over TLS is opened by pages of the public address only', async () => {
+  test('over TLS is opened by pages of the public address only', async () => {
     const { browser, gateway } = await startSite({ env: { PUBLIC_URL: 'https://headwater.example' } })
     expect(await openSocket(gateway.liveUrl, browser, { origin: gateway.url })).toEqual({ refused: 403 })
     await opened(gateway.liveUrl, browser, { origin: 'https://headwater.example' })
   })
 
-  it('is one of so many of a person, and of an address, until one closes', async () => {
+  test('is one of so many of a person, and of an address, until one closes', async () => {
     const limits = { socketsPerPersonMax: 2, socketsPerAddressMax: 3 }
     const { browser, gateway, issuer } = await startSite({ limits })
     await browser.signIn()
@@ -313,7 +313,7 @@ describe('a live socket', () => {
   })
 })
 
-it('what it answers itself carries the headers that browsers guard by', async () => {
+test('what it answers itself carries the headers that browsers guard by', async () => {
   const { browser, service } = await startSite()
   for (const path of [
     '/api/loans',
@@ -339,7 +339,7 @@ it('what it answers itself carries the headers that browsers guard by', async ()
   expect(service.reached).toEqual([])
 })
 
-it('pages are told the address that a trusted proxy saw, not the one that a browser claims', async () => {
+test('pages are told the address that a trusted proxy saw, not the one that a browser claims', async () => {
   const { browser, service } = await startSite()
   await browser.get('/apply', { 'x-forwarded-for': '203.0.113.9, 192.0.2.7' })
   expect(service.reached[0]?.headers['x-forwarded-for']).toBe('192.0.2.7')

@@ -1,8 +1,8 @@
 // What is counted by address: one counter for what one party has, none that another could fill, and no growth.
-import { expect, it } from 'vitest'
+import { expect, test } from 'vitest'
 import { createApplyLimit, createPlaces } from '../../src/auth/limits.ts'
 
-it('lets an address apply so often an hour, and says how long to wait', async () => {
+test('lets an address apply so often an hour, and says how long to wait', async () => {
   const limit = createApplyLimit(3)
   for (let n = 0; n < 3; n++) expect(await limit.count('192.0.2.1')).toBe(0)
   const wait = await limit.count('::ffff:192.0.2.1')
@@ -13,7 +13,7 @@ it('lets an address apply so often an hour, and says how long to wait', async ()
   expect(others).toContain(0)
 })
 
-it('gives so many places to each, again when one is given back, and remembers nobody who has none', () => {
+test('gives so many places to each, again when one is given back, and remembers nobody who has none', () => {
   const places = createPlaces(2)
   expect([places.take('a'), places.take('a'), places.take('a'), places.take('b')]).toEqual([true, true, false, true])
   places.give('a')

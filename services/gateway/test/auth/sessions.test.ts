@@ -1,5 +1,5 @@
 // A session: how long it lasts by Postgres' clock, how it is refreshed once among many gateways, and what is kept of it.
-import { afterEach, expect, it, onTestFinished, vi } from 'vitest'
+import { afterEach, expect, onTestFinished, test, vi } from 'vitest'
 import { idleMinutesMax, sessionHoursMax } from '../../src/auth/sessions.ts'
 import { openBrowser, startAuth, startSite } from './support.ts'
 
@@ -17,7 +17,7 @@ const start = async () => {
   return { ...started, browser, client, row, moveBack }
 }
 
-it('is kept as a hash with its tokens encrypted: who reads the table takes nobody over', async () => {
+test('is kept as a hash with its tokens encrypted: who reads the table takes nobody over', async () => {
   const { browser, row, issuer } = await start()
   const kept = await row()
   const text = JSON.stringify({ ...kept, sealed: kept.sealed.toString('latin1') })
@@ -35,7 +35,7 @@ it('is kept as a hash with its tokens encrypted: who reads the table takes nobod
   expect(issuer.counts.refreshes).toBe(0)
 })
 
-it('tokens moved to another row, or read with another key, open nothing', async () => {
+test('tokens moved to another row, or read with another key, open nothing', async () => {
   const { site, env, browser, client, issuer } = await start()
   const other = await startSite({ ...env, SESSION_KEY: 'another key of thirty-two letters', PUBLIC_URL: site.url })
   onTestFinished(other.close)
@@ -51,7 +51,7 @@ it('tokens moved to another row, or read with another key, open nothing', async 
   expect(await browser.me()).toMatchObject({ signedIn: true })
 })
 
-it('ends when nobody was there for half an hour, and lives on while somebody is', async () => {
+test('ends when nobody was there for half an hour, and lives on while somebody is', async () => {
   const { browser, row, moveBack } = await start()
   await moveBack('seen_at', idleMinutesMax - 1)
   expect(await browser.me()).toMatchObject({ signedIn: true })
@@ -63,7 +63,7 @@ it('ends when nobody was there for half an hour, and lives on while somebody is'
   expect(await row()).toBeDefined()
 })
 
-it('ends after twelve hours, however busy', async () => {
+test('ends after twelve hours, however busy', async () => {
   const { browser, moveBack } = await start()
   await moveBack('created_at', sessionHoursMax * 60 - 1)
   expect(await browser.me()).toMatchObject({ signedIn: true })
@@ -71,7 +71,7 @@ it('ends after twelve hours, however busy', async () => {
   expect(await browser.me()).toMatchObject({ signedIn: false })
 })
 
-it.each(['nonsense', 'x'.repeat(43), '', `${'x'.repeat(42)}=`, "' or true --"])(
+test.each(['nonsense', 'x'.repeat(43), '', `${'x'.repeat(42)}=`, "' or true --"])(
   'is not what somebody makes up: %j',
   async (secret) => {
     const { site } = await start()
@@ -82,7 +82,7 @@ it.each(['nonsense', 'x'.repeat(43), '', `${'x'.repeat(42)}=`, "' or true --"])(
   },
 )
 
-it('is refreshed before its token ends, once, though two gateways need it at once many times', async () => {
+test('is refreshed before its token ends, once, though two gateways need it at once many times', async () => {
   const { site, env, browser, issuer, row, client } = await start()
   const second = await startSite({ ...env, PUBLIC_URL: site.url })
   onTestFinished(second.close)
@@ -106,7 +106,7 @@ it('is refreshed before its token ends, once, though two gateways need it at onc
   expect(after.refresh_at > before.refresh_at).toBe(true)
 })
 
-it('whose refresh the issuer refuses is over', async () => {
+test('whose refresh the issuer refuses is over', async () => {
   const { browser, issuer, row, client } = await start()
   issuer.manner.refreshes = false
   await client.query('update headwater.sessions set refresh_at = now()')
@@ -114,7 +114,7 @@ it('whose refresh the issuer refuses is over', async () => {
   expect(await row()).toBeUndefined()
 })
 
-it('is not over for a key of the issuer that is not known yet: 503 until the issuer may be asked for it', async () => {
+test('is not over for a key of the issuer that is not known yet: 503 until the issuer may be asked for it', async () => {
   vi.useFakeTimers({ toFake: ['Date'] })
   const { site, browser, issuer, client } = await start()
   expect((await browser.get('/api/secret')).status).toBe(200)
@@ -130,7 +130,7 @@ it('is not over for a key of the issuer that is not known yet: 503 until the iss
   expect((await browser.get('/api/secret')).status).toBe(200)
 })
 
-it('goes on with the token it has while the issuer is away, and is 503 when that has ended, not signed out', async () => {
+test('goes on with the token it has while the issuer is away, and is 503 when that has ended, not signed out', async () => {
   const { browser, issuer, client } = await start()
   await browser.get('/api/secret')
   await issuer.stop()
@@ -146,7 +146,7 @@ it('goes on with the token it has while the issuer is away, and is 503 when that
   expect(await browser.me()).toMatchObject({ signedIn: true })
 })
 
-it('is 503 while Postgres is away, not signed out; who has none is served', async () => {
+test('is 503 while Postgres is away, not signed out; who has none is served', async () => {
   const { site, browser, database } = await start()
   const restore = await database.interrupt()
   const answer = await browser.get('/api/secret')
@@ -160,7 +160,7 @@ it('is 503 while Postgres is away, not signed out; who has none is served', asyn
   expect(await browser.me()).toMatchObject({ signedIn: true })
 })
 
-it('can begin on a database that has nothing yet, on two gateways at once', async () => {
+test('can begin on a database that has nothing yet, on two gateways at once', async () => {
   const { site, env } = await startAuth()
   const second = await startSite({ ...env, PUBLIC_URL: site.url })
   onTestFinished(second.close)

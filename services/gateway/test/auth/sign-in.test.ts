@@ -2,12 +2,12 @@
 import { createLogger } from '@headwater/http-kit/telemetry'
 import { parseSetCookie } from 'cookie'
 import fc from 'fast-check'
-import { describe, expect, it, onTestFinished } from 'vitest'
+import { describe, expect, onTestFinished, test } from 'vitest'
 import { localPath } from '../../src/auth/local-path.ts'
 import { openBrowser, startAuth, startSite } from './support.ts'
 
 describe('signing in', () => {
-  it('goes to the issuer and back to where one was', async () => {
+  test('goes to the issuer and back to where one was', async () => {
     const { site } = await startAuth()
     const browser = openBrowser(site.url)
     expect(await browser.me()).toEqual({ status: 200, signedIn: false, roles: [], loans: [] })
@@ -19,7 +19,7 @@ describe('signing in', () => {
     expect(await site.people.namesOf(['uma', 'vera', null])).toEqual(new Map([['uma', 'Uma Underwriter']]))
   })
 
-  it('asks the issuer with a challenge, a state and a nonce, new each time', async () => {
+  test('asks the issuer with a challenge, a state and a nonce, new each time', async () => {
     const { site } = await startAuth()
     const asked = await Promise.all(
       [1, 2].map(async () => {
@@ -37,7 +37,7 @@ describe('signing in', () => {
       expect(new Set(asked.map((query) => query.get(name))).size).toBe(2)
   })
 
-  it('leaves a cookie that scripts cannot read, other sites do not send, and that says nothing', async () => {
+  test('leaves a cookie that scripts cannot read, other sites do not send, and that says nothing', async () => {
     const { site } = await startAuth()
     const browser = openBrowser(site.url)
     await browser.signIn()
@@ -52,7 +52,7 @@ describe('signing in', () => {
     expect(cookies.every(({ domain }) => domain === undefined)).toBe(true)
   })
 
-  it('over TLS marks its cookies so that no other host and no plain connection brings them', async () => {
+  test('over TLS marks its cookies so that no other host and no plain connection brings them', async () => {
     const { env } = await startAuth()
     const site = await startSite({ ...env, PUBLIC_URL: 'https://headwater.example' })
     onTestFinished(site.close)
@@ -62,7 +62,7 @@ describe('signing in', () => {
     expect(cookie?.domain).toBeUndefined()
   })
 
-  it('gives a new session to whoever comes with one, and ends that', async () => {
+  test('gives a new session to whoever comes with one, and ends that', async () => {
     const { site, issuer } = await startAuth()
     const [attacker, victim] = [openBrowser(site.url), openBrowser(site.url)]
     await attacker.signIn()
@@ -75,7 +75,7 @@ describe('signing in', () => {
     expect(await attacker.me()).toMatchObject({ signedIn: false })
   })
 
-  it('is not taken over from another browser: the code is worth nothing without what was begun', async () => {
+  test('is not taken over from another browser: the code is worth nothing without what was begun', async () => {
     const { site } = await startAuth()
     const [attacker, victim] = [openBrowser(site.url), openBrowser(site.url)]
     const toCallback = await attacker.follow(await attacker.get('/auth/sign-in'))
@@ -87,7 +87,7 @@ describe('signing in', () => {
     expect(await victim.me()).toMatchObject({ signedIn: false })
   })
 
-  it.each([
+  test.each([
     ['another state', (query: URLSearchParams) => query.set('state', 'other')],
     ['no code', (query: URLSearchParams) => query.delete('code')],
     ['two codes', (query: URLSearchParams) => query.append('code', 'other')],
@@ -110,7 +110,7 @@ describe('signing in', () => {
     expect(await browser.me()).toMatchObject({ signedIn: false })
   })
 
-  it('takes a code once', async () => {
+  test('takes a code once', async () => {
     const { site } = await startAuth()
     const browser = openBrowser(site.url)
     const toCallback = await browser.follow(await browser.get('/auth/sign-in'))
@@ -122,7 +122,7 @@ describe('signing in', () => {
     expect(await browser.me()).toMatchObject({ signedIn: false })
   })
 
-  it('with an id token of another sign-in is refused', async () => {
+  test('with an id token of another sign-in is refused', async () => {
     const { site, issuer } = await startAuth()
     issuer.manner.nonce = 'of another sign-in'
     const browser = openBrowser(site.url)
@@ -130,7 +130,7 @@ describe('signing in', () => {
     expect(await browser.me()).toMatchObject({ signedIn: false })
   })
 
-  it('tells the operator, not the person, that the issuer gives opaque access tokens', async () => {
+  test('tells the operator, not the person, that the issuer gives opaque access tokens', async () => {
     const lines: string[] = []
     const logger = createLogger({ service: 'test', level: 'info' }, { write: (line) => void lines.push(line) })
     const { site, issuer } = await startAuth({ logger })
@@ -143,7 +143,7 @@ describe('signing in', () => {
     expect(await browser.me()).toMatchObject({ signedIn: false })
   })
 
-  it('begins under the public name, from whichever name it is asked', async () => {
+  test('begins under the public name, from whichever name it is asked', async () => {
     const { site } = await startAuth()
     const other = site.url.replace('127.0.0.1', 'localhost')
     const answer = await fetch(`${other}/auth/sign-in?returnTo=/apply`, { redirect: 'manual' })
@@ -151,7 +151,7 @@ describe('signing in', () => {
     expect(answer.headers.getSetCookie()).toEqual([])
   })
 
-  it('says in words that the issuer, or Postgres, is away', async () => {
+  test('says in words that the issuer, or Postgres, is away', async () => {
     const { site, issuer, database, env } = await startAuth()
     const browser = openBrowser(site.url)
     const toCallback = await browser.follow(await browser.get('/auth/sign-in'))
@@ -169,7 +169,7 @@ describe('signing in', () => {
 })
 
 describe('returnTo', () => {
-  it.each([
+  test.each([
     '//evil.test',
     '/\\evil.test',
     '\\/evil.test',
@@ -189,7 +189,7 @@ describe('returnTo', () => {
     expect(localPath(returnTo)).toBe('/')
   })
 
-  it('never leads to another site, whatever it says', () => {
+  test('never leads to another site, whatever it says', () => {
     const parts = fc.constantFrom(
       '/',
       '\\',
@@ -221,11 +221,11 @@ describe('returnTo', () => {
     )
   })
 
-  it('keeps a page with its question', () => {
+  test('keeps a page with its question', () => {
     expect(localPath('/underwriting?sort=amount&direction=desc')).toBe('/underwriting?sort=amount&direction=desc')
   })
 
-  it('is checked when signing in begins, and cannot be changed after', async () => {
+  test('is checked when signing in begins, and cannot be changed after', async () => {
     const { site } = await startAuth()
     const browser = openBrowser(site.url)
     expect((await browser.signIn('//evil.test')).headers.get('location')).toBe('/')
@@ -233,7 +233,7 @@ describe('returnTo', () => {
 })
 
 describe('signing out', () => {
-  it('ends the session for every gateway, forgets the cookie, and goes on to the issuer', async () => {
+  test('ends the session for every gateway, forgets the cookie, and goes on to the issuer', async () => {
     const { site, env } = await startAuth()
     const second = await startSite({ ...env, PUBLIC_URL: site.url })
     onTestFinished(second.close)
@@ -253,7 +253,7 @@ describe('signing out', () => {
     expect((await elsewhere.get('/api/secret')).status).toBe(401)
   })
 
-  it('goes to the start where the issuer signs nobody out', async () => {
+  test('goes to the start where the issuer signs nobody out', async () => {
     const { site } = await startAuth({ endSession: false })
     const browser = openBrowser(site.url)
     await browser.signIn()
@@ -262,7 +262,7 @@ describe('signing out', () => {
     expect(answer.headers.get('location')).toBe('/')
   })
 
-  it('is nothing that a link or another site can do', async () => {
+  test('is nothing that a link or another site can do', async () => {
     const { site } = await startAuth()
     const browser = openBrowser(site.url)
     await browser.signIn()
