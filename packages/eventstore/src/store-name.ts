@@ -11,8 +11,8 @@ type Store = Pick<EventStore, 'readStream' | 'append'>
 
 const readNames = ({ readStream }: Pick<Store, 'readStream'>) => readStream(storeStream, 0n, namesMax)
 
-/** Undefined when the store has no name yet. */
-const readStoreName = async (store: Pick<Store, 'readStream'>): Promise<string | undefined> => {
+/** Undefined when the store has no name yet: unlike `storeName` this gives it none. */
+export const readStoreName = async (store: Pick<Store, 'readStream'>): Promise<string | undefined> => {
   const last = (await readNames(store)).at(-1)
   if (!last) return undefined
   if (isObject(last.data) && typeof last.data.storeId === 'string') return last.data.storeId

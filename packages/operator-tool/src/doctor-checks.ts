@@ -1,5 +1,6 @@
 // What `doctor` looks at: each part that everything else needs, and how to mend it.
 import { accessSync, constants, existsSync, statSync } from 'node:fs'
+import { StoreUnavailable } from '@headwater/eventstore/client'
 import { formatPosition } from '@headwater/eventstore/position'
 import { within } from '@headwater/eventstore/within'
 import { connectIssuer } from '@headwater/http-kit/issuer-keys'
@@ -7,7 +8,7 @@ import { hasJobs, parkedJobCount } from '@headwater/read-models/job-list'
 import { migrations } from '@headwater/read-models/migrations/migrate'
 import type { Context } from './command.ts'
 import { type Facts, factsOf, type StoreFacts, storeFacts, wishOf } from './facts.ts'
-import type { Follower } from './followers.ts'
+import { type Follower, rebuildMend } from './followers.ts'
 import { reasonOf, shownUrl } from './refusal.ts'
 import { self } from './self.ts'
 import { edgeDirectoryDefault } from './settings.ts'
@@ -164,18 +165,16 @@ const unheard = ({ name, service }: Follower, { wishes }: Facts): Finding | unde
   )
 }
 
-const rebuildMend = ({ kind, name }: Follower): string =>
-  kind === 'jobs'
-    ? 'With another event store, delete the row jobs from headwater.followers: jobs then follow from its head.'
-    : `${self} projections rebuild ${name}`
-
 export const checkFollower = async (
   context: Context,
   known: StoreFacts | undefined,
   follower: Follower,
 ): Promise<readonly Finding[]> => {
   const { name, service, place } = follower
-  const facts = await inTime(factsOf(context, known, follower)).catch((error: unknown) => reasonOf(error))
+  const facts = await inTime(factsOf(context, known, follower)).catch((error: unknown) =>
+    error instanceof StoreUnavailable ? error : reasonOf(error),
+  )
+  if (facts instanceof StoreUnavailable) return [unchecked(name, 'The event store does not answer any more.')]
   if (typeof facts === 'string') {
     const mend = 'The user of DATABASE_URL must be able to read it.'
     const inFile = follower.kind === 'SQLite'

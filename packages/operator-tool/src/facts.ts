@@ -1,6 +1,7 @@
 // What can be said of a follower from what is stored, without asking the process that runs it.
 import { type EventStore, StoreUnavailable } from '@headwater/eventstore/client'
 import { beginning, type Position } from '@headwater/eventstore/position'
+import { readStoreName } from '@headwater/eventstore/store-name'
 import { within } from '@headwater/eventstore/within'
 import { isWaiting, type ParkedEvent } from '@headwater/read-models/parked'
 import { otherHistory } from '@headwater/read-models/same-history'
@@ -33,12 +34,10 @@ export type Facts = {
   readonly lagMs: number | undefined
 }
 
-const storeStream = 'headwater-store'
-
 /** Without giving the store a name, as its followers would. */
 export const storeFacts = async (store: EventStore): Promise<StoreFacts> => {
-  const [head, [named]] = await Promise.all([store.head(), store.readStream(storeStream, 0n, 1)])
-  return { head, id: (named?.data as { readonly storeId?: string } | undefined)?.storeId }
+  const [head, id] = await Promise.all([store.head(), readStoreName(store)])
+  return { head, id }
 }
 
 const unusableBecause = async (
@@ -49,8 +48,8 @@ const unusableBecause = async (
 ): Promise<string | undefined> => {
   if (hasOtherShape) return 'It was made for another shape of its tables.'
   if (!known || !checkpoint) return undefined
-  const storeId = async () => known.id ?? ''
-  return otherHistory({ ...store, storeId, head: async () => known.head }, checkpoint)
+  // The head is read after the checkpoint: one read before would lie behind it under load.
+  return otherHistory({ ...store, storeId: async () => known.id ?? '' }, checkpoint)
 }
 
 /** Undefined when the store does not say in time. */
@@ -113,7 +112,8 @@ export const lookAt = async (
       ),
     ),
   )
-  return { store, looked }
+  // Read again at last, so that no position shown beside it is ahead of it.
+  return { store: store && { ...store, head: await context.store.head() }, looked }
 }
 
 export type FollowerState =

@@ -4,7 +4,7 @@ import path from 'node:path'
 import { audit } from '@headwater/read-models/audit'
 import { type CheckpointRow, checkpointOf } from '@headwater/read-models/checkpoint-row'
 import { consents } from '@headwater/read-models/consents'
-import { jobsCategories } from '@headwater/read-models/followers'
+import { jobsCategories, jobsRestoreAdvice } from '@headwater/read-models/followers'
 import { loans } from '@headwater/read-models/loans'
 import { type ParkedEvent, parkedFromRow } from '@headwater/read-models/parked'
 import { readParked } from '@headwater/read-models/postgres-parked'
@@ -21,6 +21,7 @@ import type { Wishes } from '@headwater/read-models/wishes'
 import Database from 'better-sqlite3'
 import pg from 'pg'
 import { Refusal } from './refusal.ts'
+import { self } from './self.ts'
 import { didYouMean } from './suggest.ts'
 
 const undefinedTable = '42P01'
@@ -194,11 +195,12 @@ export const followerNamed = (followers: readonly Follower[], name: string): Fol
   throw new Refusal(`There is no projection ${name}.${didYouMean(name, names)} There are: ${names.join(', ')}.`)
 }
 
+/** What to do when it cannot be used as it is. */
+export const rebuildMend = ({ kind, name }: Follower): string =>
+  kind === 'jobs' ? jobsRestoreAdvice : `${self} projections rebuild ${name}`
+
 /** @throws Refusal when that must not be */
 export const assertRebuildable = ({ kind }: Follower): void => {
   if (kind === 'jobs')
-    throw new Refusal(
-      'Jobs are not built again: what they did outside would be done again. With another event store, delete the row ' +
-        'jobs from headwater.followers: jobs then follow from its head.',
-    )
+    throw new Refusal(`Jobs cannot be rebuilt: what they did outside would be done again. ${jobsRestoreAdvice}`)
 }

@@ -3,7 +3,7 @@ import { formatPosition } from '@headwater/eventstore/position'
 import type { Progress, Wish } from '@headwater/read-models/wishes'
 import type { Answer, Command, Context, Given } from './command.ts'
 import { type FollowerState, type Looked, lookAt, stateOf, wishOf } from './facts.ts'
-import { followerNamed } from './followers.ts'
+import { followerNamed, rebuildMend } from './followers.ts'
 import { type Cell, count, duration, moment, type Tone, table } from './text.ts'
 
 const tones: Readonly<Record<FollowerState, Tone>> = {
@@ -42,7 +42,7 @@ const remarksOf = ({ follower, facts }: Looked): string => {
   const rebuild = wishOf(facts, 'rebuild')
   const progress = rebuild?.progress ? progressText(rebuild.progress) : 'not begun'
   return [
-    facts.unusable && `${facts.unusable} ${follower.kind === 'jobs' ? '' : `projections rebuild ${follower.name}`}`,
+    facts.unusable && `${facts.unusable} ${rebuildMend(follower)}`,
     pause && `paused by ${pause.by} since ${moment(pause.at)}`,
     rebuild && `being built again for ${rebuild.by}: ${progress}`,
     !facts.isWritten && `is ${follower.service} running?`,

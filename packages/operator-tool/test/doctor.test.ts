@@ -2,6 +2,7 @@
 import { randomUUID } from 'node:crypto'
 import { rmSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
+import { nameStoreAnew } from '@headwater/eventstore/store-name'
 import { audit } from '@headwater/read-models/audit'
 import { loans } from '@headwater/read-models/loans'
 import { migrations } from '@headwater/read-models/migrations/migrate'
@@ -40,6 +41,8 @@ const sick = async (world: World, check: string, found: RegExp, mend: RegExp, en
 test('all is well; then something parks, is paused, fails for good, and stands still', async () => {
   const world = await startWorld()
   const issuer = await startIssuer()
+  await nameStoreAnew(world.store)
+  await nameStoreAnew(world.store) // as after a restore
   const all = await world.followAll()
   const env = { ...world.env, OIDC_ISSUER: issuer.env.OIDC_ISSUER }
   const storeId = await world.store.storeId()
@@ -65,6 +68,8 @@ test('all is well; then something parks, is paused, fails for good, and stands s
   await sick(world, 'loans', /^Nobody writes it\.$/, /Start edge-projector/)
   await all.jobs.stop()
   await sick(world, 'jobs', /^Nobody writes it\.$/, /Start jobs/)
+  await world.pool.query("update headwater.followers set store_id = 'another' where name = 'jobs'")
+  await sick(world, 'jobs', /^This is another event store\.$/, /restored-main\.ts --backup-taken .*docs\/restore\.md/)
 
   const loanId = randomUUID()
   await world.append(requested(loanId), withdrawn(loanId))

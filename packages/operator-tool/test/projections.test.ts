@@ -1,16 +1,21 @@
 // How far everything is, and pausing it, with all that follows running in this process.
 import { randomUUID } from 'node:crypto'
-import { comparePosition } from '@headwater/eventstore/position'
+import { beginning, comparePosition } from '@headwater/eventstore/position'
+import { nameStoreAnew } from '@headwater/eventstore/store-name'
 import { loans } from '@headwater/read-models/loans'
 import { openSqliteSink } from '@headwater/read-models/sqlite'
 import { describe, expect, test } from 'vitest'
 import { until } from '../../../scripts/test/until.ts'
+import { checkFollower, checkStore } from '../src/doctor-checks.ts'
+import { lookAt } from '../src/facts.ts'
 import { jsonOf, logger, me, requested, startWorld, use } from './support.ts'
 
 describe('projections list', () => {
   test('says of everything where it is, how far, and how it does', async () => {
     const world = await startWorld()
     await world.append(requested(randomUUID()))
+    // As after two restores: the last name counts.
+    for (let restores = 0; restores < 2; restores++) await nameStoreAnew(world.store)
     const all = await world.followAll()
     const position = await world.append(requested(randomUUID()))
     await until('all is in', () =>
@@ -36,6 +41,29 @@ describe('projections list', () => {
     )
     expect(jsonOf(await world.use('projections', 'lag', 'loans', '--json'))).toEqual({
       lags: [{ name: 'loans', lagMs: 0 }],
+    })
+
+    // Under load an event is appended and projected while the checkpoints are read.
+    await world.withContext(async (context) => {
+      const followers = context.followers.map((follower) => ({
+        ...follower,
+        checkpoint: async () => {
+          const at = await world.append(requested(randomUUID()))
+          const { status } = all[follower.name as keyof typeof all]
+          await until('it is in', () => comparePosition(status().position, at) >= 0)
+          return follower.checkpoint()
+        },
+      }))
+      const { store, looked } = await lookAt(context, followers)
+      for (const { follower, facts } of looked) {
+        expect({ name: follower.name, unusable: facts?.unusable }).toEqual({ name: follower.name, unusable: undefined })
+        expect(comparePosition(facts?.checkpoint?.position ?? beginning, store?.head ?? beginning)).toBeLessThanOrEqual(
+          0,
+        )
+      }
+      const { known } = await checkStore(context)
+      for (const follower of followers)
+        expect(await checkFollower(context, known, follower)).toMatchObject([{ check: follower.name, state: 'ok' }])
     })
   })
 

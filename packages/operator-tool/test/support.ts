@@ -29,7 +29,10 @@ import { openLedger } from '../../../services/jobs/src/ledger.ts'
 import { reactions } from '../../../services/jobs/src/reactions.ts'
 import { trackedTasks } from '../../../services/jobs/src/tracked-tasks.ts'
 import { startWorker } from '../../../services/jobs/src/worker.ts'
+import type { Context } from '../src/command.ts'
+import { withParts } from '../src/parts.ts'
 import { run } from '../src/run.ts'
+import { config } from '../src/settings.ts'
 
 const requestedAt = '2026-11-21T09:00:00.000Z'
 
@@ -240,6 +243,19 @@ export const startWorld = async () => {
       })
     },
     use: (...args: readonly string[]): Promise<Used> => use(env, args),
+    /** What a command of the tool works with. */
+    withContext: <T>(work: (context: Context) => Promise<T>): Promise<T> => {
+      const nothing = () => undefined
+      const { signal } = new AbortController()
+      const surroundings = {
+        isJson: true,
+        out: nothing,
+        note: nothing,
+        progress: { say: nothing, end: nothing },
+        signal,
+      }
+      return withParts(config.parse(env), surroundings, work)
+    },
   }
 }
 

@@ -49,6 +49,11 @@ type Model = ReadModel & Named & { readonly categories: readonly string[] }
 /** What the reactions of services/jobs follow. */
 export const jobsCategories: readonly string[] = ['loan', 'applicant', 'patient']
 
+/** Jobs cannot be built again from the events, and jobs that follow from anywhere else miss events. */
+export const jobsRestoreAdvice =
+  'After a restore of the event store, stop all services and run "node src/restored-main.ts --backup-taken <moment>" ' +
+  'in services/jobs (docs/restore.md). If nothing was restored, set EVENTSTORE_URL and DATABASE_URL right.'
+
 const latestChange = (feed: string, column: string) =>
   CompiledQuery.raw(`select coalesce(max(${column}), 0) as changes from ${feed}`) as CompiledQuery<{ changes: number }>
 const parkedDetails = CompiledQuery.raw('select details from parked') as CompiledQuery<{ details: string }>

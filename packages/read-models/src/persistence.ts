@@ -22,8 +22,7 @@ export const createPersistence = (
   logger: Logger,
 ): Persistence => {
   let outage: string | undefined
-  const rebuildNeeded = (why: string) =>
-    new RebuildNeeded(`${why} The read model ${name} has to be built again: ${rebuildAdvice}.`)
+  const rebuildNeeded = (why: string) => new RebuildNeeded(`${why} ${rebuildAdvice}`)
   return {
     outage: () => outage,
     rebuildNeeded,

@@ -206,7 +206,7 @@ export const openPostgresSink = ({
   const schema = schemaName(projection)
   const built = scratchName(projection)
   const pool = openPool(url, connectionsMax, logger)
-  const rebuildAdvice = `npm run headwater -- projections rebuild ${projection.name}`
+  const rebuildAdvice = `The read model ${projection.name} has to be rebuilt: npm run headwater -- projections rebuild ${projection.name}.`
   const serving = openSink({ pool, schema, build: '', projection, logger })
   return {
     ...serving,

@@ -58,7 +58,7 @@ export type Sink = {
   readonly scratch?: Scratch | undefined
   /** True when a claim runs out by itself; otherwise a claim ends only when another writer claims. */
   readonly claimsExpire: boolean
-  /** What an operator does to have the read model built again. */
+  /** What an operator does when it has another history than the store's, as a sentence. */
   readonly rebuildAdvice: string
   /** Gives the claim back, so that whoever comes next need not wait for it to run out; it can be claimed again. */
   readonly release: () => Promise<void>

@@ -159,7 +159,7 @@ export const openSqliteSink = ({
   const built = scratchFile(directory, projection)
   const wishes = openSqliteWishes(directory, `${name}.v${version}`)
   const serving = openSink({ file, build: '', projection, socket: socketFile(directory, projection), logger })
-  const rebuildAdvice = `npm run headwater -- projections rebuild ${name}`
+  const rebuildAdvice = `The read model ${name} has to be rebuilt: npm run headwater -- projections rebuild ${name}.`
   return {
     ...serving,
     wishes,

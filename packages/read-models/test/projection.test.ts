@@ -260,7 +260,7 @@ describe.each(Object.entries(places))('%s', (_name, openPlace) => {
   ])('a checkpoint %s is never used: rebuild needed', async (_what, spoil) => {
     const projection = await spoiled(spoil)
     expect(projection.status()).toMatchObject({ state: 'stopped', rebuildNeeded: true })
-    expect(projection.status().reason).toMatch(/has to be built again: npm run headwater/)
+    expect(projection.status().reason).toMatch(/has to be rebuilt: npm run headwater/)
     await stop(projection)
     await place.drop()
     const rebuilt = project()

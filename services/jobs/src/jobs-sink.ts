@@ -2,6 +2,7 @@
 import { randomUUID } from 'node:crypto'
 import type { EventStore } from '@headwater/eventstore/client'
 import { type CheckpointRow, checkpointOf } from '@headwater/read-models/checkpoint-row'
+import { jobsRestoreAdvice } from '@headwater/read-models/followers'
 import { StepRefused } from '@headwater/read-models/halt'
 import { enqueueEntered } from '@headwater/read-models/job-list'
 import { type Lease, takeLease } from '@headwater/read-models/lease'
@@ -135,7 +136,7 @@ export const openJobsSink = ({
     wishes: postgresWishes(pool, follower),
     blame: blamePostgres,
     claimsExpire: true,
-    rebuildAdvice: `after a restore, services/jobs/src/restored-main.ts (docs/restore.md); with another event store, delete the row ${follower} from headwater.followers: jobs then follow from its head`,
+    rebuildAdvice: jobsRestoreAdvice,
     release,
     close: release,
   }

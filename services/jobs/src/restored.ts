@@ -1,7 +1,7 @@
 // Sets jobs right after the event store was restored: they follow from where it was, and do again what it has lost.
 import type { EventStore } from '@headwater/eventstore/client'
 import type { StoredEvent } from '@headwater/eventstore/codec'
-import { comparePosition, type Position } from '@headwater/eventstore/position'
+import { beginning, comparePosition, type Position } from '@headwater/eventstore/position'
 import { nameStoreAnew } from '@headwater/eventstore/store-name'
 import { enqueueEntered } from '@headwater/read-models/job-list'
 import { isWaiting } from '@headwater/read-models/parked'
@@ -35,14 +35,14 @@ const findEvent = async (
   }
 }
 
-/** The last event before that moment from which anything followed: it was there, and is in the ledger. */
+/** The last event before that moment from which anything followed: it was there, and is in the ledger. Undefined when nothing had. */
 const findAnchor = async (store: Pick<EventStore, 'readStream'>, pool: Pool, backupTaken: Date) => {
   const { rows } = await pool.query<{ stream: string; event_id: string }>(
     'select stream, event_id from headwater.jobs where entered_at < $1 order by entered_at desc limit 1',
     [backupTaken],
   )
   const [row] = rows
-  if (!row) throw new Error(`No job is older than ${backupTaken.toISOString()}.`)
+  if (!row) return undefined
   const event = await findEvent(store, row.stream, row.event_id)
   if (event) return event
   throw new Error(
@@ -76,11 +76,12 @@ const runAgain = `with entered as (
  * lost, forgotten: each looks at how things are, and its commands have the job's id. Mails that were begun stay in the
  * ledger. Safe to call again.
  * @param backupTaken by Postgres' clock, no later than the backup of the event store began; earlier costs time only
- * @throws when nothing is so old in the ledger, or the event store lacks what had followed before that moment;
- *   StoreUnavailable, and what Postgres refuses. Jobs are as they were then.
+ * @throws when the event store lacks what had followed before that moment; StoreUnavailable, and what Postgres refuses.
+ *   Jobs are as they were then.
  */
 export const afterRestore = async (store: EventStore, pool: Pool, backupTaken: Date): Promise<Restored> => {
-  const { id, position } = await findAnchor(store, pool, backupTaken)
+  const anchor = await findAnchor(store, pool, backupTaken)
+  const position = anchor?.position ?? beginning
   const storeId = await nameStoreAnew(store)
   const { commit, prepare } = position
   return inTransaction(pool, 'begin', async (client) => {
@@ -88,7 +89,7 @@ export const afterRestore = async (store: EventStore, pool: Pool, backupTaken: D
     await client.query(
       `update headwater.followers set commit_position = $2, prepare_position = $3, event_id = $4,
          event_commit = $2, event_prepare = $3, store_id = $5, epoch = epoch + 1 where name = $1`,
-      [follower, commit, prepare, id, storeId],
+      [follower, commit, prepare, anchor?.id, storeId],
     )
     await unparkAfter(client, pool, position)
     const again = await client.query(runAgain, [backupTaken])
