@@ -1,5 +1,6 @@
 // What operators say and are told of what runs: what a body may hold and what an answer does.
 import { z } from 'zod'
+import { longText, optional, reference } from './fields.ts'
 
 /** Whatever follows the event store: read models of the node, those in Postgres, and the jobs. */
 export const followerNames = ['loans', 'consents', 'underwriting', 'audit', 'jobs'] as const
@@ -13,7 +14,7 @@ const reasonCharactersMax = 500
 const instant = z.iso.datetime()
 const count = z.int().min(0)
 
-const node = z.string().max(nodeCharactersMax).optional().meta({
+const node = optional(reference(nodeCharactersMax)).meta({
   description:
     'The `node` that was shown. Each node has read models of its own at the edge: another one that is asked refuses.',
 })
@@ -21,12 +22,9 @@ const node = z.string().max(nodeCharactersMax).optional().meta({
 export const steerInput = z.strictObject({ node }).meta({ id: 'SteerFollower' })
 export const retryInput = z.strictObject({ node, follower: followerName }).meta({ id: 'RetryParkedEvent' })
 
-const reason = z
-  .string()
-  .trim()
-  .min(reasonCharactersMin)
-  .max(reasonCharactersMax)
-  .meta({ description: 'Stays on the list, with who skipped it.' })
+const reason = longText(reasonCharactersMax, reasonCharactersMin).meta({
+  description: 'Stays on the list, with who skipped it.',
+})
 export const skipInput = z.strictObject({ node, follower: followerName, reason }).meta({ id: 'SkipParkedEvent' })
 export const skipJobInput = z.strictObject({ reason }).meta({ id: 'SkipParkedJob' })
 

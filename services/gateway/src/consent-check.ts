@@ -1,6 +1,8 @@
 // The one question of hospital systems, on every view of a record: may this person see this part? Never yes on old knowledge.
 import { consentQueryRules } from '@headwater/deciders/consent/consent-policy'
-import { grantee, personId, target } from '@headwater/deciders/consent/patient-events'
+import { granteeInput } from '@headwater/deciders/consent/patient'
+import { target } from '@headwater/deciders/consent/patient-events'
+import { personId } from '@headwater/deciders/fields'
 import type { Audit } from '@headwater/eventstore/audit'
 import { formatPosition } from '@headwater/eventstore/position'
 import { streamName } from '@headwater/eventstore/stream-name'
@@ -18,7 +20,7 @@ export const checkWaitMsDefault = 1_800
 // In a body, so that nobody's name stands in an address and so in somebody's log.
 export const question = z.strictObject({
   patientId: personId.meta({ description: 'Whose record.' }),
-  grantee: grantee.meta({ description: 'Who wants to see it, and in which role.' }),
+  grantee: granteeInput.meta({ description: 'Who wants to see it, and in which role.' }),
   target: target.default('all').meta({ description: 'Which part; `all` is every part.' }),
 })
 

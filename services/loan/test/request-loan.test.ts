@@ -27,7 +27,7 @@ test.each([
 })
 
 test.each([
-  ['name', { name: ' x ' }, 'at least 2 characters'],
+  ['name', { name: ' 1 ' }, 'at least one letter'],
   ['name', { name: undefined }, 'is missing'],
   ['address', { address: ' ' }, 'is missing'],
   ['nationalId', { nationalId: '12345AA' }, 'six digits, then two letters'],

@@ -50,10 +50,10 @@ describe.each(ways)('scripts $scripts, $width px', (way) => {
 
   test('says at the top and at each field what to correct, and keeps what was typed', async () => {
     const page = await world.open('/apply', way)
-    await answer(page, { 'Full name': 'A', 'National id': '12', 'Amount in euros': 'ten' })
+    await answer(page, { 'Full name': '7', 'National id': '12', 'Amount in euros': 'ten' })
     await page.getByRole('heading', { name: '4 answers need another look' }).waitFor()
     await expect.poll(() => page.title()).toContain('Please correct')
-    expect(await page.getByLabel('Full name').inputValue()).toBe('A')
+    expect(await page.getByLabel('Full name').inputValue()).toBe('7')
     expect(await page.getByLabel('Amount in euros').inputValue()).toBe('ten')
     expect(await page.locator('#address-error').textContent()).toBe('Enter your address')
     expect(await page.getByLabel('Address').getAttribute('aria-invalid')).toBe('true')
@@ -63,8 +63,8 @@ describe.each(ways)('scripts $scripts, $width px', (way) => {
   })
 
   test('says the same while one types as it says when that is sent', async () => {
-    const wrong = { 'Full name': 'A', Address: 'x', 'National id': '555-555', 'Amount in euros': '10,50' }
-    const errors = ['Full name: at least 2 characters', 'National id: six digits, then two letters']
+    const wrong = { 'Full name': '7', Address: 'x', 'National id': '555-555', 'Amount in euros': '10,50' }
+    const errors = ['Full name: at least one letter', 'National id: six digits, then two letters']
     const page = await world.open('/apply', way)
     for (const [label, text] of Object.entries(wrong)) {
       await page.getByLabel(label).fill(text)

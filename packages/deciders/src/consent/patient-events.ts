@@ -7,14 +7,11 @@ const personal = { personal: true }
 
 export const granteeKinds = ['patient', 'doctor', 'nurse'] as const
 export const targets = ['exams', 'conditions', 'consultations', 'er_visits', 'all'] as const
-const personIdLengthMax = 255
 
-/** What the identity provider calls a person. */
-export const personId = z
-  .string()
-  .min(1, 'is missing')
-  .max(personIdLengthMax, `at most ${personIdLengthMax} characters`)
-export const grantee = z.strictObject({ kind: z.enum(granteeKinds), id: personId })
+export const granteeKind = z.enum(granteeKinds)
+/** As it is stored; what comes from outside is an input's (patient.ts). */
+const personId = z.string()
+export const grantee = z.strictObject({ kind: granteeKind, id: personId })
 export const target = z.enum(targets)
 
 const instant = z.iso.datetime()
@@ -22,7 +19,13 @@ const until = instant.nullable()
 const patientId = personId
 
 const schemas = {
-  ConsentAsked: z.strictObject({ patientId, by: grantee, target, purpose: z.string().nullable(), askedAt: instant }),
+  ConsentAsked: z.strictObject({
+    patientId,
+    by: grantee,
+    target,
+    purpose: z.string().nullable().meta(personal),
+    askedAt: instant,
+  }),
   ConsentGranted: z.strictObject({ patientId, to: grantee, target, until, grantedAt: instant }),
   ConsentRevoked: z.strictObject({ patientId, from: grantee, target, revokedAt: instant }),
   ConsentDeclined: z.strictObject({ patientId, by: grantee, target, declinedAt: instant }),

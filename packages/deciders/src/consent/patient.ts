@@ -1,47 +1,38 @@
 // The rules of a patient's consents: who is given sight of what, until when, and how it is taken back.
 import { z } from 'zod'
 import { type Decider, Rejection } from '../decider.ts'
-import {
-  type Grantee,
-  grantee,
-  granteeKinds,
-  type PatientEvent,
-  personId,
-  type Target,
-  target,
-} from './patient-events.ts'
+import { email, instant, longText, optional, optionalText, personId } from '../fields.ts'
+import { type Grantee, granteeKind, type PatientEvent, type Target, target } from './patient-events.ts'
 import { evolve, initialState, isTerminal, type PatientState, standingOf } from './patient-state.ts'
 import { isAsked, type Permission, permissionCovering, permissionFor } from './permissions.ts'
 
 const purposeLengthMax = 300
-const emailLengthMax = 254
 
 // Commands. The input is what a body or a form may hold; ids, time and actor are added in routes.ts.
 
 const part = target.meta({ description: 'A part of the record; `all` covers every part.' })
 
+export const granteeInput = z.strictObject({ kind: granteeKind, id: personId })
+
 export const askConsentInput = z.strictObject({
   patientId: personId.meta({ description: 'Whose record.' }),
   target: part,
-  purpose: z
-    .string()
-    .trim()
-    .max(purposeLengthMax, `at most ${purposeLengthMax} characters`)
-    .optional()
-    .meta({ description: 'What it is for, in a sentence that the patient will read.' }),
-  kind: z.enum(granteeKinds).optional().meta({ description: 'In which of your roles; needed when you have several.' }),
+  purpose: optionalText(longText(purposeLengthMax)).meta({
+    description: 'What it is for, in a sentence that the patient will read.',
+  }),
+  kind: optional(granteeKind).meta({ description: 'In which of your roles; needed when you have several.' }),
 })
 export const grantConsentInput = z.strictObject({
-  to: grantee,
+  to: granteeInput,
   target: part,
-  until: z.iso
-    .datetime({ offset: true, error: 'a date and time with its zone, such as 2026-12-24T18:00:00Z' })
-    .optional()
-    .meta({ description: 'When it ends by itself; without it, never.', examples: ['2026-12-24T18:00:00Z'] }),
+  until: optional(instant).meta({
+    description: 'When it ends by itself; without it, never.',
+    examples: ['2026-12-24T18:00:00Z'],
+  }),
 })
-export const revokeConsentInput = z.strictObject({ from: grantee, target: part })
-export const declineConsentInput = z.strictObject({ by: grantee, target: part })
-export const registerContactInput = z.strictObject({ email: z.email().max(emailLengthMax) })
+export const revokeConsentInput = z.strictObject({ from: granteeInput, target: part })
+export const declineConsentInput = z.strictObject({ by: granteeInput, target: part })
+export const registerContactInput = z.strictObject({ email })
 
 type OfPatient = { readonly patientId: string; readonly at: string }
 

@@ -1,10 +1,9 @@
 // The rules of a user from registration on. What must be unique among users is held by reservations (reservation.ts).
 import { z } from 'zod'
 import { type Decider, Rejection } from '../decider.ts'
+import { anyText, email, field, name, secret } from '../fields.ts'
 import type { UserEvent } from './user-events.ts'
 
-const nameLengthMax = 120
-const emailLengthMax = 254
 const passwordLengthMin = 12
 /** Hashing takes longer the longer the password is. */
 const passwordLengthMax = 128
@@ -50,37 +49,27 @@ const isTerminal = (state: UserState): boolean => state.status === 'abandoned' |
 
 // Commands. The input is what a form may hold; ids, time, roles and who asks are added in the service.
 
-const email = z
-  .string()
-  .trim()
-  .toLowerCase()
-  .max(emailLengthMax, `at most ${emailLengthMax} characters`)
-  .pipe(z.email('an address such as ada@example.org'))
-
-/** Without a bound in its letters: which signs it holds is nobody's business. */
-const password = z
-  .string()
-  .min(passwordLengthMin, `at least ${passwordLengthMin} characters`)
-  .max(passwordLengthMax, `at most ${passwordLengthMax} characters`)
+/** Any letters and signs, blanks around it included. */
+const password = secret(passwordLengthMin, passwordLengthMax)
 
 /** Upper and lower case are the same name. */
-export const userName = z
-  .string()
-  .trim()
-  .toLowerCase()
-  .regex(/^[a-z0-9][a-z0-9._-]{1,38}[a-z0-9]$/, '3 to 40 letters without accents, digits, dots, dashes or underscores')
+export const userName = field(
+  'user name',
+  anyText()
+    .trim()
+    .regex(
+      /^[A-Za-z0-9][A-Za-z0-9._-]{1,38}[A-Za-z0-9]$/,
+      '3 to 40 letters without accents, digits, dots, dashes or underscores',
+    )
+    .toLowerCase(),
+)
 
 /** Whether the first thing that is tried against this user would be right. */
 const isGuessable = (password: string, userName: string): boolean => password.toLowerCase().includes(userName)
 
 export const registerUserInput = z
   .strictObject({
-    name: z
-      .string()
-      .trim()
-      .min(2, 'at least 2 characters')
-      .max(nameLengthMax, `at most ${nameLengthMax} characters`)
-      .regex(/^\P{Cc}*$/u, 'no control characters'),
+    name,
     userName,
     email,
     password,

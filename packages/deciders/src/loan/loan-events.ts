@@ -42,16 +42,20 @@ const schemas = {
   ManuallyApproved: z.strictObject({
     loanId: z.uuid(),
     decidedBy: z.string(),
-    reason: z.string().nullable(),
+    reason: z.string().nullable().meta(personal),
     decidedAt: instant,
   }),
   ManuallyDenied: z.strictObject({
     loanId: z.uuid(),
     decidedBy: z.string(),
-    reason: z.string().nullable(),
+    reason: z.string().nullable().meta(personal),
     decidedAt: instant,
   }),
-  LoanWithdrawn: z.strictObject({ loanId: z.uuid(), reason: z.string().nullable(), withdrawnAt: instant }),
+  LoanWithdrawn: z.strictObject({
+    loanId: z.uuid(),
+    reason: z.string().nullable().meta(personal),
+    withdrawnAt: instant,
+  }),
   LoanAbandoned: z.strictObject({ loanId: z.uuid(), abandonedAt: instant }),
 }
 

@@ -1,6 +1,7 @@
 // The rules of a loan from request to decision: which command may follow what has happened.
 import { z } from 'zod'
 import { type Decider, Rejection } from '../decider.ts'
+import { anyText, field, lineOfText, longText, name, optionalText } from '../fields.ts'
 import type { LoanEvent, RequestedBy } from './loan-events.ts'
 import { type Application, evolve, initialState, isTerminal, type LoanState } from './loan-state.ts'
 
@@ -8,36 +9,26 @@ const autoApproveScoreMin = 7
 const autoDenyScoreMax = 4
 const amountEurosMin = 1
 const amountEurosMax = 10_000_000
+const addressLengthMax = 300
 const reasonLengthMax = 500
 
 // Commands. The input is what a body or a form may hold; ids, time, actor and outside facts are added in routes.ts.
 
-/** Text of people: databases refuse some control characters, so one would hold up whoever follows the events. */
-const printable = z.string().regex(/^(?:\P{Cc}|[\t\n\r])*$/u, 'no control characters')
+const reason = optionalText(longText(reasonLengthMax)).meta({ description: 'Why, in a sentence.' })
 
-const reason = printable
-  .trim()
-  .max(reasonLengthMax, `at most ${reasonLengthMax} characters`)
-  .optional()
-  .meta({ description: 'Why, in a sentence.' })
+/** Checked before it is in capitals: some letters of other alphabets become ASCII by that. */
+const nationalId = field(
+  'national id',
+  anyText()
+    .trim()
+    .regex(/^[0-9]{6}[A-Za-z]{2}$/, 'six digits, then two letters')
+    .toUpperCase(),
+)
 
 export const requestLoanInput = z.strictObject({
-  name: printable
-    .trim()
-    .min(2, 'at least 2 characters')
-    .max(120, 'at most 120 characters')
-    .meta({ description: "The applicant's full name.", examples: ['Ada Lovelace'] }),
-  address: printable
-    .trim()
-    .min(1, 'is missing')
-    .max(300, 'at most 300 characters')
-    .meta({ examples: ['12 St James Square, London'] }),
-  nationalId: z
-    .string()
-    .trim()
-    .toUpperCase()
-    .regex(/^\d{6}[A-Z]{2}$/, 'six digits, then two letters')
-    .meta({ description: 'Six digits, then two letters.', examples: ['555555AA'] }),
+  name: name.meta({ description: "The applicant's full name.", examples: ['Ada Lovelace'] }),
+  address: lineOfText(addressLengthMax).meta({ examples: ['12 St James Square, London'] }),
+  nationalId: nationalId.meta({ description: 'Six digits, then two letters.', examples: ['555555AA'] }),
   amount: z
     .int('a whole number of euros')
     .min(amountEurosMin, `at least ${amountEurosMin} euro`)

@@ -1,31 +1,22 @@
 // What operators say and are told about partners' webhooks: what a body may hold and what an answer does.
 import { z } from 'zod'
+import { lineOfText, reference } from '../fields.ts'
 
 const urlCharactersMax = 2_000
 const partnerCharactersMax = 200
 
-const partner = z
-  .string()
-  .trim()
-  .min(1)
-  .max(partnerCharactersMax)
-  .meta({
-    description: 'The client id of the partner, as the identity provider knows it.',
-    examples: ['demo-partner'],
-  })
+const partner = reference(partnerCharactersMax).meta({
+  description: 'The client id of the partner, as the identity provider knows it.',
+  examples: ['demo-partner'],
+})
 
 export const registerWebhookInput = z
   .strictObject({
     partner,
-    url: z
-      .string()
-      .trim()
-      .min(1)
-      .max(urlCharactersMax)
-      .meta({
-        description: 'An https address on port 443, which the open Internet can reach.',
-        examples: ['https://partner.example.com/headwater'],
-      }),
+    url: lineOfText(urlCharactersMax).meta({
+      description: 'An https address on port 443, which the open Internet can reach.',
+      examples: ['https://partner.example.com/headwater'],
+    }),
   })
   .meta({ id: 'RegisterWebhook' })
 

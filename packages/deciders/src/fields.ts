@@ -1,0 +1,151 @@
+// The field schemas that every input shares: what a line of text, a name, an id or a reference may hold, however it arrives.
+import { z } from 'zod'
+
+const nameLengthMax = 120
+const personIdLengthMax = 255
+const emailLengthMax = 254
+
+/** All shared schemas. A server does not start with a route that takes any other text (free-text.ts). */
+export const fields = z.registry<{ readonly kind: string }>()
+
+/** Makes a schema with a form of its own, such as a national id, one of the shared ones. */
+export const field = <Schema extends z.ZodType>(kind: string, schema: Schema): Schema => {
+  fields.add(schema, { kind })
+  return schema
+}
+
+type Rule = { readonly pattern: RegExp; readonly message: string }
+
+// Browsers check some fields as well: flag v of regular expressions is too new for a part of them.
+const malformed: Rule = { pattern: /\p{Cs}|\p{Noncharacter_Code_Point}/u, message: 'only well-formed Unicode' }
+const controlsAndLineEnds: Rule = {
+  pattern: /[\p{Cc}\u2028\u2029]/u,
+  message: 'no line breaks or control characters',
+}
+const controls: Rule = { pattern: /[^\P{Cc}\t\n]/u, message: 'no control characters' }
+const directions: Rule = { pattern: /\p{Bidi_Control}/u, message: 'no characters that change the writing direction' }
+/** Unlike the marks for single letters, these act on what follows: the amount beside the text would be turned around. */
+const overrides: Rule = { ...directions, pattern: /[\u202a-\u202e\u2066-\u2069]/u }
+/** Some format characters are drawn, such as the Arabic number sign. */
+const invisible: Rule = {
+  pattern:
+    /(?![\u0600-\u0605\u06dd\u070f\u0890\u0891\u08e2\u{110bd}\u{110cd}])[\p{Default_Ignorable_Code_Point}\p{Cf}]/u,
+  message: 'no invisible characters',
+}
+/** No script needs more; higher piles cover the lines around them. */
+const accentPiles: Rule = { pattern: /\p{M}{9}/u, message: 'at most 8 accents on a letter' }
+const notAscii: Rule = { pattern: /[^ -~]/, message: 'only letters without accents, digits and punctuation' }
+
+const visible: Rule = {
+  pattern: /(?![\p{Default_Ignorable_Code_Point}\u2800\u{1d159}])[\p{L}\p{N}\p{P}\p{S}\p{Co}]/u,
+  message: 'at least one visible character',
+}
+const letter: Rule = { pattern: /(?!\p{Default_Ignorable_Code_Point})\p{L}/u, message: 'at least one letter' }
+
+const inNormalForm = (text: string): string => text.normalize('NFC').trim()
+/** Forms send CRLF where the page counted one character. */
+const withPlainLineEnds = (text: string): string => inNormalForm(text.replaceAll(/\r\n?/g, '\n'))
+/** Of passwords: exported for those that are only compared. */
+export const inOneForm = (text: string): string => text.normalize('NFKC')
+const inLowerCase = (text: string): string => text.trim().toLowerCase()
+
+/** Before anything is known of the text. */
+export const anyText = () => z.string({ error: ({ input }) => (input === undefined ? 'is missing' : 'a text') })
+
+type TextRules = {
+  readonly min?: number
+  readonly max: number
+  readonly refused: readonly Rule[]
+  readonly needed?: Rule
+  readonly normalise?: (text: string) => string
+}
+
+const textOf = (kind: string, { min = 1, max, refused, needed = visible, normalise = inNormalForm }: TextRules) => {
+  const faultOf = (text: string): string | undefined => {
+    if (text === '') return 'is missing'
+    const broken = refused.find(({ pattern }) => pattern.test(text))
+    if (broken) return broken.message
+    // In code points, as JSON schema counts.
+    const { length } = [...text]
+    if (length < min) return `at least ${min} characters`
+    if (length > max) return `at most ${max} characters`
+    return needed.pattern.test(text) ? undefined : needed.message
+  }
+  const checked = anyText()
+    .overwrite(normalise)
+    .check(({ value, issues }) => {
+      const message = faultOf(value)
+      if (message !== undefined) issues.push({ code: 'custom', message, input: value })
+    })
+  return field(kind, checked.meta({ minLength: min, maxLength: max }))
+}
+
+const labelRules = [malformed, controlsAndLineEnds, directions, invisible, accentPiles]
+
+/** A label in one line, such as an address, which stands beside others on pages. */
+export const lineOfText = (max: number) => textOf('line of text', { max, refused: labelRules })
+
+/** What a person or a partner is called: a line with a letter of any script. */
+export const name = textOf('name', { max: nameLengthMax, refused: labelRules, needed: letter })
+
+/** What people write in sentences: with line ends and tabs. */
+export const longText = (max: number, min = 1) =>
+  textOf('long text', {
+    min,
+    max,
+    refused: [malformed, controls, overrides, accentPiles],
+    normalise: withPlainLineEnds,
+  })
+
+/** What people type and nobody shows. Keyboards write one letter in several ways, so it is kept in one: NFKC. */
+export const secret = (min: number, max: number) =>
+  textOf('secret', { min, max, refused: [malformed, controls], normalise: inOneForm })
+
+/** What other systems call something, such as a client id: printable ASCII. */
+export const reference = (max: number) => textOf('reference', { max, refused: [notAscii] })
+
+const uuidPattern = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/
+
+/** An id that Headwater gave. */
+export const uuid = field('uuid', anyText().overwrite(inLowerCase).check(z.uuid('a UUID')))
+
+/** What the identity provider calls a person. Only in UUIDs do capitals mean nothing. */
+export const personId = textOf('person id', {
+  max: personIdLengthMax,
+  refused: [notAscii],
+  normalise: (text) => (uuidPattern.test(inLowerCase(text)) ? inLowerCase(text) : text.trim()),
+})
+
+/** Checked before it is in lower case: some letters of other alphabets become ASCII by that. */
+export const email = field(
+  'email',
+  anyText()
+    .trim()
+    .max(emailLengthMax, `at most ${emailLengthMax} characters`)
+    .check(z.email('an address such as ada@example.org'))
+    .toLowerCase(),
+)
+
+// biome-ignore-start lint/style/noRestrictedGlobals: reads dates and asks no clock
+const instantMsMin = Date.parse('0001-01-01T00:00:00Z')
+const instantMsMax = Date.parse('9999-12-31T23:59:59.999Z')
+const hasFourDigitYear = (text: string): boolean => Date.parse(text) >= instantMsMin && Date.parse(text) <= instantMsMax
+// biome-ignore-end lint/style/noRestrictedGlobals: reads dates and asks no clock
+
+/** A moment with its zone. Instants are compared as texts, which takes years of four digits in UTC. */
+export const instant = field(
+  'instant',
+  z.iso
+    .datetime({ offset: true, abort: true, error: 'a date and time with its zone, such as 2026-12-24T18:00:00Z' })
+    .refine(hasFourDigitYear, 'between the years 1 and 9999 in UTC'),
+)
+
+/** A field that may be left out; null says the same. */
+export const optional = <Schema extends z.ZodType>(schema: Schema) =>
+  z.preprocess((value) => value ?? undefined, schema.optional()).optional()
+
+const isBlank = (value: unknown): boolean => typeof value === 'string' && value.trim() === ''
+
+/** Forms send a field that was left empty. */
+export const optionalText = <Schema extends z.ZodType>(schema: Schema) =>
+  z.preprocess((value) => (isBlank(value) ? undefined : (value ?? undefined)), schema.optional()).optional()

@@ -1,0 +1,243 @@
+// What the shared field schemas accept and refuse, over texts that have broken other systems; and that every input uses them.
+import { describe, expect, test } from 'vitest'
+import { z } from 'zod'
+import * as patientContract from '../src/consent/patient.ts'
+import {
+  email,
+  field,
+  instant,
+  lineOfText,
+  longText,
+  name,
+  optional,
+  optionalText,
+  personId,
+  reference,
+  uuid,
+} from '../src/fields.ts'
+import { freeText } from '../src/free-text.ts'
+import * as userContract from '../src/identity/user.ts'
+import * as loanContract from '../src/loan/loan.ts'
+import * as operationsContract from '../src/operations.ts'
+import * as webhookContract from '../src/webhook/webhook.ts'
+
+const lengthMax = 30
+const nationalId = loanContract.requestLoanInput.shape.nationalId
+const password = userContract.changePasswordInput('ada').shape.password
+
+const schemas = {
+  name,
+  line: lineOfText(lengthMax),
+  long: longText(lengthMax),
+  reference: reference(lengthMax),
+  uuid,
+  person: personId,
+  email,
+  instant,
+  nationalId,
+  userName: userContract.userName,
+  password,
+} as const
+type Kind = keyof typeof schemas
+
+/** What becomes of a text: as what it is accepted, or with which message it is refused. */
+const outcome = (kind: Kind, text: unknown): string => {
+  const parsed = schemas[kind].safeParse(text)
+  return parsed.success ? `=${parsed.data}` : `${parsed.error.issues.map(({ message }) => message).join('; ')}`
+}
+
+const missing = 'is missing'
+const malformed = 'only well-formed Unicode'
+const lineEnds = 'no line breaks or control characters'
+const controls = 'no control characters'
+const direction = 'no characters that change the writing direction'
+const invisible = 'no invisible characters'
+const noLetter = 'at least one letter'
+const notVisible = 'at least one visible character'
+const accents = 'at most 8 accents on a letter'
+const ascii = 'only letters without accents, digits and punctuation'
+const same = 'same'
+
+/** Of a text: what becomes of it as a name, as a line, as a long text and as a reference; `same` is accepted unchanged. */
+const hostile: readonly (readonly [
+  what: string,
+  text: string,
+  name: string,
+  line: string,
+  long: string,
+  reference: string,
+])[] = [
+  ['nothing', '', missing, missing, missing, missing],
+  ['blanks', ' \t\n\u00a0\u3000\ufeff', missing, missing, missing, missing],
+  ['blanks around', ' \u00a0Ada\n', '=Ada', '=Ada', '=Ada', '=Ada'],
+  ['one letter', 'A', same, same, same, same],
+  ['one Chinese letter', '李', same, same, same, ascii],
+  ['a Chinese letter outside of the basic plane', '𠮷', same, same, same, ascii],
+  ['Arabic', 'ليلى', same, same, same, ascii],
+  ['Hebrew', 'רות', same, same, same, ascii],
+  ['Devanagari with vowel signs', 'श्रीमती', same, same, same, ascii],
+  ['an apostrophe', "O'Brien", same, same, same, same],
+  ['SQL', "'; drop table loans; --", same, same, same, same],
+  ['markup', '<script>alert(1)</script>', same, same, same, same],
+  ['a formula', '=1+1|A', same, same, same, same],
+  ['a path', '../../etc/passwd', same, same, same, same],
+  ['a prototype', '__proto__', same, same, same, same],
+  ['a constructor', 'constructor', same, same, same, same],
+  ['null as text', 'null', same, same, same, same],
+  ['a number as text', '1e3', same, same, same, same],
+  ['digits alone', '12', noLetter, same, same, same],
+  ['punctuation alone', '...', noLetter, same, same, same],
+  ['NUL', 'a\u0000b', lineEnds, lineEnds, controls, ascii],
+  ['a bell', 'a\u0007b', lineEnds, lineEnds, controls, ascii],
+  ['an escape sequence', 'a\u001b[31mb', lineEnds, lineEnds, controls, ascii],
+  ['a delete', 'a\u007fb', lineEnds, lineEnds, controls, ascii],
+  ['a C1 control', 'a\u0085b', lineEnds, lineEnds, controls, ascii],
+  ['a tab', 'a\tb', lineEnds, lineEnds, same, ascii],
+  ['a line end', 'a\nb', lineEnds, lineEnds, same, ascii],
+  ['a Windows line end', 'a\r\nb', lineEnds, lineEnds, '=a\nb', ascii],
+  ['an old Mac line end', 'a\rb', lineEnds, lineEnds, '=a\nb', ascii],
+  ['a line separator', 'a\u2028b', lineEnds, lineEnds, same, ascii],
+  ['a paragraph separator', 'a\u2029b', lineEnds, lineEnds, same, ascii],
+  ['a header', 'a\r\nBcc: b', lineEnds, lineEnds, '=a\nBcc: b', ascii],
+  ['a lone high surrogate', 'a\ud800b', malformed, malformed, malformed, ascii],
+  ['a lone low surrogate', 'a\udc00', malformed, malformed, malformed, ascii],
+  ['surrogates in the wrong order', '\udc00\ud800', malformed, malformed, malformed, ascii],
+  ['a noncharacter', 'a\ufffe', malformed, malformed, malformed, ascii],
+  ['an override', 'a\u202eb', direction, direction, direction, ascii],
+  ['an embedding', 'a\u202ab\u202c', direction, direction, direction, ascii],
+  ['an isolate', 'a\u2067b\u2069', direction, direction, direction, ascii],
+  ['a direction mark', 'a\u200fb', direction, direction, same, ascii],
+  ['an Arabic letter mark', 'a\u061cb', direction, direction, same, ascii],
+  ['zero-width spaces alone', '\u200b\u200b\u200b', invisible, invisible, notVisible, ascii],
+  ['a zero-width space inside', 'a\u200bb', invisible, invisible, same, ascii],
+  ['a zero-width joiner', '👩\u200d🔬', invisible, invisible, same, ascii],
+  ['a byte order mark inside', 'a\ufeffb', invisible, invisible, same, ascii],
+  ['a soft hyphen', 'a\u00adb', invisible, invisible, same, ascii],
+  ['a word joiner', 'a\u2060b', invisible, invisible, same, ascii],
+  ['a Hangul filler', '\u3164', invisible, invisible, notVisible, ascii],
+  ['a blank Braille cell', '\u2800', noLetter, notVisible, notVisible, ascii],
+  ['a variation selector', 'a\ufe0f', invisible, invisible, same, ascii],
+  ['tag characters', 'a\u{e0061}', invisible, invisible, same, ascii],
+  ['an Arabic number sign', 'a\u0600', same, same, same, ascii],
+  ['an emoji', '🙂', noLetter, same, same, ascii],
+  ['a letter in two parts', 'e\u0301', '=é', '=é', '=é', ascii],
+  ['an Angstrom sign', '\u212b', '=Å', '=Å', '=Å', ascii],
+  ['a ligature', 'ﬁ', same, same, same, ascii],
+  ['a look-alike', 'Аda', same, same, same, ascii],
+  ['a letter in full width', 'Ａ', same, same, same, ascii],
+  ['8 accents', `a${'\u0332'.repeat(8)}`, same, same, same, ascii],
+  ['9 accents', `a${'\u0332'.repeat(9)}`, accents, accents, accents, ascii],
+  ['the replacement character', 'a\ufffd', same, same, same, ascii],
+  ['as many letters outside of the basic plane as fit', '𠮷'.repeat(lengthMax), same, same, same, ascii],
+  [
+    'a letter too many',
+    'a'.repeat(lengthMax + 1),
+    same,
+    'at most 30 characters',
+    'at most 30 characters',
+    'at most 30 characters',
+  ],
+]
+
+describe.each(['name', 'line', 'long', 'reference'] as const)('as a %s', (kind) => {
+  const column = { name: 2, line: 3, long: 4, reference: 5 } as const
+  test.each(hostile.map((row) => [row[0], row[1], row[column[kind]] ?? '']))('%s', (_what, text, expected) => {
+    expect(outcome(kind, text)).toBe(expected === same ? `=${text}` : expected)
+  })
+})
+
+const sixDigits = 'six digits, then two letters'
+const userNameRule = '3 to 40 letters without accents, digits, dots, dashes or underscores'
+const anAddress = 'an address such as ada@example.org'
+const aMoment = 'a date and time with its zone, such as 2026-12-24T18:00:00Z'
+const years = 'between the years 1 and 9999 in UTC'
+const id = 'b52f5e34-2f6e-4f61-9d0e-0f7f3d3f4a11'
+
+test.each<readonly [Kind, unknown, string]>([
+  ['uuid', ` ${id.toUpperCase()}\n`, `=${id}`],
+  ['uuid', `{${id}}`, 'a UUID'],
+  ['uuid', `${id}\u0000`, 'a UUID'],
+  ['uuid', id.replaceAll('-', ''), 'a UUID'],
+  ['uuid', id.replace('b', 'в'), 'a UUID'],
+  ['uuid', '', 'a UUID'],
+  ['uuid', undefined, missing],
+  ['uuid', 5, 'a text'],
+  ['person', ` ${id.toUpperCase()} `, `=${id}`],
+  ['person', ' auth0|Ada ', '=auth0|Ada'],
+  ['person', 'ad\u0430', ascii],
+  ['person', 'a\u0000b', ascii],
+  ['person', 'a'.repeat(256), 'at most 255 characters'],
+  ['person', ' ', missing],
+  ['person', null, 'a text'],
+  ['person', 7, 'a text'],
+  ['email', ' Ada@Example.org ', '=ada@example.org'],
+  ['email', 'ada@example.or\u212a', anAddress],
+  ['email', 'ada@example.org\u0000', anAddress],
+  ['email', 'ada@example.org\r\nBcc: b@example.org', anAddress],
+  ['email', 'ad\u0430@example.org', anAddress],
+  ['email', `${'a'.repeat(250)}@b.org`, 'at most 254 characters'],
+  ['nationalId', ' 555555aa ', '=555555AA'],
+  ['nationalId', '516103ß', sixDigits],
+  ['nationalId', '516103ﬀ', sixDigits],
+  ['nationalId', '516103aı', sixDigits],
+  ['nationalId', '٥٥٥٥٥٥AA', sixDigits],
+  ['nationalId', '５５５５５５AA', sixDigits],
+  ['nationalId', '555555АА', sixDigits],
+  ['nationalId', '555555AA\u0000', sixDigits],
+  ['userName', ' Ada ', '=ada'],
+  ['userName', 'Bec\u212ay', userNameRule],
+  ['userName', 'ad\u0430', userNameRule],
+  ['userName', 'a\nb', userNameRule],
+  ['password', ' with blanks around ', '= with blanks around '],
+  ['password', 'pass\u0000word word', controls],
+  ['password', 'password word\ud800', malformed],
+  ['password', '🙂'.repeat(11), 'at least 12 characters'],
+  ['password', '🙂'.repeat(12), `=${'🙂'.repeat(12)}`],
+  ['password', 'ﬁ'.repeat(65), 'at most 128 characters'],
+  ['instant', '2026-12-24T18:00:00+01:00', '=2026-12-24T18:00:00+01:00'],
+  ['instant', '9999-12-31T23:59:59-12:00', years],
+  ['instant', '9999-12-31T23:59:59Z', '=9999-12-31T23:59:59Z'],
+  ['instant', '0001-01-01T00:00:00+00:01', years],
+  ['instant', '2026-02-30T00:00:00Z', aMoment],
+  ['instant', '2026-12-24T18:00:00', aMoment],
+  ['instant', '2026-12-24T18:00:00Z\u0000', aMoment],
+])('%s %j: %s', (kind, text, expected) => expect(outcome(kind, text)).toBe(expected))
+
+test('a field that is optional may be left out or null, and a text blank, which all mean the same', () => {
+  const schema = z.strictObject({ reason: optionalText(longText(lengthMax)), kind: optional(z.enum(['a'])) })
+  for (const absent of [{}, { reason: undefined }, { reason: null }, { reason: '' }, { reason: ' \n', kind: null }])
+    expect(JSON.stringify(schema.parse(absent))).toBe('{}')
+  expect(schema.parse({ reason: ' why ', kind: 'a' })).toEqual({ reason: 'why', kind: 'a' })
+  expect(outcome('long', 'a')).toBe('=a')
+  expect(schema.safeParse({ kind: '' }).success).toBe(false)
+  expect(schema.safeParse({ reason: 5 }).success).toBe(false)
+  expect(schema.safeParse({ reason: '\u200b' }).success).toBe(false)
+})
+
+test('no input of a contract takes text that is no shared field', () => {
+  const contracts = [patientContract, userContract, loanContract, operationsContract, webhookContract]
+  const inputs = contracts.flatMap((contract) =>
+    Object.entries(contract).flatMap(([title, exported]): [string, z.ZodType][] => {
+      if (!/[iI]nput$/.test(title)) return []
+      return [[title, (typeof exported === 'function' ? exported('ada') : exported) as z.ZodType]]
+    }),
+  )
+  expect(inputs.length).toBeGreaterThan(12)
+  for (const [title, input] of inputs) expect(freeText(input), title).toEqual([])
+})
+
+test('finds free text wherever it hides', () => {
+  const shared = field('thing', z.string())
+  const schema = z.object({
+    fine: shared.meta({ description: 'Still shared.' }).optional(),
+    kinds: z.enum(['a']),
+    page: z.coerce.number(),
+    text: z.string().optional(),
+    many: z.array(z.object({ any: z.unknown() })),
+    either: z.union([z.literal('a'), z.string().transform(Number)]),
+    map: z.record(z.string(), shared),
+    id: z.uuid(),
+    piped: z.preprocess(String, z.string()),
+  })
+  expect(freeText(schema)).toEqual(['text', 'many[].any', 'either', 'map.*', 'id', 'piped'])
+})
