@@ -67,6 +67,21 @@ test.each(['reserved', 'scored', 'requested'])('killed when %s: the same request
   expect(await loansOf(body.nationalId)).toEqual([whole])
 })
 
+test.each(['reserved', 'scored'])(
+  'killed when %s under a key that another person used: the person may apply at once',
+  async (step) => {
+    const [first, second] = [application(nationalId(5, serial++)), application(nationalId(5, serial++))]
+    const key = randomUUID()
+    const { body: created } = await apply(healthy(), first, key)
+    await interruptAt(`${step}:SIGKILL`)
+    await expect(apply(faulty(), second, key)).rejects.toThrow()
+    expect((await apply(healthy(), second, randomUUID())).status).toBe(201)
+    expect((await apply(healthy(), second, key)).body.code).toBe('idempotency_key_reused')
+    expect((await apply(healthy(), second, randomUUID())).body.code).toBe('application_already_open')
+    expect((await apply(healthy(), first, key)).body).toEqual(created)
+  },
+)
+
 /** What waits to be done about the loan that this person reserved for last, by kind. */
 const waitingFor = async (nationalId: string): Promise<readonly string[]> => {
   const { rows } = await database.query<{ kind: string }>(

@@ -14,7 +14,8 @@ const eventIdNamespace = 'a3a8cf43-6a09-4a3d-8f4e-5f4f7d1e6c5e'
 
 /** What became of one command. */
 export type Outcome =
-  | { readonly kind: 'recorded'; readonly record: CommandRecord }
+  /** `appended`: by this very command, once `toAppend` is written; `recorded`: by the same command before. */
+  | { readonly kind: 'appended' | 'recorded'; readonly record: CommandRecord }
   | { readonly kind: 'nothing to do'; readonly revision: bigint; readonly position: Position }
   | { readonly kind: 'refused'; readonly error: unknown }
 
@@ -107,7 +108,7 @@ export const decideAll = <Command, Event extends DomainEvent, State>(
     toAppend.push(...toAppendOf(codec, stream, request, events, json))
     state = events.reduce(evolve, state)
     revision = fresh.last
-    return { kind: 'recorded', record: fresh }
+    return { kind: 'appended', record: fresh }
   }
 
   for (const request of requests) {
@@ -125,8 +126,8 @@ export const decideAll = <Command, Event extends DomainEvent, State>(
       return {
         outcomes: outcomes.map((outcome) => {
           if (outcome.kind === 'nothing to do') return { ...outcome, position }
-          if (outcome.kind !== 'recorded' || !written.has(outcome.record)) return outcome
-          return { kind: 'recorded', record: { ...outcome.record, position } }
+          if (outcome.kind === 'refused' || !written.has(outcome.record)) return outcome
+          return { ...outcome, record: { ...outcome.record, position } }
         }),
         known: { state, revision, position, commands: known.commands },
       }

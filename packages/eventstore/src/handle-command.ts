@@ -55,6 +55,11 @@ export type CommandAnswer = {
   readonly position: Position
   /** The command's first event is the stream's first. */
   readonly created: boolean
+  /**
+   * False when the command was found recorded, or left no events. True may also be a repeat whose events are the same to
+   * the last byte: the store takes it for the same append.
+   */
+  readonly appended: boolean
 }
 
 export type CommandHandler<Command, State = unknown> = {
@@ -93,11 +98,12 @@ export type CommandHandlerOptions<Command, Event extends DomainEvent, State> = {
   readonly cacheWeightMax?: number
 }
 
-const answerOf = (id: string, record: CommandRecord): CommandAnswer => ({
+const answerOf = (id: string, record: CommandRecord, appended: boolean): CommandAnswer => ({
   id,
   revision: record.last,
   position: record.position,
   created: record.first === 0n,
+  appended,
 })
 
 /** Refusals and "nothing to do" rest on the state alone; the other outcomes rest on what is written. */
@@ -138,8 +144,9 @@ export const createCommandHandler = <Command, Event extends DomainEvent, State>(
   const settle = (waiting: Waiting<Command, State>, outcome: Outcome) => {
     const { id } = waiting.request
     if (outcome.kind === 'refused') waiting.reject(outcome.error)
-    else if (outcome.kind === 'recorded') waiting.resolve(answerOf(id, outcome.record))
-    else waiting.resolve({ id, revision: outcome.revision, position: outcome.position, created: false })
+    else if (outcome.kind === 'nothing to do')
+      waiting.resolve({ id, revision: outcome.revision, position: outcome.position, created: false, appended: false })
+    else waiting.resolve(answerOf(id, outcome.record, outcome.kind === 'appended'))
   }
 
   /** Decides as many of the waiting commands as one append holds; returns how many were settled. */
@@ -261,7 +268,7 @@ export const createCommandHandler = <Command, Event extends DomainEvent, State>(
     const record = commands.get(commandId)
     if (!record) return undefined
     if (record.requestHash !== requestHash) throw idempotencyKeyReused()
-    return answerOf(id, record)
+    return answerOf(id, record, false)
   }
 
   return {

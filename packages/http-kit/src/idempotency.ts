@@ -13,8 +13,6 @@ export type RequestIdentity = {
   readonly createdId: string
   /** Differs when another body or another resource comes under a key that was used before. */
   readonly requestHash: string
-  /** It came under a key of its own, so it may have been here before. */
-  readonly mayBeRepeat: boolean
 }
 
 const namespace = '6ca1ae9b-7f4b-5b0f-9d9c-7e6a1c2f4d10'
@@ -53,6 +51,5 @@ export const identify = (request: FastifyRequest, actor: Actor): RequestIdentity
     requestHash: createHmac('sha256', key)
       .update(canonicalJson([resource, request.body]))
       .digest('hex'),
-    mayBeRepeat: request.headers['idempotency-key'] !== undefined,
   }
 }

@@ -3,6 +3,7 @@ import { Rejection } from '@headwater/deciders/decider'
 import { type ApplicantEvent, applicant, applicantEvents } from '@headwater/deciders/loan/applicant'
 import { loan } from '@headwater/deciders/loan/loan'
 import { type LoanEvent, loanEvents } from '@headwater/deciders/loan/loan-events'
+import { isOpenLoanOf } from '@headwater/deciders/loan/loan-state'
 import { isOutcome, partnerNews, partnerOf } from '@headwater/deciders/loan/partner-news'
 import type { LoanJob } from '@headwater/deciders/loan/reactions'
 import type { EventStore } from '@headwater/eventstore/client'
@@ -95,7 +96,10 @@ export const createLoanTasks = (options: LoanTasksOptions): LoanTasks => {
       // From here on a request that comes late is refused. One that came already leaves nothing to abandon.
       const command = { type: 'AbandonLoan', data: { loanId, at: now() } } as const
       await loans.handle({ ...originOf(job), id: loanId, command })
-      if (loan.isTerminal(await loanState(loanId))) await release(job, idOf(job.stream))
+      const applicantId = idOf(job.stream)
+      // A key used for two persons leaves one of them reserved for the other's loan.
+      const isApplicant = (nationalId: string) => applicantIdOf(nationalId) === applicantId
+      if (!isOpenLoanOf(await loanState(loanId), isApplicant)) await release(job, applicantId)
     }),
   }
 }

@@ -124,18 +124,20 @@ describe('abandon application', () => {
     })
   })
 
-  test('a loan that is open keeps its reservation', async () => {
+  test('a loan that is open keeps the reservation of its applicant, and of no other person', async () => {
     const world = await startWorld()
     await world.startJobs()
     const loanId = await world.requestLoan('555555AA', 5)
+    await world.reserve(loanId, '666666AA')
     await untilMatches(
       async () => (await world.ledger()).map(({ kind }) => kind).sort(),
-      ['abandon application', 'check credit'],
+      ['abandon application', 'abandon application', 'check credit'],
     )
     await world.pass(15)
-    await untilMatches(world.ledger, [{ done: true }, { done: true }])
+    await untilMatches(world.ledger, [{ done: true }, { done: true }, { done: true }])
     expect(await world.loanEvents(loanId)).toEqual(['LoanRequested', 'CreditChecked', 'ManualReviewRequired'])
     expect(await world.applicantEvents('555555AA')).toEqual(['ApplicationReserved'])
+    expect(await world.applicantEvents('666666AA')).toEqual(['ApplicationReserved', 'ApplicationReleased'])
   })
 })
 

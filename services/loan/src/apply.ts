@@ -4,6 +4,7 @@ import { Rejection } from '@headwater/deciders/decider'
 import { type ApplicantEvent, applicant, applicantEvents } from '@headwater/deciders/loan/applicant'
 import { type CreditScore, type LoanCommand, loan, type requestLoanInput } from '@headwater/deciders/loan/loan'
 import { type LoanEvent, loanEvents, type RequestedBy } from '@headwater/deciders/loan/loan-events'
+import { isOpenLoanOf } from '@headwater/deciders/loan/loan-state'
 import { type EventStore, StoreUnavailable } from '@headwater/eventstore/client'
 import { createCodec } from '@headwater/eventstore/codec'
 import {
@@ -23,6 +24,9 @@ import type { ApplyStep } from './fault-point.ts'
 
 /** Another request may reserve each time that a reservation is released. */
 const reserveTriesMax = 3
+
+const isRejection = (error: unknown, code: string): error is Rejection =>
+  error instanceof Rejection && error.code === code
 
 const loanCodec = createCodec<LoanEvent>(loanEvents)
 const applicantCodec = createCodec<ApplicantEvent>(applicantEvents)
@@ -67,34 +71,40 @@ export const createApply = ({ store, loans, bureau, applicantIdOf, reached, logg
   })
   const now = () => new Date().toISOString()
 
-  /** Whether a person may apply again: lets go of the reservation when the loan that holds it is over. */
-  const released = async (
+  const release = async (
     applicantId: string,
-    origin: Pick<Application, 'actor' | 'correlationId' | 'traceparent' | 'giveUpAtMs'>,
+    loanId: string,
+    { actor, correlationId, traceparent, giveUpAtMs }: Application,
   ) => {
-    const held = await readState(store, streamName('applicant', applicantId), applicant, applicantCodec)
-    if (held.status === 'free') return true
-    const { loanId } = held
-    // A loan that is not there yet is on its way.
-    if (!loan.isTerminal(await readState(store, streamName('loan', loanId), loan, loanCodec))) return false
     const commandId = randomUUID()
+    const origin = { actor, correlationId, traceparent, giveUpAtMs, commandId, requestHash: commandId }
     const command = { type: 'ReleaseApplication', data: { loanId, at: now() } } as const
-    await applicants.handle({ ...origin, id: applicantId, command, commandId, requestHash: commandId })
+    await applicants.handle({ ...origin, id: applicantId, command })
+  }
+
+  /** Releases the reservation when the loan that it is for is over, or turned out to be another person's. */
+  const releasedUnlessHeld = async (applicantId: string, application: Application): Promise<boolean> => {
+    const reservation = await readState(store, streamName('applicant', applicantId), applicant, applicantCodec)
+    if (reservation.status === 'free') return true
+    const { loanId } = reservation
+    const state = await readState(store, streamName('loan', loanId), loan, loanCodec)
+    // A loan that is not there yet is on its way.
+    if (state.status === 'none' || isOpenLoanOf(state, (nationalId) => applicantIdOf(nationalId) === applicantId))
+      return false
+    await release(applicantId, loanId, application)
     return true
   }
 
-  const reserve = async ({ loanId, input, commandId, requestHash, ...application }: Application) => {
-    const id = applicantIdOf(input.nationalId)
-    const { actor, correlationId, traceparent, giveUpAtMs } = application
-    const origin = { actor, correlationId, traceparent, giveUpAtMs }
+  /** @returns whether the reservation was written now, or the rejection when the person has another open application */
+  const reserve = async (applicantId: string, application: Application): Promise<boolean | Rejection> => {
+    const { loanId, input: _input, requestedBy: _requestedBy, ...request } = application
     for (let tries = 1; ; tries++)
       try {
         const command = { type: 'ReserveApplication', data: { loanId, at: now() } } as const
-        await applicants.handle({ ...origin, id, command, commandId, requestHash })
-        return
+        return (await applicants.handle({ ...request, id: applicantId, command })).appended
       } catch (error) {
-        const held = error instanceof Rejection && error.code === 'application_already_open'
-        if (!held || tries === reserveTriesMax || !(await released(id, origin))) throw error
+        if (!isRejection(error, 'application_already_open')) throw error
+        if (tries === reserveTriesMax || !(await releasedUnlessHeld(applicantId, application))) return error
       }
   }
 
@@ -108,10 +118,14 @@ export const createApply = ({ store, loans, bureau, applicantIdOf, reached, logg
     }
   }
 
-  const applyStepByStep: Apply = async (application) => {
+  /** @throws Rejection `idempotency_key_reused` when the loan under this key is another person's */
+  const requestLoan = async (application: Application, reserved: boolean | Rejection): Promise<CommandAnswer> => {
     const { loanId, input, requestedBy, ...request } = application
     const at = now()
-    await reserve(application)
+    // A reservation written now shows that this person did not send this key before (docs/decisions/019).
+    const earlier = reserved === true ? undefined : await loans.recorded({ ...request, id: loanId })
+    if (earlier) return earlier
+    if (reserved instanceof Rejection) throw reserved
     reached('reserved')
     const creditScore = await askBureau(application)
     reached('scored')
@@ -119,6 +133,18 @@ export const createApply = ({ store, loans, bureau, applicantIdOf, reached, logg
     const answer = await loans.handle({ ...request, id: loanId, command: { type: 'RequestLoan', data } })
     reached('requested')
     return answer
+  }
+
+  const applyStepByStep: Apply = async (application) => {
+    const applicantId = applicantIdOf(application.input.nationalId)
+    const reserved = await reserve(applicantId, application)
+    try {
+      return await requestLoan(application, reserved)
+    } catch (error) {
+      // Only another person's request can be in the loan's stream under this key: this person must not be held by it.
+      if (isRejection(error, 'idempotency_key_reused')) await release(applicantId, application.loanId, application)
+      throw error
+    }
   }
 
   return (application) =>

@@ -68,14 +68,11 @@ export const registerRoutes = (server: HttpServer, options: LoanRoutes): void =>
     async (request, reply) => {
       const { body: input, actor } = request
       const giveUpAtMs = performance.now() + applyMsMax
-      const { commandId, requestHash, createdId: loanId, mayBeRepeat } = identify(request, actor)
-      const identity = { commandId, requestHash, giveUpAtMs }
-
-      // A repeat is answered from what is recorded, also while the bureau is down.
-      const earlier = mayBeRepeat ? await commands.recorded({ id: loanId, ...identity }) : undefined
+      const { commandId, requestHash, createdId: loanId } = identify(request, actor)
       const requestedBy = requesterOf(actor)
-      const application = { loanId, input, requestedBy, ...identity, ...originOf(request) }
-      return answerCommand(reply, toAnswer(earlier ?? (await apply(application))), `/api/loans/${loanId}`)
+      const origin = originOf(request)
+      const answer = await apply({ loanId, input, requestedBy, commandId, requestHash, giveUpAtMs, ...origin })
+      return answerCommand(reply, toAnswer(answer), `/api/loans/${loanId}`)
     },
   )
 

@@ -67,13 +67,34 @@ test('repeated: the same answer and one loan, also from another replica and whil
   expect(await one.typesOf(first.body.id)).toHaveLength(3)
 })
 
-test('repeated after a decision: still the answer the request was given', async () => {
+test('repeated after a decision, and after the next application: still the answer the request was given', async () => {
   const { service } = await startLoan()
   const [one, other] = [await service(), await service()]
   const key = randomUUID()
   const first = await one.request({}, key)
   await one.post(`/api/loans/${first.body.id}/approve`)
   expect((await other.request({}, key)).body).toEqual(first.body)
+  expect((await one.request()).status).toBe(201)
+  for (const replica of [one, other, await service()]) expect((await replica.request({}, key)).body).toEqual(first.body)
+  expect((await one.reservationsOf(ada.nationalId)).map(({ type }) => type)).toEqual([
+    'ApplicationReserved',
+    'ApplicationReleased',
+    'ApplicationReserved',
+  ])
+})
+
+test('a new application reads nothing: the reservation shows that its key is new', async () => {
+  const { service } = await startLoan()
+  let reads = 0
+  const counting = (store: EventStore): EventStore => ({
+    ...store,
+    readStream: (...args) => {
+      reads++
+      return store.readStream(...args)
+    },
+  })
+  expect((await (await service({ through: counting })).request()).status).toBe(201)
+  expect(reads).toBe(0)
 })
 
 test('D15: repeated 20 times in parallel over 3 replicas: one loan and one answer', async () => {
@@ -98,12 +119,54 @@ test('conflicting: another request under a used key is refused, without asking t
   expect([status, body.code]).toEqual([422, 'idempotency_key_reused'])
 })
 
+const grace = { nationalId: '666666AA' }
+
+test('conflicting: a used key for another person is refused, holds nobody, and leaves the first answer', async () => {
+  const { service } = await startLoan()
+  const [one, other] = [await service(), await service()]
+  const key = randomUUID()
+  const first = await one.request({}, key)
+  for (const replica of [one, other, one]) {
+    const { status, body } = await replica.request(grace, key)
+    expect([status, body.code]).toEqual([422, 'idempotency_key_reused'])
+  }
+  expect((await one.reservationsOf(grace.nationalId)).map(({ type }) => type)).toEqual([
+    'ApplicationReserved',
+    'ApplicationReleased',
+  ])
+  const own = await other.request(grace)
+  expect(own.status).toBe(201)
+  // Refused for its key also where the person has an open application, which stays reserved.
+  const reused = await one.request(grace, key)
+  expect([reused.status, reused.body.code]).toEqual([422, 'idempotency_key_reused'])
+  expect((await one.request(grace)).body.code).toBe('application_already_open')
+  expect((await other.request({}, key)).body).toEqual(first.body)
+  expect(await one.typesOf(first.body.id)).toHaveLength(3)
+})
+
+test('conflicting: one key for two people at once over 2 replicas is one loan, and the other person is free', async () => {
+  const { service } = await startLoan()
+  const replicas = [await service(), await service()] as const
+  for (let round = 0; round < 10; round++) {
+    const key = randomUUID()
+    const people = [`5${round}5555AA`, `6${round}6666AA`]
+    const answers = await Promise.all(people.map((nationalId, index) => replicas[index]?.request({ nationalId }, key)))
+    expect(answers.map((answer) => answer?.status).sort()).toEqual([201, 422])
+    const refused = answers.findIndex((answer) => answer?.status === 422)
+    const nationalId = people[refused]
+    const again = await replicas[0].request({ nationalId }, key)
+    expect(again.body.code).toBe('idempotency_key_reused')
+    expect((await replicas[1].request({ nationalId })).status).toBe(201)
+    const held = await replicas[0].request({ nationalId: people[1 - refused] })
+    expect(held.body.code).toBe('application_already_open')
+  }
+})
+
 test('without a key every request is a loan of its own', async () => {
   const loan = await (await startLoan()).service()
-  const grace = { ...ada, nationalId: '666666AA' }
   const [one, two] = [
     await loan.post('/api/loans', { payload: ada }),
-    await loan.post('/api/loans', { payload: grace }),
+    await loan.post('/api/loans', { payload: { ...ada, ...grace } }),
   ]
   expect([one.status, two.status]).toEqual([201, 201])
   expect(one.body.id).not.toBe(two.body.id)

@@ -61,3 +61,7 @@ export const isTerminal = (state: LoanState): boolean =>
   state.status === 'denied' ||
   state.status === 'withdrawn' ||
   state.status === 'abandoned'
+
+/** Whether the loan is open and was requested for the person whom `isPerson` knows by the national id. */
+export const isOpenLoanOf = (state: LoanState, isPerson: (nationalId: string) => boolean): boolean =>
+  (state.status === 'checking' || state.status === 'awaiting review') && isPerson(state.nationalId)
