@@ -106,6 +106,7 @@ export const storeOf = (history: History): EventStore => {
   return {
     append: none,
     readStream: none,
+    tombstone: none,
     readAfter: none,
     readBefore: none,
     eventAfter: none,

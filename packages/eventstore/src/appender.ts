@@ -5,7 +5,13 @@
 // More than 15 appends in flight make the client queue writes; a stream that fails then ends the process with an
 // unhandled rejection. A stream that the server ends without an error leaves its appends pending for ever and stays
 // in use. So each append has a timer, and when it runs out the client is replaced. Its limit for the server is a time of day.
-import { type EventStoreDBClient, type JSONType, jsonEvent, WrongExpectedVersionError } from '@eventstore/db-client'
+import {
+  type EventStoreDBClient,
+  type JSONType,
+  jsonEvent,
+  StreamDeletedError,
+  WrongExpectedVersionError,
+} from '@eventstore/db-client'
 import type { Logger } from 'pino'
 import { type Backoff, waitAfter } from './backoff.ts'
 import { hangUp, isOutage, newConnection } from './connection.ts'
@@ -42,6 +48,7 @@ export type AppendReply =
       readonly clean: boolean
     }
   | { readonly outcome: 'conflict'; readonly clean: boolean }
+  | { readonly outcome: 'deleted' }
   | { readonly outcome: 'unknown'; readonly error: unknown }
 
 export type Appender = {
@@ -115,6 +122,7 @@ const createAppender = (url: string, logger: Logger): Appender => {
         return { outcome: 'appended', revision: nextExpectedRevision, position, clean }
       } catch (error) {
         if (error instanceof WrongExpectedVersionError) return { outcome: 'conflict', clean }
+        if (error instanceof StreamDeletedError) return { outcome: 'deleted' }
         if (!isOutage(error) && !(error instanceof AppendTimeout)) throw error
         if (tries === appendTriesMax || isTooLate()) return { outcome: 'unknown', error }
         await waitAfter(tries, resendBackoff)

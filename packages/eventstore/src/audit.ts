@@ -7,7 +7,7 @@ import { LRUCache } from 'lru-cache'
 import type { Logger } from 'pino'
 import { v5 as uuidV5 } from 'uuid'
 import { type Backoff, waitAfter } from './backoff.ts'
-import { type EventStore, type EventToAppend, StoreUnavailable } from './client.ts'
+import { type EventStore, type EventToAppend, StoreUnavailable, StreamDeleted } from './client.ts'
 import { createCodec } from './codec.ts'
 import { streamName } from './stream-name.ts'
 
@@ -114,24 +114,36 @@ export const startAudit = ({
   const stopping = new AbortController()
   const flushed = new AbortController()
   let bytes = 0
-  let limitedDay: string | undefined
+  let limitedStream: string | undefined
+  /** By day, how many of its streams were deleted. */
+  const deletedStreams = new Map<string, number>()
   let isLosing = false
   let writing: Promise<void> | undefined
 
-  /** Once a day stream: whoever comes second finds the same setting, or that of a process with another. */
-  const limitAge = async (day: string) => {
-    if (limitedDay === day) return
+  /** Once for each stream: every process writes the same setting, or the first one's stands. */
+  const limitAge = async (stream: string, seed: string) => {
+    if (limitedStream === stream) return
     const age = { $maxAge: days * secondsADay }
-    const event = { id: uuidV5(`${day}/${days}`, metadataNamespace), type: '$metadata', data: age, metadata: {} }
-    await store.append(`$$${streamName('audit', day)}`, [event], 'no_stream')
-    limitedDay = day
+    const event = { id: uuidV5(`${seed}/${days}`, metadataNamespace), type: '$metadata', data: age, metadata: {} }
+    await store.append(`$$${stream}`, [event], 'no_stream')
+    limitedStream = stream
   }
 
-  const append = async (day: string, events: readonly EventToAppend[]) => {
-    await limitAge(day)
-    // Any revision: all processes write to the stream of the day, and no event rests on what stands before it.
-    const { outcome } = await store.append(streamName('audit', day), events, 'any')
-    if (outcome === 'conflict') throw new Error('The store took events of a new batch for those of another.')
+  const append = async (day: string, events: readonly EventToAppend[]): Promise<void> => {
+    const deleted = deletedStreams.get(day) ?? 0
+    const id = deleted === 0 ? day : `${day}.${deleted}`
+    const stream = streamName('audit', id)
+    try {
+      await limitAge(stream, id)
+      // Any revision: all processes write to the stream of the day, and no event rests on what stands before it.
+      const { outcome } = await store.append(stream, events, 'any')
+      if (outcome === 'conflict') throw new Error('The store took events of a new batch for those of another.')
+    } catch (error) {
+      if (!(error instanceof StreamDeleted)) throw error
+      logger.error({ stream }, 'the stream of a day of the audit trail was deleted; going on in another')
+      deletedStreams.set(day, deleted + 1)
+      await append(day, events)
+    }
   }
 
   /** The identical batch, until it is written: the store then knows it by its ids. */

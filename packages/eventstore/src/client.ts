@@ -1,5 +1,13 @@
 // What Headwater needs of EventStoreDB, on the official client: appends, bounded reads, subscriptions, and who the store is.
-import { BACKWARDS, END, type EventStoreDBClient, FORWARDS, START, StreamNotFoundError } from '@eventstore/db-client'
+import {
+  ANY,
+  BACKWARDS,
+  END,
+  type EventStoreDBClient,
+  FORWARDS,
+  START,
+  StreamDeletedError,
+} from '@eventstore/db-client'
 import { Rejection } from '@headwater/deciders/decider'
 import type { Logger } from 'pino'
 import { type EventToAppend, type ExpectedRevision, shareAppender } from './appender.ts'
@@ -31,6 +39,16 @@ export class StoreUnavailable extends Rejection {
   }
 }
 
+/** The stream was tombstoned: it can be neither read nor written again, and its name is used up. */
+export class StreamDeleted extends Rejection {
+  constructor() {
+    super('stream_deleted', 'It was deleted and cannot be used again.')
+  }
+}
+
+/** The answer of `readStream`, itself and no copy, for a stream that does not exist. A soft-deleted one reads the same. */
+export const noSuchStream: readonly StoredEvent[] = Object.freeze([])
+
 export type AppendOutcome =
   | {
       readonly outcome: 'appended'
@@ -46,7 +64,7 @@ export type EventStore = {
   /**
    * Appends all events or none.
    * @param giveUpAtMs by `performance.now()`: from then on nothing is sent any more
-   * @throws StoreUnavailable when no send was answered: the events may be there or not
+   * @throws StreamDeleted; StoreUnavailable when no send was answered: the events may be there or not
    */
   readonly append: (
     stream: string,
@@ -54,8 +72,16 @@ export type EventStore = {
     expectedRevision: ExpectedRevision,
     giveUpAtMs?: number,
   ) => Promise<AppendOutcome>
-  /** At most `maxCount` events of a stream from revision `from` on; none when there is no such stream. */
+  /**
+   * At most `maxCount` events of a stream from revision `from` on; {@link noSuchStream} when there is none.
+   * @throws StreamDeleted
+   */
   readonly readStream: (stream: string, from: bigint, maxCount: number) => Promise<readonly StoredEvent[]>
+  /**
+   * Deletes a stream for good: it ends with a `$streamDeleted`, and its events are gone once the store was scavenged.
+   * False when there is none.
+   */
+  readonly tombstone: (stream: string) => Promise<boolean>
   /** The position of the store's last event. */
   readonly head: () => Promise<Position>
   /** The event at exactly this position. */
@@ -94,6 +120,27 @@ export const connectEventStore = ({ url, logger }: { url: string; logger: Logger
   let closed = false
   const appender = shareAppender(url, logger)
   type ClientRead = AsyncIterable<{ event?: ClientEvent | AllStreamRecordedEvent }> & { cancel(): Promise<void> }
+  /** Of the client's stream of answers, what it does with each as it comes from the wire. */
+  type Answers = {
+    _transform: (
+      answer: { readonly hasStreamNotFound?: () => boolean },
+      encoding: string,
+      next: (error?: null, event?: unknown) => void,
+    ) => void
+  }
+
+  /** When a stream is not there, the client ends the call and throws an error with a stack trace: that costs more than the read. */
+  const noticeNotFound = (read: ClientRead): (() => boolean) => {
+    const answers = read as unknown as Answers
+    const transform = answers._transform.bind(read)
+    let isNotFound = false
+    answers._transform = (answer, encoding, next) => {
+      if (!answer.hasStreamNotFound?.()) return transform(answer, encoding, next)
+      isNotFound = true
+      next()
+    }
+    return () => isNotFound
+  }
 
   const readOnce = async (open: (from: EventStoreDBClient) => ClientRead) => {
     const current = client
@@ -119,18 +166,21 @@ export const connectEventStore = ({ url, logger }: { url: string; logger: Logger
     }
   }
 
-  const read = async (open: (from: EventStoreDBClient) => ClientRead) => {
+  /** For calls that may be made again. */
+  const throughOutages = async <T>(call: () => Promise<T>): Promise<T> => {
     for (let tries = 1; ; tries++) {
       try {
-        return await readOnce(open)
+        return await call()
       } catch (error) {
-        if (error instanceof StreamNotFoundError) return []
+        if (error instanceof StreamDeletedError) throw new StreamDeleted()
         if (!isOutage(error) && !(error instanceof StoreUnavailable)) throw error
         if (closed || tries === readTriesMax) throw new StoreUnavailable(error)
         await waitAfter(tries, readBackoff)
       }
     }
   }
+
+  const read = (open: (from: EventStoreDBClient) => ClientRead) => throughOutages(() => readOnce(open))
 
   const head = async (): Promise<Position> => {
     const [last] = await read((from) =>
@@ -140,15 +190,35 @@ export const connectEventStore = ({ url, logger }: { url: string; logger: Logger
   }
 
   const readStream: EventStore['readStream'] = async (stream, from, maxCount) => {
-    const events = await read((client) =>
-      client.readStream(stream, { ...ofLeader, direction: FORWARDS, fromRevision: from, maxCount }),
-    )
+    let isNotFound = () => false
+    const events = await read((client) => {
+      const opened = client.readStream(stream, { ...ofLeader, direction: FORWARDS, fromRevision: from, maxCount })
+      isNotFound = noticeNotFound(opened)
+      return opened
+    })
+    if (isNotFound()) return noSuchStream
     const standIn = events.every((event) => isKnown(event.position)) ? beginning : await head()
     return events.map((event) => toStoredEvent(event, isKnown(event.position) ? event.position : standIn))
   }
 
+  const tombstone: EventStore['tombstone'] = async (stream) => {
+    const exists = async (name: string) => (await readStream(name, 0n, 1)) !== noSuchStream
+    // Of any revision: whatever is in it goes.
+    const options = { ...ofLeader, expectedRevision: ANY, deadline: readTimeoutMs } as const
+    try {
+      // Of a soft-deleted one the metadata is left. The store would make a tombstone of any other name, too.
+      if (!(await exists(stream)) && !(await exists(`$$${stream}`))) return false
+      await throughOutages(() => client.tombstoneStream(stream, options))
+    } catch (error) {
+      // Also when an earlier try was carried out and not answered.
+      if (!(error instanceof StreamDeleted)) throw error
+    }
+    return true
+  }
+
   const append: EventStore['append'] = async (stream, events, expectedRevision, giveUpAtMs) => {
     const reply = await appender.append(stream, events, expectedRevision, giveUpAtMs)
+    if (reply.outcome === 'deleted') throw new StreamDeleted()
     if (reply.outcome === 'unknown') throw new StoreUnavailable(reply.error)
     if (reply.outcome === 'conflict') return reply
     return { ...reply, position: isKnown(reply.position) ? reply.position : await head() }
@@ -202,6 +272,7 @@ export const connectEventStore = ({ url, logger }: { url: string; logger: Logger
   return {
     append,
     readStream,
+    tombstone,
     head,
     eventAt,
     readAfter,

@@ -16,6 +16,9 @@ export type StoredEvent = {
   readonly recordedAt: Date
 }
 
+/** Whether the event store wrote it, or a client in its name: no context has such types. */
+export const isOfStore = ({ type }: Pick<StoredEvent, 'type'>): boolean => type.startsWith('$')
+
 /** An event of a context, with where it stands and when it was written. */
 export type RecordedEvent<Event extends DomainEvent> = Event & Omit<StoredEvent, 'type' | 'data'>
 

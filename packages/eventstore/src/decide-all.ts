@@ -1,7 +1,7 @@
 // Decides the commands that wait for one stream, in order, each on what the ones before it leave: the events of one append.
 import { type Decider, type DomainEvent, Rejection } from '@headwater/deciders/decider'
 import { v5 as uuidV5 } from 'uuid'
-import type { EventToAppend } from './client.ts'
+import type { EventToAppend, StreamDeleted } from './client.ts'
 import type { Codec } from './codec.ts'
 import type { CommandRequest } from './handle-command.ts'
 import type { CommandRecord, KnownStream } from './known-stream.ts'
@@ -32,6 +32,21 @@ export const idempotencyKeyReused = (): Rejection =>
 
 const revisionMismatch = (revision: bigint): Rejection =>
   new Rejection('revision_mismatch', 'It has changed since you looked.', { revision: String(revision) })
+
+/** A caller who may not know of the stream, and a command that needs an existing one, are refused as if there had never been one. */
+export const refuseOnDeleted = <Command, State>(
+  { initialState, decide }: Pick<Decider<Command, DomainEvent, State>, 'initialState' | 'decide'>,
+  { guard, command }: CommandRequest<Command, State>,
+  deleted: StreamDeleted,
+): unknown => {
+  try {
+    guard?.(initialState)
+    decide(command, initialState)
+  } catch (refusal) {
+    if (refusal instanceof Rejection && /_not_found$/.test(refusal.code)) return refusal
+  }
+  return deleted
+}
 
 /** What of a request is kept with its events. */
 type Recorded = Pick<CommandRequest<unknown>, 'commandId' | 'requestHash' | 'actor' | 'correlationId' | 'traceparent'>

@@ -3,10 +3,10 @@ import { type Decider, type DomainEvent, Rejection } from '@headwater/deciders/d
 import { LRUCache } from 'lru-cache'
 import type { Logger } from 'pino'
 import { type Backoff, waitAfter } from './backoff.ts'
-import { type EventStore, StoreUnavailable } from './client.ts'
+import { type EventStore, StoreUnavailable, StreamDeleted } from './client.ts'
 import type { Codec } from './codec.ts'
-import { decideAll, idempotencyKeyReused, type Outcome } from './decide-all.ts'
-import { type CommandRecord, type KnownStream, nothingKnown, readNewer } from './known-stream.ts'
+import { decideAll, idempotencyKeyReused, type Outcome, refuseOnDeleted } from './decide-all.ts'
+import { type CommandRecord, type KnownStream, nothingKnown, readNewer, StreamTruncated } from './known-stream.ts'
 import type { Position } from './position.ts'
 import { streamName } from './stream-name.ts'
 import { within } from './within.ts'
@@ -67,13 +67,15 @@ export type CommandHandler<Command, State = unknown> = {
    * Decides and appends, or answers from what is recorded when this commandId was here before. Within `answerMsMax`
    * there is an answer, if only that there is none.
    * @throws Rejection the decider's own, or `conflict`, `revision_mismatch`, `idempotency_key_reused`, `overloaded`,
-   *   `unknown_event_type`, `event_store_unavailable` (nobody knows the outcome: send the same command again)
+   *   `unknown_event_type`, `stream_deleted`, `stream_truncated`, `event_store_unavailable` (nobody knows the outcome: send
+   *   the same command again)
    */
   readonly handle: (request: CommandRequest<Command, State>) => Promise<CommandAnswer>
   /**
    * The answer this commandId was given, if it was given one: for callers who would have to ask a third party before
    * they can build the command.
-   * @throws Rejection `idempotency_key_reused`, `unknown_event_type`, `event_store_unavailable`
+   * @throws Rejection `idempotency_key_reused`, `unknown_event_type`, `stream_deleted`, `stream_truncated`,
+   *   `event_store_unavailable`
    */
   readonly recorded: (
     request: Pick<CommandRequest<Command>, 'id' | 'commandId' | 'requestHash' | 'giveUpAtMs'>,
@@ -136,7 +138,11 @@ export const createCommandHandler = <Command, Event extends DomainEvent, State>(
   /** What stands in the store after a conflict. */
   const readAfterConflict = async (stream: string, believed: KnownStream<State>, clean: boolean) => {
     cache.delete(stream)
-    const newer = clean ? await readAndKeep(stream, believed) : believed
+    const readNewer = () =>
+      readAndKeep(stream, believed).catch((error: unknown) =>
+        error instanceof StreamTruncated ? believed : Promise.reject(error),
+      )
+    const newer = clean ? await readNewer() : believed
     // A conflict without anything newer: what was believed never happened in this store.
     return newer.revision > believed.revision ? newer : readAndKeep(stream, nothingKnown(decider.initialState))
   }
@@ -176,8 +182,11 @@ export const createCommandHandler = <Command, Event extends DomainEvent, State>(
       const reply = await store.append(stream, decided.toAppend, believed, giveUpAtMs)
       if (reply.outcome === 'appended') {
         const after = decided.after(reply.position)
+        const isAsDecided = reply.revision === after.known.revision
+        // A stream that begins again behind its first revision was soft-deleted.
+        if (believed === 'no_stream' && !isAsDecided) throw new StreamTruncated()
         // Only a clean first success proves that exactly these events follow the state that was decided on.
-        if (reply.clean && reply.revision === after.known.revision) cache.set(stream, after.known)
+        if (reply.clean && isAsDecided) cache.set(stream, after.known)
         else cache.delete(stream)
         return settleAll(after.outcomes)
       }
@@ -218,13 +227,16 @@ export const createCommandHandler = <Command, Event extends DomainEvent, State>(
         settled = await round(stream, together)
       } catch (error) {
         cache.delete(stream)
-        if (together.length > 1 && !(error instanceof StoreUnavailable)) {
+        if (error instanceof StreamDeleted) {
+          for (const { request, reject } of together) reject(refuseOnDeleted(decider, request, error))
+        } else if (together.length > 1 && !(error instanceof StoreUnavailable)) {
           // One command's append that the store refuses must not take its neighbours with it.
           alone = together.length
           continue
+        } else {
+          logger.warn({ stream, err: error }, 'the outcome of a command is unknown')
+          for (const { reject } of together) reject(error)
         }
-        logger.warn({ stream, err: error }, 'the outcome of a command is unknown')
-        for (const { reject } of together) reject(error)
       }
       alone = Math.max(0, alone - settled)
       queue.splice(0, settled)

@@ -1,10 +1,34 @@
 // What a process knows of a stream: its folded state, its revision, and which commands it has recorded.
-import type { Decider, DomainEvent } from '@headwater/deciders/decider'
-import type { EventStore } from './client.ts'
-import type { Codec, StoredEvent } from './codec.ts'
+import { type Decider, type DomainEvent, Rejection } from '@headwater/deciders/decider'
+import { type EventStore, noSuchStream } from './client.ts'
+import { type Codec, isOfStore, type StoredEvent } from './codec.ts'
 import { beginning, type Position } from './position.ts'
 
 const readPageEvents = 500
+
+/** The store hides events of the stream: it was soft-deleted, or its metadata cut it short. No decision can rest on the others. */
+export class StreamTruncated extends Rejection {
+  constructor() {
+    super('stream_truncated', 'Part of its history is missing in the event store. An operator has to look at it.')
+  }
+}
+
+/**
+ * At most `maxCount` events of a stream from a revision on, of which none is hidden.
+ * @throws StreamDeleted, StreamTruncated
+ */
+export const readPage = async (
+  store: Pick<EventStore, 'readStream'>,
+  stream: string,
+  from: bigint,
+  maxCount: number,
+): Promise<readonly StoredEvent[]> => {
+  const page = await store.readStream(stream, from, maxCount)
+  const isNew = from === 0n && page.length === 0
+  const hasGap = page.some(({ revision }, n) => revision !== from + BigInt(n))
+  if (hasGap || (page === noSuchStream) !== isNew) throw new StreamTruncated()
+  return page
+}
 
 /** What one command left in a stream. */
 export type CommandRecord = {
@@ -47,7 +71,7 @@ const recordOf = (event: StoredEvent, before: CommandRecord | undefined): Comman
 
 /**
  * Folds in what was written after `known`.
- * @throws Rejection `unknown_event_type`
+ * @throws Rejection `unknown_event_type`, StreamDeleted, StreamTruncated
  */
 export const readNewer = async <Event extends DomainEvent, State>(
   store: EventStore,
@@ -61,9 +85,9 @@ export const readNewer = async <Event extends DomainEvent, State>(
   // Kept apart until all is read: a command may straddle two pages, and the second may never come.
   const read = new Map<string, CommandRecord>()
   for (;;) {
-    const page = await store.readStream(stream, revision + 1n, readPageEvents)
+    const page = await readPage(store, stream, revision + 1n, readPageEvents)
     for (const stored of page) {
-      state = evolve(state, codec.decode(stored))
+      if (!isOfStore(stored)) state = evolve(state, codec.decode(stored))
       revision = stored.revision
       position = stored.position
       const commandId = text(stored.metadata.commandId)

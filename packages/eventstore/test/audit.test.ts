@@ -76,6 +76,19 @@ const newStore = async () => {
 }
 
 describe('noting', () => {
+  test('goes on in another stream when that of the day was deleted', async () => {
+    const { store, audit, losses } = startOn(await newStore())
+    const day = newDay()
+    for (const deleted of [streamOf(day), `${streamOf(day)}.1`]) {
+      await audit.record(refusedOn(day), { traceparent })
+      await store.tombstone(deleted)
+    }
+    const last = refusedOn(day)
+    await audit.record(last, { traceparent })
+    expect((await written(store, `${streamOf(day)}.2`)).map(({ data }) => data)).toEqual([last.data])
+    expect(losses).toEqual([])
+  })
+
   test('is written in batches to the stream of the day, whose age is limited once', async () => {
     const { store, audit, losses } = startOn(await newStore())
     const [day, nextDay] = [newDay(), newDay()]

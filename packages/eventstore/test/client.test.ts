@@ -3,9 +3,10 @@ import { randomUUID } from 'node:crypto'
 import { once } from 'node:events'
 import { createServer } from 'node:http2'
 import type { AddressInfo } from 'node:net'
+import { EventStoreDBClient } from '@eventstore/db-client'
 import { Rejection } from '@headwater/deciders/decider'
 import { afterEach, describe, expect, test } from 'vitest'
-import { connectEventStore, type EventStore } from '../src/client.ts'
+import { connectEventStore, type EventStore, noSuchStream } from '../src/client.ts'
 import { createCommandHandler } from '../src/handle-command.ts'
 import { beginning, comparePosition } from '../src/position.ts'
 import { nameStoreAnew } from '../src/store-name.ts'
@@ -169,6 +170,33 @@ describe('reading', () => {
     await new Promise((resolve) => setImmediate(resolve))
     await store.close()
     expect(await reading).toMatchObject({ code: 'event_store_unavailable' })
+  })
+
+  test('a stream that does not exist, one that was deleted and one with nothing newer are told apart', async () => {
+    const url = await newStore()
+    const [store, client] = [connect(url), EventStoreDBClient.connectionString(url)]
+    endings.push(() => client.dispose())
+    const [written, tombstoned, softDeleted] = [newStream(), newStream(), newStream()]
+    for (const stream of [written, tombstoned, softDeleted]) await store.append(stream, [event()], 'no_stream')
+    expect(await store.tombstone(tombstoned)).toBe(true)
+    await client.deleteStream(softDeleted)
+
+    const nothingNewer = await store.readStream(written, 1n, 10)
+    expect(nothingNewer).toEqual([])
+    expect(nothingNewer).not.toBe(noSuchStream)
+    for (const missing of [newStream(), softDeleted]) {
+      expect(await store.readStream(missing, 0n, 10)).toBe(noSuchStream)
+      expect(await store.readStream(missing, 1n, 10)).toBe(noSuchStream)
+    }
+    const deleted = { code: 'stream_deleted' }
+    await expect(store.readStream(tombstoned, 0n, 10)).rejects.toMatchObject(deleted)
+    await expect(store.append(tombstoned, [event()], 0n)).rejects.toMatchObject(deleted)
+    await expect(store.append(tombstoned, [event()], 'any')).rejects.toMatchObject(deleted)
+    for (const stream of [tombstoned, softDeleted]) expect(await store.tombstone(stream)).toBe(true)
+    await expect(store.readStream(softDeleted, 0n, 10)).rejects.toMatchObject(deleted)
+    const never = newStream()
+    expect(await store.tombstone(never)).toBe(false)
+    expect(await store.readStream(never, 0n, 10)).toBe(noSuchStream)
   })
 
   test('finds the event at a position, the first after it, and the head', async () => {

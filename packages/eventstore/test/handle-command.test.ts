@@ -1,5 +1,6 @@
 // Dispatching commands: accepted, refused, repeated and conflicting, warm and cold, alone and at once.
 import { randomUUID } from 'node:crypto'
+import { EventStoreDBClient } from '@eventstore/db-client'
 import { Rejection } from '@headwater/deciders/decider'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { connectEventStore, type EventStore, StoreUnavailable } from '../src/client.ts'
@@ -10,13 +11,17 @@ import { type Till, type TillCommand, till, tillCodec } from './till.ts'
 
 const category = `${runPrefix}till`
 let store: EventStore
+/** For what is done to streams from outside. */
+let client: EventStoreDBClient
 let close: () => Promise<void>
 
 beforeAll(async () => {
   const { url, stop } = await testStore()
   store = connectEventStore({ url, logger })
+  client = EventStoreDBClient.connectionString(url)
   close = async () => {
     await store.close()
+    await client.dispose()
     await stop()
   }
 })
@@ -303,6 +308,74 @@ describe('conflicting', () => {
     ]
     expect(await Promise.all(together)).toEqual(['conflict', { ...answer, appended: false }, 'conflict'])
   })
+})
+
+describe('a deleted stream', () => {
+  const opened = async () => {
+    const id = randomUUID()
+    const warm = replica()
+    const putIn = request(id, { type: 'PutIn', amount: 5 })
+    await warm.handle(putIn)
+    return { id, stream: `${category}-${id}`, warm, putIn }
+  }
+
+  test('takes no command any more, warm or cold, whatever its rules would say', async () => {
+    const { id, stream, warm, putIn } = await opened()
+    await store.tombstone(stream)
+    for (const handler of [warm, warm, replica()]) {
+      expect(await refusal(handler.handle(request(id, { type: 'PutIn', amount: 1 })))).toBe('stream_deleted')
+      expect(await refusal(handler.handle(request(id, { type: 'TakeOut', amount: 1 })))).toBe('stream_deleted')
+      expect(await refusal(handler.recorded(putIn))).toBe('stream_deleted')
+      expect(await refusal(handler.handle(putIn))).toBe('stream_deleted')
+    }
+  })
+
+  test('is not told of to a caller who may not know of it', async () => {
+    const { id, stream, warm } = await opened()
+    await store.tombstone(stream)
+    const guard = ({ amount }: Till) => {
+      if (amount === 0) throw new Rejection('till_not_found', 'There is no such till.')
+    }
+    const guarded = { ...request(id, { type: 'PutIn', amount: 1 }), guard }
+    expect(await refusal(warm.handle(guarded))).toBe('till_not_found')
+  })
+
+  test('refuses all commands that wait for it at once', async () => {
+    const { id, stream, warm } = await opened()
+    await store.tombstone(stream)
+    const sent = Array.from({ length: 5 }, () => refusal(warm.handle(request(id, { type: 'PutIn', amount: 1 }))))
+    expect(new Set(await Promise.all(sent))).toEqual(new Set(['stream_deleted']))
+  })
+
+  test('that was only soft-deleted is not taken for a new one: what it hid would be missing from every decision', async () => {
+    const { id, stream, warm } = await opened()
+    await client.deleteStream(stream)
+    const takeOut = request(id, { type: 'TakeOut', amount: 9 })
+    expect(await refusal(warm.handle(takeOut))).toBe('stream_truncated')
+    const putIn = request(id, { type: 'PutIn', amount: 1 })
+    for (const handler of [replica(), warm, replica()])
+      expect(await refusal(handler.handle(putIn))).toBe('stream_truncated')
+    expect(await refusal(replica().recorded(putIn))).toBe('stream_truncated')
+  })
+
+  test.each([
+    ['some', 1],
+    ['all', 2],
+  ])('whose metadata hides %s events takes no command', async (_which, hidden) => {
+    const { id, stream, warm } = await opened()
+    await warm.handle(request(id, { type: 'PutIn', amount: 1 }))
+    await client.setStreamMetadata(stream, { truncateBefore: hidden })
+    expect(await refusal(replica().handle(request(id, { type: 'TakeOut', amount: 1 })))).toBe('stream_truncated')
+    expect(await refusal(replica().handle(request(id, { type: 'PutIn', amount: 1 })))).toBe('stream_truncated')
+  })
+})
+
+test("types that begin with $ are the store's: they count as revisions and change no state", async () => {
+  const id = randomUUID()
+  const handler = replica()
+  await handler.handle(request(id, { type: 'PutIn', amount: 1 }))
+  await store.append(`${category}-${id}`, [{ id: randomUUID(), type: '$maintenance', data: {}, metadata: {} }], 0n)
+  expect(await handler.handle(request(id, { type: 'TakeOut', amount: 1 }))).toMatchObject({ revision: 2n })
 })
 
 describe('what is known of a stream', () => {

@@ -46,6 +46,8 @@ const commandStatuses: RejectionStatuses = {
   idempotency_key_reused: 422,
   event_store_unavailable: 503,
   unknown_event_type: 503,
+  stream_deleted: 404,
+  stream_truncated: 503,
   overloaded: 503,
 }
 

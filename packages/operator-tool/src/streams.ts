@@ -1,5 +1,6 @@
 // `streams list`, `streams read`, `streams follow`: what is in the event store.
 import { setTimeout as sleep } from 'node:timers/promises'
+import { noSuchStream, StreamDeleted } from '@headwater/eventstore/client'
 import type { StoredEvent } from '@headwater/eventstore/codec'
 import { formatPosition } from '@headwater/eventstore/position'
 import { categoryOf } from '@headwater/eventstore/stream-name'
@@ -58,11 +59,11 @@ const list = async (context: Context, given: Given): Promise<Answer> => {
 const readOne = async ({ store }: Context, given: Given): Promise<Answer> => {
   const [stream = ''] = given.positionals
   const from = BigInt(given.number('from', fromRevision))
-  const events = await store.readStream(stream, from, given.number('count', read))
-  if (events.length === 0) {
-    const isThere = from > 0n && (await store.readStream(stream, 0n, 1)).length > 0
-    throw new Refusal(isThere ? `${stream} ends before revision ${from}.` : `There is no stream ${stream}.`)
-  }
+  const events = await store.readStream(stream, from, given.number('count', read)).catch((error: unknown) => {
+    throw error instanceof StreamDeleted ? new Refusal(`${stream} was deleted.`) : error
+  })
+  if (events === noSuchStream) throw new Refusal(`There is no stream ${stream}.`)
+  if (events.length === 0) throw new Refusal(`${stream} ends before revision ${from}.`)
   const withData = given.flag('data')
   return {
     json: { stream, events: events.map((event) => eventJson(event, withData)) },

@@ -118,6 +118,19 @@ test('a repeated request is the same request, also after it was undone', async (
   expect(await eventsOf(paula.sub)).toHaveLength(2)
 })
 
+test('a patient whose stream was deleted is not found, cached or not, whoever sends what', async () => {
+  const { post, deletePatient, paula, dora, doctor } = await startConsent()
+  await post(paula, 'grant', { to: doctor, target: 'exams' })
+  await deletePatient(paula.sub)
+  const sent = [
+    post(paula, 'revoke', { from: doctor, target: 'exams' }),
+    post(paula, 'grant', { to: doctor, target: 'all' }),
+    post(dora, 'ask', { patientId: paula.sub, target: 'exams' }),
+    post(paula, 'contact', { email: 'paula@example.org' }),
+  ]
+  for (const answer of await Promise.all(sent)) expect(answer.status).toBe(404)
+})
+
 test('of many at once one grants and the others are told', async () => {
   const { post, eventsOf, paula, doctor } = await startConsent()
   const answers = await Promise.all(

@@ -56,6 +56,7 @@ export const startConsent = async () => {
       const answer = await server.inject({ method: 'POST', url, payload, headers: { ...authorization, ...headers } })
       return { status: answer.statusCode, headers: answer.headers, body: answer.json() }
     },
+    deletePatient: (patientId: string) => store.tombstone(`patient-${patientId}`),
     eventsOf: async (patientId: string) => {
       const events = await store.readStream(`patient-${patientId}`, 0n, 100)
       return events.map(({ type, data, metadata }) => ({ type, data, metadata }))

@@ -7,8 +7,9 @@ import {
   type PatientEvent,
   patientEvents,
 } from '@headwater/deciders/consent/patient-events'
-import type { EventStore } from '@headwater/eventstore/client'
+import { type EventStore, StreamDeleted } from '@headwater/eventstore/client'
 import { createCodec, type RecordedEvent } from '@headwater/eventstore/codec'
+import { readPage } from '@headwater/eventstore/known-stream'
 import { streamName } from '@headwater/eventstore/stream-name'
 import { Problem } from '@headwater/http-kit/problem'
 import type { HttpServer } from '@headwater/http-kit/server'
@@ -39,6 +40,8 @@ const consentHistory = z.object({
   ),
   complete: z.boolean().meta({ description: 'False when there is more than can be read at once.' }),
 })
+
+const consentNotFound = () => new Problem(404, 'consent_not_found', 'There is no such consent.')
 
 const codec = createCodec<PatientEvent>(patientEvents)
 
@@ -80,14 +83,17 @@ export const registerConsentHistory = (
       const own = ownConsents('consents', allowed)
       const [row] = reader.rows(consentById(params.id)).value
       // Somebody else's is answered as if there were none.
-      if (!row || own.list === 'granted' || row.patientId !== own.patientId)
-        throw new Problem(404, 'consent_not_found', 'There is no such consent.')
+      if (!row || own.list === 'granted' || row.patientId !== own.patientId) throw consentNotFound()
       const grantee = { kind: row.granteeKind, id: row.granteeId }
       const events: RecordedEvent<PatientEvent>[] = []
       let read = 0
       let complete = false
       while (!complete && read < eventsReadMax) {
-        const page = await store.readStream(streamName('patient', row.patientId), BigInt(read), pageEvents)
+        const page = await readPage(store, streamName('patient', row.patientId), BigInt(read), pageEvents).catch(
+          (error) => {
+            throw error instanceof StreamDeleted ? consentNotFound() : error
+          },
+        )
         for (const event of page.map(codec.decode)) {
           const other = granteeOf(event)
           if (other && granteeKey(other) === granteeKey(grantee)) events.push(event)

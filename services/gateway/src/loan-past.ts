@@ -1,8 +1,9 @@
 // A loan as it was, and what changed between two moments: from its events, by the projection that makes the rows of today.
 import { loanNotFound } from '@headwater/deciders/loan/loan'
 import { loanQueryRules } from '@headwater/deciders/loan/loan-policy'
-import type { EventStore } from '@headwater/eventstore/client'
+import { type EventStore, StreamDeleted } from '@headwater/eventstore/client'
 import type { StoredEvent } from '@headwater/eventstore/codec'
+import { readPage } from '@headwater/eventstore/known-stream'
 import { formatPosition } from '@headwater/eventstore/position'
 import { streamName } from '@headwater/eventstore/stream-name'
 import { Problem, validationProblem } from '@headwater/http-kit/problem'
@@ -21,13 +22,18 @@ const eventsMax = 1_000
 
 type Streams = Pick<EventStore, 'readStream'>
 
-/** The events of a loan, none when there is no such loan; not all of them when there are more than can be read. */
+/**
+ * The events of a loan; not all of them when there are more than can be read.
+ * @throws Rejection `loan_not_found` when it was deleted, `stream_truncated`
+ */
 export const readLoanEvents = async (store: Streams, loanId: string) => {
   const events: StoredEvent[] = []
   for (;;) {
     // One more than the limit tells whether that is all.
     const count = Math.min(pageEvents, eventsMax + 1 - events.length)
-    const page = await store.readStream(streamName('loan', loanId), BigInt(events.length), count)
+    const page = await readPage(store, streamName('loan', loanId), BigInt(events.length), count).catch((error) => {
+      throw error instanceof StreamDeleted ? loanNotFound() : error
+    })
     events.push(...page)
     const complete = page.length < count
     if (complete || events.length > eventsMax) return { events, complete }

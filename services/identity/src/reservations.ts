@@ -1,9 +1,14 @@
 // Holds user names and e-mail addresses for users, one user each, and takes back what somebody reserved and never got to have.
 import { randomUUID } from 'node:crypto'
 import { Rejection } from '@headwater/deciders/decider'
-import { type ReservationEvent, reservation, reservationEvents } from '@headwater/deciders/identity/reservation'
+import {
+  identifierTaken,
+  type ReservationEvent,
+  reservation,
+  reservationEvents,
+} from '@headwater/deciders/identity/reservation'
 import type { UserCommand } from '@headwater/deciders/identity/user'
-import type { EventStore } from '@headwater/eventstore/client'
+import { type EventStore, StreamDeleted } from '@headwater/eventstore/client'
 import { createCodec } from '@headwater/eventstore/codec'
 import { type CommandHandler, createCommandHandler } from '@headwater/eventstore/handle-command'
 import { keyedId } from '@headwater/eventstore/keyed-id'
@@ -68,12 +73,20 @@ export const createReservations = ({ store, users, key, logger, nowMs }: Reserva
     const { category, id } = placeOf(identifier)
     const commandId = randomUUID()
     const command = { type, data: { ...reserved, at: now() } } as const
-    await handlers[category].handle({ ...origin, id, command, commandId, requestHash: commandId })
+    try {
+      await handlers[category].handle({ ...origin, id, command, commandId, requestHash: commandId })
+    } catch (error) {
+      if (!(error instanceof StreamDeleted)) throw error
+      // The stream that would hold it is gone for good, and with it whatever was to be released.
+      if (type === 'ReserveIdentifier') throw identifierTaken()
+    }
   }
 
   const stateOf = (identifier: Identifier) => {
     const { category, id } = placeOf(identifier)
-    return readState(store, streamName(category, id), reservation, codec)
+    return readState(store, streamName(category, id), reservation, codec).catch((error) =>
+      error instanceof StreamDeleted ? reservation.initialState : Promise.reject(error),
+    )
   }
 
   /** Whether it can be had now: whoever reserved it long ago and does not have it gives it up first. */
@@ -89,7 +102,8 @@ export const createReservations = ({ store, users, key, logger, nowMs }: Reserva
       await users.handle({ ...origin, id: userId, command, commandId, requestHash: commandId })
     } catch (error) {
       if (error instanceof Rejection && error.code === 'identifier_in_use') return false
-      throw error
+      // A deleted user comes to have nothing any more.
+      if (!(error instanceof StreamDeleted)) throw error
     }
     await send(identifier, 'ReleaseIdentifier', { userId, reservationId }, origin)
     return true

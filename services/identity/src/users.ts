@@ -3,7 +3,7 @@ import { createHmac, randomUUID } from 'node:crypto'
 import { Rejection } from '@headwater/deciders/decider'
 import { type registerUserInput, type UserCommand, type UserState, user } from '@headwater/deciders/identity/user'
 import { type UserEvent, userEvents } from '@headwater/deciders/identity/user-events'
-import type { EventStore } from '@headwater/eventstore/client'
+import { type EventStore, StreamDeleted } from '@headwater/eventstore/client'
 import { createCodec } from '@headwater/eventstore/codec'
 import { type CommandAnswer, createCommandHandler } from '@headwater/eventstore/handle-command'
 import { nothingKnown, readNewer } from '@headwater/eventstore/known-stream'
@@ -28,7 +28,7 @@ export type Users = {
    * @throws Rejection `identifier_taken`, `registration_abandoned`, `idempotency_key_reused`
    */
   readonly register: (registration: Registration, key: string, origin?: Omit<Origin, 'actor'>) => Promise<string>
-  /** Undefined for whoever is not registered or is disabled. */
+  /** Undefined for a user who is not registered, is disabled or was deleted. */
   readonly find: (userId: string) => Promise<ActiveUser | undefined>
   /**
    * Undefined when name and password are not an active user's; never says which of it is wrong, nor by how long it takes.
@@ -73,7 +73,10 @@ export const createUsers = (options: UsersOptions): Users => {
   }
 
   const find: Users['find'] = async (userId) => {
-    const { state } = await read(userId)
+    const state = await read(userId).then(
+      (known) => known.state,
+      (error) => (error instanceof StreamDeleted ? user.initialState : Promise.reject(error)),
+    )
     return state.status === 'active' ? state : undefined
   }
 

@@ -2,6 +2,7 @@
 import { randomUUID } from 'node:crypto'
 import { start as startEventStore } from '@headwater/embedded-eventstore'
 import { connectEventStore, type EventStore } from '@headwater/eventstore/client'
+import { keyedId } from '@headwater/eventstore/keyed-id'
 import { migrate } from '@headwater/read-models/migrations/migrate'
 import { openPool } from '@headwater/read-models/postgres-pool'
 import { expect, onTestFinished, test } from 'vitest'
@@ -63,8 +64,30 @@ const paused = (category = 'user') => {
   }
 }
 
+/** The process that asked has ended. */
+const neverAnswered = () => undefined
 const later = () => Date.now() + laterMs
 const taken = { code: 'identifier_taken' }
+
+test('a deleted user cannot sign in, and gives the name and the address back; a name whose stream was deleted stays taken', async () => {
+  const world = await startStore()
+  const users = world.users()
+  const [zoe, yan] = [someone(), someone()]
+  const zoesId = await users.register(zoe, randomUUID())
+  await world.store.tombstone(`user-${zoesId}`)
+  expect(await users.find(zoesId)).toBeUndefined()
+  expect(await users.authenticate(zoe.userName, zoe.password)).toBeUndefined()
+  await expect(users.disable(zoesId, { actor: 'op' })).rejects.toMatchObject({ code: 'user_not_found' })
+  await expect(users.register(zoe, randomUUID())).rejects.toMatchObject(taken)
+  const again = await world.users({ nowMs: later }).register(zoe, randomUUID())
+  expect(await users.authenticate(zoe.userName, zoe.password)).toMatchObject({ userId: again })
+
+  await users.register(yan, randomUUID())
+  await world.store.tombstone(`username-${keyedId(identityKey, `username:${yan.userName}`)}`)
+  expect(await users.authenticate(yan.userName, yan.password)).toBeUndefined()
+  const sameName = { ...someone(), userName: yan.userName }
+  await expect(world.users({ nowMs: later }).register(sameName, randomUUID())).rejects.toMatchObject(taken)
+})
 
 test('a user signs in with the name in any case and the right password only', async () => {
   const world = await startStore()
@@ -113,7 +136,7 @@ test.each(['email', 'user'])('a process that ends before it writes to %s burns n
   const world = await startStore()
   const zoe = someone()
   const end = paused(category)
-  void world.users({ through: end.through }).register(zoe, randomUUID())
+  world.users({ through: end.through }).register(zoe, randomUUID()).catch(neverAnswered)
   await until('it ends', end.isReached)
   const again = someone({ userName: zoe.userName })
   await expect(world.users().register(again, randomUUID())).rejects.toMatchObject(taken)
@@ -125,7 +148,7 @@ test.each(['email', 'user'])('a process that ends before it writes to %s burns n
 test('the same registration goes on where a process ended', async () => {
   const world = await startStore()
   const [zoe, key] = [someone(), randomUUID()]
-  void world.users({ through: paused().through }).register(zoe, key)
+  world.users({ through: paused().through }).register(zoe, key).catch(neverAnswered)
   await until('the password is kept', async () => (await world.hashes()).length === 1)
   const userId = await world.users().register(zoe, key)
   expect(await world.users().find(userId)).toMatchObject({ userName: zoe.userName, email: zoe.email })

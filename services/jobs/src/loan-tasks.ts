@@ -6,7 +6,7 @@ import { type LoanEvent, loanEvents } from '@headwater/deciders/loan/loan-events
 import { isOpenLoanOf } from '@headwater/deciders/loan/loan-state'
 import { isOutcome, partnerNews, partnerOf } from '@headwater/deciders/loan/partner-news'
 import type { LoanJob } from '@headwater/deciders/loan/reactions'
-import type { EventStore } from '@headwater/eventstore/client'
+import { type EventStore, StreamDeleted } from '@headwater/eventstore/client'
 import { createCodec } from '@headwater/eventstore/codec'
 import { createCommandHandler, smallCacheWeightMax } from '@headwater/eventstore/handle-command'
 import { readState } from '@headwater/eventstore/known-stream'
@@ -95,11 +95,16 @@ export const createLoanTasks = (options: LoanTasksOptions): LoanTasks => {
       const { loanId } = job
       // From here on a request that comes late is refused. One that came already leaves nothing to abandon.
       const command = { type: 'AbandonLoan', data: { loanId, at: now() } } as const
-      await loans.handle({ ...originOf(job), id: loanId, command })
       const applicantId = idOf(job.stream)
       // A key used for two persons leaves one of them reserved for the other's loan.
       const isApplicant = (nationalId: string) => applicantIdOf(nationalId) === applicantId
-      if (!isOpenLoanOf(await loanState(loanId), isApplicant)) await release(job, applicantId)
+      try {
+        await loans.handle({ ...originOf(job), id: loanId, command })
+        if (isOpenLoanOf(await loanState(loanId), isApplicant)) return
+      } catch (error) {
+        if (!(error instanceof StreamDeleted)) throw error
+      }
+      await release(job, applicantId)
     }),
   }
 }

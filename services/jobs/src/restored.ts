@@ -1,5 +1,5 @@
 // Sets jobs right after the event store was restored: they follow from where it was, and do again what it has lost.
-import type { EventStore } from '@headwater/eventstore/client'
+import { type EventStore, StreamDeleted } from '@headwater/eventstore/client'
 import type { StoredEvent } from '@headwater/eventstore/codec'
 import { beginning, comparePosition, type Position } from '@headwater/eventstore/position'
 import { nameStoreAnew } from '@headwater/eventstore/store-name'
@@ -11,6 +11,8 @@ import type { Pool, PoolClient } from 'pg'
 import { follower } from './jobs-sink.ts'
 
 const pageEvents = 500
+/** Streams of what had followed last may have been deleted. */
+const anchorsTriedMax = 100
 
 export type Restored = {
   /** The event store's name from now on. */
@@ -35,20 +37,24 @@ const findEvent = async (
   }
 }
 
-/** The last event before that moment from which anything followed: it was there, and is in the ledger. Undefined when nothing had. */
+/** The last event before that moment from which anything followed: it was there, and is in the ledger. Undefined when nothing had, or all of it is deleted. */
 const findAnchor = async (store: Pick<EventStore, 'readStream'>, pool: Pool, backupTaken: Date) => {
   const { rows } = await pool.query<{ stream: string; event_id: string }>(
-    'select stream, event_id from headwater.jobs where entered_at < $1 order by entered_at desc limit 1',
-    [backupTaken],
+    'select stream, event_id from headwater.jobs where entered_at < $1 order by entered_at desc limit $2',
+    [backupTaken, anchorsTriedMax],
   )
-  const [row] = rows
-  if (!row) return undefined
-  const event = await findEvent(store, row.stream, row.event_id)
-  if (event) return event
-  throw new Error(
-    `The event store does not have the event ${row.event_id} of ${row.stream}, from which something had followed ` +
-      `before ${backupTaken.toISOString()}: its backup is older, name an earlier moment.`,
-  )
+  for (const { stream, event_id } of rows) {
+    const event = await findEvent(store, stream, event_id).catch((error: unknown) => {
+      if (!(error instanceof StreamDeleted)) throw error
+      return 'deleted' as const
+    })
+    if (event === 'deleted') continue
+    if (event) return event
+    throw new Error(
+      `The event store does not have the event ${event_id} of ${stream}, from which something had followed ` +
+        `before ${backupTaken.toISOString()}: its backup is older, name an earlier moment.`,
+    )
+  }
 }
 
 /** What was set aside beyond is read, and tried, again. */

@@ -1,5 +1,6 @@
 // What becomes of the jobs of the ledger when they are run: done, tried again, or parked for an operator.
 import { Rejection } from '@headwater/deciders/decider'
+import { StreamDeleted } from '@headwater/eventstore/client'
 import type { Logger } from '@headwater/http-kit/telemetry'
 import type { TaskList } from 'graphile-worker'
 import type { Job, Ledger } from './ledger.ts'
@@ -26,6 +27,7 @@ export const trackedTasks = (tasks: Tasks, ledger: Ledger, logger: Logger): Task
       try {
         await run(job as never)
       } catch (error) {
+        if (error instanceof StreamDeleted) return ledger.done(job.id) // nothing follows any more
         const tryAgain = isOutage(error) || attempts < triesMax
         logger.warn({ kind, jobId: job.id, attempts, err: error }, tryAgain ? 'a job will be tried again' : 'parked')
         if (tryAgain) throw error

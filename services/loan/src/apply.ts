@@ -5,7 +5,7 @@ import { type ApplicantEvent, applicant, applicantEvents } from '@headwater/deci
 import { type CreditScore, type LoanCommand, loan, type requestLoanInput } from '@headwater/deciders/loan/loan'
 import { type LoanEvent, loanEvents, type RequestedBy } from '@headwater/deciders/loan/loan-events'
 import { isOpenLoanOf } from '@headwater/deciders/loan/loan-state'
-import { type EventStore, StoreUnavailable } from '@headwater/eventstore/client'
+import { type EventStore, StoreUnavailable, StreamDeleted } from '@headwater/eventstore/client'
 import { createCodec } from '@headwater/eventstore/codec'
 import {
   type CommandAnswer,
@@ -82,15 +82,23 @@ export const createApply = ({ store, loans, bureau, applicantIdOf, reached, logg
     await applicants.handle({ ...origin, id: applicantId, command })
   }
 
+  /** A loan that does not exist yet may still arrive; a deleted one cannot. */
+  const isHeldBy = async (loanId: string, applicantId: string): Promise<boolean> => {
+    try {
+      const state = await readState(store, streamName('loan', loanId), loan, loanCodec)
+      return state.status === 'none' || isOpenLoanOf(state, (nationalId) => applicantIdOf(nationalId) === applicantId)
+    } catch (error) {
+      if (error instanceof StreamDeleted) return false
+      throw error
+    }
+  }
+
   /** Releases the reservation when the loan that it is for is over, or turned out to be another person's. */
   const releasedUnlessHeld = async (applicantId: string, application: Application): Promise<boolean> => {
     const reservation = await readState(store, streamName('applicant', applicantId), applicant, applicantCodec)
     if (reservation.status === 'free') return true
     const { loanId } = reservation
-    const state = await readState(store, streamName('loan', loanId), loan, loanCodec)
-    // A loan that is not there yet is on its way.
-    if (state.status === 'none' || isOpenLoanOf(state, (nationalId) => applicantIdOf(nationalId) === applicantId))
-      return false
+    if (await isHeldBy(loanId, applicantId)) return false
     await release(applicantId, loanId, application)
     return true
   }
@@ -142,7 +150,8 @@ export const createApply = ({ store, loans, bureau, applicantIdOf, reached, logg
       return await requestLoan(application, reserved)
     } catch (error) {
       // Only another person's request can be in the loan's stream under this key: this person must not be held by it.
-      if (isRejection(error, 'idempotency_key_reused')) await release(applicantId, application.loanId, application)
+      const isNeverTheirs = isRejection(error, 'idempotency_key_reused') || error instanceof StreamDeleted
+      if (isNeverTheirs) await release(applicantId, application.loanId, application)
       throw error
     }
   }

@@ -1,4 +1,5 @@
 // One open application a person: who applies again is refused until the first is over, also over several replicas.
+import { randomUUID } from 'node:crypto'
 import { expect, test } from 'vitest'
 import { startLoan } from './support.ts'
 
@@ -33,6 +34,22 @@ test.each(['approve', 'deny', 'withdraw'])(
     ])
   },
 )
+
+test('accepted again after the open loan was deleted, which nobody finds any more, cached or not', async () => {
+  const { service } = await startLoan()
+  const [loan, other] = [await service(), await service()]
+  const key = randomUUID()
+  const { body } = await loan.request(open, key)
+  await loan.deleteLoan(body.id)
+  for (const replica of [loan, other])
+    for (const command of ['approve', 'deny', 'withdraw'])
+      expect(await replica.post(`/api/loans/${body.id}/${command}`)).toMatchObject({
+        status: 404,
+        body: { code: 'loan_not_found' },
+      })
+  expect(await loan.request(open, key)).toMatchObject({ status: 404, body: { code: 'stream_deleted' } })
+  expect((await other.request(open)).status).toBe(201)
+})
 
 test('accepted again after the credit check decided', async () => {
   const loan = await (await startLoan()).service()

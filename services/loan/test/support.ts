@@ -116,6 +116,7 @@ export const startLoan = async (options: { storeUrl?: string } = {}) => {
         const events = await store.readStream(`loan-${loanId}`, 0n, 100)
         return events.map(({ type, data, metadata }) => ({ type, data, metadata }))
       },
+      deleteLoan: (loanId: string) => store.tombstone(`loan-${loanId}`),
       typesOf: async (loanId: string) => (await store.readStream(`loan-${loanId}`, 0n, 100)).map(({ type }) => type),
       reservationsOf: async (nationalId: string) => {
         const events = await store.readStream(`applicant-${applicantIdOf(nationalId)}`, 0n, 1_000)

@@ -36,12 +36,13 @@ export type ReservationCommand = {
   readonly data: { readonly userId: string; readonly reservationId: string; readonly at: string }
 }
 
+/** Nothing about whoever has it. */
+export const identifierTaken = () => new Rejection('identifier_taken', 'The user name or the e-mail address is taken.')
+
 const decide = ({ type, data }: ReservationCommand, state: ReservationState): readonly ReservationEvent[] => {
   switch (type) {
     case 'ReserveIdentifier':
-      if (state.status === 'reserved' && state.userId !== data.userId)
-        // Nothing about whoever has it.
-        throw new Rejection('identifier_taken', 'The user name or the e-mail address is taken.')
+      if (state.status === 'reserved' && state.userId !== data.userId) throw identifierTaken()
       if (state.status === 'reserved' && state.reservationId === data.reservationId) return []
       // Also for whoever holds it: a release that names the older reservation must not take away the newer.
       return [{ type: 'IdentifierReserved', data }]
