@@ -1,20 +1,28 @@
-// Serves catch-up subscriptions: reads what is there, says "caught up", then reads again whenever a commit concerns it (§2.9).
+// Serves catch-up subscriptions: reads what is there, says "caught up", then sends every event that is committed (§2.9).
 import { randomUUID } from 'node:crypto'
 import { breathe, isOver, type ReadCall } from './calls.ts'
 import { streamDeleted } from './errors.ts'
 import { createEncode } from './events.ts'
 import { createFilter } from './filter.ts'
 import { firstRevision } from './names.ts'
-import { pageBytesMax, pageEventsMax, type Row } from './pages.ts'
+import { pageBytesMax, pageEventsMax } from './pages.ts'
 import type { FilterOptions, ReadRequest } from './read-request.ts'
 import { tombstoneRevision } from './record.ts'
 import { caughtUp, encodeCheckpoint, encodeConfirmation } from './replies.ts'
 import type { Store } from './store.ts'
 import { youngEnough } from './visible.ts'
 
-// Sends the next page and answers whether there may be more.
-type SendPage = () => Promise<boolean>
-type Feed = { sendPage: SendPage; beforeCaughtUp: () => void; watch: (wake: () => void) => () => void }
+type Feed = {
+  /**
+   * Sends the next page.
+   * @param wasLive Retention (`$tb`, `$maxCount`, `$maxAge`) hides events from a subscriber that is catching up. Once it was live it
+   * gets every committed event, also those that wait in the database because it fell behind.
+   * @returns whether more is there
+   */
+  readonly sendPage: (wasLive: boolean) => boolean
+  readonly beforeCaughtUp: () => void
+  readonly watch: (wake: () => void) => () => void
+}
 
 export const createSignal = () => {
   let raised = false
@@ -37,23 +45,6 @@ export const createSignal = () => {
 
 const nothing = (): void => {}
 
-// A page that is full says that its successors wait in the database, never in memory.
-const sendRows = (
-  call: ReadCall,
-  rows: Row[],
-  encode: (row: Row) => Buffer,
-  isVisible: (row: Row) => boolean,
-): boolean => {
-  let bytes = 0
-  for (const row of rows) {
-    if (!isVisible(row)) continue
-    const message = encode(row)
-    bytes += message.length
-    call.write(message)
-  }
-  return rows.length >= pageEventsMax || bytes >= pageBytesMax
-}
-
 // The position or revision a subscription names is exclusive: it is what the subscriber has seen.
 const firstAfter = ({ source }: ReadRequest, start: number, head: number): number =>
   source.from === 'start' ? start : source.from === 'end' ? head + 1 : source.from + 1
@@ -64,7 +55,7 @@ const streamFeed = (call: ReadCall, store: Store, request: ReadRequest, streamNa
   return {
     beforeCaughtUp: nothing,
     watch: (wake) => store.watchStream(streamName, wake),
-    sendPage: async () => {
+    sendPage: (wasLive) => {
       const head = store.names.head(streamName)
       const { stream, revision, metadata } = head
       if (stream === undefined || revision < next) {
@@ -72,25 +63,28 @@ const streamFeed = (call: ReadCall, store: Store, request: ReadRequest, streamNa
         if (store.names.isTombstoned(streamName)) throw streamDeleted(streamName)
         return false
       }
-      const rows = store.pages.stream(stream, Math.max(next, firstRevision(head)), 'forwards', pageEventsMax)
+      const first = wasLive ? next : Math.max(next, firstRevision(head))
+      const rows = store.pages.stream(stream, first, 'forwards', pageEventsMax)
       next = (rows.at(-1)?.[3] ?? revision) + 1
+      for (const row of wasLive ? rows : rows.filter(youngEnough(metadata))) call.write(encode(row))
       // After a tombstone comes how the subscription ends.
-      return sendRows(call, rows, encode, youngEnough(metadata)) || revision === tombstoneRevision
+      return next <= revision || revision === tombstoneRevision
     },
   }
 }
 
 const allFeed = (call: ReadCall, store: Store, request: ReadRequest): Feed => {
   const encode = createEncode(store, request)
-  let next = firstAfter(request, 0, store.head())
+  let next = firstAfter(request, 1, store.head())
   return {
     beforeCaughtUp: nothing,
     watch: store.watchAll,
-    sendPage: async () => {
+    sendPage: () => {
       if (store.head() < next) return false
       const rows = store.pages.all(next, 'forwards', pageEventsMax)
       next = (rows.at(-1)?.[0] ?? next - 1) + 1
-      return sendRows(call, rows, encode, (row) => !store.names.isHiddenOfAll(row[1]))
+      for (const row of rows) if (!store.names.isHiddenOfAll(row[1])) call.write(encode(row))
+      return next <= store.head()
     },
   }
 }
@@ -99,7 +93,7 @@ const filteredFeed = (call: ReadCall, store: Store, request: ReadRequest, option
   const encode = createEncode(store, request)
   const matching = createFilter(options, store.names)
   const checkpointEvents = options.checkpointIntervalMultiplier * options.searchWindow
-  let next = firstAfter(request, 0, store.head())
+  let next = firstAfter(request, 1, store.head())
   let considered = 0
   let lastConsidered = 0
   let lastCheckpoint = 0
@@ -110,7 +104,7 @@ const filteredFeed = (call: ReadCall, store: Store, request: ReadRequest, option
     lastCheckpoint = lastConsidered
   }
 
-  const sendPage: SendPage = async () => {
+  const sendPage = (): boolean => {
     if (store.head() < next) return false
     const places = store.pages.places(next, 'forwards')
     const matches = matching(places)
@@ -127,9 +121,9 @@ const filteredFeed = (call: ReadCall, store: Store, request: ReadRequest, option
       considered = (considered + 1) % checkpointEvents
       // The interval counts every event that was looked at, sent or not.
       if (considered === 0) checkpoint()
-      if (sentBytes >= pageBytesMax) return true
+      if (sentBytes >= pageBytesMax) break
     }
-    return places.length >= pageEventsMax
+    return next <= store.head()
   }
   return { sendPage, beforeCaughtUp: checkpoint, watch: store.watchAll }
 }
@@ -146,11 +140,12 @@ export const subscribe = async (call: ReadCall, store: Store, request: ReadReque
   const unwatch = feed.watch(signal.raise)
   for (const event of ['cancelled', 'close', 'finish']) call.once(event, signal.raise)
   let live = false
+  let wasLive = false
   try {
     call.write(encodeConfirmation(randomUUID()))
     while (!isOver(call)) {
       signal.lower()
-      const more = await feed.sendPage()
+      const more = feed.sendPage(wasLive)
       if (more) live = false
       if (more || call.writableNeedDrain) {
         await breathe(call)
@@ -160,6 +155,7 @@ export const subscribe = async (call: ReadCall, store: Store, request: ReadReque
         feed.beforeCaughtUp()
         call.write(caughtUp)
         live = true
+        wasLive = true
       }
       if (!isOver(call)) await signal.wait()
     }

@@ -2,7 +2,7 @@
 import { beforeAll, describe, expect, test } from 'vitest'
 import { start } from '../src/start.ts'
 import { check, type Fault } from './history/check.ts'
-import type { Event, History, Operation } from './history/history.ts'
+import { type Event, type History, metastreamOf, type Operation } from './history/history.ts'
 import { record } from './history/record.ts'
 
 const seed = 7
@@ -164,6 +164,24 @@ const corruptions: readonly [what: string, fault: Fault, corrupt: Corrupt][] = [
     }),
   ],
   ['a subscriber is not told one', 'gap', withSeen('$all', (seen) => seen.toSpliced(20, 1))],
+  [
+    'a live subscriber is not told one that readers do not see any more',
+    'gap',
+    (given) => {
+      const isHidden = ({ stream, position, revision }: Event) =>
+        given.log.some(
+          (later) =>
+            later.stream === metastreamOf(stream) &&
+            later.position > position &&
+            (later.truncateBefore ?? 0n) > revision,
+        )
+      const subscriptions = given.subscriptions.map((one) => {
+        const at = one.stream === undefined ? -1 : one.seen.findIndex(isHidden)
+        return at < 0 ? one : { ...one, seen: one.seen.toSpliced(at, 1) }
+      })
+      return { ...given, subscriptions }
+    },
+  ],
   ['a subscriber is not told the last', 'gap', withSeen('$all', (seen) => seen.slice(0, -1))],
   [
     'a subscriber is told one twice',

@@ -4,8 +4,14 @@ import { once } from 'node:events'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { setImmediate } from 'node:timers/promises'
 import { EventStoreDBClient } from '@eventstore/db-client'
 import { describe, expect, onTestFinished, test } from 'vitest'
+import { jsonEvent, ownAppend } from '../src/own-events.ts'
+import { type Consumer, openGroup as openStoredGroup } from '../src/persistent/group.ts'
+import type { Message } from '../src/persistent/message.ts'
+import { createStatistics } from '../src/persistent/statistics.ts'
+import { openStore } from '../src/store.ts'
 import { added, collect, many, newStream, useStore } from './helpers.ts'
 import { openGroup } from './persistent-helpers.ts'
 
@@ -14,6 +20,49 @@ const opened = async (count: number, change = {}) => {
   const stream = newStream()
   await used.client.appendToStream(stream, many(count))
   return openGroup(used.client, stream, change)
+}
+/** A group with one consumer, without the wire: what is answered together arrives together. */
+const groupAlone = async (count: number) => {
+  const store = openStore(undefined)
+  onTestFinished(store.close)
+  const events = Array.from({ length: count }, (_, number) => jsonEvent('Added', { number }))
+  await new Promise((resolve) => store.write(ownAppend('stream', events), resolve))
+  const definition = {
+    source: { kind: 'stream', streamName: 'stream' },
+    groupName: 'group',
+    startFrom: 0,
+    settings: {
+      resolveLinks: false,
+      extraStatistics: false,
+      messageTimeoutMs: 30_000,
+      maxRetryCount: 10,
+      checkpointAfterMs: 2_000,
+      minCheckpointCount: 10,
+      maxCheckpointCount: 1_000,
+      maxSubscriberCount: 0,
+      liveBufferSize: 500,
+      readBatchSize: 20,
+      historyBufferSize: 500,
+      strategy: 'RoundRobin',
+    },
+  } as const
+  const group = openStoredGroup(store, definition)
+  onTestFinished(group.close)
+  const inbox: Message[] = []
+  const inFlight = new Map<string, Message>()
+  const consumer: Consumer = {
+    name: '',
+    from: '',
+    userName: '',
+    bufferSize: 10,
+    inFlight,
+    statistics: createStatistics(),
+    hasRoom: () => inFlight.size < 10,
+    send: (message) => inbox.push(message),
+    drop: () => undefined,
+  }
+  group.join(consumer)
+  return { group, consumer, inbox }
 }
 const parkedEvents = (stream: string) =>
   collect(used.client.readStream(`$persistentsubscription-${stream}::group-parked`, { resolveLinkTos: true }))
@@ -32,6 +81,21 @@ describe('handed out again', () => {
     await got[3]?.acknowledge()
     await has(5)
     expect(numbers().at(-1)).toBe(2)
+  })
+
+  test.each([1, 3, 7])('before younger ones, when %i answers come at once', async (together) => {
+    const { group, consumer, inbox } = await groupAlone(41)
+    const numbers: number[] = []
+    while (!numbers.includes(40)) {
+      await setImmediate()
+      for (const { revision, id } of inbox.splice(0, together)) {
+        if (numbers.includes(revision)) group.acknowledge(consumer, [id])
+        else group.refuse(consumer, [id], revision < 20 ? 'skip' : 'retry', '')
+        numbers.push(revision)
+      }
+    }
+    // 20 that are skipped, 20 twice, and the last.
+    expect(numbers).toHaveLength(61)
   })
 
   test('when its time is over', async () => {

@@ -195,6 +195,58 @@ describe('where it begins', () => {
   })
 })
 
+const numbered = (from: number, count: number) => Array.from({ length: count }, (_, at) => added(from + at))
+
+describe('retention', () => {
+  test('hides nothing from a live group, with a consumer and without', async () => {
+    const stream = newStream()
+    await used.client.setStreamMetadata(stream, { maxCount: 2 })
+    const { consumer } = await openGroup(used.client, stream)
+    await used.client.appendToStream(stream, numbered(0, 6))
+    const taken = consumer({ acknowledge: true })
+    await taken.has(6)
+    await used.client.appendToStream(stream, numbered(6, 4))
+    await Promise.all(many(4).map((event) => used.client.appendToStream(stream, event)))
+    await taken.has(14)
+    await Promise.all([used.client.appendToStream(stream, numbered(14, 3)), used.client.deleteStream(stream)])
+    await taken.has(17)
+    expect(taken.numbers().filter((_, at) => at < 10 || at >= 14)).toEqual([0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 14, 15, 16])
+  })
+
+  test.each([{ maxCount: 2 }, { truncateBefore: 3 }])(
+    'hides events from a group that catches up: %o',
+    async (metadata) => {
+      const stream = newStream()
+      await used.client.setStreamMetadata(stream, metadata)
+      await used.client.appendToStream(stream, numbered(0, 5))
+      const { consumer } = await openGroup(used.client, stream)
+      const taken = consumer({ acknowledge: true })
+      await taken.has(2)
+      expect(taken.numbers()).toEqual([3, 4])
+      await used.client.appendToStream(stream, numbered(5, 4))
+      await taken.has(6)
+    },
+  )
+
+  test('a tombstone comes after the last event; a group that comes later is told that the stream is deleted', async () => {
+    const [{ stream, consumer }, idle] = [await opened(1), await opened(0)]
+    const taken = consumer({ acknowledge: true })
+    await taken.has(1)
+    for (const each of [stream, idle.stream]) {
+      await Promise.all([used.client.appendToStream(each, numbered(1, 2)), used.client.tombstoneStream(each)])
+    }
+    await taken.has(4)
+    // The tombstone has no number.
+    expect(taken.numbers()).toEqual([0, 1, 2, -1])
+    const later = idle.consumer()
+    await later.has(3)
+    expect(later.numbers()).toEqual([1, 2, -1])
+    const late = (await openGroup(used.client, stream, {}, 'late')).consumer()
+    await late.fails()
+    expect(late.error()).toMatchObject({ type: 'stream-deleted' })
+  })
+})
+
 describe('how much is on its way', () => {
   test('a consumer has as many as its buffer holds, until it acknowledges', async () => {
     const { consumer, info } = await opened(10)

@@ -8,11 +8,12 @@ import {
   excludeSystemEvents,
   type Position,
   START,
+  type StreamMetadata,
   streamNameFilter,
 } from '@eventstore/db-client'
 import shared from '@eventstore/db-client/generated/shared_pb.js'
 import streamsPb from '@eventstore/db-client/generated/streams_pb.js'
-import { expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import type { ReadCall } from '../src/calls.ts'
 import { pageEventsMax } from '../src/pages.ts'
 import { decodeReadRequest } from '../src/read-request.ts'
@@ -85,6 +86,99 @@ test('§2.9 from the end only what is new comes, to streams and to $all', async 
   await Promise.all([once(ofOne, 'caughtUp'), once(ofEverything, 'caughtUp')])
   await used.client.appendToStream(stream, added())
   for (const events of await Promise.all(found)) expect(events[0]?.event?.revision).toBe(3n)
+})
+
+/** Follows a stream that has one event, and says which revisions have come by the time that the last one has. */
+const followed = async (stream: string, act: () => Promise<unknown>, last: number): Promise<number[]> => {
+  const subscription = used.client.subscribeToStream(stream, { fromRevision: START })
+  const revisions: number[] = []
+  subscription.on('data', ({ event }) => revisions.push(Number(event?.revision)))
+  subscription.on('error', () => {})
+  await once(subscription, 'caughtUp')
+  await act()
+  await expect.poll(() => revisions.at(-1)).toBe(last)
+  await subscription.unsubscribe()
+  return revisions
+}
+const upTo = (last: number): number[] => Array.from({ length: last + 1 }, (_, revision) => revision)
+const singly = (stream: string, count: number) =>
+  Promise.all(many(count).map((event) => used.client.appendToStream(stream, event)))
+
+describe('§2.9 a live subscriber gets every committed event, whatever retention says by then', () => {
+  test.each<[what: string, metadata: StreamMetadata, act: (stream: string) => Promise<unknown>, revisions: number[]]>([
+    [
+      '$maxCount 2, four at once and four singly',
+      { maxCount: 2 },
+      async (stream) => {
+        await used.client.appendToStream(stream, many(4))
+        await singly(stream, 4)
+      },
+      upTo(8),
+    ],
+    [
+      '$maxCount 1, one append of 20',
+      { maxCount: 1 },
+      (stream) => used.client.appendToStream(stream, many(20)),
+      upTo(20),
+    ],
+    [
+      '$tb ahead of the first',
+      { truncateBefore: 3 },
+      (stream) => used.client.appendToStream(stream, many(3)),
+      [1, 2, 3],
+    ],
+    ['$tb ahead of all', { truncateBefore: 10 }, (stream) => used.client.appendToStream(stream, many(3)), [1, 2, 3]],
+    [
+      'a truncation at the same time',
+      {},
+      (stream) =>
+        Promise.all([
+          used.client.appendToStream(stream, many(3)),
+          used.client.setStreamMetadata(stream, { truncateBefore: 3 }),
+        ]),
+      upTo(3),
+    ],
+    [
+      'a deletion at the same time',
+      {},
+      (stream) => Promise.all([used.client.appendToStream(stream, many(3)), used.client.deleteStream(stream)]),
+      upTo(3),
+    ],
+  ])('%s', async (_, metadata, act, revisions) => {
+    const stream = newStream()
+    await used.client.setStreamMetadata(stream, metadata)
+    await used.client.appendToStream(stream, added())
+    expect(await followed(stream, () => act(stream), revisions.at(-1) as number)).toEqual(revisions)
+  })
+
+  test('a tombstone at the same time comes last', async () => {
+    const stream = newStream()
+    await used.client.setStreamMetadata(stream, { maxCount: 1 })
+    const revisions: bigint[] = []
+    const subscription = used.client.subscribeToStream(stream, { fromRevision: START })
+    subscription.on('data', ({ event }) => event && revisions.push(event.revision))
+    const ended = once(subscription, 'error')
+    await once(subscription, 'caughtUp')
+    await Promise.all([used.client.appendToStream(stream, many(3)), used.client.tombstoneStream(stream)])
+    expect((await ended)[0]).toMatchObject({ type: 'stream-deleted' })
+    expect(revisions).toEqual([0n, 1n, 2n, 2n ** 63n - 1n])
+  })
+
+  test('metadata that is set four times at once', async () => {
+    const stream = newStream()
+    const set = () => Promise.all([1, 2, 3].map((maxCount) => used.client.setStreamMetadata(stream, { maxCount })))
+    await used.client.setStreamMetadata(stream, {})
+    expect(await followed(`$$${stream}`, set, 3)).toEqual(upTo(3))
+  })
+
+  test('catching up, it gets what is still to be read', async () => {
+    for (const metadata of [{ truncateBefore: 3 }, { maxCount: 2 }]) {
+      const stream = newStream()
+      await used.client.setStreamMetadata(stream, metadata)
+      await used.client.appendToStream(stream, many(5))
+      expect(await followed(stream, async () => undefined, 4)).toEqual([3, 4])
+    }
+  })
 })
 
 test('§2.9 a position of $all is exclusive, and nothing is lost or doubled between catching up and living', async () => {
@@ -219,9 +313,11 @@ test('a reader that takes nothing holds at most a page in memory, and others go 
   store.close()
 })
 
-test('a paused subscriber over the wire gets everything once it goes on', async () => {
+test('a paused subscriber over the wire gets everything once it goes on, also what readers do not see any more', async () => {
   const stream = newStream('paused')
+  await used.client.setStreamMetadata(stream, { maxCount: 1 })
   const subscription = used.client.subscribeToStream(stream, {}, { highWaterMark: 1 })
+  await once(subscription, 'caughtUp')
   subscription.pause()
   for (let sent = 0; sent < 5000; sent += 500) await used.client.appendToStream(stream, many(500))
   const events = await collect(subscription, 5000)

@@ -65,14 +65,15 @@ export const openGroup = (store: Store, definition: Definition) => {
   const first = startFrom === 'end' ? source.end() + 1 : startFrom
   let readTo = checkpoint.stored() ?? first - 1
   let sequence = 0
-  let isLive = readTo >= source.end()
+  let isLive = !source.isOver() && readTo >= source.end()
+  let wasLive = isLive
   let scheduled = false
   let closed = false
 
   const read = (): boolean => {
     if (waiting.length + settings.readBatchSize > settings.historyBufferSize || waitingBytes >= waitingBytesMax)
       return false
-    const page = source.readAfter(readTo, settings.readBatchSize)
+    const page = source.readAfter(readTo, settings.readBatchSize, wasLive)
     for (const event of page.events) {
       const message = { ...event, sequence: ++sequence, retryCount: 0 }
       waiting.push(message)
@@ -81,6 +82,7 @@ export const openGroup = (store: Store, definition: Definition) => {
     const moved = page.place > readTo
     readTo = page.place
     isLive = page.isEnd
+    wasLive ||= isLive
     return moved
   }
 
@@ -195,11 +197,14 @@ export const openGroup = (store: Store, definition: Definition) => {
       act(found)
     }
     remember(false)
-    schedule()
+    // At once: room that waited for others would go to younger events than those that are to be handed out again.
+    pump()
   }
 
   return {
     definition,
+    /** Whether a stream that was deleted for good leaves it nothing to hand out. */
+    isOver: () => source.isOver() && !wasLive,
     isFull: () => settings.maxSubscriberCount > 0 && consumers.size >= settings.maxSubscriberCount,
     join: (consumer: Consumer): void => {
       consumers.add(consumer)

@@ -1,12 +1,11 @@
 // The PersistentSubscriptions service as grpc-js serves it (§2.11).
 import type { Server, ServerUnaryCall, sendUnaryData } from '@grpc/grpc-js'
 import { type BatchCall, type Calls, fail } from '../calls.ts'
-import { failureOf } from '../errors.ts'
+import { failureOf, streamDeleted } from '../errors.ts'
 import { method } from '../method.ts'
 import { encodeReadEvent } from '../record.ts'
 import type { Caller, Guard } from '../security/guard.ts'
 import type { Store } from '../store.ts'
-import { headToRead } from '../visible.ts'
 import { maximumSubscribersReached, persistentSubscriptionDropped } from './errors.ts'
 import type { Consumer, Group } from './group.ts'
 import { type Groups, openGroups } from './groups.ts'
@@ -70,7 +69,7 @@ const join = (call: BatchCall, caller: Caller, group: Group, request: Subscribe)
 }
 
 const serveConsumer =
-  (store: Store, groups: Groups, calls: Calls, guard: Guard) =>
+  (groups: Groups, calls: Calls, guard: Guard) =>
   (call: BatchCall): void => {
     const caller = guard.callerOf(call)
     let unwatch = (): void => {}
@@ -82,8 +81,7 @@ const serveConsumer =
         if (joined) throw new Error('A consumer says once who it is, first.')
         caller.check(connect, request.streamName)
         const group = groups.find(request.streamName, request.groupName)
-        // One that was deleted for good hands out nothing any more.
-        if (request.streamName !== '$all') headToRead(store, request.streamName)
+        if (group.isOver()) throw streamDeleted(request.streamName)
         joined = { group, consumer: join(call, caller, group, request) }
         unwatch = caller.watch(connect, request.streamName, (denied) => fail(call, denied))
         return
@@ -154,7 +152,7 @@ export const addPersistentSubscriptions = (server: Server, store: Store, calls: 
         await groups.remove(streamName, groupName)
         return nothing
       }),
-      read: serveConsumer(store, groups, calls, guard),
+      read: serveConsumer(groups, calls, guard),
       getInfo: describing((request) => {
         const { streamName, groupName } = decodeGroupName(request, infoFields)
         return encodeInfo(groups.find(streamName, groupName))

@@ -6,6 +6,7 @@ import type { Row } from '../pages.ts'
 import { type SentEvent, tombstoneRevision } from '../record.ts'
 import type { Store } from '../store.ts'
 import { youngEnough } from '../visible.ts'
+import { i64Max } from '../wire.ts'
 import type { Definition, Place } from './settings.ts'
 
 /** The first 16 bytes of what is stored are the event's id. */
@@ -29,7 +30,10 @@ type Page = {
 export type EventSource = {
   /** The place of the last event there is; -1 when there is none. */
   readonly end: () => Place
-  readonly readAfter: (place: Place, count: number) => Page
+  /** Whether the stream was deleted for good. */
+  readonly isOver: () => boolean
+  /** @param wasLive retention hides events from a group that is catching up, never from one that was live */
+  readonly readAfter: (place: Place, count: number, wasLive: boolean) => Page
   readonly watch: (wake: () => void) => () => void
   /** How checkpoints and statistics write a place. */
   readonly write: (place: Place) => string
@@ -54,20 +58,21 @@ const streamSource = (store: Store, streamName: string, resolveLinks: boolean): 
       const { revision } = store.names.head(streamName)
       return revision === tombstoneRevision ? -1 : revision
     },
-    readAfter: (after, count) => {
+    isOver: () => store.names.isTombstoned(streamName),
+    readAfter: (after, count, wasLive) => {
       const head = store.names.head(streamName)
       const { stream, revision, metadata } = head
-      const next = Math.max(after + 1, firstRevision(head))
-      // Nothing is handed out of a stream that was deleted for good.
-      if (stream === undefined || revision < next || revision === tombstoneRevision)
-        return { events: [], place: after, isEnd: true }
+      // Catching up ends where a stream was deleted for good.
+      if (revision === tombstoneRevision && !wasLive) return { events: [], place: after, isEnd: false }
+      const next = wasLive ? after + 1 : Math.max(after + 1, firstRevision(head))
+      if (stream === undefined || revision < next) return { events: [], place: after, isEnd: true }
       const rows = store.pages.stream(stream, next, 'forwards', count)
       const place = rows.at(-1)?.[3] ?? revision
-      const events = rows.filter(youngEnough(metadata)).map((row) => read(row, row[3]))
+      const events = (wasLive ? rows : rows.filter(youngEnough(metadata))).map((row) => read(row, row[3]))
       return { events, place, isEnd: place >= revision }
     },
     watch: (wake) => store.watchStream(streamName, wake),
-    write: String,
+    write: (place) => String(place === tombstoneRevision ? i64Max : place),
     parse: (text) => (/^\d+$/.test(text) ? Number(text) : undefined),
   }
 }
@@ -77,6 +82,7 @@ const allSource = (store: Store, { source, settings }: Definition): EventSource 
   const read = createRead(store, settings.resolveLinks)
   return {
     end: store.head,
+    isOver: () => false,
     readAfter: (after, count) => {
       const places = store.pages.places(after + 1, 'forwards')
       const matches = filter?.(places)

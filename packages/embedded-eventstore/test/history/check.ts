@@ -1,5 +1,5 @@
 // Finds what a store must not do in a recorded history: every outcome is explained by one order that all agree on.
-import { type Event, type History, metastreamOf, type Operation, show, softDeleted } from './history.ts'
+import { type Event, type History, type Live, metastreamOf, type Operation, show, softDeleted } from './history.ts'
 import { checked, isExplained, streamAfter } from './model.ts'
 
 export type Fault = 'reordered' | 'gap' | 'doubled' | 'lost' | 'torn' | 'refused but written' | 'wrong answer'
@@ -159,19 +159,34 @@ const checkOperations = (history: History, blocks: readonly Block[]): Violation[
   })
 }
 
-/** Every subscriber sees all, in order, once; what was hidden by a deletion before it was sent may be missing. */
-const checkSubscriptions = ({ subscriptions, log }: History): Violation[] =>
-  subscriptions.flatMap(({ name, stream, seen }): Violation[] => {
+/** Whether readers did not get the event any more, at some time after it was written. */
+const wasHidden = (log: readonly Event[], { stream, position, revision }: Event): boolean =>
+  log.some((later, at) => {
+    const isOfStream = later.stream === stream || later.stream === metastreamOf(stream)
+    return isOfStream && later.position >= position && streamAfter(log.slice(0, at + 1), stream).first > revision
+  })
+
+/**
+ * Every subscriber sees all, in order, once. What retention or a deletion hides may be missing while it catches up, not once it
+ * was live: then it gets what is written until its connection is cut.
+ */
+const checkSubscriptions = ({ operations, subscriptions, log }: History): Violation[] =>
+  subscriptions.flatMap(({ name, stream, seen, lives }): Violation[] => {
     const all = stream === undefined ? log : log.filter((event) => event.stream === stream)
-    const mayBeMissing = ({ stream: of, revision, position }: Event) =>
-      stream !== undefined &&
-      log.some(
-        (later) =>
-          later.stream === metastreamOf(of) && later.position > position && (later.truncateBefore ?? 0n) > revision,
-      )
+    /** @param next how many events were seen before it */
+    const cameLive = ({ part }: Event, next: number): boolean => {
+      const began = operations
+        .filter(({ request }) => request.kind === 'append' && request.append === part?.append)
+        .map((operation) => operation.began)
+      const isWithin = ({ since, until, seenUntil }: Live) =>
+        next < seenUntil && began.every((place) => place > since && place < until)
+      return began.length > 0 && lives.some(isWithin)
+    }
+    const mayBeMissing = (event: Event, next: number): boolean =>
+      stream !== undefined && !cameLive(event, next) && wasHidden(log, event)
     const places = new Map(all.map(({ position }, at) => [position, at]))
     let next = 0
-    for (const event of seen) {
+    for (const [index, event] of seen.entries()) {
       const at = places.get(event.position)
       if (at === undefined)
         return [{ fault: 'lost', what: `${name} saw ${event.position}, which is not there any more` }]
@@ -181,7 +196,7 @@ const checkSubscriptions = ({ subscriptions, log }: History): Violation[] =>
         const isAgain = seen.filter(({ position }) => position === event.position).length > 1
         return [{ fault: isAgain ? 'doubled' : 'reordered', what: `${name} saw ${event.position} after later ones` }]
       }
-      const missing = all.slice(next, at).find((each) => !mayBeMissing(each))
+      const missing = all.slice(next, at).find((each) => !mayBeMissing(each, index))
       if (missing) {
         const isLater = seen.some(({ position }) => position === missing.position)
         return [
@@ -193,7 +208,7 @@ const checkSubscriptions = ({ subscriptions, log }: History): Violation[] =>
       }
       next = at + 1
     }
-    const missing = all.slice(next).find((each) => !mayBeMissing(each))
+    const missing = all.slice(next).find((each) => !mayBeMissing(each, seen.length))
     return missing ? [{ fault: 'gap', what: `${name} never saw ${missing.position}` }] : []
   })
 

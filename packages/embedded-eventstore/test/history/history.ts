@@ -12,6 +12,7 @@ export type Event = {
   readonly part: { readonly append: number; readonly index: number; readonly of: number } | undefined
   /** What `$metadata` says about the events that are hidden. */
   readonly truncateBefore: bigint | undefined
+  readonly maxCount: bigint | undefined
 }
 
 /** The value of `$tb` that hides a stream: it is deleted, and may begin again (§2.7). */
@@ -21,6 +22,11 @@ export type Request =
   /** One `append` number may be sent more than once: the same ids, perhaps with another expectation. */
   | { readonly kind: 'append'; readonly append: number; readonly ids: readonly string[]; readonly expected: Expected }
   | { readonly kind: 'delete' | 'tombstone'; readonly expected: Expected }
+  | {
+      readonly kind: 'set metadata'
+      readonly truncateBefore: bigint | undefined
+      readonly maxCount: bigint | undefined
+    }
   | { readonly kind: 'read'; readonly forwards: boolean; readonly from: bigint; readonly count: number }
   | { readonly kind: 'read $all'; readonly after: bigint; readonly count: number }
 
@@ -43,12 +49,21 @@ export type Operation = {
   readonly ended: number
 }
 
+/** From when a subscription said "caught up" until its connection was cut, if it was. */
+export type Live = {
+  readonly since: number
+  readonly until: number
+  /** How many events had been seen by then, over all connections. */
+  readonly seenUntil: number
+}
+
 export type Subscription = {
   readonly name: string
   /** undefined: all of them. */
   readonly stream: string | undefined
   /** Across all its connections. */
   readonly seen: readonly Event[]
+  readonly lives: readonly Live[]
 }
 
 export type History = {

@@ -6,7 +6,8 @@ export type Stream = {
   readonly hasMetadata: boolean
   readonly isSoftDeleted: boolean
   readonly isTombstoned: boolean
-  readonly truncateBefore: bigint
+  /** The lowest revision that retention leaves to readers. */
+  readonly first: bigint
 }
 
 const tombstone = '$streamDeleted'
@@ -17,12 +18,14 @@ export const streamAfter = (log: readonly Event[], name: string): Stream => {
   const own = log.filter(({ stream }) => stream === name)
   const metadata = log.filter(({ stream }) => stream === metastream).at(-1)
   const truncateBefore = metadata?.truncateBefore ?? 0n
+  const events = own.filter(({ type }) => type !== tombstone)
+  const counted = metadata?.maxCount === undefined ? 0n : BigInt(events.length) - metadata.maxCount
   return {
-    events: own.filter(({ type }) => type !== tombstone),
+    events,
     hasMetadata: metadata !== undefined,
     isSoftDeleted: truncateBefore === softDeleted,
     isTombstoned: own.some(({ type }) => type === tombstone),
-    truncateBefore,
+    first: counted > truncateBefore ? counted : truncateBefore,
   }
 }
 
@@ -63,8 +66,7 @@ export const checked = (stream: Stream, expected: Expected, ids: readonly string
   return differs === -1 && last ? repeatedAs(last) : wrong
 }
 
-const readable = (stream: Stream): readonly Event[] =>
-  stream.events.filter(({ revision }) => revision >= stream.truncateBefore)
+const readable = (stream: Stream): readonly Event[] => stream.events.filter(({ revision }) => revision >= stream.first)
 
 const same = (one: readonly Event[], other: readonly Event[]): boolean =>
   one.length === other.length &&
@@ -99,6 +101,13 @@ export const isExplained = (
   }
   const stream = streamAfter(before, name)
   if (request.kind === 'read') return isReadAs(stream, request, outcome)
+  if (request.kind === 'set metadata') {
+    if (stream.isTombstoned || outcome.kind !== 'success')
+      return stream.isTombstoned && outcome.kind === 'stream deleted'
+    const { position, truncateBefore, maxCount, stream: of } = log[length] ?? {}
+    const isIt = of === metastreamOf(name) && position === outcome.position
+    return isIt && truncateBefore === request.truncateBefore && maxCount === request.maxCount
+  }
   const answer = checked(stream, request.expected, request.kind === 'append' ? request.ids : [unseen])
   if (outcome.kind !== 'success') {
     const isNothingToDelete =

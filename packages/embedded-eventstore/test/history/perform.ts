@@ -14,11 +14,11 @@ import { classic } from '../helpers.ts'
 import { type Event, type Outcome, softDeleted } from './history.ts'
 import type { Ask } from './requests.ts'
 
-type Data = { append?: number; index: number; of: number; $tb?: number }
+type Data = { append?: number; index: number; of: number; $tb?: number; $maxCount?: number }
 
 export const eventOf = ({ id, streamId, revision, type, data, position }: RecordedEvent): Event => {
   const said = data as Partial<Data> | undefined
-  const { append, index = 0, of = 0, $tb } = said ?? {}
+  const { append, index = 0, of = 0, $tb, $maxCount } = said ?? {}
   return {
     id,
     stream: streamId,
@@ -28,6 +28,7 @@ export const eventOf = ({ id, streamId, revision, type, data, position }: Record
     part: append === undefined ? undefined : { append, index, of },
     // A double cannot say 2^63 - 1.
     truncateBefore: $tb === undefined ? undefined : $tb >= 2 ** 63 ? softDeleted : BigInt($tb),
+    maxCount: $maxCount === undefined ? undefined : BigInt($maxCount),
   }
 }
 
@@ -71,6 +72,15 @@ const ask = async (client: EventStoreDBClient, { stream, request }: Ask, isClass
     return { kind: 'events', events: await read(reading, () => true) }
   }
   if (request.kind === 'read $all') throw new Error('It is asked for below.')
+  if (request.kind === 'set metadata') {
+    const { truncateBefore, maxCount } = request
+    const metadata = {
+      ...(truncateBefore === undefined ? {} : { truncateBefore: Number(truncateBefore) }),
+      ...(maxCount === undefined ? {} : { maxCount: Number(maxCount) }),
+    }
+    const { nextExpectedRevision, position } = await client.setStreamMetadata(stream, metadata)
+    return { kind: 'success', revision: nextExpectedRevision, position: position?.commit ?? -1n }
+  }
   if (request.expected === 'stream_exists') throw new Error('Client 6.2.1 cannot say this of a deletion.')
   const options = { expectedRevision: request.expected }
   const { position } =

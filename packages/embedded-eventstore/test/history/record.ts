@@ -3,7 +3,15 @@ import { randomUUID } from 'node:crypto'
 import { EventStoreDBClient, START, StreamDeletedError, streamNameFilter } from '@eventstore/db-client'
 import { vi } from 'vitest'
 import { chanceFrom } from './chance.ts'
-import { type Event, type History, metastreamOf, type Operation, type Outcome, type Subscription } from './history.ts'
+import {
+  type Event,
+  type History,
+  type Live,
+  metastreamOf,
+  type Operation,
+  type Outcome,
+  type Subscription,
+} from './history.ts'
 import { eventOf, perform, readLog } from './perform.ts'
 import { type Ask, createAsks } from './requests.ts'
 
@@ -26,12 +34,18 @@ export type Round = {
   readonly workers?: number
 }
 
-type Subscriber = Omit<Subscription, 'seen'> & { seen: Event[]; isFiltered: boolean; isOver: boolean }
+type Subscriber = Omit<Subscription, 'seen' | 'lives'> & {
+  seen: Event[]
+  lives: { -readonly [Key in keyof Live]: Live[Key] }[]
+  isFiltered: boolean
+  isOver: boolean
+}
 
 const subscriber = (name: string, stream: string | undefined, isFiltered = false): Subscriber => ({
   name,
   stream,
   seen: [],
+  lives: [],
   isFiltered,
   isOver: false,
 })
@@ -53,7 +67,15 @@ export const record = async (round: Round): Promise<History> => {
   let log: Event[] = []
 
   const follow = (client: EventStoreDBClient, following: Subscriber): void => {
-    const { stream, seen, isFiltered } = following
+    const { stream, seen, lives, isFiltered } = following
+    const before = lives.at(-1)
+    if (before) before.seenUntil = seen.length
+    const life = {
+      since: Number.POSITIVE_INFINITY,
+      until: Number.POSITIVE_INFINITY,
+      seenUntil: Number.POSITIVE_INFINITY,
+    }
+    lives.push(life)
     const last = seen.at(-1)
     const fromPosition = last ? { commit: last.position, prepare: last.position } : START
     const filter = { filter: streamNameFilter({ prefixes: [prefix, metastreamOf(prefix)] }) }
@@ -61,6 +83,9 @@ export const record = async (round: Round): Promise<History> => {
       stream === undefined
         ? client.subscribeToAll({ fromPosition, ...(isFiltered ? filter : {}) })
         : client.subscribeToStream(stream, { fromRevision: last?.revision ?? START })
+    subscription.on('caughtUp', () => {
+      life.since = Math.min(life.since, ++clock)
+    })
     subscription.on('data', ({ event }) => {
       const found = event && eventOf(event)
       if (found && isWanted(found)) seen.push(found)
@@ -94,6 +119,7 @@ export const record = async (round: Round): Promise<History> => {
       while (!isDead && asked < operationsOfLife) {
         if (++asked === operationsOfLife && !isLast && kill) {
           isDead = true
+          for (const { lives } of subscribers) for (const life of lives.slice(-1)) life.until = clock
           await kill()
           isKilled({ kind: 'unknown', reason: 'The node was killed.' })
           return
@@ -105,7 +131,7 @@ export const record = async (round: Round): Promise<History> => {
 
     if (isLast) {
       // Something that everybody is still to see, unless there can be nothing more.
-      for (const stream of streams) await ask(asks.append(stream), 0)
+      for (const stream of streams) await ask(asks.append(stream, 'any'), 0)
       log = await readLog(clientOf(1), isWanted)
       const isBehind = ({ stream, seen, isOver }: Subscriber) => {
         const last = log.findLast((event) => stream === undefined || event.stream === stream)

@@ -28,9 +28,9 @@ export const createAsks = (streams: readonly string[], { fraction, between, pick
     return chosen < 0.9 ? 'stream_exists' : anyRevision(stream)
   }
 
-  const append = (stream: string): Ask => {
+  const append = (stream: string, expected = expectedOf(stream)): Ask => {
     const ids = Array.from({ length: between(1, eventsMax) }, () => randomUUID())
-    const request = { kind: 'append', append: appends.length, ids, expected: expectedOf(stream) } as const
+    const request = { kind: 'append', append: appends.length, ids, expected } as const
     appends.push({ ask: { stream, request }, isUnknown: false })
     return { stream, request }
   }
@@ -48,7 +48,12 @@ export const createAsks = (streams: readonly string[], { fraction, between, pick
       const stream = pick(streams)
       const chosen = fraction()
       if (chosen < 0.5 || appends.length === 0) return append(stream)
-      if (chosen < 0.68) return again()
+      if (chosen < 0.64) return again()
+      if (chosen < 0.7) {
+        const truncateBefore = fraction() < 0.5 ? anyRevision(stream) : undefined
+        const maxCount = fraction() < 0.5 ? BigInt(between(1, eventsMax)) : undefined
+        return { stream, request: { kind: 'set metadata', truncateBefore, maxCount } }
+      }
       const count = between(1, countMax)
       if (chosen < 0.84) {
         return { stream, request: { kind: 'read', forwards: fraction() < 0.5, from: anyRevision(stream), count } }
