@@ -24,6 +24,26 @@ export const blamePostgres = (error: unknown): 'refused' | 'unavailable' => {
   return refusedClasses.includes(state.slice(0, 2)) ? 'refused' : 'unavailable' // lost connections have no class
 }
 
+/** SQLSTATE classes of trouble with the server: connection, transaction, resources, locks, operator, system. */
+const outageClasses = ['08', '25', '53', '55', '57', '58', 'XX']
+
+/** Whether Postgres answered that it will not do this, and goes on with whatever comes next. */
+export const isRefused = (error: unknown): error is pg.DatabaseError =>
+  error instanceof pg.DatabaseError && !outageClasses.includes(error.code?.slice(0, 2) ?? '')
+
+/** As pg-pool's own, which ends a connection for every query that fails: a missing table would cost one a request. */
+const queryKeeping = (pool: pg.Pool) => async (text: string | pg.QueryConfig, values?: unknown[]) => {
+  const client = await pool.connect()
+  try {
+    const result = await client.query(text, values)
+    client.release()
+    return result
+  } catch (error) {
+    client.release(!isRefused(error))
+    throw error
+  }
+}
+
 /** For queries of positions and epochs; elsewhere 64-bit columns hold safe integers and are read as numbers. */
 export const bigints: Types = int8Parsed(BigInt)
 
@@ -42,6 +62,7 @@ export const openPool = (url: string, connectionsMax: number, logger: Logger): p
     application_name: 'headwater',
   })
   const lost = (error: Error) => logger.debug({ err: error }, 'a connection to Postgres was lost')
+  pool.query = queryKeeping(pool) as typeof pool.query
   pool.on('error', lost)
   // A connection that is lost while it is in use tells its user and emits this as well.
   pool.on('connect', (client) => client.on('error', lost))

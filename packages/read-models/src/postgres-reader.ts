@@ -16,15 +16,13 @@ import {
 import { listen } from './listen.ts'
 import { setAsideOf } from './parked.ts'
 import { readAside } from './postgres-parked.ts'
-import { bigints, inTransaction, openPool } from './postgres-pool.ts'
+import { bigints, inTransaction, isRefused, openPool } from './postgres-pool.ts'
 import { readCheckpoint, schemaName } from './postgres-schema.ts'
 import { type ReadModel, shapeOf } from './read-model.ts'
 import type { Checkpoint } from './sink.ts'
 
 const connectionsMax = 5
 const undefinedTable = '42P01'
-/** SQLSTATE classes of trouble with the server: connection, transaction, resources, locks, operator, system. */
-const outageClasses = ['08', '25', '53', '55', '57', '58']
 
 /** Runs queries inside one read transaction. */
 export type PostgresQueries = { readonly rows: <R>(query: CompiledQuery<R>) => Promise<R[]> }
@@ -100,7 +98,7 @@ const feedIn = (client: pg.PoolClient, schema: string) => {
 const meaningOf = (error: unknown): unknown => {
   if (error instanceof Rejection) return error
   // A lost connection, or none, comes without a code of Postgres.
-  if (error instanceof pg.DatabaseError && !outageClasses.includes(error.code?.slice(0, 2) ?? '')) return error
+  if (isRefused(error)) return error
   const text = 'The read model cannot be reached. Try again in a moment.'
   return Object.assign(new Rejection('read_model_unavailable', text), { cause: error })
 }

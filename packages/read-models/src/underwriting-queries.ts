@@ -1,7 +1,6 @@
 // The questions that underwriters ask of the read model `underwriting`: who waits, what was decided, and the numbers.
 import { type CompiledQuery, sql } from 'kysely'
-import { isId, isInstant } from './cursor.ts'
-import { endOfDay } from './days.ts'
+import { dayAfter } from './days.ts'
 import type { PostgresQueries } from './postgres-reader.ts'
 import { schemaName } from './postgres-schema.ts'
 import { postgresQueries } from './queries.ts'
@@ -22,9 +21,6 @@ const queries = postgresQueries<UnderwritingRows>().withSchema(schemaName(underw
 export const queueSorts = ['requestedAt', 'amount', 'score'] as const
 export const historySorts = ['decidedAt', 'requestedAt', 'amount'] as const
 export const directions = ['asc', 'desc'] as const
-
-/** Of Postgres. */
-const integerMax = 2 ** 31 - 1
 
 type Sort = (typeof queueSorts)[number] | (typeof historySorts)[number]
 
@@ -103,7 +99,7 @@ export const listHistory = (
     .where('status', 'in', outcome === undefined ? outcomes : [outcome])
     .where(found(search))
   if (from !== undefined) query = query.where('decidedAt', '>=', from)
-  if (to !== undefined) query = query.where('decidedAt', '<', endOfDay(to))
+  if (to !== undefined) query = query.where('decidedAt', '<', dayAfter(to))
   return pageOf(query, page)
 }
 
@@ -114,12 +110,9 @@ export const formatLoansCursor = (loan: UnderwritingLoan, { sort, direction }: O
 export const parseLoansCursor = (text: string, { sort, direction }: Order): LoansCursor | undefined => {
   const parts = parseArray(Buffer.from(text, 'base64url').toString())
   const [ofSort, ofDirection, value, loanId] = parts
-  if (ofSort !== sort || ofDirection !== direction || !isId(loanId)) return undefined
-  if (sort === 'amount' || sort === 'score')
-    return typeof value === 'number' && Number.isInteger(value) && Math.abs(value) <= integerMax
-      ? { value, loanId }
-      : undefined
-  return isInstant(value) ? { value, loanId } : undefined
+  const known = ofSort === sort && ofDirection === direction && typeof loanId === 'string'
+  const fits = typeof value === (sort === 'amount' || sort === 'score' ? 'number' : 'string')
+  return known && fits ? { value: value as string | number, loanId } : undefined
 }
 
 const parseArray = (text: string): readonly unknown[] => {

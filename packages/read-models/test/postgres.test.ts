@@ -36,6 +36,25 @@ test('several processes migrate at once, and again', async () => {
   expect(rows).toEqual(files.sort().map((file) => ({ name: path.parse(file).name })))
 })
 
+test('a release works beside the tables of a newer one', async () => {
+  await migrate(pool)
+  await database.client.query(
+    `insert into headwater.migrations (name, timestamp) values ('999-of-a-newer-release', '')`,
+  )
+  await migrate(pool)
+})
+
+test('a query that Postgres refuses costs no connection, and one that loses its connection does', async () => {
+  let connections = 0
+  pool.on('connect', () => connections++)
+  for (let count = 0; count < 3; count++)
+    await expect(pool.query('select from missing_table')).rejects.toThrow('does not exist')
+  expect(connections).toBe(1)
+  await expect(pool.query('select pg_terminate_backend(pg_backend_pid())')).rejects.toThrow()
+  expect((await pool.query('select 1 as one')).rows).toEqual([{ one: 1 }])
+  expect(connections).toBe(2)
+})
+
 test('one of many gets the lease', async () => {
   await migrate(pool)
   const taken = await Promise.all(['a', 'b', 'c', 'd'].map((holder) => takeLease(pool, 'work', holder, logger)))

@@ -14,6 +14,7 @@ import { consents } from '@headwater/read-models/consents'
 import { loans } from '@headwater/read-models/loans'
 import { openPool } from '@headwater/read-models/postgres-pool'
 import { openPostgresReader } from '@headwater/read-models/postgres-reader'
+import { openSharedLimits } from '@headwater/read-models/shared-limits'
 import { openSqliteReader } from '@headwater/read-models/sqlite-reader'
 import { underwriting } from '@headwater/read-models/underwriting'
 import { config } from '../../../services/consent/src/config.ts'
@@ -55,6 +56,7 @@ const tasks = {
     const store = connectEventStore({ url: eventStoreUrl, logger })
     const metrics = createMetrics()
     const pool = openPool(noDatabase, 1, logger)
+    const limits = openSharedLimits({ pool, table: 'partner_requests', gauge: metrics.gauge, logger })
     const gateway = await createGateway({
       readers: {
         loans: openSqliteReader({ directory, projection: loans, logger }),
@@ -66,7 +68,7 @@ const tasks = {
       serviceUrls: { loan: nowhere, consent: nowhere },
       jobsUrl: nowhere,
       operations: { followers: [], pool },
-      partnerLimit: { pool, perMinute: 1_000_000 },
+      partnerLimit: { limits, perMinute: 1_000_000 },
       webUrl: nowhere,
       authenticator,
       people: createPeople(openSessionDatabase(noDatabase, logger), logger),

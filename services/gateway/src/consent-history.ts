@@ -1,5 +1,4 @@
 // What has happened between a patient and one grantee, from the patient's events, for the patient.
-
 import { consentQueryRules } from '@headwater/deciders/consent/consent-policy'
 import {
   granteeKey,
@@ -8,7 +7,6 @@ import {
   type PatientEvent,
   patientEvents,
 } from '@headwater/deciders/consent/patient-events'
-import { field } from '@headwater/deciders/fields'
 import { type EventStore, StreamDeleted } from '@headwater/eventstore/client'
 import { createCodec, type RecordedEvent } from '@headwater/eventstore/codec'
 import { readPage } from '@headwater/eventstore/known-stream'
@@ -73,7 +71,7 @@ export const registerConsentHistory = (
         tags: ['consent'],
         summary: 'What has happened between you and somebody who asked or was given consent',
         description: 'Read from the event store itself, the oldest first.',
-        params: z.object({ id: field('consent id', z.string().regex(/^[\w-]{1,64}$/)) }),
+        params: z.object({ id: z.string() }),
         querystring: z.strictObject({}),
         response: {
           200: consentHistory,

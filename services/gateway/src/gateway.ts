@@ -94,6 +94,8 @@ export const createGateway = async (options: GatewayOptions): Promise<HttpServer
       underwriting: async () => ((await readers.underwriting.ready()) ? {} : notMade('dashboard')),
       audit: async () => ((await readers.audit.ready()) ? {} : notMade('dashboard')),
       issuer: authenticator.status,
+      limits: partnerLimit.limits.status,
+      ...(auth.tables && { tables: auth.tables }),
     },
   )
   const credentialsOf = createCredentials(authenticator, auth.credentialSources ?? [])

@@ -12,6 +12,7 @@ import { openFollowers } from '@headwater/read-models/followers'
 import { loans } from '@headwater/read-models/loans'
 import { openPool } from '@headwater/read-models/postgres-pool'
 import { openPostgresReader } from '@headwater/read-models/postgres-reader'
+import { openSharedLimits } from '@headwater/read-models/shared-limits'
 import { openSqliteReader } from '@headwater/read-models/sqlite-reader'
 import { underwriting } from '@headwater/read-models/underwriting'
 import { createGatewayAuth } from './auth/auth.ts'
@@ -39,6 +40,7 @@ const auth = createGatewayAuth(settings, { authenticator, knowsEmail: contacts.r
 const metrics = createMetrics()
 const audit = startAudit({ store, logger, days: settings.AUDIT_DAYS, metrics })
 const limitPool = openPool(settings.DATABASE_URL, limitConnectionsMax, logger)
+const limits = openSharedLimits({ pool: limitPool, table: 'partner_requests', gauge: metrics.gauge, logger })
 const operationsPool = openPool(settings.DATABASE_URL, operationsConnectionsMax, logger)
 const followers = openFollowers({ directory: settings.EDGE_DIRECTORY, pool: operationsPool, readers })
 const gateway = await createGateway({
@@ -48,7 +50,7 @@ const gateway = await createGateway({
   serviceUrls: { loan: settings.LOAN_URL, consent: settings.CONSENT_URL },
   checkWaitMs: settings.CONSENT_CHECK_WAIT_MS,
   jobsUrl: settings.JOBS_URL,
-  partnerLimit: { pool: limitPool, perMinute: settings.PARTNER_LIMIT_PER_MINUTE },
+  partnerLimit: { limits, perMinute: settings.PARTNER_LIMIT_PER_MINUTE },
   webUrl: settings.WEB_URL,
   authenticator,
   auth,
@@ -62,7 +64,7 @@ await runServer(gateway, { host: settings.HOST, port: settings.PORT }, async () 
   readers.loans.close()
   readers.consents.close()
   followers.close()
-  await audit.stop()
+  await Promise.all([audit.stop(), limits.close()])
   await Promise.all([
     readers.underwriting.close(),
     readers.audit.close(),

@@ -1,7 +1,5 @@
 // What operators do about followers and what is parked: kept as wishes, which whoever follows the event store sees to.
-
 import { Rejection } from '@headwater/deciders/decider'
-import { uuid } from '@headwater/deciders/fields'
 import {
   asked,
   type FollowerName,
@@ -116,7 +114,7 @@ export const registerOperatorActs = async (server: HttpServer, options: Options)
       schema: {
         tags: ['operations'],
         summary: 'Try a parked event again, and what waits behind it',
-        params: z.object({ id: uuid }),
+        params: z.object({ id: z.uuid() }),
         body: retryInput,
         response: { 202: asked, ...parkedRefusals },
       },
@@ -135,7 +133,7 @@ export const registerOperatorActs = async (server: HttpServer, options: Options)
         tags: ['operations'],
         summary: 'Go on without a parked event',
         description: 'Who skipped it and why stays on the list; a read model that is built again skips it, too.',
-        params: z.object({ id: uuid }),
+        params: z.object({ id: z.uuid() }),
         body: skipInput,
         response: { 202: asked, ...parkedRefusals },
       },

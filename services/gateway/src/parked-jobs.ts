@@ -1,11 +1,10 @@
 // What operators do about jobs that failed for good; the jobs service does it, and writes down who asked.
-import { uuid } from '@headwater/deciders/fields'
 import { asked, skipJobInput } from '@headwater/deciders/operations'
 import { operationsRules } from '@headwater/deciders/operations-policy'
 import type { HttpServer } from '@headwater/http-kit/server'
 import { z } from 'zod'
 import { problemAnswer } from './answers.ts'
-import { answerWith, connectService, registerForwarded } from './forwarding.ts'
+import { answerWith, connectService } from './forwarding.ts'
 
 type Options = {
   readonly jobsUrl: string
@@ -22,7 +21,12 @@ export const registerParkedJobs = async (server: HttpServer, { jobsUrl, done }: 
   const jobs = connectService('jobs', jobsUrl)
   server.addHook('onClose', jobs.close)
 
-  await registerForwarded(server, (scope) => {
+  await server.register(async (scope) => {
+    // The schemas are for the API's description; the service that answers validates.
+    scope.setValidatorCompiler(() => (value: unknown) => ({ value }))
+    scope.removeAllContentTypeParsers()
+    scope.addContentTypeParser('*', { parseAs: 'buffer' }, async (_request: unknown, body: Buffer) => body)
+
     for (const [act, { rule, summary, body }] of Object.entries(acts))
       scope.post(
         `/api/operations/parked-jobs/:id/${act}`,
@@ -31,7 +35,7 @@ export const registerParkedJobs = async (server: HttpServer, { jobsUrl, done }: 
           schema: {
             tags: ['operations'],
             summary,
-            params: z.object({ id: uuid }),
+            params: z.object({ id: z.uuid() }),
             ...(body && { body }),
             response: {
               202: asked,

@@ -1,5 +1,4 @@
 // Operators' API for partners' webhooks, as the front door describes it; the jobs service answers.
-import { uuid } from '@headwater/deciders/fields'
 import {
   deliveryList,
   registerWebhookInput,
@@ -12,7 +11,7 @@ import { webhookRules } from '@headwater/deciders/webhook/webhook-policy'
 import type { HttpServer } from '@headwater/http-kit/server'
 import { z } from 'zod'
 import { problemAnswer } from './answers.ts'
-import { answerWith, connectService, registerForwarded } from './forwarding.ts'
+import { answerWith, connectService } from './forwarding.ts'
 
 /** Of all webhooks, or of what one was told. */
 const answerBytesMax = 512 * 1_024
@@ -83,7 +82,12 @@ export const registerWebhooks = async (server: HttpServer, jobsUrl: string): Pro
   const jobs = connectService('jobs', jobsUrl, { answerBytesMax })
   server.addHook('onClose', jobs.close)
 
-  await registerForwarded(server, (scope) => {
+  await server.register(async (scope) => {
+    // The schemas are for the API's description; the service that answers validates.
+    scope.setValidatorCompiler(() => (value: unknown) => ({ value }))
+    scope.removeAllContentTypeParsers()
+    scope.addContentTypeParser('*', { parseAs: 'buffer' }, async (_request: unknown, body: Buffer) => body)
+
     for (const { method, url, rule, summary, description, body, response } of operations)
       scope.route({
         method,
@@ -94,7 +98,7 @@ export const registerWebhooks = async (server: HttpServer, jobsUrl: string): Pro
           summary,
           ...(description && { description }),
           ...(body && { body }),
-          ...(url.includes(':id') && { params: z.object({ id: uuid }) }),
+          ...(url.includes(':id') && { params: z.object({ id: z.uuid() }) }),
           response: { ...response, '4xx': problemAnswer('Refused; `code` says why.') },
         },
         handler: async (request, reply) => answerWith(reply, await jobs.forward(request, request.allowed[0]?.token)),

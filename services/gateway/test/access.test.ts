@@ -7,9 +7,7 @@ import { operationsRules } from '@headwater/deciders/operations-policy'
 import { type Actor, anonymous, may, type Rules } from '@headwater/deciders/policy'
 import { webhookRules } from '@headwater/deciders/webhook/webhook-policy'
 import { securityOf } from '@headwater/http-kit/openapi-security'
-import { createLogger } from '@headwater/http-kit/telemetry'
 import type { LoanRow } from '@headwater/read-models/loans'
-import { openPool } from '@headwater/read-models/postgres-pool'
 import { beforeAll, describe, expect, onTestFinished, test, vi } from 'vitest'
 import type { TestIssuer } from '../../../packages/http-kit/test/issuer.ts'
 import { topics } from '../src/topics.ts'
@@ -325,9 +323,7 @@ test('closes a socket when its token has ended', async () => {
 test('counts what a partner asks for through a socket with its requests, and nobody else', async () => {
   const edge = await startEdge()
   onTestFinished(edge.remove)
-  const pool = openPool('postgres://127.0.0.1:1/headwater', 1, createLogger({ service: 'test', level: 'silent' }))
-  onTestFinished(() => pool.end())
-  const gateway = await startGateway(edge.directory, { partnerLimit: { pool, perMinute: 4 } })
+  const gateway = await startGateway(edge.directory, { partnerLimitPerMinute: 4 })
   onTestFinished(gateway.close)
   const token = await gateway.issuer.partnerTokenOf('acme', ['loans:read'])
   const headers = { authorization: `Bearer ${token}` }

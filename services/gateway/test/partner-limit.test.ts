@@ -3,32 +3,46 @@ import { partner, role } from '@headwater/deciders/policy'
 import { authSettings, bearerCredentials, createAuthenticator } from '@headwater/http-kit/auth'
 import { parseConfig } from '@headwater/http-kit/config'
 import { createHealth } from '@headwater/http-kit/health'
+import { createMetrics } from '@headwater/http-kit/metrics'
 import { createServer } from '@headwater/http-kit/server'
 import { createLogger } from '@headwater/http-kit/telemetry'
-import { migrate } from '@headwater/read-models/migrations/migrate'
 import { openPool } from '@headwater/read-models/postgres-pool'
+import { openSharedLimits } from '@headwater/read-models/shared-limits'
+import pino from 'pino'
 import { expect, onTestFinished, test } from 'vitest'
 import { z } from 'zod'
 import { startIssuer, type TestIssuer } from '../../../packages/http-kit/test/issuer.ts'
-import { testDatabase } from '../../../scripts/test/database.ts'
+import { type TestDatabase, testDatabase } from '../../../scripts/test/database.ts'
 import { limitPartners } from '../src/partner-limit.ts'
 
 const logger = createLogger({ service: 'test', level: 'silent' })
 const perMinute = 5
 /** A busy machine is no outage. */
-const timeoutMs = 20_000
+const answerTimeoutMs = 20_000
 
 const startFrontDoor = async (issuer: TestIssuer, databaseUrl: string) => {
-  const pool = openPool(databaseUrl, 2, logger)
+  const lines: { readonly level: number; readonly msg: string }[] = []
+  const watched = pino({ level: 'info' }, { write: (line: string) => lines.push(JSON.parse(line)) })
+  const pool = openPool(databaseUrl, 2, watched)
+  let connections = 0
+  pool.on('connect', () => connections++)
+  const metrics = createMetrics()
+  const limits = openSharedLimits({
+    pool,
+    table: 'partner_requests',
+    gauge: metrics.gauge,
+    logger: watched,
+    answerTimeoutMs,
+  })
   const authenticator = createAuthenticator(parseConfig(z.object(authSettings), issuer.env), logger)
   const server = await createServer({
     title: 'Front door',
     description: 'For the test',
     logger,
-    health: createHealth({}),
+    health: createHealth({}, { limits: limits.status }),
     credentialsOf: bearerCredentials(authenticator),
   })
-  limitPartners(server, { pool, perMinute, timeoutMs })
+  limitPartners(server, { limits, perMinute })
   let reached = 0
   const rules = [partner('loans:read'), role('underwriter')]
   const schema = { response: { 200: z.object({ count: z.int() }) } }
@@ -36,6 +50,7 @@ const startFrontDoor = async (issuer: TestIssuer, databaseUrl: string) => {
   server.get('/vital', { config: { rules, isUnlimited: true }, schema }, async () => ({ count: ++reached }))
   onTestFinished(async () => {
     await server.close()
+    await limits.close()
     await pool.end()
   })
   const ask = async (token: string, url = '/thing') => {
@@ -45,7 +60,16 @@ const startFrontDoor = async (issuer: TestIssuer, databaseUrl: string) => {
     })
     return { status: statusCode, headers, body: json() }
   }
-  return { ask, reached: () => reached }
+  /** As operators see it: by health, and by the metric. */
+  const isAlone = async () => {
+    const { status, parts } = (await server.inject('/health/ready')).json()
+    const value = /^limits_counted_alone (\d)$/m.exec(await metrics.text())?.[1]
+    expect(value).toBe(status === 'degraded' ? '1' : '0')
+    expect(parts.limits).toEqual(status === 'degraded' ? { trouble: expect.stringContaining('alone') } : {})
+    return status === 'degraded'
+  }
+  const shares = () => expect.poll(isAlone, { timeout: answerTimeoutMs }).toBe(false)
+  return { ask, reached: () => reached, isAlone, shares, lines, connections: () => connections }
 }
 
 const start = async () => {
@@ -53,10 +77,9 @@ const start = async () => {
   onTestFinished(issuer.stop)
   const database = await testDatabase()
   onTestFinished(database.remove)
-  const pool = openPool(database.url, 1, logger)
-  await migrate(pool)
-  await pool.end()
+  // Without a table in it: each gateway prepares what it needs.
   const doors = [await startFrontDoor(issuer, database.url), await startFrontDoor(issuer, database.url)] as const
+  for (const door of doors) await door.shares()
   const tokenOf = (client: string) => issuer.partnerTokenOf(client, ['loans:read'])
   return { issuer, database, doors, tokenOf }
 }
@@ -88,6 +111,15 @@ test('two gateways count together', async () => {
     expect(seconds).toBeLessThanOrEqual(60)
     expect(door.reached()).toBe(before)
   }
+})
+
+test('of many requests at once as many pass as are allowed, each with a number of its own', async () => {
+  const { doors, tokenOf } = await start()
+  const token = await tokenOf('a-partner')
+  const answers = await Promise.all(Array.from({ length: 6 * perMinute }, (_, n) => doors[n % 2]?.ask(token)))
+  const passed = answers.flatMap((answer) => (answer?.status === 200 ? [remaining(answer)] : []))
+  expect(passed.sort()).toEqual([0, 1, 2, 3, 4])
+  expect(answers.filter((answer) => answer?.status === 429)).toHaveLength(5 * perMinute)
 })
 
 test('others are not held up: another partner, and people, who are not counted', async () => {
@@ -125,17 +157,41 @@ test('after its minute a partner may ask again', async () => {
   expect(remaining(await doors[1].ask(token))).toBe(perMinute - 1)
 })
 
-test('while Postgres is away each gateway counts alone, and together again afterwards', async () => {
-  const { database, doors, tokenOf } = await start()
-  const token = await tokenOf('a-partner')
-  const letIn = await database.interrupt()
-  for (const door of doors) {
-    const statuses = []
-    for (let count = 0; count <= perMinute; count++) statuses.push((await door.ask(token)).status)
-    expect(statuses).toEqual([200, 200, 200, 200, 200, 429])
-  }
-  await letIn()
-  const another = await tokenOf('another-partner')
-  const answers = [await doors[0].ask(another), await doors[1].ask(another)]
-  expect(answers.map(remaining)).toEqual([4, 3])
-})
+const troubles = {
+  'Postgres is away': ({ interrupt }: TestDatabase) => interrupt(),
+  'the tables are gone': async ({ client }: TestDatabase) => {
+    await client.query('drop schema headwater cascade')
+    // In the way of making them again.
+    await client.query('create schema headwater create view migrations as select 1 as name')
+    return async () => void (await client.query('drop schema headwater cascade'))
+  },
+}
+
+test.each(Object.entries(troubles))(
+  'while %s each gateway counts alone, says so once, and counts together again afterwards',
+  async (_, begin) => {
+    const { database, doors, tokenOf } = await start()
+    const token = await tokenOf('a-partner')
+    const end = await begin(database)
+    const before = doors.map(({ connections }) => connections())
+    for (const door of doors) {
+      const statuses = []
+      for (let count = 0; count <= perMinute; count++) statuses.push((await door.ask(token)).status)
+      expect(statuses).toEqual([200, 200, 200, 200, 200, 429])
+      expect(await door.isAlone()).toBe(true)
+    }
+    // No connection a request.
+    for (const [index, door] of doors.entries()) expect(door.connections() - Number(before[index])).toBeLessThan(3)
+    await end()
+    for (const door of doors) {
+      await door.shares()
+      expect(door.lines.map(({ msg }) => msg)).toEqual([
+        'limits are counted by this replica alone until Postgres answers',
+        'limits are counted over all replicas again',
+      ])
+    }
+    const another = await tokenOf('another-partner')
+    const answers = [await doors[0].ask(another), await doors[1].ask(another)]
+    expect(answers.map(remaining)).toEqual([4, 3])
+  },
+)

@@ -17,6 +17,7 @@ import { type LoanRow, loans } from '@headwater/read-models/loans'
 import { openPool } from '@headwater/read-models/postgres-pool'
 import { openPostgresReader } from '@headwater/read-models/postgres-reader'
 import { openRows } from '@headwater/read-models/rows'
+import { openSharedLimits } from '@headwater/read-models/shared-limits'
 import { openSqliteSink } from '@headwater/read-models/sqlite'
 import { openSqliteReader } from '@headwater/read-models/sqlite-reader'
 import { underwriting } from '@headwater/read-models/underwriting'
@@ -128,8 +129,10 @@ export const startGateway = async (
     eventStoreUrl,
     as = alice,
     serviceUrls = {},
+    partnerLimitPerMinute = 1_000,
     ...others
-  }: Partial<Omit<GatewayOptions, 'serviceUrls'>> & {
+  }: Partial<Omit<GatewayOptions, 'serviceUrls' | 'partnerLimit'>> & {
+    partnerLimitPerMinute?: number
     port?: number
     databaseUrl?: string
     eventStoreUrl?: string
@@ -154,6 +157,7 @@ export const startGateway = async (
   const peopleDatabase = openSessionDatabase(databaseUrl, logger)
   const people = createPeople(peopleDatabase, logger)
   const metrics = createMetrics()
+  const limits = openSharedLimits({ pool: limitPool, table: 'partner_requests', gauge: metrics.gauge, logger })
   const trail = startAudit({ store: auditStore, logger, days: 1, metrics })
   const server = await createGateway({
     readers,
@@ -161,7 +165,7 @@ export const startGateway = async (
     operations: { followers: followers.all, pool: operationsPool },
     serviceUrls: { loan: 'http://127.0.0.1:1', consent: 'http://127.0.0.1:1', ...serviceUrls },
     jobsUrl: 'http://127.0.0.1:1',
-    partnerLimit: { pool: limitPool, perMinute: 1_000 },
+    partnerLimit: { limits, perMinute: partnerLimitPerMinute },
     webUrl: 'http://127.0.0.1:1',
     authenticator: authenticatorOf(issuer.env),
     people,
@@ -186,7 +190,7 @@ export const startGateway = async (
       readers.loans.close()
       readers.consents.close()
       followers.close()
-      await trail.stop()
+      await Promise.all([trail.stop(), limits.close()])
       await Promise.all([
         readers.underwriting.close(),
         readers.audit.close(),

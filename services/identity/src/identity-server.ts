@@ -8,6 +8,7 @@ import { bearerCredentials, createAuthenticator } from '@headwater/http-kit/auth
 import { createHealth } from '@headwater/http-kit/health'
 import type { Metrics } from '@headwater/http-kit/metrics'
 import { createServer, type HttpServer } from '@headwater/http-kit/server'
+import { openSharedLimits } from '@headwater/read-models/shared-limits'
 import { registerAccount } from './account.ts'
 import { originsOf } from './clients.ts'
 import { registerForms } from './forms.ts'
@@ -38,7 +39,7 @@ const assets: Readonly<Record<string, { readonly file: string; readonly type: st
 /** Every other rejection is a rule that refuses: 409. */
 const statuses = { user_not_found: 404, own_account: 403 }
 
-export type IdentityServerOptions = ReadyOptions & {
+export type IdentityServerOptions = Omit<ReadyOptions, 'limits'> & {
   /** Whose `X-Forwarded-For` is believed. */
   readonly trustedProxies: string
   readonly audit: Pick<Audit, 'note' | 'refused'>
@@ -47,7 +48,8 @@ export type IdentityServerOptions = ReadyOptions & {
 
 export const createIdentityServer = async (options: IdentityServerOptions): Promise<HttpServer> => {
   const { store, pool, issuer, audience, demo, logger, trustedProxies, audit, metrics } = options
-  const preparation = startPreparation(options)
+  const limits = openSharedLimits({ pool, table: 'sign_in_tries', gauge: metrics.gauge, logger })
+  const preparation = startPreparation({ ...options, limits })
   const { ready } = preparation
   // Its own tokens are checked as everywhere else.
   const authenticator = createAuthenticator(
@@ -70,17 +72,20 @@ export const createIdentityServer = async (options: IdentityServerOptions): Prom
     'base-uri': ["'none'"],
     'frame-ancestors': ["'none'"],
   }
-  const health = createHealth({
-    'event store': async () => {
-      await store.head()
-      return {}
+  const health = createHealth(
+    {
+      'event store': async () => {
+        await store.head()
+        return {}
+      },
+      postgres: async () => {
+        await pool.query('select')
+        return {}
+      },
+      issuer: () => ({ trouble: preparation.isReady() ? undefined : 'Its tables and keys are not there yet.' }),
     },
-    postgres: async () => {
-      await pool.query('select')
-      return {}
-    },
-    issuer: () => ({ trouble: preparation.isReady() ? undefined : 'Its tables and keys are not there yet.' }),
-  })
+    { limits: limits.status },
+  )
   const server = await createServer({
     title: 'Headwater identity',
     description: 'The embedded OpenID Connect issuer.',
@@ -93,7 +98,9 @@ export const createIdentityServer = async (options: IdentityServerOptions): Prom
     credentialsOf: bearerCredentials(authenticator),
     onRefused: audit.refused,
   })
-  server.addHook('onClose', () => preparation.stop())
+  server.addHook('onClose', async () => {
+    await Promise.all([preparation.stop(), limits.close()])
+  })
 
   for (const [name, { file, type }] of Object.entries(assets)) {
     const content = readFileSync(file)

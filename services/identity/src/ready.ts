@@ -4,6 +4,7 @@ import type { EventStore } from '@headwater/eventstore/client'
 import { Problem } from '@headwater/http-kit/problem'
 import type { Logger } from '@headwater/http-kit/telemetry'
 import { migrate } from '@headwater/read-models/migrations/migrate'
+import type { SharedLimits } from '@headwater/read-models/shared-limits'
 import type Provider from 'oidc-provider'
 import type { Pool } from 'pg'
 import type { Client } from './clients.ts'
@@ -28,6 +29,7 @@ export type Ready = {
 export type ReadyOptions = {
   readonly store: EventStore
   readonly pool: Pool
+  readonly limits: Pick<SharedLimits, 'limit'>
   readonly issuer: string
   readonly audience: string
   readonly key: string
@@ -68,7 +70,7 @@ const addDemoPerson = async (
 }
 
 const prepare = async (options: ReadyOptions): Promise<Ready> => {
-  const { store, pool, issuer, audience, key, cookieKeys, demo, logger } = options
+  const { store, pool, limits, issuer, audience, key, cookieKeys, demo, logger } = options
   await migrate(pool)
   const seal = createSeal(key)
   const signingKeys = await readSigningKeys(pool, seal)
@@ -89,7 +91,7 @@ const prepare = async (options: ReadyOptions): Promise<Ready> => {
     cookieKeys,
     logger,
   })
-  return { provider, users, records, throttle: createThrottle(pool, key) }
+  return { provider, users, records, throttle: createThrottle(limits, key) }
 }
 
 /** Begins at once, and tries again until it succeeds. */

@@ -2,8 +2,7 @@
 import { keyedId } from '@headwater/eventstore/keyed-id'
 import { addressKey } from '@headwater/http-kit/address-key'
 import { Problem } from '@headwater/http-kit/problem'
-import type { Pool } from 'pg'
-import { RateLimiterPostgres, RateLimiterRes } from 'rate-limiter-flexible'
+import type { Limit, SharedLimits } from '@headwater/read-models/shared-limits'
 
 const windowSeconds = 15 * 60
 /** Wrong passwords for one name from one address; people who forgot theirs stop before. */
@@ -31,33 +30,21 @@ export type Throttle = {
 }
 
 /** @param key names the counters: neither a user name nor an address is in the database */
-export const createThrottle = (pool: Pool, key: string): Throttle => {
-  const limiter = (keyPrefix: string, points: number, duration: number) =>
-    new RateLimiterPostgres({
-      storeClient: pool,
-      schemaName: 'headwater',
-      tableName: 'sign_in_tries',
-      tableCreated: true,
-      keyPrefix,
-      points,
-      duration,
-    })
-  const ofNameAtAddress = limiter('name at address', triesOfNameAtAddressMax, windowSeconds)
-  const ofName = limiter('name', triesOfNameMax, windowSeconds)
-  const ofAddress = limiter('address', triesOfAddressMax, windowSeconds)
-  const registrations = limiter('registrations', registrationsOfAddressMax, hourSeconds)
-  const emails = limiter('emails', emailsOfUserMax, hourSeconds)
+export const createThrottle = ({ limit }: Pick<SharedLimits, 'limit'>, key: string): Throttle => {
+  const ofNameAtAddress = limit({ keyPrefix: 'name at address', points: triesOfNameAtAddressMax, windowSeconds })
+  const ofName = limit({ keyPrefix: 'name', points: triesOfNameMax, windowSeconds })
+  const ofAddress = limit({ keyPrefix: 'address', points: triesOfAddressMax, windowSeconds })
+  const hourly = { windowSeconds: hourSeconds }
+  const registrations = limit({ keyPrefix: 'registrations', points: registrationsOfAddressMax, ...hourly })
+  const emails = limit({ keyPrefix: 'emails', points: emailsOfUserMax, ...hourly })
   const hidden = (text: string) => keyedId(key, `tries:${text}`)
   const both = (userName: string, address: string) => JSON.stringify([userName, addressKey(address)])
 
-  const count = async (limiter: RateLimiterPostgres, text: string) => {
-    try {
-      await limiter.consume(hidden(text))
-    } catch (error) {
-      if (!(error instanceof RateLimiterRes)) throw error
-      const retryAfterSeconds = Math.ceil(error.msBeforeNext / 1_000)
-      throw new Problem(429, 'too_many_tries', 'There were too many tries.', { retryAfterSeconds })
-    }
+  const count = async (limit: Limit, text: string) => {
+    const { refused, msLeft } = await limit.count(hidden(text))
+    if (!refused) return
+    const retryAfterSeconds = Math.ceil(msLeft / 1_000)
+    throw new Problem(429, 'too_many_tries', 'There were too many tries.', { retryAfterSeconds })
   }
 
   return {
@@ -67,9 +54,9 @@ export const createThrottle = (pool: Pool, key: string): Throttle => {
       await count(ofName, userName)
     },
     afterSignIn: async (userName, address) => {
-      await ofNameAtAddress.delete(hidden(both(userName, address)))
-      await ofName.reward(hidden(userName))
-      await ofAddress.reward(hidden(addressKey(address)))
+      await ofNameAtAddress.forget(hidden(both(userName, address)))
+      await ofName.giveBack(hidden(userName))
+      await ofAddress.giveBack(hidden(addressKey(address)))
     },
     beforeRegistration: (address) => count(registrations, addressKey(address)),
     beforeEmailChange: (userId) => count(emails, userId),

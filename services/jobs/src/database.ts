@@ -1,6 +1,6 @@
 // The jobs' place in Postgres: one pool a process, and the tables brought to today's shape, ours and the library's.
 import type { Logger } from '@headwater/http-kit/telemetry'
-import { migrate } from '@headwater/read-models/migrations/migrate'
+import { migrate, onceDone } from '@headwater/read-models/migrations/migrate'
 import { openPool } from '@headwater/read-models/postgres-pool'
 import { runMigrations } from 'graphile-worker'
 import type { Pool } from 'pg'
@@ -20,18 +20,6 @@ export const openDatabase = (url: string, logger: Logger): Database => {
     await migrate(pool)
     await runMigrations({ pgPool: pool })
   }
-  let preparing: Promise<void> | undefined
-  return {
-    pool,
-    // Follower and workers begin at the same time: they wait for one another, not for locks.
-    prepare: async () => {
-      preparing ??= migrateBoth()
-      try {
-        await preparing
-      } catch (error) {
-        preparing = undefined
-        throw error
-      }
-    },
-  }
+  // Follower and workers begin at the same time: they wait for one another, not for locks.
+  return { pool, prepare: onceDone(migrateBoth) }
 }

@@ -1,5 +1,4 @@
 // The loan's commands over HTTP: what was sent becomes a command with ids, time and actor added.
-import { uuid } from '@headwater/deciders/fields'
 import {
   decideLoanInput,
   type LoanCommand,
@@ -121,7 +120,7 @@ export const registerRoutes = (server: HttpServer, options: LoanRoutes): void =>
         schema: {
           operationId: `${name}Loan`,
           summary,
-          params: z.object({ id: uuid }),
+          params: z.object({ id: z.uuid() }),
           headers: commandHeaders,
           body: input.default({}),
           response: commandResponses,

@@ -1,6 +1,6 @@
 // Brings the tables that are not disposable to today's shape. Read models are: theirs are made anew, a version each.
 import { Kysely, PostgresDialect } from 'kysely'
-import { Migrator } from 'kysely/migration'
+import { type Migration, Migrator } from 'kysely/migration'
 import type { Pool } from 'pg'
 import { leases } from './001-leases.ts'
 import { jobs } from './002-jobs.ts'
@@ -29,16 +29,41 @@ export const migrations = {
   '011-jobs-skipped': jobsSkipped,
 }
 
+const nothing: Migration = { up: async () => undefined }
+
+/** Those of a newer release, which the library would take for lost. They only add, so this release works beside it. */
+const newerMigrations = async (pool: Pool): Promise<Record<string, Migration>> => {
+  const { rows: tables } = await pool.query(
+    `select from pg_tables where schemaname = 'headwater' and tablename = 'migrations'`,
+  )
+  if (tables.length === 0) return {}
+  const { rows } = await pool.query<{ name: string }>('select name from headwater.migrations')
+  return Object.fromEntries(rows.flatMap(({ name }) => (name in migrations ? [] : [[name, nothing]])))
+}
+
 /** Safe to call from several processes at once; the others wait. */
 export const migrate = async (pool: Pool): Promise<void> => {
+  const known = { ...migrations, ...(await newerMigrations(pool)) }
   const migrator = new Migrator({
     // The pool stays open: this Kysely is never destroyed.
     db: new Kysely({ dialect: new PostgresDialect({ pool }) }),
-    provider: { getMigrations: async () => migrations },
+    provider: { getMigrations: async () => known },
     migrationTableSchema: 'headwater',
     migrationTableName: 'migrations',
     migrationLockTableName: 'migrations_lock',
   })
   const { error } = await migrator.migrateToLatest()
   if (error) throw error
+}
+
+/** Does `work` until it has once been done; calls at the same time share one try. */
+export const onceDone = (work: () => Promise<void>): (() => Promise<void>) => {
+  let trying: Promise<void> | undefined
+  return () => {
+    trying ??= work().catch((error: unknown) => {
+      trying = undefined
+      throw error
+    })
+    return trying
+  }
 }

@@ -14,7 +14,7 @@ import { isOwnOrigin, registerCsrfProtection } from './csrf.ts'
 import { createApplyLimit } from './limits.ts'
 import { registerLinks } from './link.ts'
 import { type SessionEnds, watchSessionEnds } from './session-ends.ts'
-import { createSessions, openSessionDatabase } from './sessions.ts'
+import { createSessions, openSessionDatabase, type SessionDatabase } from './sessions.ts'
 import { findSignedIn, hasSessionCookie, registerSignIn } from './sign-in.ts'
 import { connectSignInIssuer } from './sign-in-issuer.ts'
 
@@ -60,6 +60,8 @@ export type GatewayAuth = {
   readonly credentialSources: readonly CredentialSource[]
   readonly applying: Applying
   readonly people: People
+  /** Whether the tables of signing in are there. */
+  readonly tables: SessionDatabase['status']
   readonly followSession: SessionEnds['follow']
   /** Whether a page of ours sent this, for what only pages send. */
   readonly isOwnOrigin: (request: FastifyRequest) => boolean
@@ -108,6 +110,7 @@ export const createGatewayAuth = (
   return {
     applying: createApplying(createApplyLimit(settings.APPLY_LIMIT_PER_HOUR), capabilities),
     people,
+    tables: database.status,
     followSession: sessionEnds.follow,
     credentialSources: [
       async (request) => {

@@ -1,12 +1,14 @@
 // Who is signed in: rows in Postgres that every gateway shares, found by a hash of what the browser's cookie holds.
+import { type Backoff, waitAfter } from '@headwater/eventstore/backoff'
 import { Problem } from '@headwater/http-kit/problem'
 import type { Logger } from '@headwater/http-kit/telemetry'
-import { migrate } from '@headwater/read-models/migrations/migrate'
+import { migrate, onceDone } from '@headwater/read-models/migrations/migrate'
 import { inTransaction, openPool } from '@headwater/read-models/postgres-pool'
 import { z } from 'zod'
 import { keyOfSecret, newSecret, sealingOfSessions } from './secrets.ts'
 
 const connectionsMax = 10
+const prepareBackoff: Backoff = { delayMsMin: 200, delayMsMax: 5_000 }
 /** Of a person who asks nothing, by Postgres' clock. */
 export const idleMinutesMax = 30
 /** However busy the person is. */
@@ -71,19 +73,31 @@ const remove = `delete from headwater.sessions where key = $1 returning pg_notif
 
 const refreshAfter = (lifetimeSeconds: number) => Math.max(lifetimeSeconds - refreshSecondsBefore, lifetimeSeconds / 2)
 
-/** One pool for sessions and links; its tables are made when Postgres first answers. */
+/** One pool for sessions and links; its tables are prepared in the background, or sooner by a request that needs them. */
 export const openSessionDatabase = (url: string, logger: Logger) => {
   const pool = openPool(url, connectionsMax, logger)
-  let prepared: Promise<void> | undefined
+  const closing = new AbortController()
+  let isPrepared = false
+  const prepare = onceDone(async () => {
+    await migrate(pool)
+    isPrepared = true
+  })
+  const prepareInBackground = async () => {
+    for (let failures = 1; !isPrepared && !closing.signal.aborted; failures++)
+      try {
+        await prepare()
+      } catch (error) {
+        if (failures === 1) logger.warn({ err: error }, 'the tables in Postgres cannot be prepared yet; trying again')
+        await waitAfter(failures, prepareBackoff, closing.signal)
+      }
+  }
+  const preparing = prepareInBackground()
   return {
+    status: () => ({ trouble: isPrepared ? undefined : 'The tables in Postgres are not prepared yet.' }),
     /** Runs `work` on tables that are there. @throws Problem 503 when Postgres does not do it */
     asking: async <T>(work: (db: typeof pool) => Promise<T>): Promise<T> => {
       try {
-        prepared ??= migrate(pool)
-        await prepared.catch((error) => {
-          prepared = undefined
-          throw error
-        })
+        await prepare()
         return await work(pool)
       } catch (error) {
         if (error instanceof Problem) throw error
@@ -91,7 +105,11 @@ export const openSessionDatabase = (url: string, logger: Logger) => {
         throw new Problem(503, 'sessions_unavailable', 'Who you are cannot be checked now. You are still signed in.')
       }
     },
-    close: () => pool.end(),
+    close: async () => {
+      closing.abort()
+      await preparing
+      await pool.end()
+    },
   }
 }
 

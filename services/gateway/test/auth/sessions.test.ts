@@ -1,6 +1,8 @@
 // A session: how long it lasts by Postgres' clock, how it is refreshed once among many gateways, and what is kept of it.
+import { createLogger } from '@headwater/http-kit/telemetry'
 import { afterEach, expect, onTestFinished, test, vi } from 'vitest'
-import { idleMinutesMax, sessionHoursMax } from '../../src/auth/sessions.ts'
+import { testDatabase } from '../../../../scripts/test/database.ts'
+import { idleMinutesMax, openSessionDatabase, sessionHoursMax } from '../../src/auth/sessions.ts'
 import { openBrowser, startAuth, startSite } from './support.ts'
 
 afterEach(() => void vi.useRealTimers())
@@ -167,4 +169,16 @@ test('can begin on a database that has nothing yet, on two gateways at once', as
   const browsers = [openBrowser(site.url), openBrowser(site.url)]
   await Promise.all(browsers.map((browser) => browser.signIn()))
   for (const browser of browsers) expect(await browser.me()).toMatchObject({ signedIn: true })
+})
+
+test('are prepared without a request, as soon as Postgres comes', async () => {
+  const database = await testDatabase()
+  onTestFinished(database.remove)
+  const restore = await database.interrupt()
+  const tables = openSessionDatabase(database.url, createLogger({ service: 'test', level: 'silent' }))
+  onTestFinished(tables.close)
+  expect(tables.status().trouble).toMatch('not prepared')
+  await restore()
+  await expect.poll(tables.status, { timeout: 20_000 }).toEqual({ trouble: undefined })
+  expect((await database.client.query('select from headwater.sessions')).rows).toEqual([])
 })

@@ -1,5 +1,4 @@
 // For operators: partners' webhooks, what they were told, and telling them again.
-import { uuid } from '@headwater/deciders/fields'
 import {
   deliveryList,
   registerWebhookInput,
@@ -19,7 +18,7 @@ import type { Deliveries } from './deliveries.ts'
 import type { Registry } from './registry.ts'
 import type { Secrets } from './secrets.ts'
 
-const params = z.object({ id: uuid })
+const params = z.object({ id: z.uuid() })
 
 const unknownWebhook = () => new Problem(404, 'webhook_not_found', 'There is no such webhook.')
 
