@@ -138,6 +138,13 @@ describe('kubernetes', () => {
     ["another service's image", loan, [...container, 'image'], 'headwater/gateway:1', /is not the service's/],
     ['no memory limit', loan, [...container, 'resources', 'limits'], undefined, /no limit on its memory/],
     ['a probe elsewhere', loan, [...container, 'readinessProbe', 'httpGet', 'path'], '/ready', /readinessProbe/],
+    [
+      'a startup probe',
+      loan,
+      [...container, 'startupProbe'],
+      { httpGet: { path: '/health/ready', port: 'loan' } },
+      /startupProbe ends it/,
+    ],
     ['a probe at no port', loan, [...container, 'livenessProbe', 'httpGet', 'port'], 'http', /livenessProbe/],
     ['a port nobody listens on', loan, [...container, 'ports', 0, 'containerPort'], 8080, /PORT 8081/],
     ['killed while stopping', loan, [...pod, 'terminationGracePeriodSeconds'], 15, /killed before/],

@@ -69,7 +69,10 @@ export const createHealth = (needed: Probes, useful: Probes = {}): Health => {
   }
 }
 
-/** `/health/live` answers whenever the event loop beats: the answer is the proof. `/health/ready` is 503 while starting or failed. */
+/**
+ * `/health/live` answers whenever the event loop beats: the answer is the proof. `/health/ready` is 503 while starting or
+ * failed, `/health/started` only while starting: for a part whose failure must not take the others of its pod out of use.
+ */
 export const healthRoutes =
   (health: Health): FastifyPluginAsync =>
   async (server) => {
@@ -79,5 +82,9 @@ export const healthRoutes =
       const readiness = await health.readiness()
       const serves = readiness.status === 'ready' || readiness.status === 'degraded'
       return reply.status(serves ? 200 : 503).send(readiness)
+    })
+    server.get('/health/started', hidden, async (_request, reply) => {
+      const { status } = await health.readiness()
+      return reply.status(status === 'starting' ? 503 : 200).send({ status })
     })
   }

@@ -15,6 +15,8 @@ test('ready once all parts were without trouble, degraded afterwards', async () 
   const parts: Record<string, PartStatus> = { store: { trouble: 'it does not answer' }, model: { lagMs: 7 } }
   const server = await start({ store: () => parts.store ?? {}, model: () => parts.model ?? {} })
 
+  const started = async () => (await server.inject('/health/started')).statusCode
+  expect(await started()).toBe(503)
   const starting = await server.inject('/health/ready')
   expect([starting.statusCode, starting.json()]).toEqual([503, { status: 'starting', parts }])
 
@@ -29,6 +31,7 @@ test('ready once all parts were without trouble, degraded afterwards', async () 
   parts.model = { trouble: 'it stopped for good', ended: true }
   const failed = await server.inject('/health/ready')
   expect([failed.statusCode, failed.json()]).toEqual([503, { status: 'failed', parts }])
+  expect(await started()).toBe(200)
 })
 
 test('what is only useful degrades it, and keeps it from nothing', async () => {

@@ -1,6 +1,10 @@
 // Reads a read model on this node when it is current: nothing of its categories was in the store, when asked, that is not in the rows.
-import { comparePosition, type Position } from '@headwater/eventstore/position'
+import { comparePosition, formatPosition, type Position } from '@headwater/eventstore/position'
+import { within } from '@headwater/eventstore/within'
 import type { SqliteQueries, SqliteReader } from './sqlite-reader.ts'
+
+/** Both together are below the 800 ms that a probe of readiness may take. */
+const [answerMsMax, catchUpMsMax] = [400, 300]
 
 /** What was read, and up to where the rows were when it was. */
 export type Current<T> = { readonly value: T; readonly checkpoint: Position }
@@ -13,6 +17,11 @@ export type Currency = {
   readonly read: <T>(work: (db: SqliteQueries) => T, withinMs: number) => Promise<Current<T> | undefined>
   /** When the read model was last known to be current. */
   readonly knownAt: () => Date | undefined
+  /**
+   * Why the rows are not known to be current, as a sentence; undefined when they are, or when they are being written.
+   * A quiet system is current: the writer knows that nothing is missing.
+   */
+  readonly trouble: () => Promise<string | undefined>
 }
 
 /** Somebody who waits for current rows. */
@@ -23,7 +32,7 @@ type Asking = {
 }
 
 /** The writer of the rows is asked, so that one that stands still is noticed before the next event, not by it. */
-export const watchCurrency = (reader: Pick<SqliteReader, 'read' | 'waitFor' | 'needed'>): Currency => {
+export const watchCurrency = (reader: Pick<SqliteReader, 'read' | 'waitFor' | 'needed' | 'checkpoint'>): Currency => {
   let gathering: Asking[] = []
   let known: Date | undefined
 
@@ -35,6 +44,10 @@ export const watchCurrency = (reader: Pick<SqliteReader, 'read' | 'waitFor' | 'n
       return true
     }).value
 
+  const noteCurrent = (at: Date): void => {
+    if (!known || at > known) known = at
+  }
+
   const serve = async (asking: readonly Asking[]): Promise<void> => {
     const at = new Date()
     const needed = await reader.needed()
@@ -42,7 +55,7 @@ export const watchCurrency = (reader: Pick<SqliteReader, 'read' | 'waitFor' | 'n
       await reader.waitFor(needed, Math.max(...asking.map(({ giveUpAtMs }) => giveUpAtMs)) - performance.now())
       if (!answered(asking, needed)) throw new Error('The read model is behind.')
     }
-    if (!known || at > known) known = at
+    noteCurrent(at)
   }
 
   /** Whoever asks in the same turn of the event loop shares a question; the writer shares its looks among questions. */
@@ -74,5 +87,19 @@ export const watchCurrency = (reader: Pick<SqliteReader, 'read' | 'waitFor' | 'n
         gathering.push({ giveUpAtMs: performance.now() + withinMs, answer, giveUp })
       }),
     knownAt: () => known,
+    trouble: async () => {
+      const at = new Date()
+      const before = reader.checkpoint()
+      const needed = await within(answerMsMax, reader.needed(), () => new Error('no answer')).catch(() => undefined)
+      if (needed && (await reader.waitFor(needed, catchUpMsMax))) {
+        noteCurrent(at)
+        return undefined
+      }
+      if (comparePosition(reader.checkpoint(), before) > 0) return undefined
+      const since = known ? ` since ${known.toISOString()}` : ''
+      return needed
+        ? `It stands still at ${formatPosition(before)}${since}: newer events are not in it.`
+        : `It is not known to be current${since}: its projector does not run, or cannot reach the event store.`
+    },
   }
 }

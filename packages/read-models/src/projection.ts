@@ -96,7 +96,13 @@ export const startProjection = <Event extends DomainEvent, Tables extends Readon
   const { persistently, outage, rebuildNeeded } = createPersistence(name, sink, signal, logger)
   const position = () => writer?.checkpoint().position ?? beginning
 
-  sink.tellNeeded?.(watchNeeded(store, categories, position))
+  /** False until the checkpoint is known to be of the store's history: nothing that is read from another says how far rows have to be. */
+  let isSameHistory = false
+  const needed = watchNeeded(store, categories, position)
+  sink.tellNeeded?.(async () => {
+    if (!isSameHistory) throw new Error('The rows are not known to be of this event store.')
+    return needed()
+  })
 
   /** Why nothing is to be written now, each with what ends the waiting. */
   const holds = new Map<string, PromiseWithResolvers<void>>()
@@ -107,8 +113,10 @@ export const startProjection = <Event extends DomainEvent, Tables extends Readon
   }
 
   const verify = async (checkpoint: Checkpoint): Promise<void> => {
+    isSameHistory = false
     const why = await otherHistory(store, checkpoint)
     if (why) throw rebuildNeeded(why)
+    isSameHistory = true
   }
   const claim = async (): Promise<Checkpoint | undefined> => sink.claim(await store.storeId())
 

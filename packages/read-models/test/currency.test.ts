@@ -6,6 +6,7 @@ import path from 'node:path'
 import { start } from '@headwater/embedded-eventstore'
 import { connectEventStore, type EventStore } from '@headwater/eventstore/client'
 import { beginning, comparePosition, type Position } from '@headwater/eventstore/position'
+import { nameStoreAnew } from '@headwater/eventstore/store-name'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { type Currency, watchCurrency } from '../src/currency.ts'
 import { type RunningProjection, startProjection } from '../src/projection.ts'
@@ -79,6 +80,7 @@ test('current: after nothing, after events of its own and after those of others'
     else expect(read).toBeDefined()
   }
   expect(currency.knownAt()).toBeInstanceOf(Date)
+  expect(await currency.trouble()).toBeUndefined()
 })
 
 test('not current while an event of its own lies ahead of the rows, nor without a writer', async () => {
@@ -91,9 +93,27 @@ test('not current while an event of its own lies ahead of the rows, nor without 
   const behind = watchCurrency({ ...reader, needed: async () => position })
   expect(await isCurrent(behind, impatienceMs)).toBe(false)
   expect(behind.knownAt()).toBeUndefined()
+  expect(await behind.trouble()).toMatch(/^It stands still at \d+\/\d+: newer events are not in it\.$/)
   await project()
   await until('it is current again', () => isCurrent(currency, impatienceMs))
   expect(await isCurrent(behind, patienceMs)).toBe(true)
+})
+
+test('rows of another history are not current, though nothing lies ahead of them', async () => {
+  const currency = watchCurrency(reader)
+  await append(ownStream())
+  expect(await isCurrent(currency, patienceMs)).toBe(true)
+  await projection.stop()
+  await nameStoreAnew(store) // as after a restore
+  projection = startProjection({
+    store,
+    sink: openSqliteSink({ directory, projection: tills, logger }),
+    projection: tills,
+    logger,
+  })
+  await until('it refuses', () => projection.status().rebuildNeeded)
+  expect(await isCurrent(currency, impatienceMs)).toBe(false)
+  expect(await currency.trouble()).toMatch(/^It is not known to be current since /)
 })
 
 test('not current while the writer is silent, though nothing lies ahead', async () => {

@@ -129,13 +129,15 @@ const containerFindings = (pod: Pod, container: IContainer, environment: Environ
     findings.push(`${where}: PORT ${environment.PORT} is not among its ports`)
   for (const [probe, path] of [
     ['livenessProbe', '/health/live'],
-    // Beside the gateway a projector that has stopped for good is told, and takes nothing out of use.
-    [container.name === 'edge-projector' ? 'startupProbe' : 'readinessProbe', '/health/ready'],
+    // Beside the gateway a projector that has stopped for good takes nothing out of use.
+    ['readinessProbe', container.name === 'edge-projector' ? '/health/started' : '/health/ready'],
   ] as const) {
     const get = container[probe]?.httpGet
     if (get?.path !== path || !ports.some(({ name }) => name === get.port))
       findings.push(`${where}: its ${probe} does not ask ${path} at a named port of its own`)
   }
+  // A restart cures no neighbour: what waits for one is not ready, and lives.
+  if (container.startupProbe) findings.push(`${where}: its startupProbe ends it while it waits for another`)
   const mounted = (container.volumeMounts ?? []).map(({ name }) => name)
   for (const name of mounted)
     if (!pod.spec.volumes?.some((volume) => volume.name === name)) findings.push(`${where}: there is no volume ${name}`)

@@ -35,7 +35,7 @@ const ask = (url: string, method: string, headers: Headers, body?: object) =>
 const askUntilKnown = async (url: string, headers: Headers): ReturnType<typeof ask> => {
   for (let tries = 1; ; tries++) {
     const answer = await ask(url, 'GET', headers)
-    if (answer.body.stale !== true || tries === staleTriesMax) return answer
+    if (answer.body.code !== 'read_model_behind' || tries === staleTriesMax) return answer
   }
 }
 

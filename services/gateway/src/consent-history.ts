@@ -14,10 +14,10 @@ import { streamName } from '@headwater/eventstore/stream-name'
 import { Problem } from '@headwater/http-kit/problem'
 import type { HttpServer } from '@headwater/http-kit/server'
 import { consentById } from '@headwater/read-models/consents'
-import type { SqliteReader } from '@headwater/read-models/sqlite-reader'
 import { z } from 'zod'
 import { problemAnswer } from './answers.ts'
 import { named, type People } from './people.ts'
+import { findCurrent, type Rows } from './read-after.ts'
 import { ownConsents } from './seen-consent.ts'
 
 const pageEvents = 500
@@ -54,11 +54,10 @@ const asSeen = ({ type, recordedAt, data }: RecordedEvent<PatientEvent>) => ({
 export const registerConsentHistory = (
   server: HttpServer,
   {
-    reader,
     store,
     people,
-  }: {
-    readonly reader: SqliteReader
+    ...consents
+  }: Rows & {
     readonly store: Pick<EventStore, 'readStream'>
     readonly people: Pick<People, 'namesOf'>
   },
@@ -76,14 +75,19 @@ export const registerConsentHistory = (
         response: {
           200: consentHistory,
           404: problemAnswer('There is no such consent of yours.'),
+          503: problemAnswer('Whether there is such a consent of yours is not known here yet.'),
         },
       },
     },
     async ({ params, allowed }, reply) => {
       const own = ownConsents('consents', allowed)
-      const [row] = reader.rows(consentById(params.id)).value
-      // Somebody else's is answered as if there were none.
-      if (!row || own.list === 'granted' || row.patientId !== own.patientId) throw consentNotFound()
+      const row = await findCurrent(consents, 'consent', (db) =>
+        db
+          .rows(consentById(params.id))
+          // Somebody else's is answered as if there were none.
+          .find(({ patientId }) => own.list !== 'granted' && patientId === own.patientId),
+      )
+      if (!row) throw consentNotFound()
       const grantee = { kind: row.granteeKind, id: row.granteeId }
       const events: RecordedEvent<PatientEvent>[] = []
       let read = 0

@@ -30,6 +30,7 @@ import { registerPages } from './pages.ts'
 import { limitPartners, type PartnerLimitOptions } from './partner-limit.ts'
 import type { People } from './people.ts'
 import { registerQueries } from './queries.ts'
+import type { Rows } from './read-after.ts'
 import { registerRevealNationalId } from './reveal-national-id.ts'
 import { registerUnderwriting } from './underwriting.ts'
 import { registerWebhooks } from './webhooks.ts'
@@ -84,15 +85,24 @@ export const createGateway = async (options: GatewayOptions): Promise<HttpServer
     checkWaitMs,
   } = options
   const notMade = (projector: string) => ({ trouble: `The ${projector} projector has not made the read model yet.` })
+  const loans = { reader: readers.loans, currency: watchCurrency(readers.loans) }
+  const consents = { reader: readers.consents, currency: watchCurrency(readers.consents) }
+  /** What is there is served, also while it is not current. */
+  const atEdge =
+    ({ reader, currency }: Rows) =>
+    async () =>
+      reader.ready() ? { trouble: await currency.trouble(), serves: true } : notMade('edge')
+  const inPostgres = (name: 'underwriting' | 'audit') => async () => {
+    if (!(await readers[name].ready())) return notMade('dashboard')
+    const state = await operations.followers.find((follower) => follower.name === name)?.state()
+    return state?.isWritten === false ? { trouble: 'It stands still: no dashboard-projector writes it.' } : {}
+  }
   const health = createHealth(
-    {
-      loans: () => (readers.loans.ready() ? {} : notMade('edge')),
-      consents: () => (readers.consents.ready() ? {} : notMade('edge')),
-    },
+    { loans: atEdge(loans), consents: atEdge(consents) },
     // The edge serves whoever applies for a loan also while Postgres is away.
     {
-      underwriting: async () => ((await readers.underwriting.ready()) ? {} : notMade('dashboard')),
-      audit: async () => ((await readers.audit.ready()) ? {} : notMade('dashboard')),
+      underwriting: inPostgres('underwriting'),
+      audit: inPostgres('audit'),
       issuer: authenticator.status,
       limits: partnerLimit.limits.status,
       ...(auth.tables && { tables: auth.tables }),
@@ -113,8 +123,7 @@ export const createGateway = async (options: GatewayOptions): Promise<HttpServer
     onDone: audit.done,
     accepted: { issuer: authenticator.issuer, cookies: true, limitsPartners: true },
   })
-  const currency = watchCurrency(readers.consents)
-  registerConsentCheck(server, { currency, audit, waitMs: checkWaitMs })
+  registerConsentCheck(server, { currency: consents.currency, audit, waitMs: checkWaitMs })
   const limit = limitPartners(server, partnerLimit)
   const queries = {
     loans: startLiveQueries(readers.loans, logger),
@@ -139,14 +148,14 @@ export const createGateway = async (options: GatewayOptions): Promise<HttpServer
     limits: liveLimits,
     metrics,
   })
-  registerQueries(server, { reader: readers.loans, store })
+  registerQueries(server, { ...loans, store })
   registerUnderwriting(server, { reader: readers.underwriting, people })
   registerLoanHistory(server, { store, people })
   registerLoanChanges(server, store)
-  registerRevealNationalId(server, { reader: readers.loans, audit })
+  registerRevealNationalId(server, { ...loans, audit })
   registerAudit(server, { reader: readers.audit, people })
   registerConsents(server, { reader: readers.consents, people })
-  registerConsentHistory(server, { reader: readers.consents, store, people })
+  registerConsentHistory(server, { ...consents, store, people })
   await registerCommands(server, serviceUrls, { people, applying: auth.applying, answerTimeoutMs: commandTimeoutMs })
   await registerWebhooks(server, jobsUrl)
   await registerOperations(server, { ...operations, store, jobsUrl, live, people })

@@ -3,22 +3,23 @@ import { loanNotFound } from '@headwater/deciders/loan/loan'
 import { loanQueryRules } from '@headwater/deciders/loan/loan-policy'
 import type { EventStore } from '@headwater/eventstore/client'
 import { streamName } from '@headwater/eventstore/stream-name'
-import { Problem, validationProblem } from '@headwater/http-kit/problem'
+import { validationProblem } from '@headwater/http-kit/problem'
 import type { HttpServer } from '@headwater/http-kit/server'
 import {
+  canOwn,
   formatLoanCursor,
   isOwned,
+  type LoanRow,
   listLoans,
   loanById,
   loanStatuses,
   parseLoanCursor,
 } from '@headwater/read-models/loans'
-import type { SqliteReader } from '@headwater/read-models/sqlite-reader'
 import { z } from 'zod'
 import { pageSize, problemAnswer } from './answers.ts'
 import { loanViewerOf } from './auth/loan-access.ts'
 import { loanAsOf } from './loan-past.ts'
-import { after, readAfter } from './read-after.ts'
+import { after, lookAgain, notKnownYet, type Rows, readAfter } from './read-after.ts'
 import { loanAsSeen, seenLoan } from './sight.ts'
 import { place } from './stream-place.ts'
 
@@ -47,7 +48,7 @@ const page = z.object({
 
 export const registerQueries = (
   server: HttpServer,
-  { reader, store }: { readonly reader: SqliteReader; readonly store: Pick<EventStore, 'readStream'> },
+  { reader, currency, store }: Rows & { readonly store: Pick<EventStore, 'readStream'> },
 ): void => {
   server.get(
     '/api/loans/:id',
@@ -63,6 +64,7 @@ export const registerQueries = (
           ...refusals,
           404: problemAnswer('There is no such loan of yours, or not yet, or was none then.'),
           422: problemAnswer('Something in the query is not right.'),
+          503: problemAnswer('Whether there is such a loan of yours is not known here yet.'),
         },
       },
     },
@@ -76,17 +78,18 @@ export const registerQueries = (
       }
       const read = () => reader.rows(loanById(params.id))
       const stream = streamName('loan', params.id)
-      const { value, stale, parked, headers } = await readAfter(reader, query.after, read, stream)
-      const [loan] = value
+      const { value, parked, headers } = await readAfter(reader, query.after, read, stream)
       reply.headers(headers)
       // Somebody else's is answered as if there were none.
-      if (!loan || !isOwned(owned, loan))
-        throw stale || parked
-          ? new Problem(404, 'loan_not_found', 'There is no such loan yet; the newest events are not read.', {
-              stale,
-              parked,
-            })
-          : loanNotFound()
+      const ownOf = ([loan]: readonly LoanRow[]) => (loan && isOwned(owned, loan) ? loan : undefined)
+      let loan = ownOf(value)
+      if (!loan && canOwn(owned, params.id)) {
+        if (parked && value.length === 0) throw notKnownYet('loan', { parked })
+        const again = await lookAgain(currency, 'loan', (db) => ownOf(db.rows(loanById(params.id))))
+        reply.header('headwater-position', again.position)
+        loan = again.value
+      }
+      if (!loan) throw loanNotFound()
       reply.header('etag', `"${loan.revision}"`)
       return loanAsSeen(loan, sight)
     },

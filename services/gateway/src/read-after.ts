@@ -1,10 +1,15 @@
 // Reads for a query: once the read model has reached the position that the caller asks for, or when that takes too long.
 import { comparePosition, formatPosition, parsePosition } from '@headwater/eventstore/position'
+import { Problem } from '@headwater/http-kit/problem'
 import type { Snapshot } from '@headwater/read-models/changes'
+import type { Currency } from '@headwater/read-models/currency'
 import type { Reader } from '@headwater/read-models/reader'
+import type { SqliteQueries, SqliteReader } from '@headwater/read-models/sqlite-reader'
 import { z } from 'zod'
 
 const waitMsMax = 2_000
+/** For the rows to become current, before it is answered that something is not known here. */
+const missWaitMsMax = 1_000
 
 /** The query parameter `after`. */
 export const after = z
@@ -36,5 +41,36 @@ export const readAfter = async <T>(
     ...(stale ? { 'headwater-stale': 'true' } : {}),
     ...(parked > 0 ? { 'headwater-parked': String(parked) } : {}),
   }
-  return { value, stale, parked: parked > 0, headers }
+  return { value, parked: parked > 0, headers }
 }
+
+export const notKnownYet = (what: string, details: { readonly parked?: boolean } = {}) =>
+  new Problem(
+    503,
+    'read_model_behind',
+    `Whether there is such a ${what} is not known here yet: the newest events have not been read.`,
+    details,
+  )
+
+/**
+ * Looks again for what was not found, in rows that are known to be current: only what is not in these is not there.
+ * Requests at the same time share one question to the writer of the rows.
+ * @throws Problem 503 when the rows are not known to be current
+ */
+export const lookAgain = async <T>(currency: Currency, what: string, find: (db: SqliteQueries) => T) => {
+  const current = await currency.read(find, missWaitMsMax)
+  if (!current) throw notKnownYet(what)
+  return { value: current.value, position: formatPosition(current.checkpoint) }
+}
+
+export type Rows = { readonly reader: SqliteReader; readonly currency: Currency }
+
+/**
+ * One thing: undefined only when it is in no rows that are known to be current.
+ * @throws as `lookAgain` does
+ */
+export const findCurrent = async <T>(
+  { reader, currency }: Rows,
+  what: string,
+  find: (db: SqliteQueries) => T | undefined,
+): Promise<T | undefined> => reader.read(find).value ?? (await lookAgain(currency, what, find)).value

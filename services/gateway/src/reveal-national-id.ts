@@ -5,13 +5,13 @@ import type { Audit } from '@headwater/eventstore/audit'
 import { Problem } from '@headwater/http-kit/problem'
 import type { HttpServer } from '@headwater/http-kit/server'
 import { loanById } from '@headwater/read-models/loans'
-import type { SqliteReader } from '@headwater/read-models/sqlite-reader'
 import { z } from 'zod'
 import { problemAnswer } from './answers.ts'
+import { findCurrent, type Rows } from './read-after.ts'
 
 export const registerRevealNationalId = (
   server: HttpServer,
-  { reader, audit }: { readonly reader: SqliteReader; readonly audit: Pick<Audit, 'record'> },
+  { audit, ...loans }: Rows & { readonly audit: Pick<Audit, 'record'> },
 ): void => {
   server.post(
     '/api/loans/:id/reveal-national-id',
@@ -27,14 +27,16 @@ export const registerRevealNationalId = (
           401: problemAnswer('Nobody is signed in.'),
           403: problemAnswer('Whoever is signed in is no underwriter.'),
           404: problemAnswer('There is no such loan.'),
-          503: problemAnswer('It cannot be written down now that you asked.'),
+          503: problemAnswer(
+            'It cannot be written down now that you asked, or whether there is such a loan is not known here yet.',
+          ),
         },
       },
     },
     async ({ params, actor: asking, id: traceparent }, reply) => {
       const actor = auditedActor(asking)
       if (!actor) throw new Error('The rules let nobody come here who is not known.')
-      const [loan] = (await reader.rows(loanById(params.id))).value
+      const loan = await findCurrent(loans, 'loan', (db) => db.rows(loanById(params.id))[0])
       if (!loan) throw new Problem(404, 'loan_not_found', 'There is no such loan.')
       const data = { actor, at: new Date().toISOString(), loanId: loan.loanId }
       await audit.record({ type: 'NationalIdRevealed', data }, { traceparent })

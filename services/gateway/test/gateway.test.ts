@@ -62,9 +62,10 @@ describe('GET /api/loans/:id', () => {
     expect(known.status).toBe(200)
     expect(known.headers.get('headwater-stale')).toBe('true')
     expect(known.headers.get('headwater-position')).toBe('1/1')
+    // Nothing is missing from the rows: the position is none of the event store's.
     expect(unknown.status).toBe(404)
     expect(unknown.headers.get('headwater-stale')).toBe('true')
-    expect(await unknown.json()).toMatchObject({ code: 'loan_not_found', stale: true })
+    expect(await unknown.json()).toMatchObject({ code: 'loan_not_found' })
   })
 
   test('says so when what happened in a stream could not be taken in, of that loan and of every list', async () => {
@@ -80,7 +81,53 @@ describe('GET /api/loans/:id', () => {
     expect(await parkedOf(`/api/loans/${stuck.loanId}`)).toBe('1')
     expect(await parkedOf(`/api/loans/${other.loanId}`)).toBeNull()
     const notThere = await get(`/api/loans/${missing.loanId}`)
-    expect([notThere.status, await notThere.json()]).toMatchObject([404, { code: 'loan_not_found', parked: true }])
+    expect([notThere.status, await notThere.json()]).toMatchObject([503, { code: 'read_model_behind', parked: true }])
+  })
+
+  test('a loan that is not in the rows is 404 only while these are current; readiness says when they are not', async () => {
+    const { edge, gateway, get } = await start()
+    const health = async () => {
+      const answer = await get('/health/ready')
+      const { status, parts } = (await answer.json()) as { status: string; parts: Record<string, { trouble?: string }> }
+      return [answer.status, status, parts.loans?.trouble]
+    }
+    const created = newLoan()
+    const theirs = newLoan({ requestedById: 'bob' })
+    await edge.write(newLoan(), theirs)
+    const ask = async ({ loanId }: LoanRow, init?: RequestInit) => {
+      const answer = await get(`/api/loans/${loanId}`, init)
+      return [answer.status, ((await answer.json()) as { code?: string }).code, answer.headers.get('retry-after')]
+    }
+    const notFound = [404, 'loan_not_found', null]
+    const notKnown = [503, 'read_model_behind', '1']
+    expect([await ask(created), await ask(theirs)]).toEqual([notFound, notFound])
+    expect(await health()).toEqual([200, 'degraded', undefined]) // Postgres is away
+
+    // An event lies ahead of the rows, and nothing comes.
+    edge.missUpTo(2)
+    expect([await ask(created), await ask(theirs)]).toEqual([notKnown, notKnown])
+    expect(await health()).toEqual([
+      200,
+      'degraded',
+      expect.stringMatching(/^It stands still at 1\/1 since \S+Z: newer/),
+    ])
+    // A link is for one loan: no other can ever be found by it.
+    const token = await gateway.issuer.capabilityOf(created.loanId)
+    const byLink = { headers: { authorization: `Bearer ${token}` } }
+    expect([await ask(theirs, byLink), await ask(created, byLink)]).toEqual([notFound, notKnown])
+    // It comes while it is asked for.
+    const asked = ask(created)
+    await edge.write(created)
+    expect(await asked).toEqual([200, undefined, null])
+    expect(await health()).toEqual([200, 'degraded', undefined])
+
+    await edge.close()
+    expect([await ask(newLoan()), await ask(created)]).toEqual([notKnown, [200, undefined, null]])
+    expect(await health()).toEqual([
+      200,
+      'degraded',
+      expect.stringMatching(/^It is not known to be current since \S+Z: its/),
+    ])
   })
 
   test.each([

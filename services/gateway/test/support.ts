@@ -1,12 +1,12 @@
 // A gateway over a real read model that the test itself writes, and a client of /live that keeps what it is told.
 import { randomUUID } from 'node:crypto'
-import { mkdtempSync, rmSync } from 'node:fs'
+import { existsSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { start as startEventStore } from '@headwater/embedded-eventstore'
 import { startAudit } from '@headwater/eventstore/audit'
 import { connectEventStore } from '@headwater/eventstore/client'
-import { formatPosition, type Position } from '@headwater/eventstore/position'
+import { beginning, formatPosition, type Position } from '@headwater/eventstore/position'
 import { streamName } from '@headwater/eventstore/stream-name'
 import { createMetrics } from '@headwater/http-kit/metrics'
 import { createLogger } from '@headwater/http-kit/telemetry'
@@ -19,11 +19,13 @@ import { openPostgresReader } from '@headwater/read-models/postgres-reader'
 import { openRows } from '@headwater/read-models/rows'
 import { openSharedLimits } from '@headwater/read-models/shared-limits'
 import { openSqliteSink } from '@headwater/read-models/sqlite'
+import { socketFile } from '@headwater/read-models/sqlite-file'
 import { openSqliteReader } from '@headwater/read-models/sqlite-reader'
 import { underwriting } from '@headwater/read-models/underwriting'
 import { afterAll } from 'vitest'
 import { WebSocket } from 'ws'
 import { authenticatorOf, startIssuer, type TokenOptions } from '../../../packages/http-kit/test/issuer.ts'
+import { until } from '../../../scripts/test/until.ts'
 import { openSessionDatabase } from '../src/auth/sessions.ts'
 import { createGateway, type GatewayOptions } from '../src/gateway.ts'
 import { createPeople } from '../src/people.ts'
@@ -60,6 +62,15 @@ export const startEdge = async ({
   const consentSink = openSqliteSink({ directory, projection: consents, logger })
   await consentSink.claim(storeId)
   let at = await sink.claim(storeId)
+  // Nothing is missing from the rows, unless a test says so.
+  let missing: Position | undefined
+  for (const [model, { tellNeeded }] of [
+    [loans, sink],
+    [consents, consentSink],
+  ] as const) {
+    tellNeeded?.(async () => missing ?? beginning)
+    await until('its writer can be asked', () => existsSync(socketFile(directory, model)))
+  }
   const write = async (...rows: readonly LoanRow[]): Promise<string> => {
     if (!at) throw new Error('somebody else writes this read model')
     const keys = new Set(rows.map(({ loanId }) => loanId))
@@ -99,6 +110,10 @@ export const startEdge = async ({
       const outcome = await sink.commit({ from: at, to, keys: new Map(), evolve: () => [], parking })
       if (outcome !== 'committed') throw new Error('the read model was not written')
       at = to
+    },
+    /** As of a projector that does not process what the store has: up to there nothing comes. */
+    missUpTo: (place: number | undefined) => {
+      missing = place === undefined ? undefined : { commit: BigInt(place), prepare: BigInt(place) }
     },
     close: () => Promise.all([sink.close(), consentSink.close()]),
     remove: async () => {

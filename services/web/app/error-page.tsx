@@ -58,8 +58,8 @@ const failed: Explanation = {
   next: 'again',
 }
 const notThereYet: Explanation = {
-  title: 'Almost there',
-  text: 'This was written down a moment ago and has not reached this page yet. It usually takes less than a second.',
+  title: 'This page is not up to date yet',
+  text: 'Something that happened lately isn’t shown here yet. Nothing is lost: what was sent is recorded. Please try again in a moment.',
   next: 'again',
 }
 
@@ -67,7 +67,7 @@ const explain = (error: unknown, pathname: string, visitor: Visitor | undefined)
   // Only the browser fails to fetch: the server's own calls end as an answer with a status.
   if (error instanceof TypeError && /fetch/i.test(error.message)) return unreachable
   if (!isRouteErrorResponse(error)) return failed
-  if (error.status === 404 && error.data?.stale === true) return notThereYet
+  if (error.data?.code === 'read_model_behind') return notThereYet
   if (error.status === 403) return forbidden(pathname, visitor)
   return explanations[error.status] ?? (error.status >= 500 ? unavailable : failed)
 }
