@@ -94,6 +94,7 @@ const soak = async (): Promise<boolean> => {
   const reportsOf = (part: string) => path.join(directory, 'reports', part.replaceAll(' ', '-'))
   buildWeb()
   const system = await startSystem({
+    directory: path.join(directory, 'system'),
     database: await startOwnPostgres(directory),
     fill,
     settingsOf: (part) => ({ ...reporting(reportsOf(part)), PARTNER_LIMIT_PER_MINUTE: unlimited }),

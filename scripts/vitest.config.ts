@@ -5,7 +5,7 @@ export default defineConfig({
   test: {
     include: ['{packages,services}/*/test/**/*.test.ts', 'scripts/test/**/*.test.ts'],
     environment: 'node',
-    globalSetup: ['scripts/test/postgres.ts', 'scripts/test/pages.ts'],
+    globalSetup: ['scripts/test/scratch.ts', 'scripts/test/postgres.ts', 'scripts/test/pages.ts'],
     // Most tests wait for processes of their own, and for nobody half of the time: three files at a time keep two cores busy.
     maxWorkers: 3,
     // As long as the tests' own waiting: a poll is a deadline, not a measurement.

@@ -1,6 +1,7 @@
 // A Postgres database of a test's own, which can be made to fail.
 import { randomUUID } from 'node:crypto'
 import pg from 'pg'
+import pino from 'pino'
 import { inject } from 'vitest'
 
 export type TestDatabase = {
@@ -11,18 +12,44 @@ export type TestDatabase = {
   readonly remove: () => Promise<void>
 }
 
-/** A database of the test's own on the server that the run was given. */
-export const testDatabase = async (): Promise<TestDatabase> => {
+const urlOf = (name: string): string => {
+  const url = new URL(inject('databaseUrl'))
+  url.pathname = `/${name}`
+  return url.href
+}
+
+/** Makes it if nobody has; whoever comes meanwhile waits. It has its name once it is whole. */
+const makeTemplate = async (server: pg.Client, name: string) => {
+  await server.query('select pg_advisory_lock(1)')
+  const { rowCount } = await server.query('select from pg_database where datname = $1', [name])
+  if (rowCount === 0) {
+    const making = `${name}_making`
+    await server.query(`create database ${making}`)
+    const { openDatabase } = await import('../../services/jobs/src/database.ts')
+    const { pool, prepare } = openDatabase(urlOf(making), pino({ level: 'silent' }))
+    await prepare()
+    await pool.end()
+    await server.query(`alter database ${making} rename to ${name}`)
+  }
+  await server.query('select pg_advisory_unlock(1)')
+}
+
+/**
+ * A database of the test's own on the server that the run was given.
+ * @param empty without the tables that a process finds which is not the first of all
+ */
+export const testDatabase = async ({ empty = false } = {}): Promise<TestDatabase> => {
   const server = new pg.Client(inject('databaseUrl'))
   await server.connect()
   const name = `test_${randomUUID().replaceAll('-', '')}`
-  await server.query(`create database ${name}`)
-  const url = new URL(inject('databaseUrl'))
-  url.pathname = `/${name}`
-  const client = new pg.Client(url.href)
+  const template = empty ? 'template1' : inject('databaseTemplate')
+  if (!empty) await makeTemplate(server, template)
+  await server.query(`create database ${name} template ${template} strategy file_copy`)
+  const url = urlOf(name)
+  const client = new pg.Client(url)
   await client.connect()
   return {
-    url: url.href,
+    url,
     client,
     interrupt: async () => {
       await server.query(`alter database ${name} allow_connections = false`)

@@ -1,39 +1,34 @@
 // Gives the tests a PostgreSQL: the server that DATABASE_URL names, or one of this run's own that goes with it.
-import { existsSync, mkdirSync, readdirSync, rmSync } from 'node:fs'
+import { randomUUID } from 'node:crypto'
 import path from 'node:path'
+import pg from 'pg'
 import type { TestProject } from 'vitest/node'
 import { startPostgres } from '../postgres.ts'
+import { scratch } from './scratch.ts'
 
 declare module 'vitest' {
   interface ProvidedContext {
     /** A server on which each test file makes a database of its own. */
     databaseUrl: string
+    /** What the first that needs it makes, and databases are copied from. */
+    databaseTemplate: string
   }
 }
 
-const dataDir = path.resolve(import.meta.dirname, '../../.data/test-postgres')
-
-/** Folders are named by the process that uses them; a run that was killed leaves its own behind. */
-const removeLeftovers = () => {
-  for (const name of readdirSync(dataDir)) {
-    if (existsSync(`/proc/${name}`)) continue
-    rmSync(path.join(dataDir, name), { recursive: true, force: true })
-  }
-}
-
-export default async (project: TestProject): Promise<(() => Promise<void>) | undefined> => {
+export default async (project: TestProject): Promise<() => Promise<void>> => {
+  const template = `template_${randomUUID().replaceAll('-', '')}`
+  project.provide('databaseTemplate', template)
   const given = process.env.DATABASE_URL
   if (given) {
     project.provide('databaseUrl', given)
-    return undefined
+    return async () => {
+      const server = new pg.Client(given)
+      await server.connect()
+      await server.query(`drop database if exists ${template}`)
+      await server.end()
+    }
   }
-  mkdirSync(dataDir, { recursive: true })
-  removeLeftovers()
-  const own = path.join(dataDir, String(process.pid))
-  const postgres = await startPostgres({ dataDir: own, port: 0, durable: false })
+  const postgres = await startPostgres({ dataDir: path.join(scratch, 'postgres'), port: 0, durable: false })
   project.provide('databaseUrl', postgres.url)
-  return async () => {
-    await postgres.stop()
-    rmSync(own, { recursive: true, force: true })
-  }
+  return postgres.stop
 }

@@ -1,6 +1,7 @@
 // The whole system as processes of a test's own: started on free ports, killed, restarted, and asked over HTTP.
 import { randomUUID } from 'node:crypto'
-import { rmSync } from 'node:fs'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { Client } from 'pg'
 import { startIssuer, type TestIssuer } from '../../packages/http-kit/test/issuer.ts'
@@ -17,7 +18,6 @@ export const underwriter = 'grace'
 const tokenLifetimeSeconds = 24 * 60 * 60
 const applicantKey = randomUUID()
 const webhookKey = randomUUID()
-const root = path.resolve(import.meta.dirname, '../..')
 
 export type System = {
   readonly eventstore: Part
@@ -61,6 +61,8 @@ export type Surroundings = {
   readonly wayTo?: (part: string, address: string) => Promise<string>
   /** More settings of a part, for every run of it. */
   readonly settingsOf?: (part: string) => Readonly<Record<string, string>>
+  /** Where its files go; what is there afterwards is removed. */
+  readonly directory?: string
   /** Fills the folder of the event store before anything is started. */
   readonly fill?: (eventstoreDirectory: string) => Promise<void>
 }
@@ -76,9 +78,9 @@ export const startSystem = async ({
   database: own,
   wayTo = async (_part, address) => address,
   settingsOf = () => ({}),
+  directory = mkdtempSync(path.join(tmpdir(), 'system-')),
   fill = async () => undefined,
 }: Surroundings = {}): Promise<System> => {
-  const directory = path.join(root, '.data', 'test', randomUUID())
   const edgeDirectory = path.join(directory, 'edge')
   const eventstoreDirectory = path.join(directory, 'eventstore')
   await fill(eventstoreDirectory)

@@ -1,5 +1,8 @@
 // Following the store: order, batches, checkpoints, and coming back after every kind of interruption.
 import { randomUUID } from 'node:crypto'
+import { mkdtempSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import path from 'node:path'
 import { start } from '@headwater/embedded-eventstore'
 import { afterEach, describe, expect, test } from 'vitest'
 import { freePort } from '../../../scripts/free-port.ts'
@@ -369,7 +372,7 @@ describe('interruptions', () => {
   })
 
   test.runIf(process.env.EVENTSTORE_URL === undefined)('it outlives restarts of the server', async () => {
-    const directory = `.data/test/${randomUUID()}`
+    const directory = mkdtempSync(path.join(tmpdir(), 'restarted-'))
     const port = await freePort()
     let node = await start({ port, directory })
     endings.push(() => node.stop())

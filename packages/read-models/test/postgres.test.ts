@@ -2,7 +2,7 @@
 import { readdirSync } from 'node:fs'
 import path from 'node:path'
 import type pg from 'pg'
-import { afterEach, beforeEach, expect, test } from 'vitest'
+import { afterEach, beforeEach, expect, onTestFinished, test } from 'vitest'
 import { type TestDatabase, testDatabase } from '../../../scripts/test/database.ts'
 import { takeLease } from '../src/lease.ts'
 import { migrate } from '../src/migrations/migrate.ts'
@@ -29,6 +29,10 @@ const runOut = () =>
   database.client.query(`update headwater.leases set expires_at = clock_timestamp() - interval '1 ms'`)
 
 test('several processes migrate at once, and again', async () => {
+  const database = await testDatabase({ empty: true })
+  onTestFinished(database.remove)
+  const pool = openPool(database.url, 4, logger)
+  onTestFinished(() => pool.end())
   await Promise.all([1, 2, 3, 4].map(() => migrate(pool)))
   await migrate(pool)
   const { rows } = await database.client.query('select name from headwater.migrations')
@@ -56,7 +60,6 @@ test('a query that Postgres refuses costs no connection, and one that loses its 
 })
 
 test('one of many gets the lease', async () => {
-  await migrate(pool)
   const taken = await Promise.all(['a', 'b', 'c', 'd'].map((holder) => takeLease(pool, 'work', holder, logger)))
   const held = taken.filter((lease) => lease !== undefined)
   expect(held).toHaveLength(1)
@@ -64,7 +67,6 @@ test('one of many gets the lease', async () => {
 })
 
 test('a lease can be taken when it was released or has run out, under a higher epoch each time', async () => {
-  await migrate(pool)
   const first = await takeLease(pool, 'work', 'a', logger)
   expect(await takeLease(pool, 'work', 'b', logger)).toBeUndefined()
   await first?.release()
@@ -78,7 +80,6 @@ test('a lease can be taken when it was released or has run out, under a higher e
 })
 
 test('a lease that is held is renewed', async () => {
-  await migrate(pool)
   const lease = await takeLease(pool, 'work', 'a', logger)
   const read = async () =>
     (await pool.query('select expires_at, expires_at > clock_timestamp() as held from headwater.leases')).rows[0]

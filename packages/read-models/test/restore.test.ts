@@ -8,7 +8,6 @@ import { describe, expect, onTestFinished, test } from 'vitest'
 import { testDatabase } from '../../../scripts/test/database.ts'
 import { startRestorablePostgres, startRestorableStore } from '../../../scripts/test/restorable.ts'
 import { takeLease } from '../src/lease.ts'
-import { migrate } from '../src/migrations/migrate.ts'
 import { openPostgresSink } from '../src/postgres.ts'
 import { type RunningProjection, startProjection } from '../src/projection.ts'
 import { logger, places, putIn, type TillEvent, tillsOf, until } from './support.ts'
@@ -168,7 +167,6 @@ test('a lease that was restored is free; whoever held its epoch before does not 
     await pool.end()
     await remove()
   })
-  await migrate(pool)
   const survivor = await takeLease(pool, 'tills', 'survivor', logger)
   // As a restore leaves it: another has the same epoch, and is gone.
   await pool.query("update headwater.leases set holder = 'gone', expires_at = clock_timestamp() - interval '1 day'")

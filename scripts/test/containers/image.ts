@@ -3,7 +3,6 @@
 import { spawn, spawnSync } from 'node:child_process'
 import { generateKeyPairSync } from 'node:crypto'
 import { cpSync, mkdirSync, mkdtempSync } from 'node:fs'
-import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { environmentOf, type Instruction, ignore } from './dockerfile.ts'
 
@@ -11,6 +10,8 @@ const isIgnored = (file: string): boolean =>
   ignore.some((line) => file === line || (line.startsWith('**/') && path.basename(file) === line.slice('**/'.length)))
 
 const workdir = '/headwater'
+/** Not in memory: what is installed is linked from pnpm's store, which is on the disk. */
+const onDisk = '/var/tmp'
 
 const capabilityPrivateKey = generateKeyPairSync('ec', { namedCurve: 'P-256' })
   .privateKey.export({ format: 'pem', type: 'pkcs8' })
@@ -29,7 +30,7 @@ export const buildFolder = (instructions: readonly Instruction[], service: strin
     const resolved = text.replaceAll(`\${SERVICE}`, service)
     if (keyword === 'FROM') {
       const [base = '', , name = ''] = text.split(' ')
-      folder = mkdtempSync(path.join(tmpdir(), `headwater-${service}-`))
+      folder = mkdtempSync(path.join(onDisk, `headwater-${service}-`))
       const begun = stages.get(base)
       if (begun !== undefined) copy(begun, '.', () => true)
       stages.set(name, folder)

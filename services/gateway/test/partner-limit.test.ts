@@ -75,7 +75,7 @@ const startFrontDoor = async (issuer: TestIssuer, databaseUrl: string) => {
 const start = async () => {
   const issuer = await startIssuer()
   onTestFinished(issuer.stop)
-  const database = await testDatabase()
+  const database = await testDatabase({ empty: true })
   onTestFinished(database.remove)
   // Without a table in it: each gateway prepares what it needs.
   const doors = [await startFrontDoor(issuer, database.url), await startFrontDoor(issuer, database.url)] as const

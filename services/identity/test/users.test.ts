@@ -3,7 +3,6 @@ import { randomUUID } from 'node:crypto'
 import { start as startEventStore } from '@headwater/embedded-eventstore'
 import { connectEventStore, type EventStore } from '@headwater/eventstore/client'
 import { keyedId } from '@headwater/eventstore/keyed-id'
-import { migrate } from '@headwater/read-models/migrations/migrate'
 import { openPool } from '@headwater/read-models/postgres-pool'
 import { expect, onTestFinished, test } from 'vitest'
 import { testDatabase } from '../../../scripts/test/database.ts'
@@ -24,7 +23,6 @@ const startStore = async () => {
   onTestFinished(database.remove)
   const pool = openPool(database.url, connectionsMax, logger)
   onTestFinished(() => pool.end())
-  await migrate(pool)
   const connect = () => {
     const store = connectEventStore({ url: node.connectionString, logger })
     onTestFinished(store.close)
