@@ -89,7 +89,7 @@ test('all is well; then something parks, is paused, fails for good, and stands s
 })
 
 test('nothing runs and nothing was ever made', async () => {
-  const world = await startWorld()
+  const world = await startWorld({ empty: true })
   const { ok, of } = await examine(world)
   expect(ok).toBe(false)
   expect(of('event store')).toMatchObject([{ state: 'ok', found: expect.stringContaining('has no name yet') }])

@@ -128,11 +128,12 @@ const auditStreamsSince = (began: Date): readonly string[] => [
   ...new Set([began, new Date()].map((moment) => `audit-${moment.toISOString().slice(0, 10)}`)),
 ]
 
-export const startWorld = async () => {
+/** @param empty where nothing ran before */
+export const startWorld = async ({ empty = false } = {}) => {
   const began = new Date()
   const node = await startEventStore({ port: 0, memory: true })
   const store = connectEventStore({ url: node.connectionString, logger })
-  const database = await testDatabase()
+  const database = await testDatabase({ empty })
   const pool = openPool(database.url, 4, logger)
   const directory = mkdtempSync(path.join(os.tmpdir(), 'operator-tool-'))
   const env = { EVENTSTORE_URL: node.connectionString, DATABASE_URL: database.url, EDGE_DIRECTORY: directory }

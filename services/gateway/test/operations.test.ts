@@ -29,9 +29,9 @@ const deadlineMs = 20_000
 const otto = { sub: 'otto', roles: ['operator'] }
 
 /** A store, the loans of this node, those of underwriters in Postgres, and a gateway; `loan` is an application in the store. */
-const start = async () => {
+const start = async ({ empty = false } = {}) => {
   const node = await startEventStore({ port: 0, memory: true })
-  const [database, edge] = await Promise.all([testDatabase(), startEdge()])
+  const [database, edge] = await Promise.all([testDatabase({ empty }), startEdge()])
   const store = connectEventStore({ url: node.connectionString, logger })
   // What the edge wrote in the making belongs to no store.
   await edge.remove()
@@ -121,7 +121,7 @@ const act = async (gateway: Gateway, path: string, body: object = {}) => {
 }
 
 test('tells of every follower how far it is, of the stores, and of this gateway’s sockets', async () => {
-  const { append, running, store, startedGateway } = await start()
+  const { append, running, store, startedGateway } = await start({ empty: true })
   const gateway = await startedGateway()
   const loanId = randomUUID()
   await append(loanId, requested(loanId))
