@@ -7,7 +7,7 @@ const kind = 'request credit check'
 
 describe('jobs list', () => {
   test('counts by kind what runs, is due, is for later, and is parked; and names what waits longest', async () => {
-    const world = await startWorld()
+    const world = await startWorld({ empty: true })
     expect((await world.use('jobs', 'list')).out).toBe('The jobs service has never run on this Postgres.\n')
     await world.prepareJobs()
     expect((await world.use('jobs', 'list')).out).toBe('All jobs are done.\n')

@@ -185,7 +185,7 @@ describe('projections pause and resume', () => {
   })
 
   test('where the edge is elsewhere, or Postgres has no tables yet, nothing is done', async () => {
-    const world = await startWorld()
+    const world = await startWorld({ empty: true })
     const elsewhere = await use({ ...world.env, EDGE_DIRECTORY: '/nowhere' }, ['projections', 'pause', 'loans'])
     expect(elsewhere).toMatchObject({ code: 1, out: '' })
     expect(elsewhere.err).toContain('There is no folder /nowhere (EDGE_DIRECTORY)')
