@@ -16,6 +16,9 @@ export type StoredEvent = {
   readonly recordedAt: Date
 }
 
+/** The last event of a stream that was tombstoned. */
+export const streamDeletedType = '$streamDeleted'
+
 /** Whether the event store wrote it, or a client in its name: no context has such types. */
 export const isOfStore = ({ type }: Pick<StoredEvent, 'type'>): boolean => type.startsWith('$')
 

@@ -3,7 +3,7 @@ import { type AuditEvent, auditEvents } from '@headwater/deciders/audit/audit-ev
 import { type Grantee, grantee, type PatientEvent, patientEvents } from '@headwater/deciders/consent/patient-events'
 import type { DomainEvent } from '@headwater/deciders/decider'
 import { type ApplicantEvent, applicantEvents } from '@headwater/deciders/loan/applicant'
-import { type Codec, createCodec, type RecordedEvent } from '@headwater/eventstore/codec'
+import { type Codec, createCodec, type RecordedEvent, streamDeletedType } from '@headwater/eventstore/codec'
 import { categoryOf, idOf } from '@headwater/eventstore/stream-name'
 import type { Projection } from './projection.ts'
 
@@ -43,6 +43,7 @@ const codecs: Readonly<Record<string, Codec<DomainEvent>>> = {
 const codec: Projection<DomainEvent, AuditRows>['codec'] = {
   decode: (stored) => {
     const category = categoryOf(stored.stream)
+    if (stored.type === streamDeletedType) return { ...stored, data: {} }
     if (category === 'audit') return auditCodec.decode(stored)
     const known = codecs[category]
     // As it is when it is newer than this: an audit of what is new must not wait.
@@ -104,7 +105,7 @@ const auditedPart = (event: Exclude<AuditEvent, { type: 'ConsentsChecked' }>): A
 }
 
 const isAuditEvent = (event: RecordedEvent<DomainEvent>): event is RecordedEvent<AuditEvent> =>
-  categoryOf(event.stream) === 'audit'
+  categoryOf(event.stream) === 'audit' && event.type !== streamDeletedType
 
 /** A stream of an applicant is named after a person, if in a way that only the key's holder can read: the loan stands for it. */
 const resourceOf = ({ stream, data }: RecordedEvent<DomainEvent>): string | null =>
@@ -137,7 +138,7 @@ const rowsOf = (event: RecordedEvent<DomainEvent>): readonly AuditRow[] => {
       eventId: id,
       at: event.recordedAt.toISOString(),
       actor: textOr(metadata.actor, 'unknown'),
-      action: event.type,
+      action: event.type === streamDeletedType ? 'StreamDeleted' : event.type,
       resource: resourceOf(event),
       outcome: 'accepted',
       code: null,
@@ -176,6 +177,7 @@ export const audit: Projection<DomainEvent, AuditRows> = {
       ],
     },
   },
+  projectsDeletion: true,
   keys: (event) => ({ entries: rowsOf(event).map(({ eventId }) => eventId) }),
   project: (event, { entries }) => {
     for (const row of rowsOf(event)) entries.set(row.eventId, row)

@@ -80,6 +80,7 @@ export const consents: Projection<PatientEvent, ConsentRows> = {
       ],
     },
   },
+  owned: { consents: { column: 'patientId' } },
   keys: (event) => {
     const grantee = granteeOf(event)
     return { consents: grantee ? [consentIdOf(event.data.patientId, grantee)] : [] }

@@ -118,6 +118,7 @@ export const loans: Projection<LoanEvent, LoanRows> = {
   },
   keys: (event) => ({ loans: [event.data.loanId] }),
   project,
+  owned: { loans: { column: 'loanId' } },
 }
 
 const queries = sqliteQueries<LoanRows>()

@@ -1,6 +1,6 @@
 // The rows that events lead to, in memory: a read model as it was after any of them.
 import type { DomainEvent } from '@headwater/deciders/decider'
-import type { StoredEvent } from '@headwater/eventstore/codec'
+import { isOfStore, type StoredEvent } from '@headwater/eventstore/codec'
 import type { Projection, RowsOf } from './projection.ts'
 import type { Row } from './read-model.ts'
 import type { Rows } from './rows.ts'
@@ -25,6 +25,6 @@ export const rowsAfter = <Event extends DomainEvent, Tables extends Readonly<Rec
     { get: (key) => kept.get(key), set: (key, row) => kept.set(key, row), remove: (key) => kept.delete(key) },
   ])
   const rows = Object.fromEntries<unknown>(opened) as RowsOf<Tables>
-  for (const stored of events) projection.project(projection.codec.decode(stored), rows)
+  for (const stored of events) if (!isOfStore(stored)) projection.project(projection.codec.decode(stored), rows)
   return Object.fromEntries<unknown>(tables) as AllRows<Tables>
 }

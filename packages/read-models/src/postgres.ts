@@ -12,6 +12,7 @@ import { blamePostgres, inTransaction, openPool } from './postgres-pool.ts'
 import { createSchema, list, postgresType, quoted, readCheckpoint, schemaName, scratchName } from './postgres-schema.ts'
 import { postgresWishes } from './postgres-wishes.ts'
 import { type ReadModel, type Row, shapeOf, type Table } from './read-model.ts'
+import { type Keys, mergeRows, type StoredRows } from './rows.ts'
 import type { Checkpoint, Sink, Step } from './sink.ts'
 
 /** One writes rows, one renews the lease, one looks for wishes; another two when it is built again. */
@@ -28,14 +29,18 @@ const tableQueries = (schema: string, name: string, { key, columns }: Table) => 
   const updates = names
     .filter((column) => column !== key)
     .map((column) => `${quoted(column)} = excluded.${quoted(column)}`)
-  const select = `select ${list(names)} from ${table} where ${quoted(key)} = any($1::text[])`
+  const selectBy = (column: string) => `select ${list(names)} from ${table} where ${quoted(column)} = any($1::text[])`
   const upsert = `insert into ${table} (${list(names)}) select * from unnest(${arrays.join(', ')})
                   on conflict (${quoted(key)}) do update set ${updates.join(', ')}`
   const remove = `delete from ${table} where ${quoted(key)} = any($1::text[])`
   return {
     name,
-    load: async (client: pg.PoolClient, keys: ReadonlySet<string>): Promise<ReadonlyMap<string, Row>> => {
-      const { rows } = await client.query<Row, [string[]]>({ text: select, values: [[...keys]] })
+    load: async (
+      client: pg.PoolClient,
+      values: ReadonlySet<string>,
+      column = key,
+    ): Promise<ReadonlyMap<string, Row>> => {
+      const { rows } = await client.query<Row, [string[]]>({ text: selectBy(column), values: [[...values]] })
       return new Map(rows.map((row) => [String(row[key]), row]))
     },
     write: async (client: pg.PoolClient, changes: readonly Change[]): Promise<void> => {
@@ -73,7 +78,22 @@ const stepWriter = (model: ReadModel, schema: string) => {
     const forgotten = await client.query<{ change: number }>(forget)
     await client.query(begin, [forgotten.rows[0]?.change, commit, prepare])
   }
-  return async (client: pg.PoolClient, { from, to, keys, evolve, parking }: Step): Promise<void> => {
+  const load = async (client: pg.PoolClient, keys: Keys): Promise<StoredRows> => {
+    const stored = new Map<string, ReadonlyMap<string, Row>>()
+    for (const table of tables) stored.set(table.name, await table.load(client, keys.get(table.name) ?? new Set()))
+    return stored
+  }
+  const loadStep = async (client: pg.PoolClient, { keys, deletion }: Step): Promise<StoredRows> => {
+    let stored = await load(client, keys)
+    if (!deletion) return stored
+    for (const { table, column, values } of deletion.owned) {
+      const rows = await tables.find(({ name }) => name === table)?.load(client, values, column)
+      stored = mergeRows(stored, new Map(rows && [[table, rows]]))
+    }
+    return mergeRows(stored, await load(client, deletion.counting(stored)))
+  }
+  return async (client: pg.PoolClient, step: Step): Promise<void> => {
+    const { from, to, evolve, parking } = step
     const event = to.lastEvent
     const moved = await client.query({
       text: move,
@@ -90,9 +110,7 @@ const stepWriter = (model: ReadModel, schema: string) => {
     })
     if (moved.rowCount === 0) throw new StepRefused()
     if (parking && !(await writeParking(client, schema, parking))) throw new StepRefused()
-    const stored = new Map<string, ReadonlyMap<string, Row>>()
-    for (const table of tables) stored.set(table.name, await table.load(client, keys.get(table.name) ?? new Set()))
-    const changes = evolve(stored)
+    const changes = evolve(await loadStep(client, step))
     for (const table of tables)
       await table.write(
         client,

@@ -15,11 +15,20 @@ export type Keys = ReadonlyMap<string, ReadonlySet<string>>
 /** By table and key, rows as they stand in the store. */
 export type StoredRows = ReadonlyMap<string, ReadonlyMap<string, Row>>
 
+/** All of both. */
+export const mergeRows = (a: StoredRows, b: StoredRows): StoredRows =>
+  new Map(
+    [...new Set([...a.keys(), ...b.keys()])].map((table) => [
+      table,
+      new Map([...(a.get(table) ?? []), ...(b.get(table) ?? [])]),
+    ]),
+  )
+
 /** The rows of `table` that `keys` name, and what became of them. */
 export const openRows = (table: string, keys: ReadonlySet<string>, stored: ReadonlyMap<string, Row>) => {
   const touched = new Map<string, Row | undefined>()
   const declared = (key: string): string => {
-    if (keys.has(key)) return key
+    if (keys.has(key) || stored.has(key)) return key
     throw new Error(
       `The projection did not say that it needs ${table} ${key}: keys() must name every row of project().`,
     )
@@ -34,5 +43,10 @@ export const openRows = (table: string, keys: ReadonlySet<string>, stored: Reado
    * with other batches may have seen it in between.
    */
   const changes = (): readonly Change[] => [...touched].map(([key, row]) => ({ table, key, after: row ?? null }))
-  return { name: table, rows, changes }
+  /** Those that have a value in a column, with their keys. */
+  const having = (column: string, value: string): readonly (readonly [string, Row])[] =>
+    [...new Map<string, Row | undefined>([...stored, ...touched])].flatMap(([key, row]) =>
+      row?.[column] === value ? [[key, row] as const] : [],
+    )
+  return { name: table, rows, having, changes }
 }

@@ -19,12 +19,22 @@ export type Checkpoint = {
   readonly epoch: bigint
 }
 
+/** Rows that are needed because streams are deleted. */
+export type Deletion = {
+  /** Of each table the rows that have one of these values in a column. */
+  readonly owned: readonly { readonly table: string; readonly column: string; readonly values: ReadonlySet<string> }[]
+  /** The rows that count those. */
+  readonly counting: (stored: StoredRows) => Keys
+}
+
 /** One step of a read model: from the checkpoint that the writer believes in to the next. */
 export type Step = {
   readonly from: Checkpoint
   readonly to: Checkpoint
   readonly keys: Keys
-  /** Pure; called with the stored rows of `keys`. What it throws ends the step without a trace. */
+  /** Of a step in which streams are deleted. */
+  readonly deletion?: Deletion | undefined
+  /** Pure; called with the stored rows of `keys` and `deletion`. What it throws ends the step without a trace. */
   readonly evolve: (stored: StoredRows) => readonly Change[]
   /** Not every step has one. The change feed tells of such a step only that a new picture is needed. */
   readonly parking?: Parking | undefined

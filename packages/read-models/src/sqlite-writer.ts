@@ -5,6 +5,7 @@ import { type Change, feedLengthMax } from './changes.ts'
 import { StepRefused, wrongShape } from './halt.ts'
 import { type Parking, parkedRow } from './parked.ts'
 import { type ReadModel, type Row, shapeOf, type Table } from './read-model.ts'
+import { type Keys, mergeRows, type StoredRows } from './rows.ts'
 import type { Checkpoint, Step } from './sink.ts'
 import { checkpointQuery, checkpointSchema, feedSchema, parkedSchema } from './sqlite-file.ts'
 
@@ -26,17 +27,21 @@ const openTable = (db: Database.Database, name: string, { key, columns }: Table)
   const updates = names
     .filter((column) => column !== key)
     .map((column) => `${quoted(column)} = excluded.${quoted(column)}`)
-  const select = db.prepare<[string], Row & Record<string, string>>(
-    `select ${list(names)} from ${quoted(name)} where ${quoted(key)} in (select value from json_each(?))`,
-  )
+  const selectBy = (column: string) =>
+    db.prepare<[string], Row & Record<string, string>>(
+      `select ${list(names)} from ${quoted(name)} where ${quoted(column)} in (select value from json_each(?))`,
+    )
+  const select = selectBy(key)
+  const rowsOf = (selected: typeof select, values: ReadonlySet<string>): ReadonlyMap<string, Row> =>
+    new Map(selected.all(JSON.stringify([...values])).map((row) => [String(row[key]), row]))
   const upsert = db.prepare(
     `insert into ${quoted(name)} (${list(names)}) values (${names.map(() => '?').join(', ')})
      on conflict do update set ${updates.join(', ')}`,
   )
   const remove = db.prepare(`delete from ${quoted(name)} where ${quoted(key)} = ?`)
   return {
-    load: (keys: ReadonlySet<string>): ReadonlyMap<string, Row> =>
-      new Map(select.all(JSON.stringify([...keys])).map((row) => [String(row[key]), row])),
+    load: (keys: ReadonlySet<string>) => rowsOf(select, keys),
+    loadBy: (column: string, values: ReadonlySet<string>) => rowsOf(selectBy(column), values),
     write: ({ key, after }: Change) => {
       if (after) upsert.run(names.map((column) => after[column]))
       else remove.run(key)
@@ -89,7 +94,19 @@ export const openWriter = (db: Database.Database, { tables }: ReadModel) => {
   )
   const trim = db.prepare('delete from feed where lastChange <= (select max(lastChange) from feed) - ?')
   const parked = openParked(db)
-  const write = db.transaction(({ from, to, keys, evolve, parking }: Step): void => {
+  const load = (keys: Keys): StoredRows =>
+    new Map([...keys].map(([name, wanted]) => [name, tableOf(name).load(wanted)]))
+  const loadStep = ({ keys, deletion }: Step): StoredRows => {
+    const stored = load(keys)
+    if (!deletion) return stored
+    const owned = deletion.owned.map(
+      ({ table, column, values }) => [table, tableOf(table).loadBy(column, values)] as const,
+    )
+    const withOwned = mergeRows(stored, new Map(owned))
+    return mergeRows(withOwned, load(deletion.counting(withOwned)))
+  }
+  const write = db.transaction((step: Step): void => {
+    const { from, to, evolve, parking } = step
     const event = to.lastEvent
     const moved = move.run(
       to.position.commit,
@@ -102,7 +119,7 @@ export const openWriter = (db: Database.Database, { tables }: ReadModel) => {
       from.epoch,
     )
     if (moved.changes === 0 || (parking && !parked.remove(parking.removed))) throw new StepRefused()
-    const changes = evolve(new Map([...keys].map(([name, keys]) => [name, tableOf(name).load(keys)])))
+    const changes = evolve(loadStep(step))
     for (const change of changes) tableOf(change.table).write(change)
     if (parking) parked.put(parking, to.position)
     else if (changes.length > 0) {

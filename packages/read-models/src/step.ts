@@ -1,8 +1,9 @@
 // From a batch of events to one step of a read model: which rows it needs, and what becomes of them.
 import type { DomainEvent } from '@headwater/deciders/decider'
-import type { StoredEvent } from '@headwater/eventstore/codec'
+import { isOfStore, type StoredEvent } from '@headwater/eventstore/codec'
 import { comparePosition, formatPosition } from '@headwater/eventstore/position'
 import type { Batch } from '@headwater/eventstore/subscription'
+import { addKeys, deletionIn, isDeletion, removeRowsOf } from './deletion.ts'
 import { Halt } from './halt.ts'
 import type { Projection, RowsOf } from './projection.ts'
 import type { Row } from './read-model.ts'
@@ -57,11 +58,13 @@ export const stepOver = <Event extends DomainEvent, Tables extends Readonly<Reco
   batch: Batch,
 ): Step => {
   const keys = new Map(Object.keys(projection.tables).map((table) => [table, new Set<string>()]))
+  const isProjected = (stored: StoredEvent) =>
+    !isOfStore(stored) || (projection.projectsDeletion === true && isDeletion(stored))
   const recorded = batch.events.map((stored) =>
     blaming(stored, () => {
+      if (!isProjected(stored)) return undefined
       const event = projection.codec.decode(stored)
-      const needed: Readonly<Record<string, readonly string[] | undefined>> = projection.keys(event)
-      for (const [table, wanted] of keys) for (const key of needed[table] ?? []) wanted.add(key)
+      addKeys(keys, projection.keys(event))
       return event
     }),
   )
@@ -73,12 +76,16 @@ export const stepOver = <Event extends DomainEvent, Tables extends Readonly<Reco
     from,
     to: { ...from, position: batch.position, lastEvent },
     keys,
+    deletion: deletionIn(projection, batch.events),
     evolve: (stored) => {
       const opened = [...keys].map(([table, wanted]) => openRows(table, wanted, stored.get(table) ?? new Map()))
       const rows = Object.fromEntries<unknown>(opened.map((table) => [table.name, table.rows])) as RowsOf<Tables>
-      recorded.forEach((event, n) => {
-        const of = batch.events[n]
-        if (of) blaming(of, () => projection.project(event, rows))
+      batch.events.forEach((stored, n) => {
+        const event = recorded[n]
+        blaming(stored, () => {
+          if (event) projection.project(event, rows)
+          if (isDeletion(stored)) removeRowsOf(stored.stream, projection.owned, opened, rows)
+        })
       })
       return opened.flatMap((table) => table.changes())
     },

@@ -116,7 +116,8 @@ const decisionOf = (event: LoanEvent): Decision | undefined => {
 
 const dayOf = (instant: string): string => instant.slice(0, '2026-11-21'.length)
 
-const dayKey = ({ decidedAt, status }: Decision): string => `${dayOf(decidedAt)} ${status}`
+const dayKey = ({ decidedAt, status }: { readonly decidedAt: string; readonly status: string }): string =>
+  `${dayOf(decidedAt)} ${status}`
 
 /** The clocks of two machines may disagree by more than a decision takes. */
 const msBetween = (from: string, to: string): number => Math.max(0, Date.parse(to) - Date.parse(from))
@@ -150,14 +151,34 @@ const evolve = (
   return { ...loan, ...decision, decidedAfterMs }
 }
 
+type Counts = Row & { readonly key: string; readonly count: number }
+
 /** Adds to a row of counts, which begins as `zero`. */
-const add = <R extends Row & { readonly key: string; readonly count: number }>(
-  rows: Rows<R>,
-  zero: R,
-  change: (row: R) => Partial<R> = () => ({}),
-): void => {
+const add = <R extends Counts>(rows: Rows<R>, zero: R, change: (row: R) => Partial<R> = () => ({})): void => {
   const row = rows.get(zero.key) ?? zero
   rows.set(zero.key, { ...row, ...change(row), count: row.count + 1 })
+}
+
+/** Takes from a row of counts what was added. One that counts nothing goes: built again, it would never have been made. */
+const subtract = <R extends Counts>(rows: Rows<R>, key: string, change: (row: R) => Partial<R> = () => ({})): void => {
+  const row = rows.get(key)
+  if (!row) return
+  if (row.count > 1) rows.set(key, { ...row, ...change(row), count: row.count - 1 })
+  else rows.remove(key)
+}
+
+/** The rows that count a loan. */
+const countedIn = ({ score, status, decidedAt, decidedAfterMs }: UnderwritingLoan) => ({
+  scores: score === null ? [] : [String(score)],
+  days: decidedAt === null ? [] : [dayKey({ decidedAt, status })],
+  decisionTimes: decidedAfterMs === null ? [] : [String(bucketOf(decidedAfterMs))],
+})
+
+const uncount = (loan: UnderwritingLoan, rows: RowsOf<UnderwritingRows>): void => {
+  const counted = countedIn(loan)
+  for (const key of counted.scores) subtract(rows.scores, key)
+  for (const key of counted.days) subtract(rows.days, key, ({ amount }) => ({ amount: amount - loan.amount }))
+  for (const key of counted.decisionTimes) subtract(rows.decisionTimes, key)
 }
 
 const project = (event: RecordedEvent<LoanEvent>, rows: RowsOf<UnderwritingRows>): void => {
@@ -227,4 +248,5 @@ export const underwriting: Projection<LoanEvent, UnderwritingRows> = {
   },
   keys,
   project,
+  owned: { loans: { column: 'loanId', counted: { keys: countedIn, subtract: uncount } } },
 }

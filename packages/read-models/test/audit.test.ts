@@ -11,7 +11,7 @@ import { openPostgresReader, type PostgresReader } from '../src/postgres-reader.
 import { shapeOf } from '../src/read-model.ts'
 import type { Checkpoint, Sink } from '../src/sink.ts'
 import { stepOver } from '../src/step.ts'
-import { at, logger, storeId } from './support.ts'
+import { at, deletedAt, logger, storeId } from './support.ts'
 
 let database: TestDatabase
 let reader: PostgresReader
@@ -77,6 +77,24 @@ const project = async (...events: readonly StoredEvent[]) => {
 }
 const list = async (filter: AuditFilter = {}, limit = 100, after?: AuditRow) =>
   (await reader.rows(listAudit(filter, { limit, after: after && parseAuditCursor(formatAuditCursor(after)) }))).value
+
+test('the trail of what was deleted stays, and says that it was deleted', async () => {
+  const loanId = randomUUID()
+  await project(...loanEvents(loanId), refused(loanId, 11))
+  const before = await list()
+  const place = (checkpoint?.position.commit ?? 0n) + 1n
+  await project(deletedAt(place, `loan-${loanId}`), deletedAt(place + 1n, 'audit-2026-11-20'))
+  const [, ...rest] = await list({ resource: loanId })
+  const all = await list()
+  expect(all).toEqual(expect.arrayContaining([...before]))
+  expect(
+    all
+      .filter(({ action }) => action === 'StreamDeleted')
+      .map(({ resource }) => resource)
+      .toSorted(),
+  ).toEqual(['2026-11-20', loanId].toSorted())
+  expect(rest.length).toBeGreaterThan(0)
+})
 
 test('tells what was done, refused and looked at', async () => {
   const loanId = randomUUID()

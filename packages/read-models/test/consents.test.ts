@@ -31,7 +31,7 @@ import type { Checkpoint, Sink } from '../src/sink.ts'
 import { openSqliteSink } from '../src/sqlite.ts'
 import { openSqliteReader, type SqliteReader } from '../src/sqlite-reader.ts'
 import { stepOver } from '../src/step.ts'
-import { at, logger, storeId } from './support.ts'
+import { at, deletedAt, logger, storeId } from './support.ts'
 
 const dora: Grantee = { kind: 'doctor', id: 'dora' }
 const nils: Grantee = { kind: 'nurse', id: 'nils' }
@@ -102,6 +102,21 @@ test('the shape that version 1 stands for', () => {
   expect(shapeOf(consents)).toMatchInlineSnapshot(
     `"{"consents":{"key":"consentId","columns":{"consentId":"text","patientId":"text","granteeKind":"text","granteeId":"text","permissions":"text","requests":"text","grantedAt":"text or null","askedAt":"text or null"},"indexes":[["patientId","grantedAt","consentId"],["patientId","askedAt","consentId"],["granteeId","grantedAt","consentId"]]}}"`,
   )
+})
+
+test('a deleted patient leaves no consent behind, also none of the same batch; those of others stay', async () => {
+  await given(granted('paula', dora, 'exams', 1), granted('peter', dora, 'exams', 2))
+  const position = at(checkpoint.position.commit + 2n)
+  const last: PatientEvent = granted('paula', nils, 'all', 3)
+  const place = { stream: 'patient-paula', revision: 1n, metadata: {}, recordedAt: new Date() }
+  const events = [
+    { id: randomUUID(), position: at(position.commit - 1n), ...place, ...last },
+    deletedAt(position.commit, 'patient-paula'),
+  ]
+  await sink.commit(stepOver(consents, checkpoint, { events, position }))
+  expect(list({ list: 'consents', patientId: 'paula' })).toEqual([])
+  expect(list({ list: 'granted', granteeId: dora.id, kinds: [dora.kind] })).toMatchObject([{ patientId: 'peter' }])
+  expect(has('paula', nils, 'all', instant(4))).toBe(false)
 })
 
 test("a patient's consents, newest first, with what each grantee may see and until when", async () => {

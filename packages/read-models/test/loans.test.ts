@@ -21,7 +21,7 @@ import type { Checkpoint, Sink } from '../src/sink.ts'
 import { openSqliteSink } from '../src/sqlite.ts'
 import { openSqliteReader, type SqliteReader } from '../src/sqlite-reader.ts'
 import { stepOver } from '../src/step.ts'
-import { at, logger, storeId } from './support.ts'
+import { at, deletedAt, logger, storeId } from './support.ts'
 
 const requestedBy = { kind: 'anonymous', id: 'anonymous' } as const
 const personal = { name: 'Ada Lovelace', nationalId: '555555AA' }
@@ -84,7 +84,28 @@ const given = async (...events: readonly LoanEvent[]) => {
   await sink.commit(step)
   checkpoint = step.to
 }
+/** Of types of the store's own, each in a batch of its own. */
+const ofStore = async (type: string, loanId: string) => {
+  const position = at(checkpoint.position.commit + 1n)
+  const step = stepOver(loans, checkpoint, {
+    events: [{ ...deletedAt(position.commit, `loan-${loanId}`), type }],
+    position,
+  })
+  await sink.commit(step)
+  checkpoint = step.to
+}
 const loan = (loanId: string): LoanRow | undefined => reader.read((db) => db.rows(loanById(loanId))[0]).value
+
+test('a deleted loan is removed, and whoever follows is told; other types of the store change nothing', async () => {
+  const [id, other] = [randomUUID(), randomUUID()]
+  await given(requested(id), requested(other))
+  const { token } = reader.read((db) => db.rows(loanById(id)))
+  await ofStore('$maintenance', id)
+  expect(loan(id)).toBeDefined()
+  await ofStore('$streamDeleted', id)
+  expect([loan(id), loan(other)]).toEqual([undefined, expect.objectContaining({ loanId: other })])
+  expect(reader.changesSince(token, 10)).toMatchObject({ changes: [{ table: 'loans', key: id, after: null }] })
+})
 
 describe('a row', () => {
   const id = randomUUID()

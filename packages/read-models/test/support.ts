@@ -45,6 +45,7 @@ export const tillsOf = (category: string): Projection<TillEvent, { readonly till
       indexes: [['amount', 'tillId']],
     },
   },
+  owned: { tills: { column: 'tillId' } },
   keys: (event) => ({ tills: [event.data.tillId] }),
   project: (event, { tills }) => {
     const { tillId } = event.data
@@ -76,6 +77,18 @@ export const storedAt = (place: number | bigint, event: TillEvent, revision = 0n
   position: at(place),
   type: event.type,
   data: event.data,
+  metadata: {},
+  recordedAt: new Date(),
+})
+
+/** The last event of a deleted stream, as the store would hand it over. */
+export const deletedAt = (place: number | bigint, stream: string): StoredEvent => ({
+  id: randomUUID(),
+  stream,
+  revision: 9_223_372_036_854_775_807n,
+  position: at(place),
+  type: '$streamDeleted',
+  data: new Uint8Array(),
   metadata: {},
   recordedAt: new Date(),
 })

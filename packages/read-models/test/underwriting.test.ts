@@ -26,7 +26,7 @@ import {
   queueSorts,
   readStatistics,
 } from '../src/underwriting-queries.ts'
-import { at, logger, storeId } from './support.ts'
+import { at, deletedAt, logger, storeId } from './support.ts'
 
 const minuteMs = 60_000
 const pageSize = 3
@@ -76,9 +76,11 @@ const recorded = (events: readonly LoanEvent[]): readonly StoredEvent[] => {
   })
 }
 
-const projectAll = async (events: readonly LoanEvent[], batchSize = events.length) => {
+const projectAll = (events: readonly LoanEvent[], batchSize = events.length) =>
+  projectStored(recorded(events), batchSize)
+
+const projectStored = async (stored: readonly StoredEvent[], batchSize: number) => {
   let checkpoint = await claimed(sink)
-  const stored = recorded(events)
   for (let n = 0; n < stored.length; n += batchSize) {
     const batch = stored.slice(n, n + batchSize)
     const step = stepOver(underwriting, checkpoint, { events: batch, position: at(n + batch.length) })
@@ -338,6 +340,31 @@ test('building it again gives the same', async () => {
     seen.push([await statistics(), await allPages((page) => listHistory({}, page), newestFirst)])
   }
   expect(seen[1]).toEqual(seen[0])
+})
+
+test('deleted loans are in no list and no number, as if they had never been, whatever the batches', async () => {
+  const [kept, ...gone] = [
+    waiting({ end: 'approved' }),
+    waiting({ end: 'approved' }),
+    waiting({ end: 'denied', afterMs: 3 * minuteMs }),
+    waiting({ end: 'auto', score: 9 }),
+    waiting(),
+  ]
+  const tables = ['loans', 'days', 'scores', 'decisionTimes']
+  const rows = async () => {
+    const all: unknown[] = []
+    for (const table of tables) all.push((await database.client.query(`select * from underwriting_v1."${table}"`)).rows)
+    return all
+  }
+  await projectAll(kept ?? [])
+  const alone = await rows()
+  const events = recorded([...(kept ?? []), ...gone.flat()])
+  const deletions = gone.map(([requested], n) => deletedAt(events.length + 1 + n, `loan-${requested?.data.loanId}`))
+  for (const batchSize of [1, 5, events.length, events.length + deletions.length]) {
+    await beginAnew()
+    await projectStored([...events, ...deletions], batchSize)
+    expect(await rows()).toEqual(alone)
+  }
 })
 
 test('a writer that was superseded counts nothing twice', async () => {

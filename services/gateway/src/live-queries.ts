@@ -150,11 +150,10 @@ export const startLiveQueries = (reader: Reader, logger: Logger): LiveQueries =>
     const missed = await reader.changesSince(earlier, resumeChangesMax)
     // Another token than the pictures': too much was missed, or the client has been at a node that is ahead of this one.
     if (missed === 'snapshot needed' || missed.token !== token) return undefined
-    return picture.since(
-      new Set(
-        missed.changes.filter(({ table, after }) => table === view.table && view.mayHear(after)).map(({ key }) => key),
-      ),
-    )
+    const ofTable = missed.changes.filter(({ table }) => table === view.table)
+    // A row that is gone does not say whose it was, so that this viewer may not hear of it, and may have it.
+    if (!view.mayHear(null) && ofTable.some(({ after }) => after === null)) return undefined
+    return picture.since(new Set(ofTable.filter(({ after }) => view.mayHear(after)).map(({ key }) => key)))
   }
 
   const follow: LiveQueries['follow'] = (view, follower, earlier) => {

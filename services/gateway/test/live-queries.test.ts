@@ -55,6 +55,24 @@ test('a feed that cannot be read is read again until it can, without another com
   await expect.poll(() => told, { timeout: 10_000 }).toEqual([loan.loanId])
 })
 
+test('who comes back after a row was removed, which no longer says whose it was, is given all rows again', async () => {
+  const { edge, queries, view } = await start()
+  const loan = newLoan()
+  await edge.write(loan)
+  const begun = Promise.withResolvers<void>()
+  const followed = queries.follow(view, { ...silent, restarted: begun.resolve })
+  await begun.promise
+  const [before, rows] = [followed.token(), followed.rows()]
+  expect(rows).toHaveLength(1)
+  await edge.removeRow(loan.loanId)
+  await expect.poll(followed.rows).toEqual([])
+  const again = Promise.withResolvers<string>()
+  const told = { restarted: () => again.resolve('all rows'), changed: () => again.resolve('changes') }
+  const back = queries.follow(view, { ...silent, ...told }, before)
+  expect(await again.promise).toBe('all rows')
+  expect(back.rows()).toEqual([])
+})
+
 test('when the last follower has gone, or all is stopped, nothing is read any more', async () => {
   const { edge, reader, feed, queries, view } = await start()
   let commits = 0

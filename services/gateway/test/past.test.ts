@@ -287,6 +287,19 @@ test('a request that never arrived has no past to show', async () => {
     expect((await ask('underwriter', `/api/loans/${id}${query}`)).status).toBe(404)
 })
 
+test('a deleted loan has no past to show, and of one with hidden events none is made up', async () => {
+  const [deleted, truncated] = [await deniedLoan(), await deniedLoan()]
+  await store.tombstone(`loan-${deleted.id}`)
+  const metadata = { id: randomUUID(), type: '$metadata', data: { $tb: 2 }, metadata: {} }
+  await store.append(`$$loan-${truncated.id}`, [metadata], 'any')
+  for (const query of ['?asOf=0', '/changes?from=0', '/history']) {
+    const gone = await ask('underwriter', deleted.path + query)
+    expect([gone.status, gone.body.code, gone.body.detail]).toEqual([404, 'loan_not_found', 'There is no such loan.'])
+    const cut = await ask('underwriter', truncated.path + query)
+    expect([cut.status, cut.body.code]).toEqual([503, 'stream_truncated'])
+  }
+})
+
 test('a loan with more events than are read at once says so, to those who may see it', async () => {
   const [id, just] = [randomUUID(), randomUUID()]
   const append = (id: string, count: number) => {

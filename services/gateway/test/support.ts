@@ -71,15 +71,15 @@ export const startEdge = async ({
     tellNeeded?.(async () => missing ?? beginning)
     await until('its writer can be asked', () => existsSync(socketFile(directory, model)))
   }
-  const write = async (...rows: readonly LoanRow[]): Promise<string> => {
+  const commit = async (rows: ReadonlyMap<string, LoanRow | undefined>): Promise<string> => {
     if (!at) throw new Error('somebody else writes this read model')
-    const keys = new Set(rows.map(({ loanId }) => loanId))
+    const keys = new Set(rows.keys())
     const place = at.position.commit + 1n
     const position: Position = { commit: place, prepare: place }
     const to = { ...at, position, lastEvent: { id: randomUUID(), position } }
     const evolve = (stored: ReadonlyMap<string, ReadonlyMap<string, Record<string, string | number | null>>>) => {
       const { rows: table, changes } = openRows('loans', keys, stored.get('loans') ?? new Map())
-      for (const row of rows) table.set(row.loanId, row)
+      for (const [loanId, row] of rows) row ? table.set(loanId, row) : table.remove(loanId)
       return [...changes()]
     }
     const outcome = await sink.commit({ from: at, to, keys: new Map([['loans', keys]]), evolve })
@@ -90,7 +90,8 @@ export const startEdge = async ({
   return {
     directory,
     storeId,
-    write,
+    write: (...rows: readonly LoanRow[]) => commit(new Map(rows.map((row) => [row.loanId, row]))),
+    removeRow: (loanId: string) => commit(new Map([[loanId, undefined]])),
     /** As a projector does that cannot take in the loan's next event. */
     park: async (loanId: string) => {
       if (!at) throw new Error('somebody else writes this read model')

@@ -5,7 +5,7 @@ import type { DomainEvent } from '@headwater/deciders/decider'
 import type { EventTypes } from '@headwater/deciders/event-types'
 import { type ApplicantEvent, applicantEvents } from '@headwater/deciders/loan/applicant'
 import { type LoanEvent, loanEvents } from '@headwater/deciders/loan/loan-events'
-import { react as reactToLoan } from '@headwater/deciders/loan/reactions'
+import { reactToDeletion as reactToDeletedLoan, react as reactToLoan } from '@headwater/deciders/loan/reactions'
 import { type Codec, createCodec } from '@headwater/eventstore/codec'
 
 /** A job as a reaction asks for it. What else it has says what it is about; flat or not, and without personal data. */
@@ -24,21 +24,25 @@ export type Context = {
   readonly category: string
   readonly codec: Codec<DomainEvent>
   readonly react: (event: DomainEvent) => readonly RequestedJob[]
+  /** @param id of the stream that was deleted */
+  readonly reactToDeletion: (id: string) => readonly RequestedJob[]
 }
 
 const context = <Event extends DomainEvent>(
   category: string,
   types: EventTypes<Event['type']>,
   react: (event: Event) => readonly RequestedJob[],
+  reactToDeletion: Context['reactToDeletion'] = () => [],
 ): Context => ({
   category,
   codec: createCodec<Event>(types),
   // Its codec gives it no others.
   react: (event) => react(event as Event),
+  reactToDeletion,
 })
 
 export const contexts: readonly Context[] = [
-  context<LoanEvent>('loan', loanEvents, reactToLoan),
+  context<LoanEvent>('loan', loanEvents, reactToLoan, reactToDeletedLoan),
   context<ApplicantEvent>('applicant', applicantEvents, reactToLoan),
   context<PatientEvent>('patient', patientEvents, reactToPatient),
 ]

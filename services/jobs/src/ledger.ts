@@ -23,6 +23,8 @@ export type Ledger = {
   readonly beginSend: (id: string) => Promise<boolean>
   /** What was begun certainly did not go. */
   readonly notSent: (id: string) => Promise<void>
+  /** The streams from whose events jobs of this kind about this loan followed. Reads the whole ledger: for what is rare. */
+  readonly streamsOf: (kind: string, loanId: string) => Promise<readonly string[]>
   /** The oldest first. */
   readonly parked: (limit: number) => Promise<readonly ParkedJob[]>
   readonly parkedCount: () => Promise<number>
@@ -48,6 +50,13 @@ export const openLedger = (pool: Pool): Ledger => ({
   },
   notSent: async (id) => {
     await pool.query('update headwater.jobs set sends = sends - 1 where id = $1', [id])
+  },
+  streamsOf: async (kind, loanId) => {
+    const { rows } = await pool.query<{ stream: string }>(
+      "select distinct stream from headwater.jobs where kind = $1 and subject ->> 'loanId' = $2",
+      [kind, loanId],
+    )
+    return rows.map(({ stream }) => stream)
   },
   parked: (limit) => parkedJobs(pool, limit),
   parkedCount: () => parkedJobCount(pool),

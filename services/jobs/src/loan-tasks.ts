@@ -13,7 +13,7 @@ import { readState } from '@headwater/eventstore/known-stream'
 import { idOf, streamName } from '@headwater/eventstore/stream-name'
 import type { Logger } from '@headwater/http-kit/telemetry'
 import type { CreditBureau } from '@headwater/third-parties/credit-bureau'
-import type { Job } from './ledger.ts'
+import type { Job, Ledger } from './ledger.ts'
 import { originOf, type Task, triesMaxDefault } from './task.ts'
 import type { Deliveries } from './webhooks/deliveries.ts'
 
@@ -23,8 +23,8 @@ const applicantCodec = createCodec<ApplicantEvent>(applicantEvents)
 /** Many times what the rules of a loan allow. */
 const loanEventsMax = 100
 
-/** The score came too late: it is known, or the applicant withdrew meanwhile. */
-const overtaken = ['credit_already_checked', 'loan_already_decided']
+/** The score came too late: it is known, or the applicant withdrew or the loan was deleted meanwhile. */
+const overtaken = ['credit_already_checked', 'loan_already_decided', 'loan_not_found']
 
 type Subject = Pick<LoanJob, 'loanId'>
 type AboutLoan = Job & Subject
@@ -35,11 +35,12 @@ export type LoanTasksOptions = {
   readonly bureau: CreditBureau
   readonly applicantIdOf: (nationalId: string) => string
   readonly deliveries: Pick<Deliveries, 'enter'>
+  readonly ledger: Pick<Ledger, 'streamsOf'>
   readonly logger: Logger
 }
 
 export const createLoanTasks = (options: LoanTasksOptions): LoanTasks => {
-  const { store, bureau, applicantIdOf, deliveries, logger } = options
+  const { store, bureau, applicantIdOf, deliveries, ledger, logger } = options
   const common = { store, cacheWeightMax: smallCacheWeightMax, logger }
   const loans = createCommandHandler({ ...common, decider: loan, codec: loanCodec, category: 'loan' })
   const applicants = createCommandHandler({
@@ -54,6 +55,20 @@ export const createLoanTasks = (options: LoanTasksOptions): LoanTasks => {
   const release = async (job: AboutLoan, applicantId: string) => {
     const command = { type: 'ReleaseApplication', data: { loanId: job.loanId, at: now() } } as const
     await applicants.handle({ ...originOf(job), id: applicantId, command })
+  }
+
+  /** Who may hold a reservation for the loan. */
+  const applicantsOf = async (loanId: string): Promise<readonly string[]> => {
+    try {
+      const [stored] = await store.readStream(streamName('loan', loanId), 0n, 1)
+      const first = stored && loanCodec.decode(stored)
+      // Whoever was abandoned before requesting has been released by the job that abandoned.
+      return first?.type === 'LoanRequested' ? [applicantIdOf(first.data.nationalId)] : []
+    } catch (error) {
+      if (!(error instanceof StreamDeleted)) throw error
+      // The national id is gone with the events. Each reservation left a job that names its stream.
+      return (await ledger.streamsOf('abandon application', loanId)).map(idOf)
+    }
   }
 
   const run = (run: Task<Subject>['run']): Task<Subject> => ({ run, triesMax: triesMaxDefault })
@@ -75,10 +90,7 @@ export const createLoanTasks = (options: LoanTasksOptions): LoanTasks => {
     }),
 
     'release application': run(async (job) => {
-      const [stored] = await store.readStream(streamName('loan', job.loanId), 0n, 1)
-      const first = stored && loanCodec.decode(stored)
-      // Whoever was abandoned before requesting has been released by the job that abandoned.
-      if (first?.type === 'LoanRequested') await release(job, applicantIdOf(first.data.nationalId))
+      for (const applicantId of await applicantsOf(job.loanId)) await release(job, applicantId)
     }),
 
     'tell partner': run(async ({ loanId, eventId }) => {

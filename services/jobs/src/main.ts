@@ -56,7 +56,7 @@ const worker = startWorker({
   database,
   tasks: trackedTasks(
     {
-      ...createLoanTasks({ store, bureau, applicantIdOf, deliveries, logger }),
+      ...createLoanTasks({ store, bureau, applicantIdOf, deliveries, ledger, logger }),
       ...createConsentTasks({ store, mailer, ledger, publicUrl: settings.PUBLIC_URL, logger }),
     },
     ledger,

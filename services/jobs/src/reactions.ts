@@ -1,7 +1,7 @@
 // From events to jobs: the reactions beside the deciders, as a projection whose rows are jobs.
 import type { DomainEvent } from '@headwater/deciders/decider'
-import type { Codec, RecordedEvent } from '@headwater/eventstore/codec'
-import { categoryOf } from '@headwater/eventstore/stream-name'
+import { type Codec, type RecordedEvent, streamDeletedType } from '@headwater/eventstore/codec'
+import { categoryOf, idOf } from '@headwater/eventstore/stream-name'
 import type { Projection } from '@headwater/read-models/projection'
 import { v5 as uuidV5 } from 'uuid'
 import { type Context, contexts, type RequestedJob } from './contexts.ts'
@@ -45,14 +45,16 @@ const rowOf = (event: RecordedEvent<DomainEvent>, job: RequestedJob): JobRow => 
   }
 }
 
-const rowsOf = (event: RecordedEvent<DomainEvent>) =>
-  contextOf(event.stream)
-    .react(event)
-    .map((job) => rowOf(event, job))
+const rowsOf = (event: RecordedEvent<DomainEvent>) => {
+  const { react, reactToDeletion } = contextOf(event.stream)
+  const jobs = event.type === streamDeletedType ? reactToDeletion(idOf(event.stream)) : react(event)
+  return jobs.map((job) => rowOf(event, job))
+}
 
 /** Types of one name in two contexts are not mixed up: the stream says which context's it is. */
 const codec: Pick<Codec<DomainEvent>, 'decode'> = {
-  decode: (stored) => contextOf(stored.stream).codec.decode(stored),
+  decode: (stored) =>
+    stored.type === streamDeletedType ? { ...stored, data: {} } : contextOf(stored.stream).codec.decode(stored),
 }
 
 export const reactions: Projection<DomainEvent, { readonly jobs: JobRow }> = {
@@ -76,6 +78,7 @@ export const reactions: Projection<DomainEvent, { readonly jobs: JobRow }> = {
       indexes: [],
     },
   },
+  projectsDeletion: true,
   keys: (event) => ({ jobs: rowsOf(event).map(({ id }) => id) }),
   project: (event, { jobs }) => {
     for (const row of rowsOf(event)) jobs.set(row.id, row)

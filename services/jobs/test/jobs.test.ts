@@ -124,7 +124,7 @@ describe('abandon application', () => {
     })
   })
 
-  test('a loan that is open keeps the reservation of its applicant, and of no other person', async () => {
+  test('a loan that is open keeps the reservation of its applicant, and of no other person, until it is deleted', async () => {
     const world = await startWorld()
     await world.startJobs()
     const loanId = await world.requestLoan('555555AA', 5)
@@ -138,6 +138,11 @@ describe('abandon application', () => {
     expect(await world.loanEvents(loanId)).toEqual(['LoanRequested', 'CreditChecked', 'ManualReviewRequired'])
     expect(await world.applicantEvents('555555AA')).toEqual(['ApplicationReserved'])
     expect(await world.applicantEvents('666666AA')).toEqual(['ApplicationReserved', 'ApplicationReleased'])
+
+    await world.store.tombstone(`loan-${loanId}`)
+    await untilMatches(() => world.applicantEvents('555555AA'), ['ApplicationReserved', 'ApplicationReleased'])
+    await untilMatches(world.queue, [])
+    expect((await world.ledger()).every(({ done }) => done)).toBe(true)
   })
 })
 

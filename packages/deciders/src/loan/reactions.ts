@@ -8,7 +8,7 @@ const abandonAfterMs = 10 * 60_000
 /**
  * Each job looks at the loan as it is when the job runs, so none is wrong when it runs late or again.
  * - check credit: ask the bureau, if the score is still missing
- * - release application: the loan is over, its applicant may apply again
+ * - release application: the loan is over or deleted, its applicant may apply again
  * - tell partner: the loan has an outcome; if a partner made the application, its webhooks are told
  * - abandon application: see to it that a request which never arrived cannot arrive any more, then release
  */
@@ -18,6 +18,11 @@ export type LoanJob = {
   /** After the event. */
   readonly delayMs: number
 }
+
+/** A deleted loan will have no outcome. */
+export const reactToDeletion = (loanId: string): readonly LoanJob[] => [
+  { kind: 'release application', loanId, delayMs: 0 },
+]
 
 export const react = ({ type, data: { loanId } }: LoanEvent | ApplicantEvent): readonly LoanJob[] => {
   switch (type) {
