@@ -1,4 +1,5 @@
 // Limits that all replicas count together in Postgres. While that fails each replica counts alone: no request waits for it, or fails.
+import { setTimeout as sleep } from 'node:timers/promises'
 import { type Backoff, waitAfter } from '@headwater/eventstore/backoff'
 import { within } from '@headwater/eventstore/within'
 import type { Pool } from 'pg'
@@ -7,6 +8,8 @@ import { RateLimiterMemory, RateLimiterPostgres, RateLimiterRes } from 'rate-lim
 import { migrate } from './migrations/migrate.ts'
 
 const answerTimeoutMsDefault = 500
+/** A key in heavy use costs Postgres a query at most this often; the first use after a pause does not wait. */
+const queriesOfKeyApartMs = 10
 const retryBackoff: Backoff = { delayMsMin: 500, delayMsMax: 10_000 }
 
 export type Counted = {
@@ -130,25 +133,23 @@ export const openSharedLimits = ({
           throw refused
         }
       }
-      /** Uses of a key that come while it is being counted are counted together afterwards, in one query. */
+      /** Uses of a key that come until its turn are counted together, in one query. */
       const batches = new Map<string, Batch>()
-      const last = new Map<string, Promise<RateLimiterRes>>()
+      const turns = new Map<string, Promise<unknown>>()
       const batchOf = (key: string): Batch => {
         const open = batches.get(key)
         if (open) return open
-        const before = last.get(key)
-        const countAll = async () => {
-          await before?.catch(() => undefined)
+        const counted = Promise.resolve(turns.get(key)).then(() => {
           batches.delete(key)
-          return consume(key, batch.uses)
-        }
-        const batch: Batch = { uses: 0, counted: Promise.resolve().then(countAll) }
+          const counting = consume(key, batch.uses)
+          const turn = Promise.allSettled([counting, sleep(queriesOfKeyApartMs)]).then(() => {
+            if (turns.get(key) === turn) turns.delete(key)
+          })
+          turns.set(key, turn)
+          return counting
+        })
+        const batch: Batch = { uses: 0, counted }
         batches.set(key, batch)
-        last.set(key, batch.counted)
-        const forgetBatch = () => {
-          if (last.get(key) === batch.counted) last.delete(key)
-        }
-        batch.counted.then(forgetBatch, forgetBatch)
         return batch
       }
       return {
