@@ -10,6 +10,7 @@ import { rebuildCommands } from './projections-rebuild.ts'
 import { replayCommands } from './replay.ts'
 import { seedCommands } from './seed-file.ts'
 import { streamCommands } from './streams.ts'
+import { deleteCommands } from './streams-delete.ts'
 
 export const commands: readonly Command[] = [
   ...doctorCommands,
@@ -20,6 +21,7 @@ export const commands: readonly Command[] = [
   ...parkedActs,
   ...jobCommands,
   ...streamCommands,
+  ...deleteCommands,
   ...seedCommands,
   ...replayCommands,
 ]

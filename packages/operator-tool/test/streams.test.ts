@@ -3,7 +3,7 @@ import { randomUUID } from 'node:crypto'
 import { describe, expect, test } from 'vitest'
 import { until } from '../../../scripts/test/until.ts'
 import { hidden, knownCategories } from '../src/personal.ts'
-import { jsonOf, requested, startWorld, use, withdrawn } from './support.ts'
+import { jsonOf, me, requested, startWorld, use, withdrawn } from './support.ts'
 
 describe('streams list', () => {
   test('the ones that changed last come first, each once', async () => {
@@ -105,6 +105,60 @@ describe('streams read', () => {
       expect(used).toMatchObject({ code, out: '' })
       expect(used.err).toContain(why)
     }
+  })
+})
+
+describe('streams delete', () => {
+  test('deletes one loan for good, when that is confirmed; the trail says who did', async () => {
+    const world = await startWorld()
+    const loanId = randomUUID()
+    await world.append(requested(loanId))
+    const stream = `loan-${loanId}`
+    expect(await world.use('streams', 'delete', stream)).toMatchObject({ code: 2, out: '' })
+    expect(await world.store.readStream(stream, 0n, 10)).toHaveLength(1)
+    expect(jsonOf(await world.use('streams', 'delete', stream, '--yes', '--json'))).toEqual({ stream, deleted: true })
+    expect(await world.acts()).toEqual([{ did: 'headwater streams delete loan-:id', resource: loanId, by: me }])
+    for (const [command, why] of [
+      [['read', stream], `${stream} was deleted.`],
+      [['delete', stream, '--yes'], `${stream} is deleted already.`],
+      [['delete', `loan-${randomUUID()}`, '--yes'], 'There is no stream loan-'],
+    ] as const) {
+      const used = await world.use('streams', ...command)
+      expect([used.code, used.out]).toEqual([1, ''])
+      expect(used.err).toContain(why)
+    }
+    for (const shared of [
+      '$settings',
+      '$$loan-x',
+      'headwater-store',
+      'audit-2026-12-01',
+      'applicant-x',
+      'email-x',
+      'loan-',
+    ]) {
+      const used = await world.use('streams', 'delete', shared, '--yes')
+      expect([used.code, used.err]).toEqual([
+        1,
+        expect.stringContaining('Only these streams can be deleted: loan-<id>, patient-<id>, user-<id>.'),
+      ])
+    }
+    expect(await world.acts()).toHaveLength(1)
+  })
+
+  test('deletes a user whose account is closed, and what Postgres has of the user', async () => {
+    const world = await startWorld()
+    const userId = randomUUID()
+    const stream = `user-${userId}`
+    const event = (type: string) => ({ id: randomUUID(), type, data: { userId }, metadata: {} })
+    await world.store.append(stream, [event('UserRegistered')], 'no_stream')
+    await world.pool.query("insert into headwater.credentials (user_id, password_hash) values ($1, 'hash')", [userId])
+    await world.pool.query("insert into headwater.people (sub, name) values ($1, 'Ada')", [userId])
+    const refused = await world.use('streams', 'delete', stream, '--yes')
+    expect([refused.code, refused.err]).toEqual([1, expect.stringContaining('The account is open: disable it first')])
+    await world.store.append(stream, [event('UserDisabled')], 0n)
+    expect((await world.use('streams', 'delete', stream, '--yes')).code).toBe(0)
+    for (const table of ['credentials', 'people'])
+      expect((await world.pool.query(`select from headwater.${table}`)).rowCount).toBe(0)
   })
 })
 
