@@ -1,5 +1,6 @@
 // What a write may hold, the same for all ways of writing (§2.4).
 import type { AppendOptions, Expected, ProposedEvent } from './messages.ts'
+import { uuidBytes } from './wire.ts'
 import type { TypedEvent } from './writer.ts'
 
 const appendSizeMaxBytes = 1024 * 1024
@@ -14,6 +15,7 @@ export const deadlineAtMs = (call: { getDeadline(): Date | number }): number =>
 const streamNameMaxBytes = 2048
 const eventTypeMaxBytes = 2048
 const eventOverheadBytes = 128
+const nilId = Buffer.alloc(uuidBytes)
 
 export type Refusal =
   | { kind: 'bad request'; details: string }
@@ -23,6 +25,7 @@ export type Refusal =
   | { kind: 'maximum append size exceeded'; maximumBytes: number }
   | { kind: 'timed out' }
   | { kind: 'busy' }
+  | { kind: 'not ready' }
   | { kind: 'failed'; reason: string }
 
 export type Collected = {
@@ -50,6 +53,8 @@ export const addEvent = (collected: Collected, event: ProposedEvent): Refusal | 
   const { type } = event
   if (type === undefined) return { kind: 'missing required metadata', property: 'type' }
   if (event.contentType === undefined) return { kind: 'missing required metadata', property: 'content-type' }
+  if (event.id.equals(nilId)) return badRequest('Empty eventId provided.')
+  if (type === '') return badRequest('Empty eventType provided.')
   if (Buffer.byteLength(type) > eventTypeMaxBytes) {
     return badRequest(`An event type has at most ${eventTypeMaxBytes} bytes.`)
   }

@@ -2,7 +2,7 @@
 import type { ServerReadableStream, sendUnaryData } from '@grpc/grpc-js'
 import { addEvent, type Collected, collect, deadlineAtMs } from './append-rules.ts'
 import type { Calls } from './calls.ts'
-import { type Failure, failureOf, invalidArgument, refusalFailure } from './errors.ts'
+import { type Failure, failureFor, failureOf, invalidArgument } from './errors.ts'
 import { type AppendRequest, decodeAppendRequest } from './messages.ts'
 import { encodeAppendSuccess, encodeWrongExpectedVersion } from './replies.ts'
 import type { Guard } from './security/guard.ts'
@@ -29,14 +29,14 @@ export const serveAppend =
       if ('options' in request) {
         if (collected) return invalidArgument('The options come once, first.')
         const found = collect(request.options)
-        if ('kind' in found) return refusalFailure(found)
+        if ('kind' in found) return failureFor(found)
         guard.callerOf(call).check('write', found.streamName)
         collected = found
         return undefined
       }
       if (!collected) return invalidArgument('The first message says the stream and the expected revision.')
       const refusal = addEvent(collected, request.event)
-      return refusal && refusalFailure(refusal)
+      return refusal && failureFor(refusal)
     }
 
     call.on('data', (bytes: Buffer) => {
@@ -73,7 +73,7 @@ export const serveAppend =
         if (outcome.kind === 'success') answer(null, encodeAppendSuccess(outcome))
         else if (outcome.kind === 'wrong expected revision') {
           answer(null, encodeWrongExpectedVersion({ current: outcome.current, expected }))
-        } else answer(refusalFailure(outcome))
+        } else answer(failureFor(outcome))
       })
     })
   }

@@ -1,7 +1,7 @@
 // Serves Delete and Tombstone: a stream is deleted so that it may begin again, or for good (§2.7).
 import type { ServerUnaryCall, sendUnaryData } from '@grpc/grpc-js'
 import { collect, deadlineAtMs } from './append-rules.ts'
-import { failureOf, invalidArgument, Refused, refusalFailure, wrongExpectedVersion } from './errors.ts'
+import { failureFor, failureOf, Refused } from './errors.ts'
 import { decodeDeleteRequest } from './messages.ts'
 import { encodeDeleted } from './replies.ts'
 import type { Guard } from './security/guard.ts'
@@ -10,8 +10,9 @@ import { isMetastream } from './stream-metadata.ts'
 
 const requested = (bytes: Buffer) => {
   const found = collect(decodeDeleteRequest(bytes))
-  if ('kind' in found) throw new Refused(refusalFailure(found))
-  if (isMetastream(found.streamName)) throw new Refused(invalidArgument('Metadata is deleted with its stream only.'))
+  if ('kind' in found) throw new Refused(found)
+  if (isMetastream(found.streamName))
+    throw new Refused({ kind: 'bad request', details: 'Metadata is deleted with its stream only.' })
   return found
 }
 
@@ -25,8 +26,8 @@ export const serveDelete =
       store.write(write, (outcome) => {
         if (outcome.kind === 'success') reply(null, encodeDeleted(outcome.position ?? store.head()))
         else if (outcome.kind === 'wrong expected revision')
-          reply(wrongExpectedVersion(streamName, expected, outcome.current))
-        else reply(refusalFailure(outcome))
+          reply(failureFor({ kind: 'wrong expected version', streamName, expected, current: outcome.current }))
+        else reply(failureFor(outcome))
       })
     } catch (error) {
       reply(failureOf(error))

@@ -1,5 +1,5 @@
 // Turns rows into messages to send, resolving links when asked (§2.9).
-import { Refused, refusalFailure } from './errors.ts'
+import { Refused } from './errors.ts'
 import type { Row } from './pages.ts'
 import type { ReadRequest } from './read-request.ts'
 import { encodeReadEvent, linkTarget, type SentEvent } from './record.ts'
@@ -19,7 +19,7 @@ export const createResolve = (
   return (row) => {
     if (row[2] !== store.names.findType(linkType)) return plain(row)
     const target = linkTarget(row[4])
-    if (target && mayRead?.(target.streamName) === false) throw new Refused(refusalFailure({ kind: 'access denied' }))
+    if (target && mayRead?.(target.streamName) === false) throw new Refused({ kind: 'access denied' })
     const found = target && eventAt(store, target.streamName, target.revision)
     return { position: row[0], event: found?.[4], link: row[4] }
   }

@@ -1,5 +1,6 @@
 // Decides which events of $all a reader wants, once for each stream name or event type instead of once for each event (§2.9).
 import { createContext, Script } from 'node:vm'
+import { translateRegex } from './dotnet-regex.ts'
 import type { Names } from './names.ts'
 import type { Place } from './pages.ts'
 import { type FilterOptions, InvalidRead } from './read-request.ts'
@@ -10,14 +11,12 @@ const guardedMatchMaxMs = 200
 
 type Test = (names: string[]) => boolean[]
 
-// .NET's inline (?i) at the start is JavaScript's flag.
 const parseRegex = (source: string): RegExp => {
-  const flags = /^\(\?([ims]+)\)/.exec(source)
   try {
-    return flags ? new RegExp(source.slice(flags[0].length), flags[1]) : new RegExp(source)
+    return new RegExp(translateRegex(source))
   } catch (error) {
     throw new InvalidRead(
-      `The filter's regular expression is invalid: ${error instanceof Error ? error.message : error}`,
+      `The filter's regular expression cannot be used: ${error instanceof Error ? error.message : error}`,
     )
   }
 }

@@ -1,7 +1,6 @@
 // Encodes everything the Streams and ServerFeatures services answer, except events (field numbers: §2.3, §2.4, §2.5, §2.9).
-import { status } from '@grpc/grpc-js'
 import type { Refusal } from './append-rules.ts'
-import { refusalMessage } from './errors.ts'
+import { type BatchReason, batchErrorOf, messageOf } from './errors.ts'
 import type { Expected } from './messages.ts'
 import {
   createWriter,
@@ -78,14 +77,13 @@ const batchReply = ({ correlationId, streamName }: BatchReply, content: (writer:
 export const encodeBatchSuccess = (reply: BatchReply, written: Written): Buffer =>
   batchReply(reply, (writer) => writeNested(writer, 3, (success) => writeSuccess(success, written)))
 
-type BatchError = { code: status; text: string; type: string; details: (writer: Writer) => void }
-
 // google.rpc.Status with a single Any, as EventStoreDB has it (§2.5).
-const encodeBatchError = (reply: BatchReply, { code, text, type, details }: BatchError): Buffer =>
+const encodeBatchError = (reply: BatchReply, reason: BatchReason, details: (writer: Writer) => void): Buffer =>
   batchReply(reply, (writer) =>
     writeNested(writer, 2, (error) => {
+      const { code, words, type } = batchErrorOf(reason)
       error.uint32(1 << 3).int32(code)
-      writeString(error, 2, text)
+      writeString(error, 2, words)
       writeNested(error, 3, (any) => {
         writeString(any, 1, `type.googleapis.com/event_store.client.${type}`)
         writeNested(any, 2, details)
@@ -94,54 +92,26 @@ const encodeBatchError = (reply: BatchReply, { code, text, type, details }: Batc
   )
 
 export const encodeBatchWrongExpectedVersion = (reply: BatchReply, { current, expected }: WrongExpected): Buffer =>
-  encodeBatchError(reply, {
-    code: status.ALREADY_EXISTS,
-    text: 'The stream is not at the expected revision.',
-    type: 'WrongExpectedVersion',
-    details: (wrong) => {
+  encodeBatchError(
+    reply,
+    { kind: 'wrong expected version', streamName: reply.streamName, current, expected },
+    (wrong) => {
       writeCurrent(wrong, current, 1, 2)
       if (expected === 'any') writeEmpty(wrong, 4)
       else if (expected === 'stream exists') writeEmpty(wrong, 5)
       else if (expected === 'no stream') writeEmpty(wrong, 6)
       else writeU64(wrong, 3, expected)
     },
-  })
-
-const noDetails = (): void => {}
-
-const batchRefusal = (refusal: Refusal): Omit<BatchError, 'text'> => {
-  switch (refusal.kind) {
-    case 'access denied':
-      return { code: status.PERMISSION_DENIED, type: 'AccessDenied', details: noDetails }
-    case 'stream deleted':
-      return {
-        code: status.NOT_FOUND,
-        type: 'StreamDeleted',
-        details: (writer) => writeStreamIdentifier(writer, 1, refusal.streamName),
-      }
-    case 'timed out':
-      return { code: status.DEADLINE_EXCEEDED, type: 'Timeout', details: noDetails }
-    case 'maximum append size exceeded':
-      return {
-        code: status.INVALID_ARGUMENT,
-        type: 'MaximumAppendSizeExceeded',
-        details: (writer) => writer.uint32(1 << 3).uint32(refusal.maximumBytes),
-      }
-    case 'busy':
-    case 'failed':
-      return { code: status.UNKNOWN, type: 'Unknown', details: noDetails }
-    case 'bad request':
-    case 'missing required metadata':
-      return {
-        code: status.INVALID_ARGUMENT,
-        type: 'BadRequest',
-        details: (writer) => writeString(writer, 1, refusalMessage(refusal)),
-      }
-  }
-}
+  )
 
 export const encodeBatchRefusal = (reply: BatchReply, refusal: Refusal): Buffer =>
-  encodeBatchError(reply, { ...batchRefusal(refusal), text: refusalMessage(refusal) })
+  encodeBatchError(reply, refusal, (writer) => {
+    if (refusal.kind === 'stream deleted') writeStreamIdentifier(writer, 1, refusal.streamName)
+    else if (refusal.kind === 'maximum append size exceeded') writer.uint32(1 << 3).uint32(refusal.maximumBytes)
+    else if (refusal.kind === 'bad request' || refusal.kind === 'missing required metadata') {
+      writeString(writer, 1, messageOf(refusal))
+    }
+  })
 
 export const encodeConfirmation = (subscriptionId: string): Buffer =>
   message((writer) => writeNested(writer, 2, (confirmation) => writeString(confirmation, 1, subscriptionId)))

@@ -3,12 +3,12 @@ import { resolve as resolvePath } from 'node:path'
 import { setTimeout as wait } from 'node:timers/promises'
 import { Server, ServerCredentials } from '@grpc/grpc-js'
 import { createCalls } from './calls.ts'
-import { stopping } from './errors.ts'
+import { failureFor } from './errors.ts'
 import { createHttp } from './front/http.ts'
 import { createNode } from './front/node.ts'
 import { addNodeServices } from './front/node-services.ts'
 import { openPort } from './front/port.ts'
-import { dropResetCalls } from './front/reset-calls.ts'
+import { dropResetCalls, nameUnimplemented } from './front/reset-calls.ts'
 import { routeStreams } from './front/streams.ts'
 import { defaults, type Options, ownHost, reachable, securityOf } from './options.ts'
 import { routePage } from './page/page.ts'
@@ -72,6 +72,7 @@ export const start = async (options: Options = {}): Promise<EmbeddedEventStore> 
     interceptors: guard.interceptors,
   })
   dropResetCalls(server)
+  nameUnimplemented(server)
   const projections = systemProjections === 'off' ? undefined : openProjections(store)
   const groups = addServices(server, store, calls, guard, projections ? projectionMethods : [])
   if (projections) addProjections(server, projections, guard)
@@ -111,7 +112,7 @@ export const start = async (options: Options = {}): Promise<EmbeddedEventStore> 
     const projected = projections?.close()
     store.finish()
     const closed = port.close()
-    calls.endAll(stopping())
+    calls.endAll(failureFor({ kind: 'stopping' }))
     groups.close()
     server.tryShutdown(() => {})
     http.close()

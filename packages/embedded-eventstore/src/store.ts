@@ -93,7 +93,7 @@ export const openStore = (directory: string | undefined, toDisk = true) => {
 
   const writeTogether = (writes: readonly Write[], answer: (outcomes: Outcome[]) => void): void => {
     if (stopped || pendingWrites >= pendingWritesMax || pendingBytes >= pendingBytesMax) {
-      answer(writes.map(() => ({ kind: 'busy' })))
+      answer(writes.map(() => ({ kind: stopped ? 'not ready' : 'busy' })))
       return
     }
     const bytes = writes.reduce((sum, write) => sum + write.bytes, 0)

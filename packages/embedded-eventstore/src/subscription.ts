@@ -1,7 +1,7 @@
 // Serves catch-up subscriptions: reads what is there, says "caught up", then sends every event that is committed (§2.9).
 import { randomUUID } from 'node:crypto'
 import { breathe, isOver, type ReadCall } from './calls.ts'
-import { streamDeleted } from './errors.ts'
+import { Refused } from './errors.ts'
 import { createEncode } from './events.ts'
 import { createFilter } from './filter.ts'
 import { firstRevision } from './names.ts'
@@ -60,7 +60,7 @@ const streamFeed = (call: ReadCall, store: Store, request: ReadRequest, streamNa
       const { stream, revision, metadata } = head
       if (stream === undefined || revision < next) {
         // Its tombstone was sent, or was there before.
-        if (store.names.isTombstoned(streamName)) throw streamDeleted(streamName)
+        if (store.names.isTombstoned(streamName)) throw new Refused({ kind: 'stream deleted', streamName })
         return false
       }
       const first = wasLive ? next : Math.max(next, firstRevision(head))

@@ -1,5 +1,5 @@
 // Which events of a stream are still to be read, by its metadata (§2.7).
-import { streamDeleted } from './errors.ts'
+import { Refused } from './errors.ts'
 import { firstRevision, type Head, isMissing } from './names.ts'
 import type { Row } from './pages.ts'
 import { decodeRecord } from './record.ts'
@@ -18,7 +18,7 @@ export const youngEnough = ({ maxAgeMs }: StreamMetadata): ((row: Row) => boolea
  * @throws when it was deleted for good
  */
 export const headToRead = ({ names }: Store, streamName: string): (Head & { stream: number }) | undefined => {
-  if (names.isTombstoned(streamName)) throw streamDeleted(streamName)
+  if (names.isTombstoned(streamName)) throw new Refused({ kind: 'stream deleted', streamName })
   const head = names.head(streamName)
   const { stream } = head
   return stream === undefined || isMissing(head) ? undefined : { ...head, stream }

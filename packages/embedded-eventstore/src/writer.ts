@@ -26,7 +26,12 @@ export type Outcome =
   | { kind: 'stream deleted'; streamName: string }
   | { kind: 'timed out' }
   | { kind: 'busy' }
+  | { kind: 'not ready' }
   | { kind: 'failed'; reason: string }
+
+/** Nothing was written because of the node, not because of the write: the same write may succeed later. */
+export const isTrouble = (kind: Outcome['kind']): boolean =>
+  kind === 'failed' || kind === 'busy' || kind === 'not ready'
 
 // Negative, so that it never meets a revision. Both ends of the id, because version 1 ids share their last six bytes
 // and version 7 ids their first. Equal hashes only cost a comparison.

@@ -12,7 +12,7 @@ import shared from '@eventstore/db-client/generated/shared_pb.js'
 import streamsPb from '@eventstore/db-client/generated/streams_pb.js'
 import { status } from '@grpc/grpc-js'
 import { describe, expect, test } from 'vitest'
-import { added, classic, collect, identifier, many, newStream, rawAppend, useStore, uuid } from './helpers.ts'
+import { added, classic, collect, identifier, many, newStream, nilId, rawAppend, useStore, uuid } from './helpers.ts'
 
 const used = useStore()
 const ways = [
@@ -257,6 +257,19 @@ describe('raw classic append', () => {
       const { status: ended } = await rawAppend(used.raw, messages)
       expect(ended.code).toBe(status.INVALID_ARGUMENT)
     }
+  })
+
+  test('§2.4 an event without a type, or with the nil id, is refused in the words that a batch has for it', async () => {
+    const stream = newStream()
+    const cases = [
+      [eventMessage({ ...complete, type: '' }), 'Empty eventType provided.'],
+      [eventMessage(complete, uuid(nilId)), 'Empty eventId provided.'],
+    ] as const
+    for (const [message, details] of cases) {
+      const { status: ended } = await rawAppend(used.raw, [optionsMessage(stream), eventMessage(complete), message])
+      expect(ended).toMatchObject({ code: status.INVALID_ARGUMENT, details })
+    }
+    await expect(collect(used.client.readStream(stream))).rejects.toMatchObject({ type: 'stream-not-found' })
   })
 
   test('§2.8 the trailers of an append that is too large', async () => {

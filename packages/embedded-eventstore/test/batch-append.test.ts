@@ -8,7 +8,7 @@ import shared from '@eventstore/db-client/generated/shared_pb.js'
 import streamsPb from '@eventstore/db-client/generated/streams_pb.js'
 import { status } from '@grpc/grpc-js'
 import { expect, test } from 'vitest'
-import { added, collect, type Ended, identifier, many, newStream, rawBatch, useStore, uuid } from './helpers.ts'
+import { added, collect, type Ended, identifier, many, newStream, nilId, rawBatch, useStore, uuid } from './helpers.ts'
 
 const used = useStore()
 const backwards = { direction: BACKWARDS, fromRevision: END } as const
@@ -21,11 +21,14 @@ type Chunk = {
   deadlineSeconds?: number
   events?: number
   eventBytes?: number
+  type?: string
+  id?: string
   final?: boolean
 }
 
 const chunk = (given: Chunk): Uint8Array => {
   const { correlation, stream, expected, deadlineSeconds, events = 1, eventBytes = 2, final = true } = given
+  const { type = 'Added', id } = given
   const request = new BatchAppendReq()
   request.setCorrelationId(uuid(correlation))
   request.setIsFinal(final)
@@ -43,8 +46,8 @@ const chunk = (given: Chunk): Uint8Array => {
   }
   for (let number = 0; number < events; number++) {
     const message = new BatchAppendReq.ProposedMessage()
-    message.setId(uuid())
-    message.getMetadataMap().set('type', 'Added').set('content-type', 'application/json')
+    message.setId(uuid(id))
+    message.getMetadataMap().set('type', type).set('content-type', 'application/json')
     message.setData(Buffer.alloc(eventBytes, 0x20))
     request.addProposedMessages(message)
   }
@@ -148,6 +151,27 @@ test('§2.5 a request that cannot be served is refused alone: the call goes on',
   ])
   const kinds = replies(ended).map((reply) => reply.getError()?.getDetails()?.getTypeName())
   expect(kinds).toEqual(['event_store.client.BadRequest', 'event_store.client.AccessDenied', undefined])
+})
+
+test("§2.5 an event without a type, or with the nil id, is refused once, in EventStoreDB's words", async () => {
+  const stream = newStream()
+  const [untyped, nil, written] = [randomUUID(), randomUUID(), randomUUID()]
+  const ended = await rawBatch(used.raw, [
+    chunk({ correlation: untyped, stream, type: '', final: false }),
+    chunk({ correlation: untyped }),
+    chunk({ correlation: nil, stream, id: nilId }),
+    chunk({ correlation: written, stream }),
+  ])
+  const said = replies(ended).map((reply) => {
+    const value = reply.getError()?.getDetails()?.getValue_asU8()
+    return [reply.getCorrelationId()?.getString(), value && shared.BadRequest.deserializeBinary(value).getMessage()]
+  })
+  expect(said).toEqual([
+    [untyped, 'Empty eventType provided.'],
+    [nil, 'Empty eventId provided.'],
+    [written, undefined],
+  ])
+  expect(replies(ended)[0]?.getError()?.getMessage()).toBe('BadRequest')
 })
 
 test('§2.5 a request without a correlation id ends the call, for nobody could tell its answer', async () => {

@@ -101,7 +101,11 @@ describe('delete', () => {
       expect(again.status.code).toBe(status.FAILED_PRECONDITION)
       expect(again.status.metadata.getMap()).toMatchObject({ exception: 'stream-deleted', 'stream-name': stream })
     }
-    const never = await rawDelete(used.raw, 'Delete', deleteRequest(newStream()))
+    const none = newStream()
+    const never = await rawDelete(used.raw, 'Delete', deleteRequest(none))
+    expect(never.status.details).toBe(
+      `Delete failed due to WrongExpectedVersion. Stream: ${none}, Expected version: -4, Actual version: -1`,
+    )
     expect(never.status.metadata.getMap()).toMatchObject({
       exception: 'wrong-expected-version',
       'expected-version': '-4',

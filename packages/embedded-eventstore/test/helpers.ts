@@ -10,6 +10,8 @@ import { type EmbeddedEventStore, start } from '../src/start.ts'
 export const added = (number = 0, id: string = randomUUID()) =>
   jsonEvent({ id, type: 'Added', data: { number }, metadata: { $correlationId: `c${number}` } })
 
+export const nilId = '00000000-0000-0000-0000-000000000000'
+
 export const many = (count: number) => Array.from({ length: count }, (_, number) => added(number))
 
 // Credentials make client 6.2.1 append in the classic way (§2.2).

@@ -2,7 +2,7 @@
 import { randomUUID } from 'node:crypto'
 import { jsonEvent } from '@eventstore/db-client'
 import { expect, test } from 'vitest'
-import { added, collect, many, newStream, useStore } from './helpers.ts'
+import { added, collect, many, newStream, nilId, useStore } from './helpers.ts'
 
 const used = useStore()
 const url = (stream: string, rest = ''): string =>
@@ -85,6 +85,9 @@ test('what cannot be appended is refused with its reason', async () => {
   expect((await post('$all', '{}')).status).toBe(403)
   expect((await post(newStream(), 'x'.repeat(1024 * 1024 + 1))).status).toBe(413)
   expect((await post(newStream(), '{}', { 'es-eventid': 'no' })).status).toBe(400)
+  const nil = await post(newStream(), '{}', { 'es-eventid': nilId })
+  expect([nil.status, await nil.json()]).toEqual([400, { error: 'Empty eventId provided.' }])
+  expect((await post(newStream(), '{}', { 'es-eventtype': '' })).status).toBe(400)
   const deleted = newStream()
   await used.client.appendToStream(deleted, added())
   await used.client.tombstoneStream(deleted)

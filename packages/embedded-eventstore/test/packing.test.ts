@@ -1,9 +1,8 @@
 // What waits goes out in few writes, framed as gRPC has it, in order, and before the failure that ends the call.
 import { Writable } from 'node:stream'
-import { status } from '@grpc/grpc-js'
 import { expect, test } from 'vitest'
 import { fail } from '../src/calls.ts'
-import { failure } from '../src/errors.ts'
+import { failureFor } from '../src/errors.ts'
 import { packing } from '../src/packing.ts'
 
 const headerBytes = 5
@@ -35,12 +34,12 @@ test('a slow reader gets all that was written, packed, then the failure', async 
   slow.on('error', ({ message, details = message }: Error & { details?: string }) => writes.push([details]))
   const call = packing(Object.assign(slow, { cancelled: false }) as never)
   for (const text of ['a', '', 'ccc', 'd']) call.write(Buffer.from(text))
-  fail(call, failure(status.NOT_FOUND, 'gone'))
+  fail(call, failureFor({ kind: 'projection not found', name: 'gone' }))
   const all = () => {
     const done = taken
     taken = undefined
     done?.()
     return writes
   }
-  await expect.poll(all, { interval: 1 }).toEqual([['a'], ['', 'ccc', 'd'], ['gone']])
+  await expect.poll(all, { interval: 1 }).toEqual([['a'], ['', 'ccc', 'd'], ["Projection 'gone' not found"]])
 })

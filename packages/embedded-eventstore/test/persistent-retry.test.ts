@@ -184,6 +184,9 @@ describe('parked', () => {
     await has(3)
     for (const each of got) await each.refuse('park')
     await expect.poll(parked).toBe(3)
+    await expect(replay(-1)).rejects.toMatchObject({
+      reason: 'Cannot stop replaying parked message at a negative version.',
+    })
     await replay(2)
     await has(5)
     expect(numbers().slice(3)).toEqual([0, 1])

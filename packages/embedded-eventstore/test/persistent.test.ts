@@ -31,7 +31,11 @@ describe('made, changed, deleted', () => {
   })
 
   test.each([
-    ['a batch as large as the buffer', { readBatchSize: 500, historyBufferSize: 500 }, 'read batch size'],
+    [
+      'a batch as large as the buffer',
+      { readBatchSize: 500, historyBufferSize: 500 },
+      'ReadBatchSize may not be greater than or equal to BufferSize',
+    ],
     ['no buffer', { historyBufferSize: 0, readBatchSize: -1 }, 'buffer size'],
   ])('%s is refused', async (_, change, reason) => {
     const failed = used.client.createPersistentSubscriptionToStream(newStream(), 'group', settings(change))
@@ -40,9 +44,14 @@ describe('made, changed, deleted', () => {
   })
 
   test('$all is no stream, and a place it does not have yet is none to start from', async () => {
-    await expect(used.client.createPersistentSubscriptionToStream('$all', 'group', settings())).rejects.toBeInstanceOf(
-      PersistentSubscriptionFailedError,
-    )
+    const acts = {
+      Create: () => used.client.createPersistentSubscriptionToStream('$all', 'group', settings()),
+      Update: () => used.client.updatePersistentSubscriptionToStream('$all', 'group', settings()),
+      Delete: () => used.client.deletePersistentSubscriptionToStream('$all', 'group'),
+    }
+    for (const [method, act] of Object.entries(acts)) {
+      await expect(act()).rejects.toThrow(`${method}PersistentSubscriptionToStreamCompleted instead`)
+    }
     const startFrom = { commit: 2n ** 40n, prepare: 2n ** 40n }
     await expect(
       used.client.createPersistentSubscriptionToAll(
@@ -175,6 +184,21 @@ describe('where it begins', () => {
       [],
     )
     await subscription.unsubscribe()
+  })
+
+  test('a filter that takes too long ends its consumers, not the node', async () => {
+    const group = newStream('endless')
+    await used.client.createPersistentSubscriptionToAll(
+      group,
+      persistentSubscriptionToAllSettingsFromDefaults({ startFrom: 'start' }),
+      { filter: streamNameFilter({ regex: '^(a+)+$' }) },
+    )
+    await used.client.appendToStream(`${'a'.repeat(40)}!`, added())
+    for (const _ of ['drops the one that is there', 'refuses those that come']) {
+      const consumer = consume(used.client.subscribeToPersistentSubscriptionToAll(group) as never)
+      await consumer.fails()
+      expect(consumer.error()).toBeInstanceOf(PersistentSubscriptionFailedError)
+    }
   })
 
   test('links, resolved, are acknowledged by their own ids', async () => {

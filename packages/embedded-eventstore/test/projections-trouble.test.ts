@@ -96,7 +96,7 @@ test('when the node is too busy it tries again', async () => {
   const busy = Array.from({ length: 20_000 }, () => ownAppend('lone', [ownEvent('Added', {})]))
   own.write(ownAppend('a-1', [ownEvent('Added', {})]), () => own.writeTogether(busy, () => {}))
   const state = () => projection?.state()
-  await expect.poll(state, { interval: 10 }).toMatchObject({ reason: 'The server is too busy.' })
+  await expect.poll(state, { interval: 10 }).toMatchObject({ reason: 'Server Is Too Busy' })
   await expect.poll(() => state()?.position === own.head()).toBe(true)
   expect(state()).toMatchObject({ status: 'Running', reason: '' })
   // Nothing follows from the last of these, but after a restart not all are read again.

@@ -2,10 +2,9 @@
 import { once } from 'node:events'
 import { connect, constants } from 'node:http2'
 import { EventStoreDBClient, jsonEvent } from '@eventstore/db-client'
-import { status } from '@grpc/grpc-js'
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { failure } from '../src/errors.ts'
+import { failureFor } from '../src/errors.ts'
 import { added, classic, collect, newStream, useStore } from './helpers.ts'
 
 const used = useStore()
@@ -63,7 +62,7 @@ test('any name, type and value that can be sent is read back as it was', async (
 
 test('§2.8 trailers hold whatever a stream is called', () => {
   for (const name of ['häßlich ☃', ' both ', 'line\nbreak', '\u0000', '\ud800', '💧'.repeat(50)]) {
-    const { metadata } = failure(status.FAILED_PRECONDITION, name, { exception: 'stream-deleted', 'stream-name': name })
+    const { metadata } = failureFor({ kind: 'stream deleted', streamName: name })
     expect(String(metadata.get('stream-name')[0])).toMatch(/^[\x21-\x7e]([\x20-\x7e]*[\x21-\x7e])?$/)
   }
 })

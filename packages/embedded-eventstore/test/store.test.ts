@@ -111,7 +111,7 @@ test('finishing writes and answers what waits, and refuses what comes later', ()
   store.finish()
   expect(outcomes.map(({ kind }) => kind)).toEqual(Array.from({ length: 2_500 }, () => 'success'))
   store.write(appendOf(), (outcome) => outcomes.push(outcome))
-  expect(outcomes.at(-1)).toEqual({ kind: 'busy' })
+  expect(outcomes.at(-1)).toEqual({ kind: 'not ready' })
 })
 
 test('what is written is flushed to the disk itself at every commit', () => {

@@ -1,7 +1,7 @@
 // Streams over HTTP/1.1: POST appends, GET reads a page or one event, as JSON (§2.13).
 import { randomUUID } from 'node:crypto'
 import { addEvent, collect, type Refusal, writeTimeoutMs } from '../append-rules.ts'
-import { Refused, refusalMessage } from '../errors.ts'
+import { messageOf, Refused } from '../errors.ts'
 import type { Expected, ProposedEvent } from '../messages.ts'
 import type { Store } from '../store.ts'
 import type { Outcome } from '../writer.ts'
@@ -72,10 +72,11 @@ const refusedStatus = {
   'maximum append size exceeded': 413,
   'timed out': 503,
   busy: 503,
+  'not ready': 503,
   failed: 500,
 } as const satisfies Record<Refusal['kind'], number>
 
-const refused = (found: Refusal) => refusal(refusedStatus[found.kind], refusalMessage(found))
+const refused = (found: Refusal) => refusal(refusedStatus[found.kind], messageOf(found))
 
 const pathOf = (streamName: string, revision: number): string =>
   `/streams/${encodeURIComponent(streamName)}/${revision}`

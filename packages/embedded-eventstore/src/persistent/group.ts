@@ -21,8 +21,8 @@ export type Consumer = Candidate & {
   readonly inFlight: Map<string, Message>
   readonly statistics: ReturnType<typeof createStatistics>
   readonly send: (message: Message) => void
-  /** The group is there no more. */
-  readonly drop: () => void
+  /** The group is there no more, or cannot read because of its `fault`. */
+  readonly drop: (fault?: string) => void
 }
 
 type Sent = { readonly message: Message; readonly consumer: Consumer; readonly sentAtMs: number }
@@ -69,6 +69,7 @@ export const openGroup = (store: Store, definition: Definition) => {
   let wasLive = isLive
   let scheduled = false
   let closed = false
+  let fault: string | undefined
 
   const read = (): boolean => {
     if (waiting.length + settings.readBatchSize > settings.historyBufferSize || waitingBytes >= waitingBytesMax)
@@ -108,6 +109,14 @@ export const openGroup = (store: Store, definition: Definition) => {
   const pump = (): void => {
     scheduled = false
     if (closed || consumers.size === 0) return
+    try {
+      handOutAll()
+    } catch (error) {
+      fault = error instanceof Error ? error.message : String(error)
+      for (const consumer of consumers) consumer.drop(fault)
+    }
+  }
+  const handOutAll = (): void => {
     for (;;) {
       const again = handOut(retries, () => {})
       retries = again.left
@@ -205,6 +214,8 @@ export const openGroup = (store: Store, definition: Definition) => {
     definition,
     /** Whether a stream that was deleted for good leaves it nothing to hand out. */
     isOver: () => source.isOver() && !wasLive,
+    /** Why it cannot read. */
+    fault: () => fault,
     isFull: () => settings.maxSubscriberCount > 0 && consumers.size >= settings.maxSubscriberCount,
     join: (consumer: Consumer): void => {
       consumers.add(consumer)

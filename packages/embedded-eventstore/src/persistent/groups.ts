@@ -1,14 +1,12 @@
 // All persistent subscriptions of the node: made, changed and deleted, and kept in a stream from which they start again (§2.11).
 
+import { Refused } from '../errors.ts'
+import { createFilter } from '../filter.ts'
 import { jsonEvent, ownAppend } from '../own-events.ts'
 import type { Store } from '../store.ts'
-import {
-  persistentSubscriptionDoesNotExist,
-  persistentSubscriptionExists,
-  persistentSubscriptionFailed,
-} from './errors.ts'
 import { type Group, openGroup } from './group.ts'
 import { lastJson, ownDelete, writeAll } from './own-streams.ts'
+import type { GroupName } from './requests.ts'
 import {
   checkpointStream,
   type Definition,
@@ -16,12 +14,19 @@ import {
   faultOf,
   keyOf,
   parkedStream,
+  type Source,
   sourceName,
 } from './settings.ts'
 
 const configurationStream = '$persistentSubscriptionConfig'
 /** Of the time-outs and the checkpoints of all groups. */
 const tickMs = 1_000
+
+/** `$all` is not a stream of that name. */
+const refuseAllByName = (source: Source, method: 'Create' | 'Update' | 'Delete'): void => {
+  if (source.kind === 'stream' && source.streamName === '$all')
+    throw new Refused({ kind: 'group on $all by name', method })
+}
 
 export type Groups = ReturnType<typeof openGroups>
 
@@ -42,7 +47,7 @@ export const openGroups = (store: Store) => {
   }
   const find = (streamName: string, groupName: string): Group => {
     const group = groups.get(keyOf(streamName, groupName))
-    if (!group) throw persistentSubscriptionDoesNotExist({ streamName, groupName })
+    if (!group) throw new Refused({ kind: 'group does not exist', streamName, groupName })
     return group
   }
   const named = (definition: Definition) => ({
@@ -51,7 +56,9 @@ export const openGroups = (store: Store) => {
   })
   const check = (definition: Definition) => {
     const fault = faultOf(definition, store.head())
-    if (fault !== undefined) throw persistentSubscriptionFailed(named(definition), fault)
+    if (fault !== undefined) throw new Refused({ kind: 'group failed', ...named(definition), reason: fault })
+    const { source } = definition
+    if (source.kind === 'all' && source.filter) createFilter(source.filter, store.names)
   }
   const save = (entries: Iterable<Group>) => {
     const definitions = [...entries].map(({ definition }) => definition)
@@ -72,18 +79,20 @@ export const openGroups = (store: Store) => {
     /** @throws when the stream has none */
     ofStream: (streamName: string): Group[] => {
       const found = [...groups.values()].filter(({ definition }) => sourceName(definition.source) === streamName)
-      if (found.length === 0) throw persistentSubscriptionDoesNotExist({ streamName, groupName: '' })
+      if (found.length === 0) throw new Refused({ kind: 'group does not exist', streamName, groupName: '' })
       return found
     },
     create: async (definition: Definition): Promise<void> => {
+      refuseAllByName(definition.source, 'Create')
       const key = definitionKey(definition)
-      if (groups.has(key)) throw persistentSubscriptionExists(named(definition))
+      if (groups.has(key)) throw new Refused({ kind: 'group exists', ...named(definition) })
       check(definition)
       groups.set(key, openGroup(store, definition))
       await save(groups.values())
     },
     /** Keeps the filter and how far it is; its consumers are dropped. */
     update: async (definition: Definition): Promise<void> => {
+      refuseAllByName(definition.source, 'Update')
       const { streamName, groupName } = named(definition)
       const before = find(streamName, groupName)
       const { source } = before.definition
@@ -93,7 +102,8 @@ export const openGroups = (store: Store) => {
       groups.set(keyOf(streamName, groupName), openGroup(store, changed))
       await save(groups.values())
     },
-    remove: async (streamName: string, groupName: string): Promise<void> => {
+    remove: async ({ streamName, groupName, isAll }: GroupName): Promise<void> => {
+      if (!isAll) refuseAllByName({ kind: 'stream', streamName }, 'Delete')
       const key = keyOf(streamName, groupName)
       find(streamName, groupName).close()
       groups.delete(key)

@@ -3,7 +3,7 @@ import type { Row } from '../pages.ts'
 import { decodeRecord } from '../record.ts'
 import type { Store } from '../store.ts'
 import { headToRead } from '../visible.ts'
-import type { Outcome, Write } from '../writer.ts'
+import { isTrouble, type Outcome, type Write } from '../writer.ts'
 
 export const ownDelete = (streamName: string): Write => ({
   kind: 'delete',
@@ -18,8 +18,8 @@ export const ownDelete = (streamName: string): Write => ({
 export const writeAll = (store: Store, writes: readonly Write[]): Promise<Outcome[]> =>
   new Promise((resolve, reject) => {
     store.writeTogether(writes, (outcomes) => {
-      const failed = outcomes.find(({ kind }) => kind === 'failed' || kind === 'busy')
-      if (failed) reject(new Error(failed.kind === 'failed' ? failed.reason : 'The node is too busy, or stops.'))
+      const failed = outcomes.find(({ kind }) => isTrouble(kind))
+      if (failed) reject(new Error(failed.kind === 'failed' ? failed.reason : failed.kind))
       else resolve(outcomes)
     })
   })

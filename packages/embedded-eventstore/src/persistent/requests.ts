@@ -14,7 +14,7 @@ import {
 import type { Definition, Settings, Source } from './settings.ts'
 
 /** What a group is asked by: `$all` is a source of its own, not a stream of that name. */
-export type GroupName = { streamName: string; groupName: string }
+export type GroupName = { streamName: string; groupName: string; isAll: boolean }
 
 const enumStrategies = ['DispatchToSingle', 'RoundRobin', 'Pinned']
 // .NET's, of 100 ns.
@@ -128,17 +128,17 @@ const subscribeFields: Fields = { stream: 1, all: 5, group: 2 }
 const readGroupName = (reader: Reader, field: number, fields: Fields, found: Partial<GroupName>): boolean => {
   if (field === fields.stream) found.streamName = readStreamIdentifier(reader)
   else if (field === fields.all) {
-    readEmpty(reader)
+    found.isAll = readEmpty(reader)
     found.streamName = '$all'
   } else if (field === fields.group) found.groupName = reader.string()
   else return false
   return true
 }
 
-const named = ({ streamName, groupName }: Partial<GroupName>): GroupName => {
+const named = ({ streamName, groupName, isAll = false }: Partial<GroupName>): GroupName => {
   if (!streamName) throw new InvalidRead('The request is about a stream or about $all.')
   if (!groupName) throw new InvalidRead('The request names no group.')
-  return { streamName, groupName }
+  return { streamName, groupName, isAll }
 }
 
 export const decodeGroupName = (bytes: Uint8Array, fields: Fields): GroupName => {
@@ -167,7 +167,6 @@ export const decodeReplay = (bytes: Uint8Array): GroupName & { stopAt: number | 
     })
     return true
   })
-  if (stopAt !== undefined && stopAt < 0) throw new InvalidRead('The event to stop at is not negative.')
   return { ...named(found), stopAt }
 }
 

@@ -1,12 +1,11 @@
 // The PersistentSubscriptions service as grpc-js serves it (§2.11).
 import type { Server, ServerUnaryCall, sendUnaryData } from '@grpc/grpc-js'
 import { type BatchCall, type Calls, fail } from '../calls.ts'
-import { failureOf, streamDeleted } from '../errors.ts'
+import { failureFor, failureOf, Refused } from '../errors.ts'
 import { method } from '../method.ts'
 import { encodeReadEvent } from '../record.ts'
 import type { Caller, Guard } from '../security/guard.ts'
 import type { Store } from '../store.ts'
-import { maximumSubscribersReached, persistentSubscriptionDropped } from './errors.ts'
 import type { Consumer, Group } from './group.ts'
 import { type Groups, openGroups } from './groups.ts'
 import { encodeInfo, encodeList, encodeSubscribed } from './replies.ts'
@@ -47,7 +46,7 @@ const idsOf = (ids: readonly Buffer[]): string[] => ids.map((id) => id.toString(
 
 const join = (call: BatchCall, caller: Caller, group: Group, request: Subscribe): Consumer => {
   const { bufferSize, idsAs } = request
-  if (group.isFull()) throw maximumSubscribersReached(request)
+  if (group.isFull()) throw new Refused({ ...request, kind: 'group has its consumers' })
   const [connectionName = ''] = call.metadata.get('connection-name')
   const inFlight: Consumer['inFlight'] = new Map()
   const consumer: Consumer = {
@@ -61,7 +60,16 @@ const join = (call: BatchCall, caller: Caller, group: Group, request: Subscribe)
     send: (message) => {
       if (!call.cancelled && !call.writableEnded) call.write(encodeReadEvent(message, idsAs))
     },
-    drop: () => fail(call, persistentSubscriptionDropped(request).failure),
+    drop: (fault) => {
+      const { streamName, groupName } = request
+      const group = { streamName, groupName }
+      fail(
+        call,
+        failureFor(
+          fault === undefined ? { kind: 'group dropped', ...group } : { kind: 'group failed', ...group, reason: fault },
+        ),
+      )
+    },
   }
   call.write(encodeSubscribed(keyOf(request.streamName, request.groupName)))
   group.join(consumer)
@@ -81,7 +89,9 @@ const serveConsumer =
         if (joined) throw new Error('A consumer says once who it is, first.')
         caller.check(connect, request.streamName)
         const group = groups.find(request.streamName, request.groupName)
-        if (group.isOver()) throw streamDeleted(request.streamName)
+        const fault = group.fault()
+        if (fault !== undefined) throw new Refused({ ...request, kind: 'group failed', reason: fault })
+        if (group.isOver()) throw new Refused({ kind: 'stream deleted', streamName: request.streamName })
         joined = { group, consumer: join(call, caller, group, request) }
         unwatch = caller.watch(connect, request.streamName, (denied) => fail(call, denied))
         return
@@ -148,8 +158,7 @@ export const addPersistentSubscriptions = (server: Server, store: Store, calls: 
         return nothing
       }),
       delete: managing(async (request) => {
-        const { streamName, groupName } = decodeGroupName(request, deleteFields)
-        await groups.remove(streamName, groupName)
+        await groups.remove(decodeGroupName(request, deleteFields))
         return nothing
       }),
       read: serveConsumer(groups, calls, guard),
@@ -159,6 +168,10 @@ export const addPersistentSubscriptions = (server: Server, store: Store, calls: 
       }),
       replayParked: managing(async (request) => {
         const { streamName, groupName, stopAt } = decodeReplay(request)
+        if (stopAt !== undefined && stopAt < 0) {
+          const reason = 'Cannot stop replaying parked message at a negative version.'
+          throw new Refused({ kind: 'group failed', streamName, groupName, reason })
+        }
         await groups.find(streamName, groupName).replayParked(stopAt)
         return nothing
       }),

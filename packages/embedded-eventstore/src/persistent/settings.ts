@@ -55,9 +55,6 @@ export const faultOf = ({ source, groupName, startFrom, settings }: Definition, 
   const { strategy, readBatchSize, historyBufferSize, maxSubscriberCount } = settings
   if (groupName === '') return 'A persistent subscription needs a group name.'
   if (source.kind === 'stream' && source.streamName === '') return 'A persistent subscription needs a stream.'
-  if (source.kind === 'stream' && source.streamName === '$all') {
-    return 'Persistent subscriptions to $all are created as such, not by the name of a stream.'
-  }
   if (!isStrategy(strategy)) {
     return `Consumer strategy '${strategy}' does not exist. There are ${strategies.join(', ')}.`
   }
@@ -67,10 +64,12 @@ export const faultOf = ({ source, groupName, startFrom, settings }: Definition, 
     ['read batch size', readBatchSize],
   ] as const
   for (const [name, count] of counts) if (count <= 0) return `The ${name} is at least 1.`
-  if (readBatchSize >= historyBufferSize) return 'The read batch size is less than the buffer size.'
+  if (readBatchSize >= historyBufferSize) {
+    return "Specified argument was out of the range of valid values. (Parameter 'ReadBatchSize may not be greater than or equal to BufferSize')"
+  }
   if (maxSubscriberCount < 0) return 'The number of subscribers is not negative.'
   if (source.kind === 'all' && startFrom !== 'end' && startFrom > end) {
-    return `The start position ${startFrom} is beyond the last event of $all, ${end}.`
+    return 'Invalid Start From position: commit position must be less than or equal to the last commit position in the transaction file.'
   }
   return undefined
 }

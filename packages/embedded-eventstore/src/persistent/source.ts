@@ -1,6 +1,6 @@
 // Reads what a group hands out: a stream or $all, a page at a time, in order, from after a place on (§2.11).
 import { createResolve } from '../events.ts'
-import { createFilter } from '../filter.ts'
+import { createFilter, type Filter } from '../filter.ts'
 import { firstRevision } from '../names.ts'
 import type { Row } from '../pages.ts'
 import { type SentEvent, tombstoneRevision } from '../record.ts'
@@ -32,7 +32,10 @@ export type EventSource = {
   readonly end: () => Place
   /** Whether the stream was deleted for good. */
   readonly isOver: () => boolean
-  /** @param wasLive retention hides events from a group that is catching up, never from one that was live */
+  /**
+   * @param wasLive retention hides events from a group that is catching up, never from one that was live
+   * @throws when its filter cannot be used
+   */
   readonly readAfter: (place: Place, count: number, wasLive: boolean) => Page
   readonly watch: (wake: () => void) => () => void
   /** How checkpoints and statistics write a place. */
@@ -78,13 +81,16 @@ const streamSource = (store: Store, streamName: string, resolveLinks: boolean): 
 }
 
 const allSource = (store: Store, { source, settings }: Definition): EventSource => {
-  const filter = source.kind === 'all' && source.filter ? createFilter(source.filter, store.names) : undefined
+  const options = source.kind === 'all' ? source.filter : undefined
+  // Not before it is needed: a stored filter that is refused by now keeps its group from reading, not the node from starting.
+  let filter: Filter | undefined
   const read = createRead(store, settings.resolveLinks)
   return {
     end: store.head,
     isOver: () => false,
     readAfter: (after, count) => {
       const places = store.pages.places(after + 1, 'forwards')
+      if (options) filter ??= createFilter(options, store.names)
       const matches = filter?.(places)
       const events: Read[] = []
       let place = after

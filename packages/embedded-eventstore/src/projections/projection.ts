@@ -1,5 +1,5 @@
 // One system projection: whether it runs, how it is configured, how far it is; what is asked of it is done one after the other.
-import { Refused, refusalFailure } from '../errors.ts'
+import { Refused } from '../errors.ts'
 import type { Store } from '../store.ts'
 import type { Outcome } from '../writer.ts'
 import type { SystemProjection } from './catalogue.ts'
@@ -12,7 +12,7 @@ const throwUnlessWritten = (outcome: Outcome | undefined): void => {
   if (outcome === undefined || outcome.kind === 'success') return
   const refusal =
     outcome.kind === 'wrong expected revision' ? { kind: 'failed' as const, reason: outcome.kind } : outcome
-  throw new Refused(refusalFailure(refusal))
+  throw new Refused(refusal)
 }
 
 export type Projection = ReturnType<typeof openProjection>

@@ -1,8 +1,9 @@
 // One run of a projection: reads $all after its checkpoint and writes what follows, with the next checkpoint, in one transaction.
 import { setImmediate, setTimeout } from 'node:timers/promises'
+import { messageOf } from '../errors.ts'
 import type { Store } from '../store.ts'
 import { createSignal } from '../subscription.ts'
-import type { Outcome, Write } from '../writer.ts'
+import { isTrouble, type Outcome, type Write } from '../writer.ts'
 import type { Rule, SystemProjection } from './catalogue.ts'
 import { createEmitter, projectRow } from './emit.ts'
 import { checkpointWrites, type Settings } from './records.ts'
@@ -58,9 +59,9 @@ export const startRun = (
       const checkpoint = (await tryToWrite(writes)).at(-1)
       progress.reason = ''
       if (checkpoint?.kind === 'success') return true
-      if (checkpoint?.kind !== 'busy' && checkpoint?.kind !== 'failed')
+      if (!checkpoint || !isTrouble(checkpoint.kind))
         throw new Error(`Its checkpoint cannot be written: ${checkpoint?.kind}.`)
-      progress.reason = checkpoint.kind === 'failed' ? checkpoint.reason : 'The server is too busy.'
+      progress.reason = checkpoint.kind === 'failed' ? checkpoint.reason : messageOf({ kind: 'busy' })
       await setTimeout(retryDelayMs)
     }
     return false

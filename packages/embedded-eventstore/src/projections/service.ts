@@ -1,7 +1,7 @@
 // The Projections service as grpc-js serves it (§2.12).
-import { type Server, type ServerUnaryCall, type ServerWritableStream, type sendUnaryData, status } from '@grpc/grpc-js'
+import type { Server, ServerUnaryCall, ServerWritableStream, sendUnaryData } from '@grpc/grpc-js'
 import { fail } from '../calls.ts'
-import { failure, failureOf, invalidArgument, Refused } from '../errors.ts'
+import { failureOf, invalidArgument, Refused } from '../errors.ts'
 import { method } from '../method.ts'
 import type { SupportedMethod } from '../replies.ts'
 import type { Action } from '../security/access.ts'
@@ -80,7 +80,7 @@ export const addProjections = (server: Server, projections: Projections, guard: 
   const manage = (answer: Answer) => unary(guard, 'manage projections', answer)
   const find = (name: string): Projection => {
     const found = projections.find(name)
-    if (!found) throw new Refused(failure(status.NOT_FOUND, `Projection '${name}' not found`))
+    if (!found) throw new Refused({ kind: 'projection not found', name })
     return found
   }
 
@@ -112,8 +112,7 @@ export const addProjections = (server: Server, projections: Projections, guard: 
     },
     {
       create: serve(() => {
-        const details = 'Projections of your own are not served yet: there are the system projections only.'
-        throw new Refused(failure(status.UNIMPLEMENTED, details))
+        throw new Refused({ kind: 'own projection' })
       }),
       update: serve(async (bytes) => {
         const { name, query } = decodeUpdate(bytes)
@@ -121,7 +120,7 @@ export const addProjections = (server: Server, projections: Projections, guard: 
       }),
       delete: manage((bytes) => {
         find(decodeNamed(bytes).name)
-        throw new Refused(failure(status.UNKNOWN, 'System projections cannot be deleted. They can be disabled.'))
+        throw new Refused({ kind: 'deletion of a system projection' })
       }),
       statistics: serveStatistics,
       disable: serve(async (bytes) => {

@@ -1,12 +1,6 @@
 // Stands before the services: finds who calls, and tells them whether that caller may do what is asked (§2.10).
-import {
-  type Metadata,
-  ServerInterceptingCall,
-  type ServerInterceptor,
-  ServerListenerBuilder,
-  status,
-} from '@grpc/grpc-js'
-import { type Failure, failure, Refused, refusalFailure } from '../errors.ts'
+import { type Metadata, ServerInterceptingCall, type ServerInterceptor, ServerListenerBuilder } from '@grpc/grpc-js'
+import { type Failure, failureFor, Refused } from '../errors.ts'
 import { decodeRecord } from '../record.ts'
 import type { Store } from '../store.ts'
 import { isMetastream, metastreamOf, originalOf, parseObject, readAcl, type StreamAcl } from '../stream-metadata.ts'
@@ -31,8 +25,6 @@ export type Guard = {
   /** By the value of an Authorization header; undefined: name or password is wrong. @throws TooManySignIns */
   signIn(authorization: string | undefined): Promise<Caller | undefined>
 }
-
-const accessDenied = (): Failure => refusalFailure({ kind: 'access denied' })
 
 const anybody: Caller = { user: undefined, may: () => true, check: () => {}, watch: () => () => {} }
 
@@ -83,11 +75,11 @@ export const createGuard = (store: Store, signIn: SignIn): Guard => {
       user,
       may: mayNow,
       check: (action, streamName) => {
-        if (!mayNow(action, streamName)) throw new Refused(accessDenied())
+        if (!mayNow(action, streamName)) throw new Refused({ kind: 'access denied' })
       },
       watch: (action, streamName, denied) => {
         const again = (): void => {
-          if (!mayNow(action, streamName)) denied(accessDenied())
+          if (!mayNow(action, streamName)) denied(failureFor({ kind: 'access denied' }))
         }
         const original = isMetastream(streamName) ? originalOf(streamName) : streamName
         const unwatch = [metastreamOf(original), settingsStream].map((name) => store.watchStream(name, again))
@@ -106,11 +98,7 @@ export const createGuard = (store: Store, signIn: SignIn): Guard => {
   }
 
   const refuse = (call: { sendStatus(status: Failure): void }, error: unknown): void =>
-    call.sendStatus(
-      error instanceof TooManySignIns
-        ? failure(status.UNAVAILABLE, error.message)
-        : failure(status.UNAUTHENTICATED, 'The credentials are wrong.'),
-    )
+    call.sendStatus(failureFor(error instanceof TooManySignIns ? { kind: 'busy' } : { kind: 'wrong credentials' }))
 
   // Once a call, before its handler sees it.
   const interceptor: ServerInterceptor = (_, call) =>

@@ -2,10 +2,9 @@
 import serverFeatures from '@eventstore/db-client/generated/serverfeatures_pb.js'
 import shared from '@eventstore/db-client/generated/shared_pb.js'
 import streamsPb from '@eventstore/db-client/generated/streams_pb.js'
-import { status } from '@grpc/grpc-js'
 import fc from 'fast-check'
 import type { Refusal } from '../../src/append-rules.ts'
-import { refusalMessage } from '../../src/errors.ts'
+import { type BatchReason, batchErrorOf, messageOf } from '../../src/errors.ts'
 import { encodeReadEvent, encodeRecord, tombstoneRevision } from '../../src/record.ts'
 import * as replies from '../../src/replies.ts'
 import { answer, type Entry } from './entry.ts'
@@ -100,9 +99,10 @@ const batch = answer({
 
 type Status = NonNullable<ReturnType<streamsPb.BatchAppendResp['getError']>>
 /** google.rpc.Status and its Any belong to the client: they are reached through what it generated. */
-const statusOf = (code: status, text: string, type: string, details: Uint8Array): Status => {
+const statusOf = (reason: BatchReason, details: Uint8Array): Status => {
+  const { code, words, type } = batchErrorOf(reason)
   const error = BatchAppendResp.deserializeBinary(Buffer.from([0x12, 2, 0x1a, 0])).getError() as Status
-  error.setCode(code as number).setMessage(text)
+  error.setCode(code as number).setMessage(words)
   error.getDetails()?.setTypeUrl(`type.googleapis.com/event_store.client.${type}`)
   error.getDetails()?.setValue(details)
   return error
@@ -121,8 +121,10 @@ const batchWrong = answer({
     else if (expected === 'stream exists') wrong.setExpectedStreamExists(googleEmpty())
     else if (expected === 'no stream') wrong.setExpectedNoStream(googleEmpty())
     else wrong.setExpectedStreamPosition(String(expected))
-    const said = 'The stream is not at the expected revision.'
-    const error = statusOf(status.ALREADY_EXISTS, said, 'WrongExpectedVersion', wrong.serializeBinary())
+    const error = statusOf(
+      { kind: 'wrong expected version', streamName: '', current, expected },
+      wrong.serializeBinary(),
+    )
     return batchReply(to).setError(error)
   },
 })
@@ -133,27 +135,29 @@ const refusal: fc.Arbitrary<Refusal> = fc.oneof(
   text.map((property) => ({ kind: 'missing required metadata' as const, property })),
   text.map((reason) => ({ kind: 'failed' as const, reason })),
   fc.nat(2 ** 31 - 1).map((maximumBytes) => ({ kind: 'maximum append size exceeded' as const, maximumBytes })),
-  fc.constantFrom({ kind: 'access denied' as const }, { kind: 'timed out' as const }, { kind: 'busy' as const }),
+  fc.constantFrom(
+    { kind: 'access denied' as const },
+    { kind: 'timed out' as const },
+    { kind: 'busy' as const },
+    { kind: 'not ready' as const },
+  ),
 )
-const refusedAs = (given: Refusal): [status, type: string, details: { serializeBinary(): Uint8Array }] => {
+const detailsOf = (given: Refusal): { serializeBinary(): Uint8Array } => {
   switch (given.kind) {
     case 'access denied':
-      return [status.PERMISSION_DENIED, 'AccessDenied', new shared.AccessDenied()]
+      return new shared.AccessDenied()
     case 'timed out':
-      return [status.DEADLINE_EXCEEDED, 'Timeout', new shared.Timeout()]
-    case 'stream deleted': {
-      const deleted = new shared.StreamDeleted().setStreamIdentifier(toIdentifier(given.streamName))
-      return [status.NOT_FOUND, 'StreamDeleted', deleted]
-    }
-    case 'maximum append size exceeded': {
-      const exceeded = new shared.MaximumAppendSizeExceeded().setMaxappendsize(given.maximumBytes)
-      return [status.INVALID_ARGUMENT, 'MaximumAppendSizeExceeded', exceeded]
-    }
+      return new shared.Timeout()
+    case 'stream deleted':
+      return new shared.StreamDeleted().setStreamIdentifier(toIdentifier(given.streamName))
+    case 'maximum append size exceeded':
+      return new shared.MaximumAppendSizeExceeded().setMaxappendsize(given.maximumBytes)
     case 'busy':
+    case 'not ready':
     case 'failed':
-      return [status.UNKNOWN, 'Unknown', new shared.Unknown()]
+      return new shared.Unknown()
     default:
-      return [status.INVALID_ARGUMENT, 'BadRequest', new shared.BadRequest().setMessage(refusalMessage(given))]
+      return new shared.BadRequest().setMessage(messageOf(given))
   }
 }
 
@@ -171,8 +175,7 @@ const batchRefused = answer({
   encode: ([to, given]) => replies.encodeBatchRefusal(reply(to), given),
   decode: (message) => unpacked(BatchAppendResp.deserializeBinary(message)),
   expected: ([to, given]) => {
-    const [code, type, details] = refusedAs(given)
-    return batchReply(to).setError(statusOf(code, refusalMessage(given), type, details.serializeBinary()))
+    return batchReply(to).setError(statusOf(given, detailsOf(given).serializeBinary()))
   },
 })
 

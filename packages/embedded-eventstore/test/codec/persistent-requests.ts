@@ -191,7 +191,13 @@ const update = request({
 const groupName = fc.record({ streamName: fc.option(streamName, { nil: undefined }), groupName: text })
 type GroupName = { streamName: string | undefined; groupName: string }
 const expectedName = (given: GroupName) =>
-  given.groupName === '' ? refused : { streamName: given.streamName ?? '$all', groupName: given.groupName }
+  given.groupName === ''
+    ? refused
+    : {
+        streamName: given.streamName ?? '$all',
+        groupName: given.groupName,
+        isAll: given.streamName === undefined,
+      }
 type Named = {
   setStreamIdentifier(value: shared.StreamIdentifier): unknown
   setAll(value: shared.Empty): unknown
