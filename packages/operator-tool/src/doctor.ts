@@ -9,6 +9,8 @@ import {
   type Finding,
   unchecked,
 } from './doctor-checks.ts'
+import { checkHiddenEvents } from './hidden-events.ts'
+import { reasonOf } from './refusal.ts'
 import { count, plain, strong, toned } from './text.ts'
 
 const marks = {
@@ -28,6 +30,9 @@ const doctor = async (context: Context): Promise<Answer> => {
     checkPostgres(context),
     checkIssuer(context),
   ])
+  const hidden = store.known
+    ? [await checkHiddenEvents(context).catch((error) => unchecked('hidden events', reasonOf(error)))]
+    : []
   const edge = checkEdge(context)
   const followers = await Promise.all(
     context.followers.map(async (follower): Promise<readonly Finding[]> => {
@@ -38,7 +43,7 @@ const doctor = async (context: Context): Promise<Answer> => {
       ]
     }),
   )
-  const checks = [store.finding, ...postgres.findings, edge, issuer, ...followers.flat()]
+  const checks = [store.finding, ...hidden, ...postgres.findings, edge, issuer, ...followers.flat()]
   const wrong = checks.filter(({ state }) => state === 'wrong').length
   const width = Math.max(...checks.map(({ check }) => check.length))
   const end = wrong === 0 ? 'All is well.' : `${count(wrong, 'thing is', 'things are')} wrong.`

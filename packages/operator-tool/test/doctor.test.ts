@@ -76,6 +76,23 @@ test('all is well; then something parks, is paused, fails for good, and stands s
   await world.follow.loans(withBug(loans, { isMended: false })).whenLive()
   await sick(world, 'loans', /^Events of 1 stream could not be taken in\.$/, /headwater parked list --name loans/)
 
+  const hide = async (loanId: string, data: object) => {
+    await world.append(requested(loanId), withdrawn(loanId))
+    await world.store.append(`$$loan-${loanId}`, [{ id: randomUUID(), type: '$metadata', data, metadata: {} }], 'any')
+    return `loan-${loanId}`
+  }
+  const { of } = await examine(world)
+  expect(of('hidden events')).toMatchObject([{ state: 'ok', found: 'none: all of the event store was looked through' }])
+  const [truncated, deleted] = [await hide(randomUUID(), { $tb: 1 }), await hide(randomUUID(), { $maxCount: 1 })]
+  await hide(randomUUID(), { $acl: {} })
+  await world.store.tombstone(deleted)
+  await sick(
+    world,
+    'hidden events',
+    new RegExp(`^Metadata hides events of ${truncated} \\(\\$tb\\); all of the event store was looked through\\.`),
+    /headwater streams delete <stream> --yes/,
+  )
+
   await world.pool.query(
     'update headwater.migrations set name = $1 where name = (select max(name) from headwater.migrations)',
     ['999-newer'],
