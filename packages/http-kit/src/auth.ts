@@ -1,5 +1,6 @@
 // Who is asking: checks the bearer token of a request and makes the actor of it.
 import { createPublicKey } from 'node:crypto'
+import { personId, reference } from '@headwater/deciders/fields'
 import { type Actor, anonymous } from '@headwater/deciders/policy'
 import type { FastifyRequest } from 'fastify'
 import { decodeJwt, errors, type JWTPayload, type JWTVerifyOptions, jwtVerify } from 'jose'
@@ -13,6 +14,8 @@ import type { Logger } from './telemetry.ts'
 /** Of the tokens that the gateway makes for who has no account: each is for one thing. */
 export const capabilityIssuer = 'headwater-gateway'
 
+const clientIdLengthMax = 255
+const clientId = reference(clientIdLengthMax)
 const algorithms = ['ES256', 'RS256']
 const capabilityAlgorithms = ['ES256']
 /** RFC 9068: an access token and nothing else that the issuer signs. */
@@ -119,11 +122,12 @@ export const createAuthenticator = (settings: AuthSettings, logger: Logger): Aut
       algorithms,
       requiredClaims: ['exp', 'iat', 'sub', 'client_id'],
     })
-    const { sub, client_id: clientId, scope } = payload
-    if (!sub || isFromTheFuture(payload)) throw invalidToken()
+    const { scope } = payload
+    const sub = personId.safeParse(payload.sub).data
+    const client = clientId.safeParse(payload.client_id).data
+    if (sub === undefined || client === undefined || isFromTheFuture(payload)) throw invalidToken()
     const scopes = textsOf(scope)
-    const client = String(clientId)
-    if (sub === client || settings.OIDC_PARTNER_CLIENTS.includes(client))
+    if (payload.sub === client || settings.OIDC_PARTNER_CLIENTS.includes(client))
       return { kind: 'partner', sub: client, roles: [], scopes }
     return { kind: 'person', sub, roles: textsOf(claimAt(payload, settings.OIDC_ROLES_CLAIM)), scopes }
   }

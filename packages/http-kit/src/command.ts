@@ -1,4 +1,5 @@
 // How a command is asked and answered over HTTP: If-Match in; id, revision and position out.
+import { field } from '@headwater/deciders/fields'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { z } from 'zod'
 import { problemSchema, validationProblem } from './problem.ts'
@@ -30,12 +31,10 @@ export const commandResponses = {
 
 /** The headers that every command understands. */
 export const commandHeaders = z.looseObject({
-  'idempotency-key': z
-    .string()
+  'idempotency-key': field('checked by identify', z.string())
     .optional()
     .meta({ description: 'Makes a repeat the same request. Use a new uuid for each.' }),
-  'if-match': z
-    .string()
+  'if-match': field('checked by expectedRevisionOf', z.string())
     .optional()
     .meta({ description: 'The ETag that must still hold.', examples: ['"2"'] }),
 })

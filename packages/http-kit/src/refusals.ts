@@ -41,7 +41,7 @@ const isHidden = ({ allowed }: FastifyRequest, { status, code, stale }: ProblemB
 const operationOf = ({ actor, method, params, routeOptions, id: traceparent }: FastifyRequest): Operation => {
   // What stands in the place of an id is not always one, and not for anybody's records then.
   const resource = Object.values(params ?? {}).find((value) => typeof value === 'string' && onlyUuid.test(value))
-  return { actor, method, route: routeOptions.url ?? '', resource: resource ?? null, traceparent }
+  return { actor, method, route: routeOptions.url ?? '', resource: resource?.toLowerCase() ?? null, traceparent }
 }
 
 /** The refusal that an answer to a request is, for {@link Refusal}'s readers; undefined when it is none. */

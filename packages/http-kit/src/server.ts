@@ -21,7 +21,8 @@ import { type ContentSecurityPolicy, securityHeaders } from './security-headers.
 import { endSlowBodies } from './slow-bodies.ts'
 import { type Logger, nextTraceparent } from './telemetry.ts'
 import { closeUnusedConnections } from './unused-connections.ts'
-import { validatorCompiler } from './validation.ts'
+import { refuseOtherThanUtf8 } from './utf8.ts'
+import { refuseFreeText, validatorCompiler } from './validation.ts'
 
 const bodyBytesMax = 64 * 1024
 const headerBytesMax = 16 * 1024
@@ -122,7 +123,17 @@ export const createServer = async (options: ServerOptions): Promise<HttpServer> 
   endSlowBodies(server, requestTimeoutMs)
   server.setValidatorCompiler(validatorCompiler)
   server.setSerializerCompiler(serializerCompiler)
-  server.removeContentTypeParser('text/plain')
+  const parseJson = server.getDefaultJsonParser('error', 'error')
+  server.removeAllContentTypeParsers()
+  server.addContentTypeParser('application/json', { parseAs: 'buffer' }, (request, body: Buffer, done) => {
+    try {
+      refuseOtherThanUtf8(body)
+    } catch (error) {
+      return done(error as Error)
+    }
+    void parseJson(request, body.toString(), done)
+  })
+  server.addHook('onRoute', refuseFreeText)
   server.setNotFoundHandler(() => {
     throw new Problem(404, 'not_found', 'There is nothing at this address.')
   })

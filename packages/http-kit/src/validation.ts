@@ -1,6 +1,7 @@
 // Parses what a request brings with the route's zod schemas and says by field what is wrong.
-import type { FastifySchemaCompiler } from 'fastify'
-import type { z } from 'zod'
+import { freeText } from '@headwater/deciders/free-text'
+import type { FastifySchemaCompiler, RouteOptions } from 'fastify'
+import { z } from 'zod'
 import { type FieldError, Problem, validationProblem } from './problem.ts'
 
 /** Fields by the path that a form or a client would use; unknown fields each by their own name. */
@@ -10,6 +11,15 @@ export const fieldErrors = (error: z.ZodError): FieldError[] =>
       ? issue.keys.map((key) => ({ field: [...issue.path, key].join('.'), message: 'is not a field of this request' }))
       : [{ field: issue.path.join('.'), message: issue.message }],
   )
+
+/** @throws Error for a route that takes text which no shared field schema looks at: it could hold what stops its readers. */
+export const refuseFreeText = ({ url, schema = {} }: RouteOptions): void => {
+  const { body, querystring, params, headers } = schema
+  // Of the headers, those that are named: all others stand beside them.
+  const named = headers instanceof z.ZodObject ? z.object(headers.shape) : headers
+  const free = [body, querystring, params, named].flatMap((part) => (part instanceof z.ZodType ? freeText(part) : []))
+  if (free.length > 0) throw new Error(`${url} takes any text as ${free.join(', ')}: use the schemas of fields.ts.`)
+}
 
 const missing: z.core.$ZodErrorMap = (issue) =>
   issue.code === 'invalid_type' && issue.input === undefined ? 'is missing' : undefined

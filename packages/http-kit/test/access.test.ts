@@ -1,4 +1,5 @@
 // A route serves whom its rules name, and that is settled before anything else about the request is looked at.
+import { name } from '@headwater/deciders/fields'
 import { owner, people, role } from '@headwater/deciders/policy'
 import { expect, onTestFinished, test } from 'vitest'
 import { z } from 'zod'
@@ -23,7 +24,7 @@ const start = async () => {
     credentialsOf: bearerCredentials(authenticator),
   })
   onTestFinished(() => server.close())
-  const body = z.strictObject({ name: z.string() })
+  const body = z.strictObject({ name })
   server.get('/anyone', { config: publicRoute }, async ({ actor }) => actor)
   server.post('/people', { config: { rules: [people] }, schema: { body } }, async ({ actor }) => actor)
   server.post('/operators', { config: { rules: [role('operator')] }, schema: { body } }, async ({ actor }) => actor)

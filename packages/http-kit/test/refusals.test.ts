@@ -1,6 +1,8 @@
 // What the server's owner is told of refusals: who was refused what and why, and nothing of nobody's or malformed requests.
+
 import { randomUUID } from 'node:crypto'
 import { Rejection } from '@headwater/deciders/decider'
+import { longText, optionalText, uuid } from '@headwater/deciders/fields'
 import { owner, people, role } from '@headwater/deciders/policy'
 import { expect, onTestFinished, test } from 'vitest'
 import { z } from 'zod'
@@ -46,13 +48,13 @@ const start = async () => {
     onDone: (operation) => done.push(operation),
   })
   onTestFinished(() => server.close())
-  const body = z.strictObject({ why: z.string().optional() })
+  const body = z.strictObject({ why: optionalText(longText(100)) })
   const answer = async ({ body }: { body: { why?: string | undefined } }) => {
     const error = thrown[body.why ?? '']
     if (error) throw error()
     return 'done'
   }
-  const params = z.object({ id: z.uuid() })
+  const params = z.object({ id: uuid })
   server.post('/things/:id', { config: { rules: [people] }, schema: { params, body } }, answer)
   server.post('/own/:id', { config: { rules: [owner('loans:read')] }, schema: { params, body } }, answer)
   server.post('/operators/:id', { config: { rules: [role('operator')] }, schema: { params, body } }, answer)

@@ -3,6 +3,7 @@
 import { once } from 'node:events'
 import { connect } from 'node:net'
 import { Rejection } from '@headwater/deciders/decider'
+import { name, uuid } from '@headwater/deciders/fields'
 import { expect, onTestFinished, test } from 'vitest'
 import { z } from 'zod'
 import { createHealth } from '../src/health.ts'
@@ -35,11 +36,11 @@ const start = async () => {
   server.post(
     '/things',
     {
-      schema: { body: z.strictObject({ name: z.string().min(2, 'at least 2 characters'), size: z.int().optional() }) },
+      schema: { body: z.strictObject({ name, size: z.int().optional() }) },
     },
     async (request) => ({ name: request.body.name }),
   )
-  server.get('/things/:id', { schema: { params: z.object({ id: z.uuid() }) } }, async (request) => request.params)
+  server.get('/things/:id', { schema: { params: z.object({ id: uuid }) } }, async (request) => request.params)
   server.get('/throws/:what', async (request) => {
     throw thrown[(request.params as { what: string }).what]?.()
   })
@@ -71,6 +72,13 @@ const json = { 'content-type': 'application/json' }
 test.each([
   ['not JSON', { headers: json, payload: '{' }, 400, 'bad_request'],
   ['an empty body', { headers: json, payload: '' }, 400, 'bad_request'],
+  [
+    'bytes that are not UTF-8',
+    { headers: json, payload: Buffer.from('{"name":"Zo\xeb"}', 'latin1') },
+    400,
+    'bad_request',
+  ],
+  ['UTF-16', { headers: json, payload: Buffer.from('\ufeff{"name":"Zoe"}', 'utf16le') }, 400, 'bad_request'],
   ['a poisoned prototype', { headers: json, payload: '{"__proto__":{"a":1}}' }, 400, 'bad_request'],
   ['a body that is too large', { headers: json, payload: `"${'x'.repeat(70_000)}"` }, 413, 'payload_too_large'],
   ['text', { headers: { 'content-type': 'text/plain' }, payload: '{}' }, 415, 'unsupported_media_type'],
@@ -86,13 +94,29 @@ test.each([
 test.each([
   ['no body', undefined, [{ field: '', message: 'is missing' }]],
   ['a missing field', {}, [{ field: 'name', message: 'is missing' }]],
-  ['a short field', { name: 'x' }, [{ field: 'name', message: 'at least 2 characters' }]],
+  ['a wrong field', { name: '7' }, [{ field: 'name', message: 'at least one letter' }]],
   ['an unknown field', { name: 'xx', score: 9 }, [{ field: 'score', message: 'is not a field of this request' }]],
 ])('%s is a validation problem that names the field', async (_what, payload, errors) => {
   const { server } = await start()
   const answer = await server.inject({ method: 'POST', url: '/things', ...(payload && { payload }) })
   expect(answer.statusCode).toBe(422)
   expect(answer.json()).toMatchObject({ code: 'validation', errors })
+})
+
+test('a byte order mark before a body means nothing', async () => {
+  const { server } = await start()
+  const answer = await server.inject({ method: 'POST', url: '/things', headers: json, payload: '\ufeff{"name":"Zoë"}' })
+  expect(answer.json()).toEqual({ name: 'Zoë' })
+})
+
+test.each([
+  ['body', { body: z.object({ note: z.string() }) }],
+  ['query', { querystring: z.object({ note: z.string().optional() }) }],
+  ['parameter', { params: z.object({ note: z.uuid() }) }],
+  ['header', { headers: z.looseObject({ note: z.string() }) }],
+])('a route that takes any text in a %s is refused', async (_part, schema) => {
+  const { server } = await start()
+  expect(() => server.post('/notes/:note', { schema }, async () => undefined)).toThrow('takes any text as note')
 })
 
 test.each(['/nothing', '/things/not-an-id', '/things/%zz'])('%s is not there', async (url) => {

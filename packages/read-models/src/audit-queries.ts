@@ -1,7 +1,8 @@
 // The questions that auditors ask of the read model `audit`.
 import type { CompiledQuery } from 'kysely'
 import { type AuditOutcome, type AuditRow, audit } from './audit.ts'
-import { dayAfter } from './days.ts'
+import type { Cursor } from './cursor.ts'
+import { endOfDay } from './days.ts'
 import { schemaName } from './postgres-schema.ts'
 import { postgresQueries } from './queries.ts'
 
@@ -18,15 +19,12 @@ export type AuditFilter = {
   readonly to?: string | undefined
 }
 
-/** Where a page begins: after this entry, in the order of {@link listAudit}. */
-export type AuditCursor = Pick<AuditRow, 'at' | 'eventId'>
-
 const equalities = ['actor', 'action', 'outcome', 'resource', 'correlationId'] as const
 
 /** The newest first. */
 export const listAudit = (
   filter: AuditFilter,
-  { after, limit }: { readonly after?: AuditCursor | undefined; readonly limit: number },
+  { after, limit }: { readonly after?: Cursor | undefined; readonly limit: number },
 ): CompiledQuery<AuditRow> => {
   let query = queries.selectFrom('entries').selectAll()
   for (const column of equalities) {
@@ -34,17 +32,10 @@ export const listAudit = (
     if (value !== undefined) query = query.where(column, '=', value)
   }
   if (filter.from !== undefined) query = query.where('at', '>=', filter.from)
-  if (filter.to !== undefined) query = query.where('at', '<', dayAfter(filter.to))
+  if (filter.to !== undefined) query = query.where('at', '<', endOfDay(filter.to))
   if (after)
-    query = query.where(({ eb, refTuple, tuple }) => eb(refTuple('at', 'eventId'), '<', tuple(after.at, after.eventId)))
+    query = query.where(({ eb, refTuple, tuple }) => eb(refTuple('at', 'eventId'), '<', tuple(after.at, after.id)))
   return query.orderBy('at', 'desc').orderBy('eventId', 'desc').limit(limit).compile()
 }
 
-/** A cursor as callers see it: opaque text. */
-export const formatAuditCursor = ({ at, eventId }: AuditCursor): string =>
-  Buffer.from(`${at} ${eventId}`).toString('base64url')
-
-export const parseAuditCursor = (text: string): AuditCursor | undefined => {
-  const [at, eventId, rest] = Buffer.from(text, 'base64url').toString().split(' ')
-  return at && eventId && rest === undefined ? { at, eventId } : undefined
-}
+export const auditCursorOf = ({ at, eventId }: AuditRow): Cursor => ({ at, id: eventId })

@@ -19,6 +19,7 @@ import {
 } from '@headwater/deciders/consent/permissions'
 import { createCodec } from '@headwater/eventstore/codec'
 import type { CompiledQuery } from 'kysely'
+import type { Cursor } from './cursor.ts'
 import type { Projection } from './projection.ts'
 import { sqliteQueries } from './queries.ts'
 
@@ -131,23 +132,20 @@ export type ConsentsOf =
   | { readonly list: 'consents' | 'requests'; readonly patientId: string }
   | { readonly list: 'granted'; readonly granteeId: string; readonly kinds: readonly GranteeKind[] }
 
-/** Where a page begins: after this row, in the order of {@link listConsents}. */
-export type ConsentCursor = { readonly at: string; readonly consentId: string }
-
 const orderOf = ({ list }: ConsentsOf) => (list === 'requests' ? 'askedAt' : 'grantedAt')
 
 /** When the newest of what the list shows of the row came to be; null for a row that is not in it. */
 const placeOf = (of: ConsentsOf, row: Pick<ConsentRow, 'askedAt' | 'grantedAt'>): string | null => row[orderOf(of)]
 
-export const cursorOf = (of: ConsentsOf, row: ConsentRow): ConsentCursor => ({
+export const consentCursorOf = (of: ConsentsOf, row: ConsentRow): Cursor => ({
   at: placeOf(of, row) ?? '',
-  consentId: row.consentId,
+  id: row.consentId,
 })
 
 /** The newest first. */
 export const listConsents = (
   of: ConsentsOf,
-  { after, limit }: { readonly after?: ConsentCursor | undefined; readonly limit: number },
+  { after, limit }: { readonly after?: Cursor | undefined; readonly limit: number },
 ): CompiledQuery<ConsentRow> => {
   const order = orderOf(of)
   let query = queries.selectFrom('consents').selectAll().where(order, 'is not', null)
@@ -155,9 +153,7 @@ export const listConsents = (
     query = query.where('granteeId', '=', of.granteeId).where('granteeKind', 'in', [...of.kinds])
   else query = query.where('patientId', '=', of.patientId)
   if (after)
-    query = query.where(({ eb, refTuple, tuple }) =>
-      eb(refTuple(order, 'consentId'), '<', tuple(after.at, after.consentId)),
-    )
+    query = query.where(({ eb, refTuple, tuple }) => eb(refTuple(order, 'consentId'), '<', tuple(after.at, after.id)))
   return query.orderBy(order, 'desc').orderBy('consentId', 'desc').limit(limit).compile()
 }
 
@@ -180,12 +176,3 @@ export const matchesConsents =
   (of: ConsentsOf) =>
   (row: ConsentRow): boolean =>
     isConcernedBy(of, row) && placeOf(of, row) !== null
-
-/** A cursor as callers see it: opaque text. */
-export const formatConsentCursor = ({ at, consentId }: ConsentCursor): string =>
-  Buffer.from(`${at} ${consentId}`).toString('base64url')
-
-export const parseConsentCursor = (text: string): ConsentCursor | undefined => {
-  const [, at, consentId] = /^([^ ]+) ([^ ]+)$/.exec(Buffer.from(text, 'base64url').toString()) ?? []
-  return at && consentId ? { at, consentId } : undefined
-}

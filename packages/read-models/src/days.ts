@@ -1,5 +1,4 @@
 // Days (UTC) as queries name them: `2026-11-21`.
 
-const dayMs = 86_400_000
-
-export const dayAfter = (day: string): string => new Date(Date.parse(day) + dayMs).toISOString().slice(0, day.length)
+/** After all instants of the day, which begin with it and a `T`, and before the next day. */
+export const endOfDay = (day: string): string => `${day}U`

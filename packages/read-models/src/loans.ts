@@ -2,6 +2,7 @@
 import { type LoanEvent, loanEvents } from '@headwater/deciders/loan/loan-events'
 import { createCodec, type RecordedEvent } from '@headwater/eventstore/codec'
 import type { CompiledQuery } from 'kysely'
+import type { Cursor } from './cursor.ts'
 import type { Projection, RowsOf } from './projection.ts'
 import { sqliteQueries } from './queries.ts'
 
@@ -126,9 +127,6 @@ const queries = sqliteQueries<LoanRows>()
 export const loanById = (loanId: string): CompiledQuery<LoanRow> =>
   queries.selectFrom('loans').selectAll().where('loanId', '=', loanId).compile()
 
-/** Where a page of loans begins: after this loan, in the order of {@link listLoans}. */
-export type LoanCursor = Pick<LoanRow, 'requestedAt' | 'loanId'>
-
 /** The loans of certain people and clients, and certain loans. */
 export type OwnedLoans = {
   readonly requestedBy: readonly { readonly kind: LoanRow['requestedByKind']; readonly id: string }[]
@@ -149,7 +147,7 @@ export const listLoans = ({
   owned,
   after,
   limit,
-}: LoanFilter & { readonly after?: LoanCursor | undefined; readonly limit: number }): CompiledQuery<LoanRow> => {
+}: LoanFilter & { readonly after?: Cursor | undefined; readonly limit: number }): CompiledQuery<LoanRow> => {
   let query = queries.selectFrom('loans').selectAll()
   if (status !== undefined) query = query.where('status', '=', status)
   if (loanId !== undefined) query = query.where('loanId', '=', loanId)
@@ -162,13 +160,13 @@ export const listLoans = ({
     )
   if (after)
     query = query.where(({ eb, refTuple, tuple }) =>
-      eb(refTuple('requestedAt', 'loanId'), '<', tuple(after.requestedAt, after.loanId)),
+      eb(refTuple('requestedAt', 'loanId'), '<', tuple(after.at, after.id)),
     )
   return query.orderBy('requestedAt', 'desc').orderBy('loanId', 'desc').limit(limit).compile()
 }
 
 /** The order of {@link listLoans}: negative when `a` comes first. */
-export const compareLoans = (a: LoanCursor, b: LoanCursor): number => {
+export const compareLoans = (a: LoanRow, b: LoanRow): number => {
   if (a.requestedAt !== b.requestedAt) return a.requestedAt > b.requestedAt ? -1 : 1
   if (a.loanId !== b.loanId) return a.loanId > b.loanId ? -1 : 1
   return 0
@@ -190,14 +188,7 @@ export const matchesLoan =
     (loanId === undefined || loan.loanId === loanId) &&
     isOwned(owned, loan)
 
-/** A cursor as callers see it: opaque text. */
-export const formatLoanCursor = ({ requestedAt, loanId }: LoanCursor): string =>
-  Buffer.from(`${requestedAt} ${loanId}`).toString('base64url')
-
-export const parseLoanCursor = (text: string): LoanCursor | undefined => {
-  const [requestedAt, loanId, rest] = Buffer.from(text, 'base64url').toString().split(' ')
-  return requestedAt && loanId && rest === undefined ? { requestedAt, loanId } : undefined
-}
+export const loanCursorOf = ({ requestedAt, loanId }: LoanRow): Cursor => ({ at: requestedAt, id: loanId })
 
 export type PublicLoan = Pick<LoanRow, 'loanId' | 'amount' | 'status' | 'requestedAt' | 'decidedAt'>
 

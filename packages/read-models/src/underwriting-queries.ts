@@ -1,6 +1,7 @@
 // The questions that underwriters ask of the read model `underwriting`: who waits, what was decided, and the numbers.
 import { type CompiledQuery, sql } from 'kysely'
-import { dayAfter } from './days.ts'
+import { isId, isInstant } from './cursor.ts'
+import { endOfDay } from './days.ts'
 import type { PostgresQueries } from './postgres-reader.ts'
 import { schemaName } from './postgres-schema.ts'
 import { postgresQueries } from './queries.ts'
@@ -21,6 +22,9 @@ const queries = postgresQueries<UnderwritingRows>().withSchema(schemaName(underw
 export const queueSorts = ['requestedAt', 'amount', 'score'] as const
 export const historySorts = ['decidedAt', 'requestedAt', 'amount'] as const
 export const directions = ['asc', 'desc'] as const
+
+/** Of Postgres. */
+const integerMax = 2 ** 31 - 1
 
 type Sort = (typeof queueSorts)[number] | (typeof historySorts)[number]
 
@@ -99,7 +103,7 @@ export const listHistory = (
     .where('status', 'in', outcome === undefined ? outcomes : [outcome])
     .where(found(search))
   if (from !== undefined) query = query.where('decidedAt', '>=', from)
-  if (to !== undefined) query = query.where('decidedAt', '<', dayAfter(to))
+  if (to !== undefined) query = query.where('decidedAt', '<', endOfDay(to))
   return pageOf(query, page)
 }
 
@@ -110,9 +114,12 @@ export const formatLoansCursor = (loan: UnderwritingLoan, { sort, direction }: O
 export const parseLoansCursor = (text: string, { sort, direction }: Order): LoansCursor | undefined => {
   const parts = parseArray(Buffer.from(text, 'base64url').toString())
   const [ofSort, ofDirection, value, loanId] = parts
-  const known = ofSort === sort && ofDirection === direction && typeof loanId === 'string'
-  const fits = typeof value === (sort === 'amount' || sort === 'score' ? 'number' : 'string')
-  return known && fits ? { value: value as string | number, loanId } : undefined
+  if (ofSort !== sort || ofDirection !== direction || !isId(loanId)) return undefined
+  if (sort === 'amount' || sort === 'score')
+    return typeof value === 'number' && Number.isInteger(value) && Math.abs(value) <= integerMax
+      ? { value, loanId }
+      : undefined
+  return isInstant(value) ? { value, loanId } : undefined
 }
 
 const parseArray = (text: string): readonly unknown[] => {

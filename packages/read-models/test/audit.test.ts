@@ -5,7 +5,8 @@ import type { StoredEvent } from '@headwater/eventstore/codec'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { type TestDatabase, testDatabase } from '../../../scripts/test/database.ts'
 import { type AuditRow, audit } from '../src/audit.ts'
-import { type AuditFilter, formatAuditCursor, listAudit, parseAuditCursor } from '../src/audit-queries.ts'
+import { type AuditFilter, auditCursorOf, listAudit } from '../src/audit-queries.ts'
+import { formatCursor, parseCursor } from '../src/cursor.ts'
 import { openPostgresSink } from '../src/postgres.ts'
 import { openPostgresReader, type PostgresReader } from '../src/postgres-reader.ts'
 import { shapeOf } from '../src/read-model.ts'
@@ -76,7 +77,8 @@ const project = async (...events: readonly StoredEvent[]) => {
   checkpoint = step.to
 }
 const list = async (filter: AuditFilter = {}, limit = 100, after?: AuditRow) =>
-  (await reader.rows(listAudit(filter, { limit, after: after && parseAuditCursor(formatAuditCursor(after)) }))).value
+  (await reader.rows(listAudit(filter, { limit, after: after && parseCursor(formatCursor(auditCursorOf(after))) })))
+    .value
 
 test('the trail of what was deleted stays, and says that it was deleted', async () => {
   const loanId = randomUUID()
@@ -247,7 +249,6 @@ describe('searching', () => {
     const second = await list({}, 3, first.at(-1))
     expect([...first, ...second].map(({ eventId }) => eventId)).toEqual((await list()).map(({ eventId }) => eventId))
     expect(second).toHaveLength(1)
-    for (const text of ['', 'bm9uc2Vuc2U', 'YSBiIGM']) expect(parseAuditCursor(text)).toBeUndefined()
   })
 })
 

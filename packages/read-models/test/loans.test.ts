@@ -5,15 +5,15 @@ import { tmpdir } from 'node:os'
 import path from 'node:path'
 import type { LoanEvent, RequestedBy } from '@headwater/deciders/loan/loan-events'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { formatCursor, parseCursor } from '../src/cursor.ts'
 import {
   compareLoans,
-  formatLoanCursor,
   type LoanRow,
   listLoans,
   loanById,
+  loanCursorOf,
   loans,
   matchesLoan,
-  parseLoanCursor,
   publicLoan,
 } from '../src/loans.ts'
 import { shapeOf } from '../src/read-model.ts'
@@ -151,7 +151,8 @@ test('lists page through every loan once, newest first, also where times are equ
   await given(...events)
   const seen: LoanRow[] = []
   for (let page = 0; page < 3; page++) {
-    const after = seen.length > 0 ? parseLoanCursor(formatLoanCursor(seen[seen.length - 1] as LoanRow)) : undefined
+    const after =
+      seen.length > 0 ? parseCursor(formatCursor(loanCursorOf(seen[seen.length - 1] as LoanRow))) : undefined
     seen.push(...reader.read((db) => db.rows(listLoans({ after, limit: 4 }))).value)
   }
   expect(new Set(seen.map(({ loanId }) => loanId)).size).toBe(9)
@@ -166,8 +167,16 @@ test('lists hold the loans of a status only', async () => {
   expect(waiting.every(matchesLoan({ status: 'awaiting review' }))).toBe(true)
 })
 
-test.each(['', 'x', Buffer.from('a b c').toString('base64url')])('%o is no cursor', (text) => {
-  expect(parseLoanCursor(text)).toBeUndefined()
+test.each([
+  '',
+  'a b',
+  '2026-11-21T09:00:00.000Z',
+  '2026-11-21T09:00:00.000Z a c',
+  '2026-11-21T09:00:00.000Z a\u0000',
+  '2026-11-21T09:00:00.000Z\u0000 a',
+  '2026-11-21 a',
+])('%j is no cursor', (text) => {
+  expect(parseCursor(Buffer.from(text).toString('base64url'))).toBeUndefined()
 })
 
 test('the loans of some people and some others by name, and the query and the match agree', async () => {

@@ -326,7 +326,9 @@ test.each([
   '',
   'x',
   Buffer.from('{}').toString('base64url'),
-  Buffer.from('["amount","asc","1","a"]').toString('base64url'),
+  ...['"1","a"', '1,"a\\u0000"', '1e400,"a"', '1.5,"a"', '3e9,"a"', 'null,"a"', '1,{}'].map((rest) =>
+    Buffer.from(`["amount","asc",${rest}]`).toString('base64url'),
+  ),
 ])('%o is no cursor', (text) => {
   expect(parseLoansCursor(text, { sort: 'amount', direction: 'asc' })).toBeUndefined()
 })

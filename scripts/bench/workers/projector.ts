@@ -4,7 +4,7 @@ import { connectEventStore, type EventStore } from '@headwater/eventstore/client
 import { newConnection } from '@headwater/eventstore/connection'
 import { comparePosition } from '@headwater/eventstore/position'
 import { createLogger } from '@headwater/http-kit/telemetry'
-import { listLoans, loanById, loans } from '@headwater/read-models/loans'
+import { listLoans, loanById, loanCursorOf, loans } from '@headwater/read-models/loans'
 import { openPostgresSink } from '@headwater/read-models/postgres'
 import { startProjection } from '@headwater/read-models/projection'
 import { openSqliteSink } from '@headwater/read-models/sqlite'
@@ -93,7 +93,8 @@ const tasks = {
         const { value } = reader.read((db) => db.rows(loanById(loanIdOf((done * strideLoans) % built.loanCount))))
         const [loan] = value
         if (!loan) throw new Error('A loan is missing.')
-        if (page) reader.read((db) => db.rows(listLoans({ status: 'approved', after: loan, limit: pageLimit })))
+        if (page)
+          reader.read((db) => db.rows(listLoans({ status: 'approved', after: loanCursorOf(loan), limit: pageLimit })))
       }
     const tookMs = performance.now() - startedAt
     reader.close()

@@ -1,34 +1,30 @@
 // The query of auditors: who did what to which thing, was refused it, or looked at it.
 import { auditQueryRules } from '@headwater/deciders/audit/audit-policy'
-import { validationProblem } from '@headwater/http-kit/problem'
+import { lineOfText, optionalText, personId } from '@headwater/deciders/fields'
 import type { HttpServer } from '@headwater/http-kit/server'
 import { type AuditRow, auditOutcomes } from '@headwater/read-models/audit'
-import { formatAuditCursor, listAudit, parseAuditCursor } from '@headwater/read-models/audit-queries'
+import { auditCursorOf, listAudit } from '@headwater/read-models/audit-queries'
+import { formatCursor } from '@headwater/read-models/cursor'
 import type { PostgresReader } from '@headwater/read-models/postgres-reader'
 import { z } from 'zod'
-import { pageSize, problemAnswer } from './answers.ts'
+import { cursor, day, pageSize, problemAnswer } from './answers.ts'
 import { type Names, named, type People } from './people.ts'
 import { after, readAfter } from './read-after.ts'
 
 const filterLengthMax = 300
 
 /** A form that is sent with an empty field does not ask for it. */
-const text = z
-  .string()
-  .trim()
-  .max(filterLengthMax, `at most ${filterLengthMax} characters`)
-  .transform((given) => given || undefined)
-  .optional()
-const day = z.iso.date('a day such as 2026-11-21').optional()
+const text = optionalText(lineOfText(filterLengthMax))
+const id = optionalText(personId)
 
 const filter = {
-  actor: text.meta({ description: 'Who asked: their id at the identity provider, or a client or link of ours.' }),
+  actor: id.meta({ description: 'Who asked: their id at the identity provider, or a client or link of ours.' }),
   action: text.meta({
     description: 'The type of an event, such as `ManuallyApproved`; of a refusal what was asked for.',
     examples: ['POST /api/loans/:id/approve'],
   }),
   outcome: z.enum(auditOutcomes).optional(),
-  resource: text.meta({ description: 'The id of what it was about.' }),
+  resource: id.meta({ description: 'The id of what it was about.' }),
   correlationId: text.meta({ description: 'The id of the trace, as in `traceparent`.' }),
   from: day.meta({ description: 'The first day (UTC).' }),
   to: day.meta({ description: 'The last day (UTC).' }),
@@ -75,7 +71,7 @@ export const registerAudit = (
         tags: ['audit'],
         summary: 'The audit trail, the newest first',
         description: 'What was done, refused and looked at. It names no applicant: only ids, codes and who asked.',
-        querystring: z.strictObject({ ...filter, cursor: z.string().optional(), limit: pageSize, after }),
+        querystring: z.strictObject({ ...filter, cursor, limit: pageSize, after }),
         response: {
           200: page,
           401: problemAnswer('Nobody is signed in.'),
@@ -86,10 +82,8 @@ export const registerAudit = (
       },
     },
     async ({ query: { cursor, limit, after: position, ...wanted } }, reply) => {
-      const from = cursor === undefined ? undefined : parseAuditCursor(cursor)
-      if (cursor !== undefined && !from) throw validationProblem([{ field: 'cursor', message: 'a `next` of this API' }])
       // One more than asked for tells whether there is a next page.
-      const query = listAudit(wanted, { after: from, limit: limit + 1 })
+      const query = listAudit(wanted, { after: cursor, limit: limit + 1 })
       const { value, headers } = await readAfter(reader, position, () => reader.rows(query))
       const shown = value.slice(0, limit)
       const last = shown.at(-1)
@@ -97,7 +91,7 @@ export const registerAudit = (
       reply.headers(headers)
       return {
         entries: shown.map((row) => asSeen(row, names)),
-        next: last && value.length > limit ? formatAuditCursor(last) : null,
+        next: last && value.length > limit ? formatCursor(auditCursorOf(last)) : null,
       }
     },
   )

@@ -1,4 +1,5 @@
 // Forwards commands to the services that decide them, and their answers back, untouched but for the name of who was first.
+import { uuid } from '@headwater/deciders/fields'
 import { decideLoanInput, requestLoanInput, withdrawLoanInput } from '@headwater/deciders/loan/loan'
 import { loanCommandRules } from '@headwater/deciders/loan/loan-policy'
 import type { Rules } from '@headwater/deciders/policy'
@@ -9,7 +10,7 @@ import { z } from 'zod'
 import type { Applying } from './auth/applying.ts'
 import { credentialForLoan } from './auth/loan-access.ts'
 import { consentCommands } from './consent-commands.ts'
-import { type Answer, answerWith, connectService } from './forwarding.ts'
+import { type Answer, answerWith, connectService, registerForwarded } from './forwarding.ts'
 import { named, type People } from './people.ts'
 
 type ServiceName = 'loan' | 'consent'
@@ -70,7 +71,7 @@ const loanCommands: readonly ForwardedCommand[] = [
 
 const commands = [...loanCommands, ...consentCommands]
 
-const idParameter = z.object({ id: z.uuid() })
+const idParameter = z.object({ id: uuid })
 
 const decidedMeanwhile = z.looseObject({ code: z.literal('loan_not_awaiting_review'), decidedBy: z.string() })
 
@@ -105,12 +106,7 @@ export const registerCommands = async (
     await Promise.all(Object.values(connected).map((service) => service.close()))
   })
 
-  await server.register(async (scope) => {
-    // The schemas below are for the API's description; only the service that decides also validates.
-    scope.setValidatorCompiler(() => (value: unknown) => ({ value }))
-    scope.removeAllContentTypeParsers()
-    scope.addContentTypeParser('*', { parseAs: 'buffer' }, async (_request: unknown, body: Buffer) => body)
-
+  await registerForwarded(server, (scope) => {
     for (const { url, service, rules, summary, description, body, credential } of commands) {
       const applies = url === applyUrl
       const params = url.includes(':id') ? { params: idParameter } : {}
@@ -123,7 +119,7 @@ export const registerCommands = async (
           schema: { ...schema, response: commandResponses },
         },
         async (request, reply) => {
-          const id = idParameter.safeParse(request.params).data?.id
+          const { id } = request.params as { readonly id?: string }
           const answer = await connected[service].forward(request, credential(request.allowed, id)?.token)
           if (applies && answer.status < 300) await applying?.accepted(request, reply, answer.body)
           return answerWith(reply, await withDeciderName(answer, people))

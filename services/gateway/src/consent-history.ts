@@ -1,4 +1,5 @@
 // What has happened between a patient and one grantee, from the patient's events, for the patient.
+
 import { consentQueryRules } from '@headwater/deciders/consent/consent-policy'
 import {
   granteeKey,
@@ -7,6 +8,7 @@ import {
   type PatientEvent,
   patientEvents,
 } from '@headwater/deciders/consent/patient-events'
+import { field } from '@headwater/deciders/fields'
 import { type EventStore, StreamDeleted } from '@headwater/eventstore/client'
 import { createCodec, type RecordedEvent } from '@headwater/eventstore/codec'
 import { readPage } from '@headwater/eventstore/known-stream'
@@ -70,7 +72,7 @@ export const registerConsentHistory = (
         tags: ['consent'],
         summary: 'What has happened between you and somebody who asked or was given consent',
         description: 'Read from the event store itself, the oldest first.',
-        params: z.object({ id: z.string() }),
+        params: z.object({ id: field('consent id', z.string().regex(/^[\w-]{1,64}$/)) }),
         querystring: z.strictObject({}),
         response: {
           200: consentHistory,

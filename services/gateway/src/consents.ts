@@ -1,11 +1,11 @@
 // Queries on consents: who sees my record, who asks for it, whose I see. Each shows the asker's own and nothing else.
 import { consentQueryRules } from '@headwater/deciders/consent/consent-policy'
-import { validationProblem } from '@headwater/http-kit/problem'
 import type { HttpServer } from '@headwater/http-kit/server'
-import { cursorOf, formatConsentCursor, listConsents, parseConsentCursor } from '@headwater/read-models/consents'
+import { consentCursorOf, listConsents } from '@headwater/read-models/consents'
+import { formatCursor } from '@headwater/read-models/cursor'
 import type { SqliteReader } from '@headwater/read-models/sqlite-reader'
 import { z } from 'zod'
-import { pageSize, problemAnswer } from './answers.ts'
+import { cursor, pageSize, problemAnswer } from './answers.ts'
 import { named, type People } from './people.ts'
 import { after, readAfter } from './read-after.ts'
 import { type ConsentList, consentAt, ownConsents, type SeenConsent, seenConsent } from './seen-consent.ts'
@@ -48,7 +48,7 @@ export const registerConsents = (
         schema: {
           tags: ['consent'],
           summary,
-          querystring: z.strictObject({ cursor: z.string().optional(), limit: pageSize, after }),
+          querystring: z.strictObject({ cursor, limit: pageSize, after }),
           response: {
             200: page,
             422: problemAnswer('Something in the query is not right.'),
@@ -58,11 +58,8 @@ export const registerConsents = (
       async ({ query, allowed }, reply) => {
         const own = ownConsents(list, allowed)
         const { cursor, limit } = query
-        const from = cursor === undefined ? undefined : parseConsentCursor(cursor)
-        if (cursor !== undefined && !from)
-          throw validationProblem([{ field: 'cursor', message: 'a `next` of this API' }])
         // One more than asked for tells whether there is a next page.
-        const rows = listConsents(own, { after: from, limit: limit + 1 })
+        const rows = listConsents(own, { after: cursor, limit: limit + 1 })
         const { value, headers } = await readAfter(reader, query.after, () => reader.rows(rows))
         reply.headers(headers)
         const shown = value.slice(0, limit)
@@ -74,7 +71,7 @@ export const registerConsents = (
         return {
           me: 'patientId' in own ? own.patientId : own.granteeId,
           consents: await withNames(list, seen, people),
-          next: last && value.length > limit ? formatConsentCursor(cursorOf(own, last)) : null,
+          next: last && value.length > limit ? formatCursor(consentCursorOf(own, last)) : null,
         }
       },
     )

@@ -1,5 +1,8 @@
 // Sends requests on to a service of ours, as whom they come from, and its answers back, both untouched.
 import { Problem } from '@headwater/http-kit/problem'
+import type { HttpServer } from '@headwater/http-kit/server'
+import { refuseOtherThanUtf8 } from '@headwater/http-kit/utf8'
+import { validatorCompiler } from '@headwater/http-kit/validation'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { Pool } from 'undici'
 
@@ -90,4 +93,19 @@ export const connectService = (
     },
     close: () => pool.close(),
   }
+}
+
+/** Calls `register` with a server for such routes: what their schemas say of bodies is for the API's description, and the service validates. */
+export const registerForwarded = async (server: HttpServer, register: (scope: HttpServer) => void): Promise<void> => {
+  await server.register(async (scope: HttpServer) => {
+    scope.setValidatorCompiler((route) =>
+      route.httpPart === 'params' ? validatorCompiler(route as never) : (value: unknown) => ({ value }),
+    )
+    scope.removeAllContentTypeParsers()
+    scope.addContentTypeParser('*', { parseAs: 'buffer' }, async (_request: unknown, body: Buffer) => {
+      refuseOtherThanUtf8(body)
+      return body
+    })
+    register(scope)
+  })
 }

@@ -1,4 +1,5 @@
 // What has happened to one loan, from its events, for underwriters.
+import { uuid } from '@headwater/deciders/fields'
 import { loanNotFound } from '@headwater/deciders/loan/loan'
 import { type LoanEvent, loanEvents } from '@headwater/deciders/loan/loan-events'
 import { loanQueryRules } from '@headwater/deciders/loan/loan-policy'
@@ -58,7 +59,7 @@ export const registerLoanHistory = (
         tags: ['loan'],
         summary: 'What has happened to a loan, event by event',
         description: 'Read from the event store itself: always current.',
-        params: z.object({ id: z.uuid() }),
+        params: z.object({ id: uuid }),
         querystring: z.strictObject({}),
         response: {
           200: loanHistory,

@@ -1,4 +1,5 @@
 // A loan as it was, and what changed between two moments: from its events, by the projection that makes the rows of today.
+import { uuid } from '@headwater/deciders/fields'
 import { loanNotFound } from '@headwater/deciders/loan/loan'
 import { loanQueryRules } from '@headwater/deciders/loan/loan-policy'
 import { type EventStore, StreamDeleted } from '@headwater/eventstore/client'
@@ -116,7 +117,7 @@ export const registerLoanChanges = (server: HttpServer, store: Streams): void =>
         tags: ['loan'],
         summary: 'What of a loan changed between two moments',
         description: 'Read from the event store itself: always current.',
-        params: z.object({ id: z.uuid() }),
+        params: z.object({ id: uuid }),
         querystring: z.strictObject({
           from: place.meta({ description: 'A revision, or a moment: everything recorded until then.' }),
           to: place.optional().meta({ description: 'The same; now when it is left out.' }),

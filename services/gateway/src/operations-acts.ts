@@ -1,5 +1,7 @@
 // What operators do about followers and what is parked: kept as wishes, which whoever follows the event store sees to.
+
 import { Rejection } from '@headwater/deciders/decider'
+import { uuid } from '@headwater/deciders/fields'
 import {
   asked,
   type FollowerName,
@@ -114,7 +116,7 @@ export const registerOperatorActs = async (server: HttpServer, options: Options)
       schema: {
         tags: ['operations'],
         summary: 'Try a parked event again, and what waits behind it',
-        params: z.object({ id: z.uuid() }),
+        params: z.object({ id: uuid }),
         body: retryInput,
         response: { 202: asked, ...parkedRefusals },
       },
@@ -133,7 +135,7 @@ export const registerOperatorActs = async (server: HttpServer, options: Options)
         tags: ['operations'],
         summary: 'Go on without a parked event',
         description: 'Who skipped it and why stays on the list; a read model that is built again skips it, too.',
-        params: z.object({ id: z.uuid() }),
+        params: z.object({ id: uuid }),
         body: skipInput,
         response: { 202: asked, ...parkedRefusals },
       },

@@ -1,10 +1,11 @@
 // What operators do about jobs that failed for good; the jobs service does it, and writes down who asked.
+import { uuid } from '@headwater/deciders/fields'
 import { asked, skipJobInput } from '@headwater/deciders/operations'
 import { operationsRules } from '@headwater/deciders/operations-policy'
 import type { HttpServer } from '@headwater/http-kit/server'
 import { z } from 'zod'
 import { problemAnswer } from './answers.ts'
-import { answerWith, connectService } from './forwarding.ts'
+import { answerWith, connectService, registerForwarded } from './forwarding.ts'
 
 type Options = {
   readonly jobsUrl: string
@@ -21,12 +22,7 @@ export const registerParkedJobs = async (server: HttpServer, { jobsUrl, done }: 
   const jobs = connectService('jobs', jobsUrl)
   server.addHook('onClose', jobs.close)
 
-  await server.register(async (scope) => {
-    // The schemas are for the API's description; the service that answers validates.
-    scope.setValidatorCompiler(() => (value: unknown) => ({ value }))
-    scope.removeAllContentTypeParsers()
-    scope.addContentTypeParser('*', { parseAs: 'buffer' }, async (_request: unknown, body: Buffer) => body)
-
+  await registerForwarded(server, (scope) => {
     for (const [act, { rule, summary, body }] of Object.entries(acts))
       scope.post(
         `/api/operations/parked-jobs/:id/${act}`,
@@ -35,7 +31,7 @@ export const registerParkedJobs = async (server: HttpServer, { jobsUrl, done }: 
           schema: {
             tags: ['operations'],
             summary,
-            params: z.object({ id: z.uuid() }),
+            params: z.object({ id: uuid }),
             ...(body && { body }),
             response: {
               202: asked,

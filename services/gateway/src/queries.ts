@@ -1,22 +1,22 @@
 // Queries on the edge's read models; every answer says up to which position of the event store it is true.
+import { uuid } from '@headwater/deciders/fields'
 import { loanNotFound } from '@headwater/deciders/loan/loan'
 import { loanQueryRules } from '@headwater/deciders/loan/loan-policy'
 import type { EventStore } from '@headwater/eventstore/client'
 import { streamName } from '@headwater/eventstore/stream-name'
-import { validationProblem } from '@headwater/http-kit/problem'
 import type { HttpServer } from '@headwater/http-kit/server'
+import { formatCursor } from '@headwater/read-models/cursor'
 import {
   canOwn,
-  formatLoanCursor,
   isOwned,
   type LoanRow,
   listLoans,
   loanById,
+  loanCursorOf,
   loanStatuses,
-  parseLoanCursor,
 } from '@headwater/read-models/loans'
 import { z } from 'zod'
-import { pageSize, problemAnswer } from './answers.ts'
+import { cursor, pageSize, problemAnswer } from './answers.ts'
 import { loanViewerOf } from './auth/loan-access.ts'
 import { loanAsOf } from './loan-past.ts'
 import { after, lookAgain, notKnownYet, type Rows, readAfter } from './read-after.ts'
@@ -57,7 +57,7 @@ export const registerQueries = (
       schema: {
         tags: ['loan'],
         summary: 'One loan, now or as it was',
-        params: z.object({ id: z.uuid() }),
+        params: z.object({ id: uuid }),
         querystring: oneLoan,
         response: {
           200: seenLoan,
@@ -105,7 +105,7 @@ export const registerQueries = (
         description: 'All of them for underwriters and operators, your own for everybody else.',
         querystring: z.strictObject({
           status: z.enum(loanStatuses).optional(),
-          cursor: z.string().optional(),
+          cursor,
           limit: pageSize,
           after,
         }),
@@ -115,17 +115,15 @@ export const registerQueries = (
     async ({ query, allowed }, reply) => {
       const { sight, owned } = loanViewerOf(allowed)
       const { status, cursor, limit } = query
-      const from = cursor === undefined ? undefined : parseLoanCursor(cursor)
-      if (cursor !== undefined && !from) throw validationProblem([{ field: 'cursor', message: 'a `next` of this API' }])
       // One more than asked for tells whether there is a next page.
-      const list = listLoans({ status, owned, after: from, limit: limit + 1 })
+      const list = listLoans({ status, owned, after: cursor, limit: limit + 1 })
       const { value, headers } = await readAfter(reader, query.after, () => reader.rows(list))
       reply.headers(headers)
       const shown = value.slice(0, limit)
       const last = shown.at(-1)
       return {
         loans: shown.map((loan) => loanAsSeen(loan, sight)),
-        next: last && value.length > limit ? formatLoanCursor(last) : null,
+        next: last && value.length > limit ? formatCursor(loanCursorOf(last)) : null,
       }
     },
   )

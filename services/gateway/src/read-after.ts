@@ -1,4 +1,5 @@
 // Reads for a query: once the read model has reached the position that the caller asks for, or when that takes too long.
+import { field } from '@headwater/deciders/fields'
 import { comparePosition, formatPosition, parsePosition } from '@headwater/eventstore/position'
 import { Problem } from '@headwater/http-kit/problem'
 import type { Snapshot } from '@headwater/read-models/changes'
@@ -12,9 +13,10 @@ const waitMsMax = 2_000
 const missWaitMsMax = 1_000
 
 /** The query parameter `after`. */
-export const after = z
-  .string()
-  .refine((text) => parsePosition(text) !== undefined, 'a position as this API gives it, such as 4711/4711')
+export const after = field(
+  'position',
+  z.string().refine((text) => parsePosition(text) !== undefined, 'a position as this API gives it, such as 4711/4711'),
+)
   .optional()
   .meta({
     description: `A position from a command's answer: waits up to ${waitMsMax} ms until the answer includes it; if it still does not, the answer carries \`Headwater-Stale: true\`.`,

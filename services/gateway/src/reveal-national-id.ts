@@ -1,5 +1,7 @@
 // Shows an underwriter the national id that is masked everywhere else, after that has been written down.
+
 import { auditedActor } from '@headwater/deciders/audit/audit-events'
+import { uuid } from '@headwater/deciders/fields'
 import { loanQueryRules } from '@headwater/deciders/loan/loan-policy'
 import type { Audit } from '@headwater/eventstore/audit'
 import { Problem } from '@headwater/http-kit/problem'
@@ -21,7 +23,7 @@ export const registerRevealNationalId = (
         tags: ['loan'],
         summary: 'The national id of the applicant, unmasked',
         description: 'Written down in the audit trail first; while that cannot be done, nothing is revealed.',
-        params: z.object({ id: z.uuid() }),
+        params: z.object({ id: uuid }),
         response: {
           200: z.object({ nationalId: z.string() }),
           401: problemAnswer('Nobody is signed in.'),

@@ -1,4 +1,6 @@
 // A place in the past of a stream, as queries name one: by the revision of an event, or by a moment.
+
+import { field } from '@headwater/deciders/fields'
 import type { StoredEvent } from '@headwater/eventstore/codec'
 import { Problem } from '@headwater/http-kit/problem'
 import { z } from 'zod'
@@ -16,7 +18,7 @@ const parsePlace = (text: string): Place | undefined => {
 }
 
 /** A query parameter that names a place. */
-export const place = z.string().transform((text, context): Place => {
+export const place = field('place', z.string()).transform((text, context): Place => {
   const parsed = parsePlace(text)
   if (parsed) return parsed
   const message = 'a revision such as 2, or a moment such as 2026-11-21T09:30:00Z (in an address, + is written %2B)'

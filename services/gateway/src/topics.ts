@@ -1,5 +1,6 @@
 // The topics that can be followed live: which rows they are about, in which order, and what each viewer may see of them.
 import { consentTopicRules } from '@headwater/deciders/consent/consent-policy'
+import { uuid } from '@headwater/deciders/fields'
 import { loanTopicRules } from '@headwater/deciders/loan/loan-policy'
 import type { Rules } from '@headwater/deciders/policy'
 import type { Allowed } from '@headwater/http-kit/access'
@@ -78,7 +79,7 @@ const loans = defineTopic({
   rules: loanTopicRules.loans,
   viewer: loanViewerOf,
   table: 'loans',
-  filter: z.strictObject({ status: z.enum(loanStatuses).optional(), loanId: z.uuid().optional() }).prefault({}),
+  filter: z.strictObject({ status: z.enum(loanStatuses).optional(), loanId: uuid.optional() }).prefault({}),
   view: (filter, { sight, owned }): View<LoanRow> => ({
     matches: matchesLoan({ ...filter, owned }),
     key: (loan) => loan.loanId,

@@ -1,20 +1,17 @@
 // How the lists of underwriters can be narrowed down and ordered, over HTTP and live alike.
+import { field, lineOfText, optionalText } from '@headwater/deciders/fields'
 import { outcomes } from '@headwater/read-models/underwriting'
 import { directions, historySorts, queueSorts } from '@headwater/read-models/underwriting-queries'
 import { z } from 'zod'
+import { day } from './answers.ts'
 
 const searchLengthMax = 120
 const scoreMin = 1
 const scoreMax = 10
 
-const search = z
-  .string()
-  .trim()
-  .max(searchLengthMax, `at most ${searchLengthMax} characters`)
-  // A search form that is sent empty searches for nothing.
-  .transform((text) => text || undefined)
+const search = optionalText(lineOfText(searchLengthMax))
 
-const percentDecoded = z.string().transform((text, context) => {
+const percentDecoded = field('percent-encoded', z.string()).transform((text, context): unknown => {
   try {
     return decodeURIComponent(text)
   } catch {
@@ -35,14 +32,12 @@ export const queueFilter = {
 }
 
 /** Live, where nothing is part of an address. */
-export const liveQueueFilter = { search: search.optional(), ...queueFilter }
+export const liveQueueFilter = { search, ...queueFilter }
 
 export const queueOrder = {
   sort: z.enum(queueSorts).default('requestedAt'),
   direction: z.enum(directions).default('asc'),
 }
-
-const day = z.iso.date('a day such as 2026-11-21').optional()
 
 export const historyFilter = {
   outcome: z.enum(outcomes).optional(),

@@ -16,7 +16,7 @@ import {
   readStatistics,
 } from '@headwater/read-models/underwriting-queries'
 import { z } from 'zod'
-import { pageSize, problemAnswer } from './answers.ts'
+import { anyCursor, pageSize, problemAnswer } from './answers.ts'
 import { byteOrderMark, csvLine } from './csv.ts'
 import { named, type People } from './people.ts'
 import { after, readAfter } from './read-after.ts'
@@ -34,7 +34,7 @@ const refusals = {
   422: problemAnswer('Something in the query is not right.'),
   503: problemAnswer('The read model cannot be reached now.'),
 }
-const paging = { cursor: z.string().optional(), limit: pageSize, after }
+const paging = { cursor: anyCursor.optional(), limit: pageSize, after }
 
 const csvColumns = [
   'loanId',

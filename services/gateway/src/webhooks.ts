@@ -1,4 +1,5 @@
 // Operators' API for partners' webhooks, as the front door describes it; the jobs service answers.
+import { uuid } from '@headwater/deciders/fields'
 import {
   deliveryList,
   registerWebhookInput,
@@ -11,7 +12,7 @@ import { webhookRules } from '@headwater/deciders/webhook/webhook-policy'
 import type { HttpServer } from '@headwater/http-kit/server'
 import { z } from 'zod'
 import { problemAnswer } from './answers.ts'
-import { answerWith, connectService } from './forwarding.ts'
+import { answerWith, connectService, registerForwarded } from './forwarding.ts'
 
 /** Of all webhooks, or of what one was told. */
 const answerBytesMax = 512 * 1_024
@@ -82,12 +83,7 @@ export const registerWebhooks = async (server: HttpServer, jobsUrl: string): Pro
   const jobs = connectService('jobs', jobsUrl, { answerBytesMax })
   server.addHook('onClose', jobs.close)
 
-  await server.register(async (scope) => {
-    // The schemas are for the API's description; the service that answers validates.
-    scope.setValidatorCompiler(() => (value: unknown) => ({ value }))
-    scope.removeAllContentTypeParsers()
-    scope.addContentTypeParser('*', { parseAs: 'buffer' }, async (_request: unknown, body: Buffer) => body)
-
+  await registerForwarded(server, (scope) => {
     for (const { method, url, rule, summary, description, body, response } of operations)
       scope.route({
         method,
@@ -98,7 +94,7 @@ export const registerWebhooks = async (server: HttpServer, jobsUrl: string): Pro
           summary,
           ...(description && { description }),
           ...(body && { body }),
-          ...(url.includes(':id') && { params: z.object({ id: z.uuid() }) }),
+          ...(url.includes(':id') && { params: z.object({ id: uuid }) }),
           response: { ...response, '4xx': problemAnswer('Refused; `code` says why.') },
         },
         handler: async (request, reply) => answerWith(reply, await jobs.forward(request, request.allowed[0]?.token)),

@@ -1,5 +1,6 @@
 // Passwords: kept as argon2id hashes in Postgres, and nowhere else. Checking one takes the same time for users that do not exist.
 import { randomBytes } from 'node:crypto'
+import { inOneForm } from '@headwater/deciders/fields'
 import { hash, verify } from '@node-rs/argon2'
 import type { Pool } from 'pg'
 
@@ -20,7 +21,7 @@ export const openCredentials = async (pool: Pool): Promise<Credentials> => {
       await pool.query(
         `insert into headwater.credentials (user_id, password_hash) values ($1, $2)
          on conflict (user_id) do update set password_hash = excluded.password_hash, changed_at = now()`,
-        [userId, await hash(password, cost)],
+        [userId, await hash(inOneForm(password), cost)],
       )
     },
     isRight: async (userId, password) => {
@@ -28,8 +29,16 @@ export const openCredentials = async (pool: Pool): Promise<Credentials> => {
         'select password_hash from headwater.credentials where user_id = $1',
         [userId ?? null],
       )
-      const isRight = await verify(rows[0]?.password_hash ?? nobodys, password)
-      return rows.length > 0 && isRight
+      const [row] = rows
+      const kept = row?.password_hash ?? nobodys
+      if (await verify(kept, inOneForm(password))) return row !== undefined
+      // Hashes used to be of passwords as they were typed: such a one is replaced.
+      if (password === inOneForm(password) || !(await verify(kept, password))) return false
+      await pool.query(
+        'update headwater.credentials set password_hash = $3 where user_id = $1 and password_hash = $2',
+        [userId ?? null, kept, await hash(inOneForm(password), cost)],
+      )
+      return row !== undefined
     },
     remove: async (userId) => {
       await pool.query('delete from headwater.credentials where user_id = $1', [userId])

@@ -3,6 +3,7 @@ import { Rejection } from '@headwater/deciders/decider'
 import { isUnsafe, refuseForeignOrigin } from '@headwater/http-kit/own-origin'
 import { Problem, problem } from '@headwater/http-kit/problem'
 import type { HttpServer } from '@headwater/http-kit/server'
+import { formFields } from '@headwater/http-kit/utf8'
 import { fieldErrors } from '@headwater/http-kit/validation'
 import type { FastifyReply } from 'fastify'
 import { errors } from 'oidc-provider'
@@ -18,6 +19,10 @@ const failures: Readonly<Record<number, Omit<Failure, 'detail'>>> = {
   404: { title: 'There is nothing at this address', text: 'The link may be incomplete, or what it led to is gone.' },
   413: { title: 'This is too long', text: 'No answer here needs so much text.' },
   503: { title: 'Back in a moment', text: 'A part of this service does not answer just now. Please try again.' },
+}
+const unreadable: Omit<Failure, 'detail'> = {
+  title: 'This could not be read',
+  text: 'What was sent is not UTF-8 text. Please send the form from this page.',
 }
 const failed: Omit<Failure, 'detail'> = {
   title: 'Something went wrong here',
@@ -49,8 +54,8 @@ export const registerForms = async (
     scope.removeAllContentTypeParsers()
     scope.addContentTypeParser(
       'application/x-www-form-urlencoded',
-      { parseAs: 'string' },
-      async (_request: unknown, body: string) => new URLSearchParams(body),
+      { parseAs: 'buffer' },
+      async (_request: unknown, body: Buffer) => formFields(body),
     )
     scope.addHook('onRequest', async (request) => {
       if (isUnsafe(request)) refuseForeignOrigin(request, ({ headers }) => headers.origin === origin)
@@ -67,7 +72,11 @@ export const registerForms = async (
       const { status, code } = isTooOld ? { status: 400, code: 'sign_in_not_found' } : problem(error, {})
       if (status >= 500) request.log.error({ err: error, code }, 'a page failed')
       if (status === 503) reply.header('retry-after', 1)
-      return sendPage(reply, failedPage({ ...(failures[status] ?? failed), detail: code }), status)
+      return sendPage(
+        reply,
+        failedPage({ ...(code === 'bad_request' ? unreadable : (failures[status] ?? failed)), detail: code }),
+        status,
+      )
     })
     pages(scope)
   })

@@ -1,5 +1,6 @@
 // Signing in and registering: both end where the client began, with the person known to the issuer.
 import { randomUUID } from 'node:crypto'
+import { field } from '@headwater/deciders/fields'
 import { registerUserInput } from '@headwater/deciders/identity/user'
 import { publicRoute } from '@headwater/http-kit/access'
 import type { Metrics } from '@headwater/http-kit/metrics'
@@ -17,7 +18,7 @@ import type { SignInAudit } from './sign-in-audit.ts'
 import type { ActiveUser } from './users.ts'
 
 const minuteSeconds = 60
-const params = z.object({ uid: z.string().regex(/^[\w-]{1,64}$/) })
+const params = z.object({ uid: field('sign-in', z.string().regex(/^[\w-]{1,64}$/)) })
 const hidden = { schema: { hide: true, params }, config: publicRoute } as const
 const key = z.uuid()
 /** The same for a wrong name and a wrong password. */

@@ -1,4 +1,5 @@
 // What operators may do about users, over the API.
+import { uuid } from '@headwater/deciders/fields'
 import { userCommandRules } from '@headwater/deciders/identity/identity-policy'
 import { formatPosition } from '@headwater/eventstore/position'
 import { answerCommand, commandResponses } from '@headwater/http-kit/command'
@@ -16,7 +17,7 @@ export const registerUserRoutes = (server: HttpServer, ready: () => Ready): void
       schema: {
         operationId: 'disableUser',
         summary: 'Close a user’s account: they are signed out everywhere and cannot sign in again',
-        params: z.object({ id: z.uuid() }),
+        params: z.object({ id: uuid }),
         response: commandResponses,
       },
     },

@@ -4,6 +4,7 @@ import { start as startEventStore } from '@headwater/embedded-eventstore'
 import { connectEventStore, type EventStore } from '@headwater/eventstore/client'
 import { keyedId } from '@headwater/eventstore/keyed-id'
 import { openPool } from '@headwater/read-models/postgres-pool'
+import { hash as argon2 } from '@node-rs/argon2'
 import { expect, onTestFinished, test } from 'vitest'
 import { testDatabase } from '../../../scripts/test/database.ts'
 import { until } from '../../../scripts/test/system.ts'
@@ -97,6 +98,23 @@ test('a user signs in with the name in any case and the right password only', as
   expect(await users.authenticate('nobody-at-all', zoe.password)).toBeUndefined()
   const [{ password_hash: hash = '' } = {}] = await world.hashes()
   expect(hash).toMatch(/^\$argon2id\$v=19\$m=19456,t=2,p=1\$/)
+
+  // However a keyboard writes its letters.
+  const typed = ['Zo\u00eb \ufb01nds a stream', 'Zoe\u0308 finds a stream'] as const
+  for (const password of typed) {
+    await users.changePassword(userId, password, { actor: userId, traceparent: '', correlationId: '' })
+    for (const other of typed) expect(await users.authenticate(zoe.userName, other)).toMatchObject({ userId })
+    expect(await users.authenticate(zoe.userName, 'Zoe finds a stream')).toBeUndefined()
+  }
+  // A hash from before passwords were brought into one form holds its owner up in neither.
+  const [, decomposed] = typed
+  await world.pool.query('update headwater.credentials set password_hash = $1', [await argon2(decomposed)])
+  for (const [password, isRight] of [
+    [typed[0], false],
+    [decomposed, true],
+    [typed[0], true],
+  ] as const)
+    expect((await users.authenticate(zoe.userName, password)) !== undefined).toBe(isRight)
 })
 
 test('the same registration sent twice is one, also at once and from two processes', async () => {

@@ -1,4 +1,5 @@
 // For operators: the jobs that failed for good, running one again, and going on without one.
+import { uuid } from '@headwater/deciders/fields'
 import { skipJobInput } from '@headwater/deciders/operations'
 import { operationsRules } from '@headwater/deciders/operations-policy'
 import { Problem } from '@headwater/http-kit/problem'
@@ -7,7 +8,7 @@ import { z } from 'zod'
 import type { Ledger } from './ledger.ts'
 
 const listedMax = 100
-const params = z.object({ id: z.uuid() })
+const params = z.object({ id: uuid })
 const notParked = () => new Problem(404, 'job_not_parked', 'There is no such job parked.')
 
 export const registerRoutes = (server: HttpServer, ledger: Ledger): void => {

@@ -1,4 +1,5 @@
 // The loan's commands over HTTP: what was sent becomes a command with ids, time and actor added.
+import { uuid } from '@headwater/deciders/fields'
 import {
   decideLoanInput,
   type LoanCommand,
@@ -120,7 +121,7 @@ export const registerRoutes = (server: HttpServer, options: LoanRoutes): void =>
         schema: {
           operationId: `${name}Loan`,
           summary,
-          params: z.object({ id: z.uuid() }),
+          params: z.object({ id: uuid }),
           headers: commandHeaders,
           body: input.default({}),
           response: commandResponses,

@@ -1,5 +1,7 @@
 // The credit bureau's stand-in: the score is the first digit of the national id, and it can be told to misbehave.
 import type { ServerResponse } from 'node:http'
+import { reference } from '@headwater/deciders/fields'
+import { nationalId } from '@headwater/deciders/loan/loan'
 import { Problem } from '@headwater/http-kit/problem'
 import type { HttpServer } from '@headwater/http-kit/server'
 import { z } from 'zod'
@@ -20,6 +22,7 @@ const delayMsByMode: Readonly<Record<Behaviour['mode'], number>> = {
 
 /** What a gateway in between shows when the bureau behind it is gone. */
 const garbage = '<html><body>It works!</body></html>'
+const keyLengthMax = 255
 const answersKeptMax = 10_000
 
 type Answer = { readonly score: number; readonly checkedAt: string }
@@ -63,8 +66,8 @@ export const registerCreditBureau = (server: HttpServer): void => {
     {
       schema: {
         summary: 'Score a person',
-        headers: z.looseObject({ 'idempotency-key': z.string() }),
-        body: z.strictObject({ nationalId: z.string().regex(/^\d{6}[A-Z]{2}$/) }),
+        headers: z.looseObject({ 'idempotency-key': reference(keyLengthMax) }),
+        body: z.strictObject({ nationalId }),
       },
     },
     async (request, reply) => {

@@ -1,4 +1,5 @@
 // A partner's stand-in: receives webhooks as a partner should, and shows what it received and what it refused.
+import { field } from '@headwater/deciders/fields'
 import { Problem } from '@headwater/http-kit/problem'
 import type { HttpServer } from '@headwater/http-kit/server'
 import { verify } from '@headwater/third-parties/webhook-signature'
@@ -7,7 +8,7 @@ import { z } from 'zod'
 const receivedKeptMax = 200
 const idsKeptMax = 10_000
 
-const secretInput = z.strictObject({ secret: z.string().regex(/^whsec_[\w+/=]+$/) })
+const secretInput = z.strictObject({ secret: field('webhook secret', z.string().regex(/^whsec_[\w+/=]+$/)) })
 
 const message = z.object({
   type: z.string(),

@@ -17,7 +17,7 @@ const reasonLengthMax = 500
 const reason = optionalText(longText(reasonLengthMax)).meta({ description: 'Why, in a sentence.' })
 
 /** Checked before it is in capitals: some letters of other alphabets become ASCII by that. */
-const nationalId = field(
+export const nationalId = field(
   'national id',
   anyText()
     .trim()

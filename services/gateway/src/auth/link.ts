@@ -1,4 +1,5 @@
 // The link that brings an applicant back: its code is exchanged once for what the browser that applied holds.
+import { field, uuid } from '@headwater/deciders/fields'
 import { loanOfCapability } from '@headwater/deciders/loan/loan-policy'
 import { owner } from '@headwater/deciders/policy'
 import { publicRoute } from '@headwater/http-kit/access'
@@ -47,7 +48,7 @@ export const registerLinks = async (
         tags: ['loan'],
         summary: 'A link to come back to an application that was sent without an account',
         description: `Whoever opens it, once and within ${linkDaysMax} days, may follow the loan and withdraw it.`,
-        params: z.object({ id: z.uuid() }),
+        params: z.object({ id: uuid }),
         response: {
           201: z.object({ url: z.url(), expiresAt: z.iso.datetime() }),
           404: problemAnswer('There is no such loan.'),
@@ -80,7 +81,10 @@ export const registerLinks = async (
     },
   )
 
-  const code = { config: publicRoute, schema: { hide: true, params: z.object({ code: z.string() }) } }
+  const code = {
+    config: publicRoute,
+    schema: { hide: true, params: z.object({ code: field('looked up by its hash', z.string()) }) },
+  }
   // What looks at links on their way, such as a mail filter or a preview, follows them and sends no form.
   server.get('/auth/link/:code', code, (_request, reply) =>
     sendNotice(reply, 200, {

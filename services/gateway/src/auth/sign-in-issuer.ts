@@ -1,4 +1,5 @@
 // Speaks OpenID Connect to the issuer: where to sign in, what a code is worth, fresh tokens, where to sign out.
+import { email as emailField, name as nameField, personId } from '@headwater/deciders/fields'
 import { Problem } from '@headwater/http-kit/problem'
 import type { Logger } from '@headwater/http-kit/telemetry'
 import { decodeJwt, errors } from 'jose'
@@ -70,8 +71,6 @@ const tokensOf = (answer: oidc.TokenEndpointResponse): Tokens => ({
   lifetimeSeconds: answer.expires_in ?? lifetimeOf(answer.access_token),
 })
 
-const textOf = (value: unknown): string | undefined => (typeof value === 'string' && value !== '' ? value : undefined)
-
 export const connectSignInIssuer = (settings: SignInSettings, logger: Logger): SignInIssuer => {
   const { publicUrl } = settings
   let found: Promise<oidc.Configuration> | undefined
@@ -98,11 +97,12 @@ export const connectSignInIssuer = (settings: SignInSettings, logger: Logger): S
     }
   }
 
-  /** Name and verified address, from the id token or, where that does not tell, from the issuer itself. */
+  /** Name and verified address in the form that ours have, from the id token or, where that does not tell, from the issuer itself. */
   const about = async (config: oidc.Configuration, answer: oidc.TokenEndpointResponse, claims: oidc.IDToken) => {
-    const nameIn = (from: typeof claims | oidc.UserInfoResponse) => textOf(from.name) ?? textOf(from.preferred_username)
+    const nameIn = (from: typeof claims | oidc.UserInfoResponse) =>
+      nameField.safeParse(from.name).data ?? nameField.safeParse(from.preferred_username).data
     const emailIn = (from: typeof claims | oidc.UserInfoResponse) =>
-      from.email_verified === true ? textOf(from.email) : undefined
+      from.email_verified === true ? emailField.safeParse(from.email).data : undefined
     const own = { name: nameIn(claims), email: emailIn(claims) }
     if (own.name !== undefined || config.serverMetadata().userinfo_endpoint === undefined) return own
     const more = await oidc.fetchUserInfo(config, answer.access_token, claims.sub)
@@ -139,7 +139,11 @@ export const connectSignInIssuer = (settings: SignInSettings, logger: Logger): S
         const claims = answer.claims()
         if (!claims) throw new Error('the issuer gave no id token')
         const { name, email } = await about(config, answer, claims)
-        return { person: { sub: claims.sub, name }, tokens: tokensOf(answer), email }
+        return {
+          person: { sub: personId.safeParse(claims.sub).data ?? claims.sub, name },
+          tokens: tokensOf(answer),
+          email,
+        }
       } catch (error) {
         if (!isRefused(error)) {
           logger.error({ err: error }, 'the issuer does not answer as it should')

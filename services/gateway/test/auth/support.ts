@@ -1,5 +1,7 @@
 // Servers with the gateway's sign-in and nothing else of it, several on one database, and a browser that only follows orders.
+
 import { randomUUID } from 'node:crypto'
+import { uuid } from '@headwater/deciders/fields'
 import { owner, role } from '@headwater/deciders/policy'
 import { authSettings, createAuthenticator } from '@headwater/http-kit/auth'
 import { parseConfig } from '@headwater/http-kit/config'
@@ -44,7 +46,7 @@ export const startSite = async (env: Record<string, string>, logger: Logger = si
   await auth.register(server)
   server.get('/api/secret', { config: { rules: [role('underwriter')] } }, async ({ actor }) => actor)
   server.post('/api/secret', { config: { rules: [role('underwriter')] } }, async ({ actor }) => actor)
-  const things = { config: { rules: [owner('loans:write')] }, schema: { params: z.object({ id: z.uuid() }) } }
+  const things = { config: { rules: [owner('loans:write')] }, schema: { params: z.object({ id: uuid }) } }
   await withForms(server, (scope) => {
     scope.post('/api/things/:id', things, async (request) => ({ held: request.allowed.map(({ actor }) => actor.sub) }))
   })

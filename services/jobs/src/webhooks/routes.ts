@@ -1,4 +1,5 @@
 // For operators: partners' webhooks, what they were told, and telling them again.
+import { uuid } from '@headwater/deciders/fields'
 import {
   deliveryList,
   registerWebhookInput,
@@ -18,7 +19,7 @@ import type { Deliveries } from './deliveries.ts'
 import type { Registry } from './registry.ts'
 import type { Secrets } from './secrets.ts'
 
-const params = z.object({ id: z.uuid() })
+const params = z.object({ id: uuid })
 
 const unknownWebhook = () => new Problem(404, 'webhook_not_found', 'There is no such webhook.')
 
