@@ -1,12 +1,19 @@
 // What no client of ours would send, to every process that listens: none answers 500, and none ends.
+import { randomUUID } from 'node:crypto'
 import { once } from 'node:events'
 import { connect } from 'node:net'
 import fc from 'fast-check'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { WebSocket } from 'ws'
-import { type Part, type System, startSystem } from './system.ts'
+import { hostileTexts } from '../../packages/deciders/test/hostile-texts.ts'
+import { run } from '../../packages/operator-tool/src/run.ts'
+import { type HostileRequest, requestsWith, type Sender } from './hostile-requests.ts'
+import { application, nationalId, type Part, post, type System, startSystem, until } from './system.ts'
 
 const requests = Number(process.env.MALFORMED_REQUESTS ?? 1_000)
+/** The short form has the two that databases refuse. */
+const isLong = requests > 1_000
+const texts = hostileTexts.filter(([what]) => isLong || ['NUL', 'a lone high surrogate'].includes(what))
 /** Open at a time. */
 const batch = 20
 /** On one socket. */
@@ -212,4 +219,133 @@ test('messages over sockets that make no sense', { timeout: runMsMax }, async ()
     socket.terminate()
   }
   expect(await isAlive(system.gateway)).toBe(true)
+})
+
+const senders: Readonly<Record<Sender, () => Promise<Readonly<Record<string, string>>>>> = {
+  applicant: async () => ({}),
+  underwriter: () => bearer('grace', 'underwriter'),
+  operator: () => bearer('otto', 'operator'),
+  auditor: () => bearer('ada', 'auditor'),
+  patient: () => bearer(paula, 'patient'),
+  doctor: () => bearer(dora, 'doctor'),
+  partner: async () => ({ authorization: `Bearer ${await system.issuer.partnerTokenOf('acme', ['consents:check'])}` }),
+}
+const [paula, dora] = ['6f1b58f0-37a5-4c53-8a4b-0d8c5c9d6a01', '6f1b58f0-37a5-4c53-8a4b-0d8c5c9d6a02'] as const
+const bearer = async (sub: string, ...roles: string[]) => ({
+  authorization: `Bearer ${await system.issuer.tokenOf({ sub, roles })}`,
+})
+
+test('hostile text in every field of every request is refused or taken, and stops nothing', {
+  timeout: runMsMax,
+}, async () => {
+  const headersOf = new Map<Sender, Readonly<Record<string, string>>>()
+  for (const [sender, headers] of Object.entries(senders)) headersOf.set(sender as Sender, await headers())
+  const ask = async ({ as, method, path, body, form, headers }: HostileRequest) => {
+    const { gateway } = system
+    const answer = await fetch(gateway.url + path, {
+      method,
+      headers: {
+        ...headersOf.get(as),
+        'idempotency-key': randomUUID(),
+        ...(body && { 'content-type': 'application/json' }),
+        ...(form && { origin: gateway.url }),
+        ...headers,
+      },
+      redirect: 'manual',
+      ...(body && { body: JSON.stringify(body) }),
+      ...(form && { body: new URLSearchParams(form) }),
+    })
+    await answer.arrayBuffer()
+    return answer.status
+  }
+  const all = texts.flatMap(([, text]) => requestsWith(text))
+  for (let first = 0; first < all.length; first += batch) {
+    const some = all.slice(first, first + batch)
+    const found = await Promise.all(some.map(async (one) => ({ ...one, status: await ask(one) })))
+    expect(found.filter(({ status }) => status >= 500)).toEqual([])
+  }
+  await expectWell()
+})
+
+/** Every follower goes on, nothing is parked, and the doctor finds nothing. */
+const expectWell = async () => {
+  const { gateway, edgeDirectory, eventstoreUrl, databaseUrl } = system
+  const headers = await senders.operator()
+  const shown = async (path: string) => (await fetch(`${gateway.url}/api/operations${path}`, { headers })).json()
+  await until('all is in', async () => {
+    const { followers } = (await shown('')) as { followers: { lagMs: number | null }[] }
+    return followers.every(({ lagMs }) => lagMs === 0)
+  })
+  expect(await shown('/parked')).toMatchObject({ count: 0, parked: [] })
+  let said = ''
+  const say = (some: string) => {
+    said += some
+  }
+  const env = { EVENTSTORE_URL: eventstoreUrl, DATABASE_URL: databaseUrl, EDGE_DIRECTORY: edgeDirectory }
+  const { signal } = new AbortController()
+  expect(await run(['doctor'], { env, out: say, err: say, isTerminal: false, signal }), said).toBe(0)
+}
+
+test('a text of every kind arrives as it was meant: in rows, on pages, in a file and in a mail', async () => {
+  const { gateway, consent, sandbox, asUnderwriter, urlFor } = system
+  const key = () => ({ 'idempotency-key': randomUUID() })
+  const shownName = 'Zoë 李 ليلى'
+  const loan = {
+    ...application(nationalId(5, 77).toLowerCase()),
+    name: ' Zoe\u0308 李 ليلى\u00a0',
+    address: 'ul. Łąkowa 1',
+  }
+  const requested = await post(`${gateway.url}/api/loans`, loan, key())
+  expect(requested.status).toBe(201)
+  const id = String(requested.body.id).toUpperCase()
+  const get = async (path: string, headers: Readonly<Record<string, string>> = asUnderwriter, url = gateway.url) =>
+    (await fetch(url + path, { headers })).text()
+
+  const search = { ...asUnderwriter, 'headwater-search': encodeURIComponent('zoe\u0308 李') }
+  const waiting = JSON.parse(await get(`/api/underwriting/queue?after=${requested.body.position}`, search))
+  expect(waiting.loans).toMatchObject([{ loanId: id.toLowerCase(), name: shownName }])
+  const denied = await post(
+    `${gateway.url}/api/loans/${id}/deny`,
+    { reason: ' "no",\r\nhe says 👩\u200d🔬 ' },
+    { ...asUnderwriter, ...key() },
+  )
+  expect(denied.status).toBe(200)
+  const shown = JSON.parse(await get(`/api/loans/${id}?after=${denied.body.position}`))
+  const reason = '"no",\nhe says 👩\u200d🔬'
+  expect(shown).toMatchObject({ name: shownName, address: loan.address, nationalId: '••••••AA', reason })
+  const page = await get(`/underwriting/loans/${id}`, {}, urlFor.underwriter)
+  for (const part of [shownName, loan.address, 'he says 👩\u200d🔬']) expect(page).toContain(part)
+  const file = await get(`/api/underwriting/history.csv?after=${denied.body.position}`)
+  expect(file).toContain(`,${shownName},`)
+  expect(file).toContain('"""no"",\nhe says 👩\u200d🔬"')
+
+  const [asPaula, asDora] = [await senders.patient(), await senders.doctor()]
+  const contact = { email: ` Paula.${randomUUID()}@Example.ORG ` }
+  expect(await post(`${consent.url}/api/consents/contact`, contact, { ...asPaula, ...key() })).toMatchObject({
+    status: 200,
+  })
+  const asked = await post(
+    `${gateway.url}/api/consents/ask`,
+    { patientId: ` ${paula.toUpperCase()}`, target: 'exams', purpose: 'Cafe\u0301, tomorrow' },
+    { ...asDora, ...key() },
+  )
+  expect(asked).toMatchObject({ status: 200, body: { id: paula } })
+  const requests = JSON.parse(await get(`/api/consents/requests?after=${asked.body.position}`, asPaula))
+  expect(requests.consents).toMatchObject([{ requests: [{ purpose: 'Café, tomorrow' }] }])
+  await until('the mail has arrived', async () => {
+    const { mails } = JSON.parse(await get('/v1/mails', {}, sandbox.url)) as { mails: { to: string[] }[] }
+    return mails.some(({ to }) => to.includes(contact.email.trim().toLowerCase()))
+  })
+
+  const nothing = await Promise.all(
+    [undefined, null, {}, { reason: null }, { reason: ' ' }].map((body) =>
+      fetch(`${gateway.url}/api/loans/${id}/withdraw`, {
+        method: 'POST',
+        headers: { ...asUnderwriter, ...(body !== undefined && { 'content-type': 'application/json' }) },
+        ...(body !== undefined && { body: JSON.stringify(body) }),
+      }),
+    ),
+  )
+  // Refused for what it is, not for how it is sent.
+  expect(new Set(nothing.map(({ status }) => status))).toEqual(new Set([404]))
 })

@@ -166,7 +166,7 @@ export const createAuthenticator = (settings: AuthSettings, logger: Logger): Aut
         if (error instanceof IssuerUnavailable)
           throw new Problem(503, 'issuer_unavailable', 'Who you are cannot be checked at the moment.')
         if (!(error instanceof errors.JOSEError)) throw error
-        logger.debug({ reason: error.code }, 'a token was refused')
+        logger.debug({ code: error.code }, 'a token was refused')
         if (error instanceof KeyNotAskedFor) throw new KeyNotKnownYet()
         throw invalidToken()
       }

@@ -5,7 +5,7 @@ import { type DestinationStream, type Logger, pino } from 'pino'
 export type { Logger }
 
 // What holds personal fields or secrets is never logged, whoever passes it; the rest of the log line stays.
-const neverLogged = ['headers', 'body', 'data', 'row', 'rows', 'address', 'nationalId']
+const neverLogged = ['headers', 'body', 'data', 'row', 'rows', 'address', 'nationalId', 'email', 'reason', 'purpose']
 
 export const createLogger = (
   { service, level }: { service: string; level: string },

@@ -27,10 +27,13 @@ test.each([
   expect(traceIdOf(next)).not.toBe(traceId)
 })
 
-test.each(['body', 'data', 'headers', 'row', 'nationalId', 'address'])('%s is never logged', (field) => {
-  const lines: string[] = []
-  const logger = createLogger({ service: 'things', level: 'info' }, { write: (line) => void lines.push(line) })
-  logger.info({ [field]: 'swordfish', event: { [field]: { deep: 'swordfish' } } }, 'seen')
-  expect(JSON.parse(lines.join())).toMatchObject({ level: 'info', service: 'things', msg: 'seen' })
-  expect(lines.join()).not.toContain('swordfish')
-})
+test.each(['body', 'data', 'headers', 'row', 'nationalId', 'address', 'email', 'reason', 'purpose'])(
+  '%s is never logged',
+  (field) => {
+    const lines: string[] = []
+    const logger = createLogger({ service: 'things', level: 'info' }, { write: (line) => void lines.push(line) })
+    logger.info({ [field]: 'swordfish', event: { [field]: { deep: 'swordfish' } } }, 'seen')
+    expect(JSON.parse(lines.join())).toMatchObject({ level: 'info', service: 'things', msg: 'seen' })
+    expect(lines.join()).not.toContain('swordfish')
+  },
+)

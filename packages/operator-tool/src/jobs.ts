@@ -1,4 +1,5 @@
 // `jobs list`, `jobs retry`: what follows from events and is not done yet, and what becomes of what failed for good.
+import { uuid } from '@headwater/deciders/fields'
 import {
   hasJobs,
   type JobCounts,
@@ -16,11 +17,13 @@ import { ago, type Cell, duration, moment, table } from './text.ts'
 
 /** For one that is due at once and short; many wait behind others, or for a third party. */
 const runMsMax = 10_000
-const uuid = /^[\da-f]{8}-[\da-f]{4}-[\da-f]{4}-[\da-f]{4}-[\da-f]{12}$/i
 
 /** @throws WrongUse */
-export const assertId = (id: string): void => {
-  if (!uuid.test(id)) throw new WrongUse(`"${id}" is no id: those are UUIDs, as \`${self} parked list\` shows them.`)
+export const givenId = ({ positionals: [text = ''] }: Given): string => {
+  const id = uuid.safeParse(text).data
+  if (id === undefined)
+    throw new WrongUse(`"${text}" is no id: those are UUIDs, as \`${self} parked list\` shows them.`)
+  return id
 }
 
 const rowOf = ({ kind, running, due, later, parked, oldestDue }: JobCounts): readonly Cell[] => [
@@ -94,8 +97,8 @@ export const skipParkedJob = async (context: Context, job: JobFound, reason: str
   }
 }
 
-const retry = async (context: Context, { positionals: [id = ''] }: Given): Promise<Answer> => {
-  assertId(id)
+const retry = async (context: Context, given: Given): Promise<Answer> => {
+  const id = givenId(given)
   const job = await findJob(context, id)
   if (!job) throw new Refusal(`There is no job ${id}.`)
   return retryJob(context, job)

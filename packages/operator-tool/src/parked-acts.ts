@@ -1,15 +1,14 @@
 // `parked retry` and `parked skip`: an operator says what becomes of what is parked, and sees what does.
+import { skipJobInput } from '@headwater/deciders/operations'
 import { isWaiting } from '@headwater/read-models/parked'
 import type { Wish } from '@headwater/read-models/wishes'
 import { untilSeenTo, whyNotSeenTo } from './await-wish.ts'
 import type { Answer, Command, Context, Given } from './command.ts'
 import { findParked, nothingParked, type ParkedIn } from './find-parked.ts'
 import { followerNamed } from './followers.ts'
-import { assertId, findJob, retryJob, skipParkedJob } from './jobs.ts'
+import { findJob, givenId, retryJob, skipParkedJob } from './jobs.ts'
 import { Refusal, WrongUse } from './refusal.ts'
 import { moment } from './text.ts'
-
-const reasonLengthMax = 500
 
 const nameOption = {
   name: { type: 'string', value: '<projection>', help: 'where it is parked, if in several' },
@@ -69,8 +68,7 @@ const answerOf = (id: string, become: readonly Become[]): Answer => ({
 })
 
 const retry = async (context: Context, given: Given): Promise<Answer> => {
-  const [id = ''] = given.positionals
-  assertId(id)
+  const id = givenId(given)
   const waiting = await waitingIn(context, given, id)
   if (waiting.length > 0)
     return answerOf(id, await Promise.all(waiting.map((one) => wishFor(context, one, { kind: 'retry' }))))
@@ -80,11 +78,10 @@ const retry = async (context: Context, given: Given): Promise<Answer> => {
 }
 
 const skip = async (context: Context, given: Given): Promise<Answer> => {
-  const [id = ''] = given.positionals
-  assertId(id)
-  const reason = given.text('reason')?.trim() ?? ''
-  if (reason === '') throw new WrongUse('Say why: --reason "...". It is kept with what is skipped.')
-  if (reason.length > reasonLengthMax) throw new WrongUse(`The reason has ${reasonLengthMax} characters at most.`)
+  const id = givenId(given)
+  const { data: reason, error } = skipJobInput.shape.reason.safeParse(given.text('reason') ?? '')
+  if (error)
+    throw new WrongUse(`Say why: --reason "...", ${error.issues[0]?.message}. It is kept with what is skipped.`)
   const waiting = await waitingIn(context, given, id)
   const [only, ...others] = waiting
   if (only && others.length === 0) return answerOf(id, [await wishFor(context, only, { kind: 'skip', reason })])

@@ -14,7 +14,7 @@ import type { Answer, Command, Context, Given } from './command.ts'
 import { dataOption } from './events.ts'
 import { findParked, nothingParked, type ParkedIn } from './find-parked.ts'
 import { followerNamed } from './followers.ts'
-import { assertId, findJob } from './jobs.ts'
+import { findJob, givenId } from './jobs.ts'
 import { hidden, shownData } from './personal.ts'
 import { troubleOf } from './refusal.ts'
 import { ago, count, details, json, moment, table } from './text.ts'
@@ -161,8 +161,7 @@ const jobText = (job: JobFound): string =>
   })
 
 const show = async (context: Context, given: Given): Promise<Answer> => {
-  const [id = ''] = given.positionals
-  assertId(id)
+  const id = givenId(given)
   const found = await findParked(context.followers, id)
   if (found.length > 0) {
     const shown = await Promise.all(found.map((one) => showEvent(context, one, given.flag('data'))))

@@ -46,7 +46,7 @@ describe('parked list and show', () => {
     })
     const text = (await world.use('parked', 'show', id, '--data')).out
     expect(text).toMatch(/waiting behind +1 event\n/)
-    expect(text).toMatch(/data +\{"loanId":"[^"]+","reason":null/)
+    expect(text).toMatch(/data +\{"loanId":"[^"]+","reason":"\(personal\)"/)
   })
 
   test('while the event store is away they tell what the list says', async () => {

@@ -64,7 +64,7 @@ describe('streams read', () => {
           requestedBy: { kind: 'anonymous', id: 'anonymous' },
         },
       },
-      { type: 'LoanWithdrawn', data: { reason: null } },
+      { type: 'LoanWithdrawn', data: { reason: hidden.personal } },
     ])
     const some = await world.use('streams', 'read', stream, '--from', '1', '--count', '1', '--json')
     expect(jsonOf(some)).toMatchObject({ events: [{ revision: '1' }] })

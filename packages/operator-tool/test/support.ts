@@ -55,7 +55,7 @@ export const requested = (loanId: string): LoanEvent => ({
 })
 export const withdrawn = (loanId: string): LoanEvent => ({
   type: 'LoanWithdrawn',
-  data: { loanId, reason: null, withdrawnAt: requestedAt },
+  data: { loanId, reason: 'I found a cheaper one.', withdrawnAt: requestedAt },
 })
 
 /** A projection that cannot take in withdrawals until the bug is mended. */

@@ -1,20 +1,23 @@
 // The messages of /live: what a client may send, and how the server's look.
+import { field, optional, reference } from '@headwater/deciders/fields'
 import { z } from 'zod'
 
 const idLengthMax = 64
+const topicLengthMax = 64
 const tokenLengthMax = 200
 
-const id = z.string().min(1).max(idLengthMax)
+/** Only sent back to the socket that it came from, as it came. */
+const id = field('live query', z.string().min(1).max(idLengthMax))
 
 const clientMessage = z.discriminatedUnion('type', [
   z.strictObject({
     type: z.literal('subscribe'),
     /** Chosen by the client; the server's messages about the live query carry it. */
     id,
-    topic: z.string(),
+    topic: reference(topicLengthMax),
     filter: z.unknown().optional(),
     /** The last token of an earlier connection, to be told only what changed since. */
-    token: z.string().max(tokenLengthMax).optional(),
+    token: optional(reference(tokenLengthMax)),
   }),
   z.strictObject({ type: z.literal('unsubscribe'), id }),
 ])

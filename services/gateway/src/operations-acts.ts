@@ -89,7 +89,7 @@ export const registerOperatorActs = async (server: HttpServer, options: Options)
           tags: ['operations'],
           summary,
           params: z.object({ name: followerName }),
-          body: steerInput,
+          body: steerInput.default({}),
           response: {
             202: asked,
             ...refusals,

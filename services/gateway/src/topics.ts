@@ -42,6 +42,7 @@ export type LiveView = {
 
 type Topic = {
   readonly rules: Rules
+  readonly filter: z.ZodType
   /** @param allowed at least one credential, by the rules */
   readonly open: (filter: unknown, allowed: readonly Allowed[]) => LiveView | 'invalid_filter'
 }
@@ -58,8 +59,9 @@ const defineTopic = <R extends Row, Filter, Viewer>(topic: {
   readonly first: (filter: Filter, viewer: Viewer, count: number) => Query<R>
 }): Topic => ({
   rules: topic.rules,
+  filter: topic.filter,
   open: (filter, allowed) => {
-    const parsed = topic.filter.safeParse(filter)
+    const parsed = topic.filter.safeParse(filter ?? undefined)
     if (!parsed.success) return 'invalid_filter'
     const viewer = topic.viewer(allowed)
     return {

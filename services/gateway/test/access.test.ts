@@ -1,7 +1,9 @@
 // Who may ask and follow what: every route and topic for every kind of viewer, on their own loan and on a stranger's.
+
 import { randomUUID } from 'node:crypto'
 import { auditQueryRules } from '@headwater/deciders/audit/audit-policy'
 import { consentCommandRules, consentQueryRules, consentTopicRules } from '@headwater/deciders/consent/consent-policy'
+import { freeText } from '@headwater/deciders/free-text'
 import { loanCommandRules, loanQueryRules, loanSightOf, loanTopicRules } from '@headwater/deciders/loan/loan-policy'
 import { operationsRules } from '@headwater/deciders/operations-policy'
 import { type Actor, anonymous, may, type Rules } from '@headwater/deciders/policy'
@@ -148,6 +150,7 @@ test('every route that is not public, and every topic, is in the tables of this 
   for (const [route, security] of described)
     expect(security).toEqual(securityOf(routes[route] ?? [], { issuer: gateway.issuer.url, cookies: true }))
   expect([...topics].map(([name, { rules }]) => [name, rules])).toEqual(Object.entries(topicRules))
+  for (const { filter } of topics.values()) expect(freeText(filter)).toEqual([])
 })
 
 describe.each(Object.keys(viewers))('%s', (who) => {

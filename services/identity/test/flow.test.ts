@@ -236,3 +236,31 @@ test('the second of two browsers does not get the first one’s sign-in', async 
   expect(answer.status).toBe(400)
   expect(await answer.text()).toContain('This page is too old')
 })
+
+test('hostile text in parameters and forms is refused, and is no failure of ours', async () => {
+  const browser = createBrowser(world.issuer)
+  const { url } = await beginSignIn(client)
+  const { action } = await openSignIn(browser, client)
+  const basic = `Basic ${Buffer.from(`${partner.id}:${partner.secret}`).toString('base64')}`
+  for (const text of ['a\u0000b', '\u202e', '%ED%A0%80', 'x'.repeat(3_000)]) {
+    const answers: Promise<Response>[] = []
+    for (const name of new URL(url).searchParams.keys()) {
+      const changed = new URL(url)
+      changed.searchParams.set(name, text)
+      answers.push(browser.visit(changed.href))
+    }
+    for (const name of ['scope', 'resource', 'code', 'refresh_token', 'grant_type'])
+      answers.push(
+        browser.post('/oidc/token', { grant_type: 'client_credentials', [name]: text }, { authorization: basic }),
+      )
+    for (const name of ['userName', 'password', 'name', 'email', 'key'])
+      for (const target of [action, `${action}/register`])
+        answers.push(browser.post(target, { ...person(), key: crypto.randomUUID(), [name]: text }))
+    answers.push(browser.visit(`/sign-in/${encodeURIComponent(text)}`))
+    for (const answer of await Promise.all(answers)) expect(answer.status, answer.url).toBeLessThan(500)
+  }
+  const spoilt = Buffer.from('userName=zo\xeb&password=%ff', 'latin1')
+  const headers = { 'content-type': 'application/x-www-form-urlencoded', 'sec-fetch-site': 'same-origin' }
+  const answer = await browser.visit(action, { method: 'POST', body: spoilt, headers })
+  expect([answer.status, await answer.text()]).toEqual([400, expect.stringContaining('not UTF-8')])
+})

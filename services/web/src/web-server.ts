@@ -9,7 +9,7 @@ import { createHealth } from '@headwater/http-kit/health'
 import { Problem } from '@headwater/http-kit/problem'
 import { createServer, type HttpServer } from '@headwater/http-kit/server'
 import type { Logger } from '@headwater/http-kit/telemetry'
-import { createReadableStreamFromReadable } from '@react-router/node'
+import { formFields } from '@headwater/http-kit/utf8'
 import { createRequestHandler, RouterContextProvider, type ServerBuild } from 'react-router'
 import type { PageContextKey } from '../app/page-context.ts'
 
@@ -40,18 +40,17 @@ const urlOf = ({ url = '/', headers }: IncomingMessage): URL => {
   return found
 }
 
-/** The request as pages know it; `gone` tells them that nobody waits for the answer any more. */
-const toRequest = (incoming: IncomingMessage, gone: AbortSignal): Request => {
+/** The request as pages know it, with the form that it brought; `gone` tells them that nobody waits for the answer any more. */
+const toRequest = (incoming: IncomingMessage, form: unknown, gone: AbortSignal): Request => {
   const { method = 'GET', headersDistinct } = incoming
   const headers = new Headers()
   for (const [name, values = []] of Object.entries(headersDistinct))
     for (const value of values) headers.append(name, value)
-  const hasBody = method !== 'GET' && method !== 'HEAD'
   return new Request(urlOf(incoming), {
     method,
     headers,
     signal: gone,
-    ...(hasBody && { body: createReadableStreamFromReadable(incoming), duplex: 'half' }),
+    ...(form instanceof URLSearchParams && { body: form }),
   })
 }
 
@@ -102,8 +101,10 @@ export const createWebServer = async (options: {
   })
   await server.register(async (pages) => {
     pages.removeAllContentTypeParsers()
-    // The page's action reads the body itself, as the only kind of form that our pages send.
-    pages.addContentTypeParser(formType, (_request, _payload, done) => done(null))
+    // The only kind of form that our pages send.
+    pages.addContentTypeParser(formType, { parseAs: 'buffer' }, async (_request: unknown, body: Buffer) =>
+      formFields(body),
+    )
     pages.all('/*', { schema: { hide: true } }, async (request, reply) => {
       if (sendsForm(request.method) && !request.headers['content-type']?.startsWith(formType))
         throw new Problem(415, 'unsupported_media_type', 'Pages take forms and nothing else.')
@@ -120,7 +121,7 @@ export const createWebServer = async (options: {
       })
       const gone = new AbortController()
       reply.raw.once('close', () => gone.abort())
-      const response = await render(toRequest(request.raw, gone.signal), context)
+      const response = await render(toRequest(request.raw, request.body, gone.signal), context)
       reply.status(response.status).headers(Object.fromEntries(response.headers))
       reply.headers({
         // What a page shows is true for a moment and for its viewer.

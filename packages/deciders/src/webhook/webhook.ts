@@ -4,6 +4,8 @@ import { lineOfText, reference } from '../fields.ts'
 
 const urlCharactersMax = 2_000
 const partnerCharactersMax = 200
+/** The largest integer of Postgres. */
+const secretVersionMax = 2 ** 31 - 1
 
 const partner = reference(partnerCharactersMax).meta({
   description: 'The client id of the partner, as the identity provider knows it.',
@@ -25,6 +27,7 @@ export const rotateSecretInput = z
     secretVersion: z
       .int()
       .min(1)
+      .max(secretVersionMax)
       .meta({ description: 'Of the secret to replace: a repeat does not replace the new one.' }),
   })
   .meta({ id: 'RotateWebhookSecret' })

@@ -1,11 +1,11 @@
 // What an applicant without an account holds: a token of the gateway's own for one loan, in a cookie of its own.
 import type { KeyObject } from 'node:crypto'
+import { uuid } from '@headwater/deciders/fields'
 import { loanCapability, loanOfCapability } from '@headwater/deciders/loan/loan-policy'
 import { type Authenticator, capabilityIssuer, tokenEndMs } from '@headwater/http-kit/auth'
 import { Problem } from '@headwater/http-kit/problem'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { decodeJwt, SignJWT } from 'jose'
-import { z } from 'zod'
 import type { Cookies } from './cookies.ts'
 import type { Credential } from './credentials.ts'
 
@@ -14,8 +14,6 @@ const capabilityDaysMax = 90
 const dayMs = 86_400_000
 /** In one browser: further loans push out those that were held longest. */
 const capabilitiesMax = 10
-
-const uuid = z.uuid()
 
 export type Capabilities = {
   /** Whether the request brings any, valid or not. */

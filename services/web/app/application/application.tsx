@@ -1,9 +1,10 @@
 // An applicant's own page: how the application stands, changing by itself, and the way to withdraw it.
 import { useRef } from 'react'
 import { data, Form, redirect, useNavigation } from 'react-router'
+import { z } from 'zod'
 import { Connection } from '../live/connection.tsx'
 import { useLiveLoan } from '../live/use-live-loan.ts'
-import { isMissing, newKey, readForm, send } from '../shared/api.server.ts'
+import { formKey, isMissing, newKey, parseForm, readForm, send } from '../shared/api.server.ts'
 import { eurosText, isOver, referenceOf } from '../shared/loan.ts'
 import { Status } from '../shared/status.tsx'
 import { useKeptFocus } from '../shared/use-kept-focus.ts'
@@ -19,9 +20,11 @@ export const loader = async ({ params, request, context }: Route.LoaderArgs) => 
   openedAt: new Date().toISOString(),
 })
 
+const withdrawal = z.object({ key: formKey })
+
 export const action = async ({ params, request, context }: Route.ActionArgs) => {
-  const key = String((await readForm(context, request)).get('key'))
-  const sent = await send(context, `/api/loans/${params.loanId}/withdraw`, { key, body: {} })
+  const { key } = parseForm(await readForm(context, request), withdrawal)
+  const sent = await send(context, `/api/loans/${encodeURIComponent(params.loanId)}/withdraw`, { key, body: {} })
   if (sent.ok) return redirect(`/applications/${params.loanId}?after=${sent.position}`, 303)
   if (sent.problem.status === 404) throw data(sent.problem, { status: 404 })
   return data({ refused: sent.problem.status === 409 ? 'decided' : 'not sent' } as const, {

@@ -1,7 +1,6 @@
 // Applying: answer, check the answers, send. Each step is an ordinary form, so it works the same without scripts.
 import { data, redirect } from 'react-router'
-import { z } from 'zod'
-import { type Problem, readForm, send } from '../shared/api.server.ts'
+import { formKey, type Problem, readForm, send } from '../shared/api.server.ts'
 import type { Route } from './+types/apply'
 import {
   type AnswerErrors,
@@ -24,7 +23,7 @@ type Step =
 const notFound = () => data(null, { status: 404 })
 
 export const loader = ({ params }: Route.LoaderArgs) => {
-  if (!z.uuid().safeParse(params.key).success) throw notFound()
+  if (!formKey.safeParse(params.key).success) throw notFound()
   return null
 }
 
@@ -37,6 +36,7 @@ const afterProblem = ({ status, code, errors }: Problem, answers: Answers, input
 }
 
 export const action = async ({ request, params, context }: Route.ActionArgs) => {
+  if (!formKey.safeParse(params.key).success) throw notFound()
   const form = await readForm(context, request)
   const answers = readAnswers(form)
   const checked = checkAnswers(answers)

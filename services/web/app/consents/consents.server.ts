@@ -62,8 +62,11 @@ export const listConsents = (context: Context, request: Request, path: ListName)
 export const readHistory = (context: Context, consentId: string) =>
   get(context, `/api/consents/${encodeURIComponent(consentId)}/history`, history)
 
-const untilOf = (seconds: string): { until?: string } =>
-  /^\d+$/.test(seconds) ? { until: new Date(Date.now() + Number(seconds) * 1_000).toISOString() } : {}
+/** Without an end only where none is chosen; what is no number of seconds goes on as it is, to be refused. */
+const untilOf = (seconds: string): { until?: string } => {
+  if (seconds === '') return {}
+  return { until: /^\d{1,9}$/.test(seconds) ? new Date(Date.now() + Number(seconds) * 1_000).toISOString() : seconds }
+}
 
 /** The same form with the same answers is the same request, whatever the time by then. */
 const keyOf = (form: FormData): string =>
@@ -110,9 +113,10 @@ export const act = async (context: Context, request: Request, page: string) => {
 const fieldText: Readonly<Record<string, string>> = {
   patientId: 'Say whose record it is.',
   kind: 'Say in which of your roles you ask.',
-  purpose: 'Say it in at most 300 characters.',
   'to.id': 'Say who it is.',
 }
 
+const labels: Readonly<Record<string, string>> = { purpose: 'What for', until: 'How long' }
+
 const sayWhy = ({ detail, errors = [] }: Problem): string =>
-  errors.map(({ field, message }) => fieldText[field] ?? `${field}: ${message}`).join(' ') || detail
+  errors.map(({ field, message }) => fieldText[field] ?? `${labels[field] ?? field}: ${message}.`).join(' ') || detail

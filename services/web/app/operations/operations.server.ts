@@ -2,7 +2,7 @@
 import { asked, operations, parkedList } from '@headwater/deciders/operations'
 import { data, type RouterContextProvider, redirect } from 'react-router'
 import { z } from 'zod'
-import { get, type Problem, post, readForm } from '../shared/api.server.ts'
+import { get, type Problem, parseForm, post, readForm } from '../shared/api.server.ts'
 import { operationsPath, parkedPath } from './paths.ts'
 
 type Context = Readonly<RouterContextProvider>
@@ -42,10 +42,13 @@ const requestOf = (wanted: Wanted): { readonly path: string; readonly body: obje
   }
 }
 
-const notAForm = { status: 422, code: 'validation', detail: 'This is no form of the page.' }
+const isLength = /^(?:is missing|at (?:least|most) \d+ characters)$/
 
-const sayWhy = ({ detail, errors = [] }: Problem): string =>
-  errors.some(({ field }) => field === 'reason') ? 'Say why in 3 to 500 characters.' : detail
+const sayWhy = ({ detail, errors = [] }: Problem): string => {
+  const reason = errors.find(({ field }) => field === 'reason')
+  if (!reason) return detail
+  return isLength.test(reason.message) ? 'Say why in 3 to 500 characters.' : `The reason: ${reason.message}.`
+}
 
 const skippingOf = (wanted: Wanted): Refused['skipping'] => {
   if (wanted.do === 'skip') return { id: wanted.id, of: wanted.of, reason: wanted.reason }
@@ -54,9 +57,7 @@ const skippingOf = (wanted: Wanted): Refused['skipping'] => {
 
 /** What a form of the page asks for; leads back to the page, or says why that was not done. */
 export const act = async (context: Context, request: Request) => {
-  const parsed = form.safeParse(Object.fromEntries(await readForm(context, request)))
-  if (!parsed.success) throw data(notAForm, { status: notAForm.status })
-  const wanted = parsed.data
+  const wanted = parseForm(await readForm(context, request), form)
   const { path, body } = requestOf(wanted)
   const answer = await post(context, `${operationsPath}/${path}`, { body }, asked)
   if (answer.ok) {

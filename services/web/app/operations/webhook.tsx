@@ -1,7 +1,7 @@
 // One webhook of a partner: what it was told, telling it again, and turning it off, on, or to another secret.
 import { data, Form, Link, redirect } from 'react-router'
 import { z } from 'zod'
-import { readForm } from '../shared/api.server.ts'
+import { parseForm, readForm } from '../shared/api.server.ts'
 import { referenceOf } from '../shared/loan.ts'
 import { Time } from '../shared/time.tsx'
 import type { Route } from './+types/webhook'
@@ -16,13 +16,9 @@ const wish = z.discriminatedUnion('do', [
   z.object({ do: z.literal('again'), delivery: z.uuid() }),
 ])
 
-const notAForm = { status: 422, code: 'validation', detail: 'This is no form of the page.' }
-
 export const action = async ({ params, request, context }: Route.ActionArgs) => {
   const { webhookId } = params
-  const parsed = wish.safeParse(Object.fromEntries(await readForm(context, request)))
-  if (!parsed.success) throw data(notAForm, { status: notAForm.status })
-  const wanted = parsed.data
+  const wanted = parseForm(await readForm(context, request), wish)
   if (wanted.do === 'rotate') {
     const answer = await rotateSecret(context, webhookId, wanted.secretVersion)
     if (answer.ok) return { secret: answer.body.secret, refused: null }

@@ -1,6 +1,7 @@
 // Where partners want to be told of outcomes: all webhooks, and the form that registers one.
 import { data, Form, Link, useNavigation } from 'react-router'
-import { newKey, readForm } from '../shared/api.server.ts'
+import { z } from 'zod'
+import { formKey, newKey, parseForm, readForm } from '../shared/api.server.ts'
 import { Time } from '../shared/time.tsx'
 import type { Route } from './+types/webhooks'
 import { Secret } from './secret.tsx'
@@ -12,10 +13,11 @@ export const loader = async ({ context }: Route.LoaderArgs) => {
   return { webhooks, key: newKey() }
 }
 
+const registration = z.object({ key: formKey, partner: z.string(), url: z.string() })
+
 export const action = async ({ request, context }: Route.ActionArgs) => {
-  const form = await readForm(context, request)
-  const input = { partner: String(form.get('partner') ?? ''), url: String(form.get('url') ?? '') }
-  const answer = await registerWebhook(context, String(form.get('key')), input)
+  const { key, ...input } = parseForm(await readForm(context, request), registration)
+  const answer = await registerWebhook(context, key, input)
   if (answer.ok)
     return data({ registered: answer.body, input: { partner: '', url: '' }, refused: null }, { status: 201 })
   const { status, detail, errors = [] } = orErrorPage(answer.problem)

@@ -5,7 +5,7 @@ import { z } from 'zod'
 import { Connection } from '../live/connection.tsx'
 import { useFresh } from '../live/use-fresh.ts'
 import { useLiveLoan } from '../live/use-live-loan.ts'
-import { isMissing, newKey, readForm, send } from '../shared/api.server.ts'
+import { formKey, isMissing, newKey, parseForm, readForm, send } from '../shared/api.server.ts'
 import { eurosText, isOver } from '../shared/loan.ts'
 import { useKeptFocus } from '../shared/use-kept-focus.ts'
 import type { Route } from './+types/loan'
@@ -31,19 +31,20 @@ export const loader = async ({ params: { loanId }, request, context }: Route.Loa
   }
 }
 
+const decisionForm = z.object({ decision: z.enum(decisions), reason: z.string().default(''), key: formKey })
+
 export const action = async ({ params, request, context }: Route.ActionArgs) => {
-  const form = await readForm(context, request)
-  const decision = z.enum(decisions).parse(form.get('decision'))
-  const reason = String(form.get('reason') ?? '').trim()
-  const sent = await send(context, `/api/loans/${params.loanId}/${decision}`, {
-    key: String(form.get('key')),
-    body: reason === '' ? {} : { reason },
+  const { decision, reason, key } = parseForm(await readForm(context, request), decisionForm)
+  const sent = await send(context, `/api/loans/${encodeURIComponent(params.loanId)}/${decision}`, {
+    key,
+    body: { reason },
   })
   if (sent.ok) return redirect(`/underwriting/loans/${params.loanId}?after=${sent.position}`, 303)
-  const { status, detail, decidedBy, decidedByName = decidedBy } = sent.problem
+  const { status, detail, errors = [], decidedBy, decidedByName = decidedBy } = sent.problem
   if (status === 403 || status === 404) throw data(sent.problem, { status })
   const by = typeof decidedByName === 'string' ? ` ${decidedByName} was first.` : ''
-  return data({ refused: `${detail}${by}`, reason }, { status })
+  const wrong = errors.map(({ message }) => `The reason: ${message}.`).join(' ')
+  return data({ refused: wrong || `${detail}${by}`, reason }, { status })
 }
 
 type Props = {
