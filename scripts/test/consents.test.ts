@@ -5,7 +5,7 @@ import { streamName } from '@headwater/eventstore/stream-name'
 import pino from 'pino'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { WebSocket } from 'ws'
-import { nameThem, post, type System, startSystem, until } from './system.ts'
+import { application, nameThem, post, type System, startSystem, until } from './system.ts'
 
 let system: System
 let headersOf: (sub: string, roles?: readonly string[]) => Promise<Record<string, string>>
@@ -85,8 +85,10 @@ test('yes until its end and no from then on, before the end is written down', as
   throw new Error('Nobody was ever told that there is consent.')
 })
 
-test('a projector that stands still: never an old yes, and soon "not known"', async () => {
-  const { check, grant, revoke } = await newPeople()
+test('a projector that stands still: never an old yes, and soon "not known"; a new loan is not "not found"', async () => {
+  const { asPatient, check, grant, revoke } = await newPeople()
+  const health = async () => (await fetch(`${system.gateway.url}/health/ready`)).json()
+  let address = ''
   await grant('exams')
   expect((await check('exams')).body.hasConsent).toBe(true)
   system.projector.signal('SIGSTOP')
@@ -98,11 +100,21 @@ test('a projector that stands still: never an old yes, and soon "not known"', as
     expect((await check('exams')).body.hasConsent).toBeUndefined()
     const { body } = await check('exams')
     expect(Date.parse(String(body.knownAt))).toBeLessThan(asked)
+    const applied = await post(`${system.gateway.url}/api/loans`, application(), asPatient)
+    expect(applied.status).toBe(201)
+    address = `${system.gateway.url}/api/loans/${applied.body.id}`
+    const answer = await fetch(address, { headers: asPatient })
+    expect([answer.status, await answer.json()]).toMatchObject([503, { code: 'read_model_behind' }])
+    expect(answer.headers.get('retry-after')).toBe('1')
+    const trouble = expect.stringMatching(/^It is not known to be current/)
+    expect(await health()).toMatchObject({ status: 'degraded', parts: { loans: { trouble }, consents: { trouble } } })
   } finally {
     system.projector.signal('SIGCONT')
   }
   await until('it is known again', async () => (await check('exams')).status === 200)
   expect((await check('exams')).body.hasConsent).toBe(false)
+  await until('the loan is there', async () => (await fetch(address, { headers: asPatient })).status === 200)
+  await until('all is well', async () => ((await health()) as { status: string }).status === 'ready')
 })
 
 test('a projector that stands still is noticed although nothing happens', async () => {

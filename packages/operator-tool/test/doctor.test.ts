@@ -16,7 +16,18 @@ import { expect, onTestFinished, test, vi } from 'vitest'
 import { until } from '../../../scripts/test/until.ts'
 import { startIssuer } from '../../http-kit/test/issuer.ts'
 import type { Finding } from '../src/doctor-checks.ts'
-import { jsonOf, logger, requested, startProcess, startWorld, use, type World, withBug, withdrawn } from './support.ts'
+import {
+  jsonOf,
+  logger,
+  requested,
+  shareWorld,
+  startProcess,
+  startWorld,
+  use,
+  type World,
+  withBug,
+  withdrawn,
+} from './support.ts'
 
 const examine = async (world: World, env: NodeJS.ProcessEnv = world.env) => {
   const used = await use(env, ['doctor', '--json'])
@@ -119,8 +130,10 @@ test('nothing runs and nothing was ever made', async () => {
   expect(of('jobs')).toMatchObject([{ mend: 'Start jobs.' }])
 })
 
+const bare = shareWorld(async () => ({}))
+
 test('no event store, no Postgres, no folder', async () => {
-  const world = await startWorld()
+  const world = bare()
   const away = {
     EVENTSTORE_URL: 'esdb://me:secret@127.0.0.1:1?tls=false',
     DATABASE_URL: 'postgres://me:secret@127.0.0.1:1/none',
@@ -197,7 +210,7 @@ test('a read model is far behind, and the clocks differ', async () => {
 })
 
 test('where there is no edge, and nothing says where it is, nothing is said of it', async () => {
-  const { env, directory } = await startWorld()
+  const { env, directory } = bare()
   const { ended, said } = startProcess(['doctor'], { ...env, EDGE_DIRECTORY: '' }, directory)
   expect(await ended).toBe(1)
   expect(said().out).toMatch(/^- +edge folder +There is none here/m)

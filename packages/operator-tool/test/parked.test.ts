@@ -4,11 +4,10 @@ import { loans } from '@headwater/read-models/loans'
 import { underwriting } from '@headwater/read-models/underwriting'
 import { describe, expect, test } from 'vitest'
 import { until } from '../../../scripts/test/until.ts'
-import { jsonOf, me, requested, startWorld, use, withBug, withdrawn } from './support.ts'
+import { jsonOf, me, requested, shareWorld, startWorld, use, type World, withBug, withdrawn } from './support.ts'
 
 /** A loan whose second event cannot be taken in. */
-const startWithParked = async () => {
-  const world = await startWorld()
+const parkIn = async (world: World) => {
   const bug = { isMended: false }
   const loanId = randomUUID()
   await world.append(requested(loanId), withdrawn(loanId), withdrawn(loanId))
@@ -16,12 +15,18 @@ const startWithParked = async () => {
   await atEdge.whenLive()
   const { id } = await world.eventOf(loanId, 1n)
   const { id: behind } = await world.eventOf(loanId, 2n)
-  return { world, bug, loanId, id, behind, atEdge, stream: `loan-${loanId}` }
+  return { bug, loanId, id, behind, atEdge, stream: `loan-${loanId}` }
+}
+const startWithParked = async () => {
+  const world = await startWorld()
+  return { world, ...(await parkIn(world)) }
 }
 
 describe('parked list and show', () => {
+  const shared = shareWorld(parkIn)
+
   test('say what, where, why, since when, and how often it was tried', async () => {
-    const { world, id, stream } = await startWithParked()
+    const { id, stream, ...world } = shared()
     const used = await world.use('parked', 'list', '--json')
     expect(used.code).toBe(0)
     const expected = {
@@ -50,7 +55,7 @@ describe('parked list and show', () => {
   })
 
   test('while the event store is away they tell what the list says', async () => {
-    const { world, id } = await startWithParked()
+    const { id, ...world } = shared()
     const noStore = { ...world.env, EVENTSTORE_URL: 'esdb://127.0.0.1:1?tls=false' }
     expect((await use(noStore, ['parked', 'list'])).out).toContain(id)
     const shown = await use(noStore, ['parked', 'show', id])
@@ -59,7 +64,7 @@ describe('parked list and show', () => {
   })
 
   test('while Postgres is away the list says that it is not all', async () => {
-    const { world, id } = await startWithParked()
+    const { id, ...world } = shared()
     const used = await use({ ...world.env, DATABASE_URL: 'postgres://127.0.0.1:1/none' }, ['parked', 'list', '--json'])
     expect(used).toMatchObject({ code: 1, err: expect.stringContaining('(DATABASE_URL)') })
     expect(JSON.parse(used.out)).toMatchObject({ events: [{ id }], jobs: null, jobCount: null })

@@ -8,7 +8,7 @@ import { describe, expect, test } from 'vitest'
 import { until } from '../../../scripts/test/until.ts'
 import { checkFollower, checkStore } from '../src/doctor-checks.ts'
 import { lookAt } from '../src/facts.ts'
-import { jsonOf, logger, me, requested, startWorld, use } from './support.ts'
+import { jsonOf, logger, me, requested, shareWorld, startWorld, use } from './support.ts'
 
 describe('projections list', () => {
   test('says of everything where it is, how far, and how it does', async () => {
@@ -139,6 +139,8 @@ test('checkpoints: position, last event, store, epoch', async () => {
 })
 
 describe('projections pause and resume', () => {
+  const unfollowed = shareWorld(async () => ({}))
+
   test.each(['loans', 'underwriting'] as const)(
     '%s: nothing is taken in meanwhile, nothing is missing then',
     async (name) => {
@@ -170,13 +172,13 @@ describe('projections pause and resume', () => {
   )
 
   test('of what nobody writes it says so', async () => {
-    const world = await startWorld()
+    const world = unfollowed()
     expect((await world.use('projections', 'pause', 'loans')).out).toContain('No edge-projector writes it')
     expect((await world.use('projections', 'resume', 'loans')).out).toContain('is it running?')
   })
 
   test('of a name that is none it says which there are', async () => {
-    const world = await startWorld()
+    const world = unfollowed()
     expect(await world.use('projections', 'pause', 'lons')).toEqual({
       code: 1,
       out: '',
@@ -196,7 +198,7 @@ describe('projections pause and resume', () => {
   })
 
   test('while the event store is away it is done, and that it is not in the audit trail is said', async () => {
-    const world = await startWorld()
+    const world = unfollowed()
     const noStore = { ...world.env, EVENTSTORE_URL: 'esdb://127.0.0.1:1?tls=false' }
     const used = await use(noStore, ['projections', 'pause', 'loans'])
     expect(used.code).toBe(0)

@@ -9,7 +9,7 @@ import { underwriting } from '@headwater/read-models/underwriting'
 import Database from 'better-sqlite3'
 import { describe, expect, test } from 'vitest'
 import { until } from '../../../scripts/test/until.ts'
-import { jsonOf, requested, startWorld, use, type World } from './support.ts'
+import { jsonOf, requested, shareWorld, startWorld, use, type World } from './support.ts'
 
 const loansMax = 20
 
@@ -112,10 +112,14 @@ describe.each(['loans', 'underwriting'] as const)('%s', (name) => {
   })
 })
 
-test('one that has to be built again is, and follows then', async () => {
+test('when no projector runs it says so, and the next one builds it; one of another history is rebuilt, and follows', async () => {
   const world = await startWithLoans()
+  const used = await world.use('projections', 'rebuild', 'loans')
+  expect(used).toMatchObject({ code: 1, out: '' })
+  expect(used.err).toContain('No projector sees to it: is edge-projector running? It stays wished for')
   const before = world.follow.loans()
-  await before.whenLive()
+  await until('it is built', async () => (await buildOf(world, 'loans'))?.startsWith('+') ?? false)
+  await until('it follows', () => before.status().state === 'live')
   await before.stop()
   const db = new Database(sqliteFile(world.directory, loans))
   db.prepare('update checkpoint set storeId = ?').run(randomUUID())
@@ -126,24 +130,16 @@ test('one that has to be built again is, and follows then', async () => {
   await until('it follows', () => following.status().state === 'live')
 })
 
-test('when no projector runs it says so, and the next one builds it', async () => {
-  const world = await startWithLoans()
-  const used = await world.use('projections', 'rebuild', 'loans')
-  expect(used).toMatchObject({ code: 1, out: '' })
-  expect(used.err).toContain('No projector sees to it: is edge-projector running? It stays wished for')
-  const following = world.follow.loans()
-  await until('it is built', async () => (await buildOf(world, 'loans'))?.startsWith('+') ?? false)
-  await until('it follows', () => following.status().state === 'live')
-})
+const untouched = shareWorld(async () => ({}))
 
 test.each([
-  ['jobs', ['rebuild', 'jobs'], 1, /what they did outside would be done again/],
+  ['jobs', ['rebuild', 'jobs'], 1, /what they did outside would be done again.*restored-main\.ts --backup-taken/],
   ['a share that is none', ['rebuild', 'loans', '--cores', '0'], 2, /--cores is a number from 0.01 to 64, not "0"/],
   ['both at once', ['rebuild', 'loans', '--stop', '--go-on'], 2, /--stop and --go-on do not go together/],
   ['nothing', ['rebuild'], 2, /<name> is missing/],
   ['what there is not', ['rebuild', 'numbers'], 1, /There is no projection numbers/],
 ])('refused: %s', async (_what, args, code, why) => {
-  const world = await startWorld()
+  const world = untouched()
   const used = await world.use('projections', ...args)
   expect(used).toMatchObject({ code, out: '' })
   expect(used.err).toMatch(why)

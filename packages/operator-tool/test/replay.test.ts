@@ -6,7 +6,7 @@ import { formatPosition } from '@headwater/eventstore/position'
 import type { LoanRow } from '@headwater/read-models/loans'
 import Database from 'better-sqlite3'
 import { expect, test } from 'vitest'
-import { me, requested, startWorld, withdrawn } from './support.ts'
+import { me, requested, shareWorld, withdrawn } from './support.ts'
 
 const statusesIn = (file: string) => {
   const db = new Database(file, { readonly: true })
@@ -15,8 +15,10 @@ const statusesIn = (file: string) => {
   return rows.map(({ status }) => status)
 }
 
+const shared = shareWorld(async () => ({}))
+
 test('it is what it was at a position and at a moment, and that it was made is written down', async () => {
-  const world = await startWorld()
+  const world = shared()
   const loanId = randomUUID()
   await world.append(requested(loanId))
   const then = formatPosition(await world.store.head())
@@ -55,7 +57,7 @@ test.each([
     'loan is no read model of the edge',
   ],
 ])('is refused %s', async (_what, args, code, message) => {
-  const world = await startWorld()
+  const world = shared()
   const used = await world.use('replay', ...args)
   expect(used.code).toBe(code)
   expect(used.err).toContain(message)
@@ -63,7 +65,7 @@ test.each([
 })
 
 test('never over another file', async () => {
-  const world = await startWorld()
+  const world = shared()
   await world.append(requested(randomUUID()))
   const file = path.join(world.directory, 'mine.txt')
   writeFileSync(file, 'mine')

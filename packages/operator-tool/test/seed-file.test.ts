@@ -8,7 +8,7 @@ import { startProjection } from '@headwater/read-models/projection'
 import { openSqliteSink } from '@headwater/read-models/sqlite'
 import Database from 'better-sqlite3'
 import { expect, onTestFinished, test } from 'vitest'
-import { jsonOf, logger, me, requested, startWorld } from './support.ts'
+import { jsonOf, logger, me, requested, shareWorld, startWorld } from './support.ts'
 
 test('a new node begins from it, and comes to where its peer is', async () => {
   const world = await startWorld()
@@ -42,10 +42,14 @@ test('a new node begins from it, and comes to where its peer is', async () => {
   db.close()
 })
 
-test('says what it has copied', async () => {
-  const world = await startWorld()
-  const peer = world.follow.loans()
+const shared = shareWorld(async ({ follow }) => {
+  const peer = follow.loans()
   await peer.whenLive()
+  return { peer }
+})
+
+test('says what it has copied', async () => {
+  const { peer, ...world } = shared()
   const to = path.join(world.directory, 'copy.sqlite')
   const { out } = await world.use('seed-file', 'loans', '--to', to)
   const position = formatPosition(peer.status().position)
@@ -60,19 +64,17 @@ test.each([
   ['of what was not built', 'consents', ['--to', 'x'], 1, 'consents has not been built here'],
   ['into no folder', 'loans', ['--to', '/nowhere/x'], 1, 'There is no folder /nowhere'],
 ])('refused: %s', async (_what, model, args, code, why) => {
-  const world = await startWorld()
-  await world.follow.loans().whenLive()
-  const used = await world.use('seed-file', model, ...args)
+  const used = await shared().use('seed-file', model, ...args)
   expect(used).toMatchObject({ code, out: '' })
   expect(used.err).toContain(why)
 })
 
 test('refused: over what is there', async () => {
-  const world = await startWorld()
-  await world.follow.loans().whenLive()
+  const world = shared()
+  const before = await world.acts()
   const to = path.join(world.directory, 'precious')
   writeFileSync(to, 'precious')
   const used = await world.use('seed-file', 'loans', '--to', to)
   expect(used).toMatchObject({ code: 1, out: '', err: `${to} is there already: it is not overwritten.\n` })
-  expect(await world.acts()).toEqual([])
+  expect(await world.acts()).toEqual(before)
 })

@@ -3,11 +3,13 @@ import { randomUUID } from 'node:crypto'
 import { describe, expect, test } from 'vitest'
 import { until } from '../../../scripts/test/until.ts'
 import { hidden, knownCategories } from '../src/personal.ts'
-import { jsonOf, me, requested, startWorld, use, withdrawn } from './support.ts'
+import { jsonOf, me, requested, shareWorld, startWorld, use, withdrawn } from './support.ts'
+
+const shared = shareWorld(async () => ({}))
 
 describe('streams list', () => {
   test('the ones that changed last come first, each once', async () => {
-    const world = await startWorld()
+    const world = shared()
     const [a, b] = [randomUUID(), randomUUID()]
     await world.append(requested(a), requested(b), withdrawn(a))
     await world.store.append('till-1', [{ id: randomUUID(), type: 'TillOpened', data: {}, metadata: {} }], 'no_stream')
@@ -40,7 +42,7 @@ describe('streams list', () => {
 
 describe('streams read', () => {
   test('shows events, and what they hold only when asked, without what belongs to a person', async () => {
-    const world = await startWorld()
+    const world = shared()
     const loanId = randomUUID()
     await world.append(requested(loanId), withdrawn(loanId))
     const stream = `loan-${loanId}`
@@ -71,7 +73,7 @@ describe('streams read', () => {
   })
 
   test('of what this version does not know, nothing is shown', async () => {
-    const world = await startWorld()
+    const world = shared()
     const loanId = randomUUID()
     const { data } = requested(loanId)
     const strange = [
@@ -93,7 +95,7 @@ describe('streams read', () => {
   })
 
   test('what is not there is said', async () => {
-    const world = await startWorld()
+    const world = shared()
     const loanId = randomUUID()
     await world.append(requested(loanId))
     for (const [args, code, why] of [
@@ -164,7 +166,7 @@ describe('streams delete', () => {
 
 describe('streams follow', () => {
   test.each(['a stream', 'a category'])('%s, until it is ended', async (what) => {
-    const world = await startWorld()
+    const world = shared()
     const [a, b] = [randomUUID(), randomUUID()]
     await world.append(requested(a))
     const ending = new AbortController()

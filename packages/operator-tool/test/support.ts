@@ -20,7 +20,7 @@ import { openSqliteSink } from '@headwater/read-models/sqlite'
 import { socketFile } from '@headwater/read-models/sqlite-file'
 import { underwriting } from '@headwater/read-models/underwriting'
 import pino from 'pino'
-import { expect, onTestFinished } from 'vitest'
+import { afterAll, beforeAll, expect, onTestFinished } from 'vitest'
 import { testDatabase } from '../../../scripts/test/database.ts'
 import { until } from '../../../scripts/test/until.ts'
 import { openDatabase } from '../../../services/jobs/src/database.ts'
@@ -112,16 +112,20 @@ export const jsonOf = (used: Used): Readonly<Record<string, unknown>> => {
   return JSON.parse(used.out)
 }
 
+type Ending = (end: () => void | Promise<void>) => void
+
 /** Ended by the test, or with it. */
-const running = <Running extends { readonly stop: () => Promise<void> }>(started: Running): Running => {
-  let stopped: Promise<void> | undefined
-  const stop = () => {
-    stopped ??= started.stop()
-    return stopped
+const endedBy =
+  (ending: Ending) =>
+  <Running extends { readonly stop: () => Promise<void> }>(started: Running): Running => {
+    let stopped: Promise<void> | undefined
+    const stop = () => {
+      stopped ??= started.stop()
+      return stopped
+    }
+    ending(stop)
+    return { ...started, stop }
   }
-  onTestFinished(stop)
-  return { ...started, stop }
-}
 
 /** The streams of the days from then until now: a test may begin before midnight and end after it. */
 const auditStreamsSince = (began: Date): readonly string[] => [
@@ -129,7 +133,15 @@ const auditStreamsSince = (began: Date): readonly string[] => [
 ]
 
 /** @param empty where nothing ran before */
-export const startWorld = async ({ empty = false } = {}) => {
+/** @param ending takes what ends the parts; the test does otherwise */
+export const startWorld = async ({
+  empty = false,
+  ending = onTestFinished,
+}: {
+  readonly empty?: boolean
+  readonly ending?: Ending
+} = {}) => {
+  const running = endedBy(ending)
   const began = new Date()
   const node = await startEventStore({ port: 0, memory: true })
   const store = connectEventStore({ url: node.connectionString, logger })
@@ -137,7 +149,7 @@ export const startWorld = async ({ empty = false } = {}) => {
   const pool = openPool(database.url, 4, logger)
   const directory = mkdtempSync(path.join(os.tmpdir(), 'operator-tool-'))
   const env = { EVENTSTORE_URL: node.connectionString, DATABASE_URL: database.url, EDGE_DIRECTORY: directory }
-  onTestFinished(async () => {
+  ending(async () => {
     await Promise.all([store.close(), pool.end()])
     await node.stop()
     await database.remove()
@@ -167,7 +179,7 @@ export const startWorld = async ({ empty = false } = {}) => {
   }
   const openJobs = () => {
     const opened = openDatabase(database.url, logger)
-    onTestFinished(() => opened.pool.end())
+    ending(() => opened.pool.end())
     return opened
   }
   const follow = {
@@ -261,3 +273,25 @@ export const startWorld = async ({ empty = false } = {}) => {
 }
 
 export type World = Awaited<ReturnType<typeof startWorld>>
+
+/**
+ * One world for the tests of a file that leave each other alone. What a test starts in it ends with the test.
+ * @param prepare starts what all of them need
+ */
+export const shareWorld = <Prepared>(prepare: (world: World) => Promise<Prepared>): (() => World & Prepared) => {
+  const endings: Parameters<Ending>[0][] = []
+  let ending: Ending = (end) => endings.push(end)
+  let shared: (World & Prepared) | undefined
+  beforeAll(async () => {
+    const world = await startWorld({ ending: (end) => ending(end) })
+    shared = { ...world, ...(await prepare(world)) }
+    ending = onTestFinished
+  })
+  afterAll(async () => {
+    for (const end of endings.toReversed()) await end()
+  })
+  return () => {
+    if (!shared) throw new Error('The world has not started yet.')
+    return shared
+  }
+}
