@@ -3,12 +3,15 @@ import { execFile } from 'node:child_process'
 import { randomUUID } from 'node:crypto'
 import path from 'node:path'
 import { promisify } from 'node:util'
+import type { Readiness } from '@headwater/http-kit/health'
 import { startQuickBureau } from '../bureau.ts'
 import { startBenchIssuer } from '../issuer.ts'
 import type { Measure } from '../measure.ts'
 
 const connections = 50
 const roundS = 5
+/** Until the processes run compiled code: with 1 s the first round measured the compiler. */
+const warmUpS = 5
 const outputBytesMax = 16 * 1024 * 1024
 
 const applicants = path.join(import.meta.dirname, '../workers/applicants.ts')
@@ -31,6 +34,14 @@ const shoot = async (url: string, token: string, seconds: number, round: number)
     { maxBuffer: outputBytesMax },
   )
   return JSON.parse(stdout)
+}
+
+/** @throws when the gateway is measured while it does without Postgres */
+const assertCountsInPostgres = async (gatewayUrl: string): Promise<void> => {
+  const answer = await fetch(`${gatewayUrl}/health/ready`)
+  const { parts } = (await answer.json()) as Readiness
+  for (const name of ['tables', 'limits'])
+    if (parts[name]?.trouble !== undefined) throw new Error(`the gateway's ${name}: ${parts[name].trouble}`)
 }
 
 export const http: Measure = {
@@ -61,7 +72,8 @@ all five share the machine.`,
       LOAN_URL: loan.url,
     })
     say('warming up')
-    await shoot(gateway.url, token, 1, rounds)
+    await shoot(gateway.url, token, warmUpS, rounds)
+    await assertCountsInPostgres(gateway.url)
     const loads: Load[] = []
     for (let round = 0; round < rounds; round++) loads.push(await shoot(gateway.url, token, quick ? 1 : roundS, round))
     await issuer.stop()
