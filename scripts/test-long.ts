@@ -14,6 +14,8 @@ const oddities = 10_000
 const files = [
   'scripts/test/chaos.test.ts',
   'scripts/test/malformed',
+  'services/web/test',
+  'scripts/test/containers.test',
   'packages/read-models/test/every-event',
   'packages/embedded-eventstore/test/history.test',
   'packages/embedded-eventstore/test/fuzz',
@@ -24,6 +26,8 @@ const env = {
   WRITER_EVENTS: String(writerEvents),
   HISTORY_ROUNDS: String(historyRounds),
   FUZZ_CASES: String(oddities),
+  PAGES_EVERY_WAY: '1',
+  IMAGES_OF_ALL: '1',
   ...process.env,
 }
 const run = (command: string, ...args: string[]): number =>

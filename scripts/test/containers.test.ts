@@ -22,6 +22,9 @@ const image = environmentOf(instructionsOf(dockerfileSource))
 /** The images from which operators work. */
 const withTool = ['dashboard-projector', 'edge-projector', 'gateway', 'jobs']
 
+/** One with built pages, one with native modules and the tool; the long form makes all. */
+const made = process.env.IMAGES_OF_ALL ? services : ['web', 'gateway']
+
 /** Installing from a cold store takes its time. */
 const imageMsMax = 120_000
 
@@ -353,7 +356,7 @@ describe('image', () => {
 })
 
 describe('what an image holds', () => {
-  test.each(services)('is enough for %s to start, and to stop when told', { timeout: imageMsMax }, async (service) => {
+  test.each(made)('is enough for %s to start, and to stop when told', { timeout: imageMsMax }, async (service) => {
     const folder = buildFolder(instructionsOf(dockerfileSource), service)
     onTestFinished(() => rmSync(folder, { recursive: true, force: true }))
     const { live, exitCode } = await runOnce(instructionsOf(dockerfileSource), folder, service)

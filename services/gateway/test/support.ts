@@ -22,7 +22,6 @@ import { openSqliteSink } from '@headwater/read-models/sqlite'
 import { socketFile } from '@headwater/read-models/sqlite-file'
 import { openSqliteReader } from '@headwater/read-models/sqlite-reader'
 import { underwriting } from '@headwater/read-models/underwriting'
-import { afterAll } from 'vitest'
 import { WebSocket } from 'ws'
 import { authenticatorOf, startIssuer, type TokenOptions } from '../../../packages/http-kit/test/issuer.ts'
 import { until } from '../../../scripts/test/until.ts'
@@ -128,13 +127,12 @@ export const startEdge = async ({
 export const alice: TokenOptions = { sub: 'alice' }
 export const underwriter: TokenOptions = { sub: 'una', roles: ['underwriter'] }
 
-/** Of a test that has no store of its own: its refusals have to go somewhere before its gateway stops. */
+/** Of tests that have no store of their own: their refusals have to go somewhere. It ends with the process that runs the files. */
 let shared: ReturnType<typeof startEventStore> | undefined
 const sharedStore = () => {
   shared ??= startEventStore({ port: 0, memory: true })
   return shared
 }
-afterAll(async () => (await shared)?.stop())
 
 /** What was not asked for is not there: nothing listens on port 1. */
 export const startGateway = async (

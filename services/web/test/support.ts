@@ -1,16 +1,20 @@
 // Pages as people use them: a whole system, a browser with and without scripts, and everything it complains about.
 import { AxeBuilder } from '@axe-core/playwright'
-import type { Browser, Page } from 'playwright-core'
+import type { Browser, CDPSession, Page } from 'playwright-core'
 import { afterAll, beforeAll, expect, onTestFinished } from 'vitest'
 import { launchBrowser, launchTimeoutMs } from '../../../scripts/test/browser.ts'
 import { startSignedIn } from '../../../scripts/test/signed-in.ts'
 import { nationalId, type System, startSystem, underwriter, until } from '../../../scripts/test/system.ts'
 
-/** The ways a page is looked at: wide it is laid out alike with scripts and without. */
+const [wide, narrow, height] = [1280, 320, 800] as const
+/**
+ * The ways a page is looked at: wide it is laid out alike with scripts and without. Narrow with scripts is for the long
+ * form: whether it fits is seen in the short one, too.
+ */
 export const ways = [
-  { scripts: true, width: 1280 },
-  { scripts: true, width: 320 },
-  { scripts: false, width: 320 },
+  { scripts: true, width: wide },
+  { scripts: false, width: narrow },
+  ...(process.env.PAGES_EVERY_WAY ? [{ scripts: true, width: narrow } as const] : []),
 ] as const
 
 type Way = {
@@ -75,9 +79,14 @@ const shown = async (page: Page): Promise<string> =>
 
 /** A page whose test fails when the browser finds fault with it: script errors, hydration, content security policy. */
 export const openPage = async (browser: Browser, url: string, way: Way = {}): Promise<Page> => {
-  const { scripts = true, width = 1280, outage = false, standIn = false } = way
-  const context = await browser.newContext({ javaScriptEnabled: scripts, viewport: { width, height: 800 } })
+  const { scripts = true, width = wide, outage = false, standIn = false } = way
+  const context = await browser.newContext({ viewport: { width, height } })
   const page = await context.newPage()
+  if (!scripts) {
+    // Not `javaScriptEnabled`, which cannot be changed later.
+    forbidding.set(page, await context.newCDPSession(page))
+    await allowScripts(page, false)
+  }
   const complaints: string[] = []
   page.on('console', (message) => {
     const text = message.text()
@@ -107,32 +116,27 @@ export const untilRead = (url: string) =>
 /** The page follows what happens. */
 export const untilLive = (page: Page) => page.getByText('Live', { exact: true }).waitFor()
 
-/** axe is a script: what came without any is read by it as a copy that still may run none of its own. */
-const copyForAxe = async (page: Page): Promise<Page> => {
-  const context = await page.context().browser()?.newContext({ viewport: page.viewportSize() })
-  if (!context) throw new Error('the page has no browser')
-  onTestFinished(() => context.close())
-  const copy = await context.newPage()
-  const body = await page.content()
-  const headers = { 'content-security-policy': "script-src 'none'" }
-  await copy.route('**/*', (route) =>
-    route.request().resourceType() === 'document'
-      ? route.fulfill({ body, headers, contentType: 'text/html; charset=utf-8' })
-      : route.continue(),
-  )
-  await copy.goto(page.url())
-  return copy
-}
+/** Of pages without scripts: axe is one, so that what came as it is may run some while axe looks. */
+const forbidding = new WeakMap<Page, CDPSession>()
+const allowScripts = async (page: Page, value: boolean) =>
+  forbidding.get(page)?.send('Emulation.setScriptExecutionDisabled', { value: !value })
+
+const overflowOf = (page: Page) =>
+  page.evaluate('document.documentElement.scrollWidth - document.documentElement.clientWidth')
 
 /** Nothing is wider than the screen, and axe finds nothing against WCAG 2.2 AA. */
 export const expectUsable = async (page: Page, { scripts = true }: Way = {}) => {
-  const overflow = await page.evaluate('document.documentElement.scrollWidth - document.documentElement.clientWidth')
-  expect(overflow, `wider than the screen: ${page.url()}`).toBe(0)
-  const { violations } = await new AxeBuilder({ page: scripts ? page : await copyForAxe(page) })
+  for (const width of new Set([narrow, page.viewportSize()?.width ?? wide])) {
+    await page.setViewportSize({ width, height })
+    expect(await overflowOf(page), `wider than ${width} px: ${page.url()}`).toBe(0)
+  }
+  await allowScripts(page, true)
+  const { violations } = await new AxeBuilder({ page })
     .withTags(['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'])
     // Nothing here is framed: without a page of its own for what frames say it takes half the time.
     .setLegacyMode(true)
     .analyze()
+  await allowScripts(page, scripts)
   expect(violations.map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html).join(' ')}`)).toEqual([])
 }
 
