@@ -1,10 +1,12 @@
 // How the tests run: every package's and service's test folder, in Node, each test with a deadline.
 import { defineConfig } from 'vitest/config'
+import slowestFiles from './slowest-files.ts'
 
 export default defineConfig({
   test: {
     include: ['{packages,services}/*/test/**/*.test.ts', 'scripts/test/**/*.test.ts'],
     environment: 'node',
+    reporters: ['default', slowestFiles],
     // Files that one process runs share what is loaded: loading it for each file took a tenth of the suite.
     isolate: false,
     globalSetup: ['scripts/test/scratch.ts', 'scripts/test/postgres.ts', 'scripts/test/pages.ts'],
