@@ -13,7 +13,10 @@ let database: pg.Client
 let serial = 0
 
 beforeAll(async () => {
-  system = await startSystem({ loanReplicas: 2 })
+  system = await startSystem({
+    loanReplicas: 2,
+    without: ['consent', 'dashboard-projector', 'edge-projector', 'gateway', 'web'],
+  })
   store = connectEventStore({ url: system.eventstoreUrl, logger: pino({ level: 'silent' }) })
   database = new pg.Client(system.databaseUrl)
   await database.connect()

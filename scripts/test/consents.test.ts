@@ -12,7 +12,7 @@ let headersOf: (sub: string, roles?: readonly string[]) => Promise<Record<string
 let hospital: Record<string, string>
 
 beforeAll(async () => {
-  system = await startSystem()
+  system = await startSystem({ without: ['jobs', 'web'] })
   headersOf = async (sub, roles = []) => ({ authorization: `Bearer ${await system.issuer.tokenOf({ sub, roles })}` })
   hospital = { authorization: `Bearer ${await system.issuer.partnerTokenOf('hospital', ['consents:check'])}` }
 })

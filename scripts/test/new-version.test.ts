@@ -22,7 +22,7 @@ const allLoans = sqliteQueries<{ loans: LoanRow }>().selectFrom('loans').select(
 const answer = async ({ url }: Part, path: string) => (await fetch(url + path).catch(() => undefined))?.status
 
 test('old and new deployment side by side', { timeout: 120_000 }, async () => {
-  const system = await startSystem({ pages: false })
+  const system = await startSystem({ without: ['consent', 'web'] })
   onTestFinished(system.stop)
   const front = await startFront(system.gateway.url)
   onTestFinished(front.close)

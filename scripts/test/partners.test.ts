@@ -19,7 +19,10 @@ const blocks = (language: string) =>
 let system: System
 let identity: Awaited<ReturnType<typeof startWorld>>
 beforeAll(async () => {
-  ;[system, identity] = await Promise.all([startSystem(), startWorld()])
+  ;[system, identity] = await Promise.all([
+    startSystem({ without: ['consent', 'dashboard-projector', 'web'] }),
+    startWorld(),
+  ])
   await identity.start({ IDENTITY_DEMO: '1' })
   const issuer = { OIDC_ISSUER: identity.issuer }
   for (const part of [...system.loans, system.jobs, system.gateway]) {

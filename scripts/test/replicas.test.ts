@@ -5,7 +5,10 @@ import { application, nationalId, type Part, post, type System, startSystem, und
 
 let system: System
 beforeAll(async () => {
-  system = await startSystem({ loanReplicas: 3 })
+  system = await startSystem({
+    loanReplicas: 3,
+    without: ['consent', 'dashboard-projector', 'edge-projector', 'gateway', 'jobs', 'web'],
+  })
 }, 60_000)
 afterAll(() => system?.stop())
 

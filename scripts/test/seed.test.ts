@@ -12,7 +12,7 @@ const count = 80
 
 let system: System
 beforeAll(async () => {
-  system = await startSystem()
+  system = await startSystem({ without: ['consent', 'web'] })
 }, 60_000)
 afterAll(() => system?.stop())
 

@@ -48,13 +48,15 @@ export type System = {
   readonly stop: () => Promise<void>
 }
 
+type PartName = 'consent' | 'dashboard-projector' | 'edge-projector' | 'gateway' | 'jobs' | 'web'
+
 /** What a test has otherwise than it would be. */
 export type Surroundings = {
   readonly loanReplicas?: number
   /** One more of each of which one works at a time. */
   readonly standBys?: boolean
-  /** Without, nobody serves pages. */
-  readonly pages?: boolean
+  /** What is not started, by its name: each takes as long as a second of a processor. */
+  readonly without?: readonly PartName[]
   /** An empty one; by default on the server that the run was given. */
   readonly database?: { readonly url: string; readonly remove: () => Promise<void> }
   /** What a part is told of where a store is: its address, or that of something in between. */
@@ -74,7 +76,7 @@ const givenDatabase = async () => (await import('./database.ts')).testDatabase()
 export const startSystem = async ({
   loanReplicas = 1,
   standBys: hasStandBys = false,
-  pages = true,
+  without = [],
   database: own,
   wayTo = async (_part, address) => address,
   settingsOf = () => ({}),
@@ -174,7 +176,7 @@ export const startSystem = async ({
   const urlFor = { applicant: browsers[0].url, underwriter: browsers[1].url }
 
   const middle = [sandbox, ...loans, consent, projector, dashboardProjector, jobs, ...standBys]
-  const front = [...(pages ? [web] : []), gateway]
+  const front = [web, gateway]
   const stop = async () => {
     await Promise.all(browsers.map((browser) => browser.stop()))
     for (const running of [eventstore, ...middle, ...front].toReversed()) await running.stop()
@@ -183,9 +185,11 @@ export const startSystem = async ({
     await database.remove()
   }
   try {
+    const startAll = (parts: readonly Part[]) =>
+      Promise.all(parts.filter(({ name }) => !without.some((one) => one === name)).map((one) => one.start()))
     await eventstore.start()
-    await Promise.all(middle.map((one) => one.start()))
-    await Promise.all(front.map((one) => one.start()))
+    await startAll(middle)
+    await startAll(front)
   } catch (error) {
     await stop()
     throw error

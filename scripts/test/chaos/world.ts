@@ -65,7 +65,7 @@ export const startWorld = async (): Promise<World> => {
   const system = await startSystem({
     loanReplicas: 2,
     standBys: true,
-    pages: false,
+    without: ['web'],
     database: postgres,
     wayTo: async (part, address) => {
       const { protocol, port } = new URL(address)

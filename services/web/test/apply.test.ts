@@ -15,7 +15,7 @@ import {
   ways,
 } from './support.ts'
 
-const world = testWorld()
+const world = testWorld({ without: ['consent', 'dashboard-projector'] })
 
 describe.each(ways)('scripts $scripts, $width px', (way) => {
   test('takes an application, shows how it stands, and lets it be withdrawn', async () => {

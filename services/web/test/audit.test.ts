@@ -4,7 +4,7 @@ import { beforeAll, describe, expect, test } from 'vitest'
 import { nationalId, post, underwriter } from '../../../scripts/test/system.ts'
 import { expectUsable, testWorld, untilRead, ways } from './support.ts'
 
-const world = testWorld()
+const world = testWorld({ without: ['consent', 'jobs'] })
 let loanId: string
 const applicant = {
   name: 'Ada Lovelace',

@@ -10,7 +10,7 @@ import { expectUsable, openPage, ways } from './support.ts'
 let browser: Browser
 let system: System
 beforeAll(async () => {
-  ;[browser, system] = await Promise.all([launchBrowser(), startSystem()])
+  ;[browser, system] = await Promise.all([launchBrowser(), startSystem({ without: ['dashboard-projector'] })])
 }, launchTimeoutMs)
 afterAll(async () => {
   await browser?.close()

@@ -14,7 +14,7 @@ import {
   untilReceived,
 } from './support.ts'
 
-const world = testWorld()
+const world = testWorld({ without: ['consent', 'dashboard-projector'] })
 
 const loanCount = async (): Promise<number> => {
   const answered = await fetch(world.urlOf('/api/loans?limit=100', 'underwriter'))

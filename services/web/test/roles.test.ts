@@ -15,7 +15,7 @@ import {
   ways,
 } from './support.ts'
 
-const world = testWorld()
+const world = testWorld({ without: ['consent'] })
 
 const pages = { underwriters: '/underwriting', auditors: '/audit', operators: '/operations' } as const
 const people: readonly { readonly who: Who; readonly own: readonly string[]; readonly leadsTo: readonly string[] }[] = [

@@ -13,7 +13,7 @@ import {
   ways,
 } from './support.ts'
 
-const world = testWorld()
+const world = testWorld({ without: ['consent', 'jobs'] })
 
 const nowhere = [
   '/nowhere',

@@ -35,13 +35,13 @@ const people = {
 export type Who = keyof typeof people
 
 /** A system, a browser and people who are signed in, for all tests of a file. */
-export const testWorld = () => {
+export const testWorld = (surroundings: Parameters<typeof startSystem>[0] = {}) => {
   let browser: Browser
   let system: System
   const doors = new Map<Who, Awaited<ReturnType<typeof startSignedIn>>>()
   const bearer = async (who: Who) => ({ authorization: `Bearer ${await system.issuer.tokenOf(people[who])}` })
   beforeAll(async () => {
-    ;[browser, system] = await Promise.all([launchBrowser(), startSystem()])
+    ;[browser, system] = await Promise.all([launchBrowser(), startSystem(surroundings)])
     for (const who of Object.keys(people) as Who[])
       doors.set(who, await startSignedIn(system.gateway.url, await bearer(who)))
   }, launchTimeoutMs)

@@ -6,7 +6,7 @@ import { somebody, testWorld, untilRead } from './support.ts'
 
 /** A system, a browser, and loans in it. */
 export const underwritingWorld = () => {
-  const world = testWorld()
+  const world = testWorld({ without: ['consent', 'jobs'] })
   let serial = 0
   /** Somebody new; through the loan service itself, so that it also works while the gateway is away. */
   const apply = async ({ amount = 5_000, name = `Applicant ${String.fromCharCode(65 + serial++)}x` } = {}) => {

@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest'
 import { application, nationalId, post, until } from '../../../scripts/test/system.ts'
 import { expectUsable, testWorld, untilHydrated, ways } from './support.ts'
 
-const world = testWorld()
+const world = testWorld({ without: ['consent', 'dashboard-projector'] })
 
 const open = (path: string, way = {}) => world.open(`/operations/webhooks${path}`, way, 'operator')
 const receiver = () => `${world.system.sandbox.url}/partner/webhooks`
