@@ -1,6 +1,6 @@
 // Decides the commands that wait for one stream, in order, each on what the ones before it leave: the events of one append.
 import { type Decider, type DomainEvent, Rejection } from '@headwater/deciders/decider'
-import { v5 as uuidV5 } from 'uuid'
+import { parse, v5 as uuidV5 } from 'uuid'
 import type { EventToAppend, StreamDeleted } from './client.ts'
 import type { Codec } from './codec.ts'
 import type { CommandRequest } from './handle-command.ts'
@@ -10,7 +10,7 @@ import { beginning, type Position } from './position.ts'
 const appendEventsMax = 500
 /** EventStoreDB takes 1 MiB an append; metadata and envelopes come on top of what is counted here. */
 const appendDataBytesMax = 256 * 1024
-const eventIdNamespace = 'a3a8cf43-6a09-4a3d-8f4e-5f4f7d1e6c5e'
+const eventIdNamespace = parse('a3a8cf43-6a09-4a3d-8f4e-5f4f7d1e6c5e')
 
 /** What became of one command. */
 export type Outcome =
@@ -74,7 +74,13 @@ const toAppendOf = (
 ) =>
   events.map(({ type, data }, index): EventToAppend => {
     const name = `${request.commandId}/${stream}/${index}/${request.requestHash}/${type}/${json[index]}`
-    return { id: uuidV5(name, eventIdNamespace), type, data, metadata: metadataOf(request, schemaOf(type)) }
+    // As bytes: the library is slow with texts.
+    return {
+      id: uuidV5(Buffer.from(name), eventIdNamespace),
+      type,
+      data,
+      metadata: metadataOf(request, schemaOf(type)),
+    }
   })
 
 export const decideAll = <Command, Event extends DomainEvent, State>(

@@ -56,12 +56,12 @@ export const connectCreditBureau = ({
   const dispatcher = new Agent({ connections: connectionsMax, maxResponseSize: answerBytesMax })
   const breaker = createBreaker(nowMs, (error) => !(error instanceof QuestionRefused))
 
-  const ask = async ({ loanId, nationalId, traceparent }: ScoreRequest): Promise<CreditScore> => {
+  const ask = async ({ loanId, nationalId, traceparent }: ScoreRequest, signal: AbortSignal): Promise<CreditScore> => {
     const { statusCode, body } = await request(scores, {
       method: 'POST',
       headers: { 'content-type': 'application/json', 'idempotency-key': loanId, traceparent },
       body: JSON.stringify({ nationalId }),
-      signal: AbortSignal.timeout(answerTimeoutMs),
+      signal,
       dispatcher,
     })
     if (statusCode !== 200) {
@@ -72,10 +72,21 @@ export const connectCreditBureau = ({
     return { ...creditBureauAnswer.parse(await body.json()), nationalId }
   }
 
+  /** Unlike `AbortSignal.timeout`, its timer is gone with the answer. */
+  const askInTime = async (question: ScoreRequest): Promise<CreditScore> => {
+    const late = new AbortController()
+    const timer = setTimeout(() => late.abort(new Error('There was no answer in time.')), answerTimeoutMs)
+    try {
+      return await ask(question, late.signal)
+    } finally {
+      clearTimeout(timer)
+    }
+  }
+
   return {
     scoreOf: async (question) => {
       try {
-        return await breaker.call(() => ask(question))
+        return await breaker.call(() => askInTime(question))
       } catch (error) {
         logger.warn({ loanId: question.loanId, err: error }, 'no credit score')
         throw new CreditBureauUnavailable(error)

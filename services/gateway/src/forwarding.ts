@@ -58,7 +58,12 @@ export const connectService = (
     connect: { timeout: connectTimeoutMs },
     maxResponseSize: answerBytesMax,
   })
-  const ask = async ({ method, headers, id, body }: FastifyRequest, token: string | undefined, path: string) => {
+  const ask = async (
+    { method, headers, id, body }: FastifyRequest,
+    token: string | undefined,
+    path: string,
+    signal: AbortSignal,
+  ) => {
     const { 'content-type': contentType, ...withoutBody } = only(forwardedHeaders, headers)
     const answer = await pool.request({
       method,
@@ -70,7 +75,7 @@ export const connectService = (
         ...(token !== undefined && { authorization: `Bearer ${token}` }),
       },
       body: body instanceof Buffer ? body : null,
-      signal: AbortSignal.timeout(answerTimeoutMs),
+      signal,
     })
     return {
       status: answer.statusCode,
@@ -80,8 +85,11 @@ export const connectService = (
   }
   return {
     forward: async (request, token, path = request.url) => {
+      // Unlike `AbortSignal.timeout`, it is gone with the answer: no request leaves a timer behind for 15 s.
+      const late = new AbortController()
+      const timer = setTimeout(() => late.abort(new Error('There was no answer in time.')), answerTimeoutMs)
       try {
-        return await ask(request, token, path)
+        return await ask(request, token, path, late.signal)
       } catch (error) {
         request.log.warn({ err: error, service: name }, 'a request could not be forwarded')
         throw new Problem(
@@ -89,6 +97,8 @@ export const connectService = (
           'service_unavailable',
           `The ${name} service does not answer. It is safe to repeat this with the same Idempotency-Key.`,
         )
+      } finally {
+        clearTimeout(timer)
       }
     },
     close: () => pool.close(),
