@@ -76,6 +76,7 @@ const queries = [
   ...query('underwriter', `/underwriting/loans/${id}`, ['after', 'asOf']),
   ...query('auditor', '/audit', ['actor', 'from', 'cursor']),
   ...query('patient', '/consents', ['after', 'done']),
+  ...query('operator', '/operations', ['done', 'of']),
 ]
 
 const parameters = [

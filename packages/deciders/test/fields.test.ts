@@ -53,6 +53,31 @@ describe.each(['name', 'line', 'long', 'reference'] as const)('as a %s', (kind) 
   })
 })
 
+/** Of the hostile texts, those that a kind with a form of its own accepts. */
+const accepted: Readonly<Partial<Record<Kind, readonly string[]>>> = {
+  uuid: [],
+  email: [],
+  nationalId: [],
+  instant: [],
+  userName: ['blanks around', 'a constructor', 'null as text', 'a number as text', 'a letter too many'],
+  // As references, but longer.
+  person: hostileTexts.flatMap(([what, , , , , asReference]) =>
+    asReference.startsWith('=') || asReference === same || what === 'a letter too many' ? [what] : [],
+  ),
+  password: ['SQL', 'markup', 'a path', 'as many letters outside of the basic plane as fit', 'a letter too many'],
+}
+
+test.each(Object.entries(accepted))('as a %s, of the hostile texts only %j are accepted', (kind, texts) => {
+  const schema = schemas[kind as Kind]
+  const found = hostileTexts.flatMap(([what, text]) => {
+    const { data } = schema.safeParse(text)
+    // What was accepted once is accepted as it is from then on.
+    if (data !== undefined) expect(schema.parse(data)).toBe(data)
+    return data === undefined ? [] : [what]
+  })
+  expect(found).toEqual(texts)
+})
+
 const sixDigits = 'six digits, then two letters'
 const userNameRule = '3 to 40 letters without accents, digits, dots, dashes or underscores'
 const anAddress = 'an address such as ada@example.org'

@@ -54,7 +54,8 @@ const shown = (schema: z.core.$ZodType | undefined, value: unknown): unknown => 
 
 /** An event's data in today's shape, without personal fields; of an event that this version does not know, nothing. */
 export const shownData = (stored: StoredEvent): unknown => {
-  const types = eventTypes[categoryOf(stored.stream)]
+  const category = categoryOf(stored.stream)
+  const types = Object.hasOwn(eventTypes, category) ? eventTypes[category] : undefined
   if (!types) return hidden.unknown
   const codec = createCodec<DomainEvent>(types)
   if (!codec.knows(stored)) return hidden.unknown

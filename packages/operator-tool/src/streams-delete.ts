@@ -13,7 +13,7 @@ const consequences: Readonly<Record<string, string>> = {
 
 const assertDeletable = (stream: string): void => {
   const category = categoryOf(stream)
-  if (consequences[category] !== undefined && idOf(stream) !== '') return
+  if (Object.hasOwn(consequences, category) && idOf(stream) !== '') return
   const names = Object.keys(consequences).map((name) => `${name}-<id>`)
   throw new Refusal(`Only these streams can be deleted: ${names.join(', ')}.`)
 }

@@ -111,7 +111,8 @@ export const createGateway = async (options: GatewayOptions): Promise<HttpServer
   const credentialsOf = createCredentials(authenticator, auth.credentialSources ?? [])
   const server = await createServer({
     title: 'Headwater',
-    description: 'Commands are answered with a position; send it as `after` to a query to read your own write.',
+    description:
+      'Commands are answered with a position; send it as `after` to a query to read your own write. Bodies are UTF-8. Text is trimmed and kept in Unicode normal form C; names, addresses and searches are one line without control, invisible or direction-changing characters; UUIDs may be in any case. An optional field may be left out or null.',
     logger,
     health,
     metrics,

@@ -1,5 +1,5 @@
 // The messages of /live: what a client may send, and how the server's look.
-import { field, optional, reference } from '@headwater/deciders/fields'
+import { field, optionalText, reference } from '@headwater/deciders/fields'
 import { z } from 'zod'
 
 const idLengthMax = 64
@@ -17,7 +17,7 @@ const clientMessage = z.discriminatedUnion('type', [
     topic: reference(topicLengthMax),
     filter: z.unknown().optional(),
     /** The last token of an earlier connection, to be told only what changed since. */
-    token: optional(reference(tokenLengthMax)),
+    token: optionalText(reference(tokenLengthMax)),
   }),
   z.strictObject({ type: z.literal('unsubscribe'), id }),
 ])

@@ -10,16 +10,19 @@ export const sentForm = (error: unknown): SentForm | undefined =>
   isRouteErrorResponse(error) && error.data?.code === 'session_ended' ? error.data.sent : undefined
 
 /** What people type, as its field is called where they typed it. */
-const labels: Readonly<Record<string, string>> = {
-  reason: 'Reason',
-  partner: 'Partner',
-  url: 'Address',
-  search: 'Name or reference',
-}
+const labels: ReadonlyMap<string, string> = new Map([
+  ['reason', 'Reason'],
+  ['partner', 'Partner'],
+  ['url', 'Address'],
+  ['search', 'Name or reference'],
+])
 
 export const SessionEnded = ({ sent }: { sent: SentForm }) => {
   const { pathname, search } = useLocation()
-  const typed = sent.flatMap(([name, value]) => (labels[name] && value !== '' ? [[labels[name], value] as const] : []))
+  const typed = sent.flatMap(([name, value]) => {
+    const label = labels.get(name)
+    return label !== undefined && value !== '' ? [[label, value] as const] : []
+  })
   return (
     <article className="notice">
       <title>Your session has ended · Headwater</title>

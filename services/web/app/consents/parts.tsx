@@ -46,7 +46,7 @@ export const Outcome = ({ refused, done }: { refused: string | undefined; done: 
         <p>{refused}</p>
       </div>
     )
-  const words = done === null ? undefined : doneWords[done]
+  const words = doneWords.get(done)
   return words ? (
     <p className="quiet" role="status">
       {words}

@@ -23,12 +23,13 @@ export const durations = [
   { seconds: '2592000', words: 'for 30 days' },
 ] as const
 
-export const doneWords: Readonly<Record<string, string>> = {
-  ask: 'You asked. The patient is told by mail.',
-  grant: 'It is granted.',
-  revoke: 'It is taken back.',
-  decline: 'It is declined.',
-}
+/** A map: what is looked for stands in an address, which may name anything. */
+export const doneWords: ReadonlyMap<string | null, string> = new Map([
+  ['ask', 'You asked. The patient is told by mail.'],
+  ['grant', 'It is granted.'],
+  ['revoke', 'It is taken back.'],
+  ['decline', 'It is declined.'],
+])
 
 /** A sentence of the history; who `they` are its heading says. */
 export const eventWords = (event: Happened): string => {

@@ -20,20 +20,20 @@ export const loader = ({ context }: Route.LoaderArgs) => readOperations(context)
 
 export const action = ({ request, context }: Route.ActionArgs) => act(context, request)
 
-const doneText: Readonly<Record<string, (of: string) => string>> = {
-  pause: (of) => `${of} is paused: nothing more is taken in until it is resumed.`,
-  resume: (of) => `${of} goes on where it was paused.`,
-  rebuild: (of) => `${of} is built again, beside the one that serves.`,
-  'stop-rebuild': (of) => `The rebuild of ${of} was stopped. What served goes on serving.`,
-  retry: (of) => `The event is tried again in ${of}.`,
-  skip: (of) => `${of} goes on without the event.`,
-  'run-again': () => 'The job is run again.',
-  'skip-job': () => 'The job is skipped: what it was for is not done.',
-}
+const doneText = new Map<string, (of: string) => string>([
+  ['pause', (of) => `${of} is paused: nothing more is taken in until it is resumed.`],
+  ['resume', (of) => `${of} goes on where it was paused.`],
+  ['rebuild', (of) => `${of} is built again, beside the one that serves.`],
+  ['stop-rebuild', (of) => `The rebuild of ${of} was stopped. What served goes on serving.`],
+  ['retry', (of) => `The event is tried again in ${of}.`],
+  ['skip', (of) => `${of} goes on without the event.`],
+  ['run-again', () => 'The job is run again.'],
+  ['skip-job', () => 'The job is skipped: what it was for is not done.'],
+])
 
 const Done = () => {
   const [search] = useSearchParams()
-  const text = doneText[search.get('done') ?? '']?.(search.get('of') ?? '')
+  const text = doneText.get(search.get('done') ?? '')?.(search.get('of') ?? '')
   return (
     <div role="status">
       {text && (
