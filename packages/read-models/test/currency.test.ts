@@ -112,6 +112,12 @@ test('rows of another history are not current, though nothing lies ahead of them
     logger,
   })
   await until('it refuses', () => projection.status().rebuildNeeded)
+  await until('the reader is connected to the new writer, which has no answer', () =>
+    reader.needed().then(
+      () => true,
+      ({ message }: Error) => message === 'The writer cannot tell.',
+    ),
+  )
   expect(await isCurrent(currency, impatienceMs)).toBe(false)
   expect(await currency.trouble()).toMatch(/^It is not known to be current since /)
 })
