@@ -4,6 +4,7 @@ import { setTimeout as wait } from 'node:timers/promises'
 import { Server, ServerCredentials } from '@grpc/grpc-js'
 import { createCalls } from './calls.ts'
 import { failureFor } from './errors.ts'
+import { systemEvents } from './fresh-database.ts'
 import { createHttp } from './front/http.ts'
 import { createNode } from './front/node.ts'
 import { addNodeServices } from './front/node-services.ts'
@@ -14,6 +15,7 @@ import { defaults, type Options, ownHost, reachable, securityOf } from './option
 import { routePage } from './page/page.ts'
 import type { Subscription } from './page/views.ts'
 import type { Group } from './persistent/group.ts'
+import { writeAll } from './persistent/own-streams.ts'
 import { sourceName } from './persistent/settings.ts'
 import { openProjections } from './projections/projections.ts'
 import { addProjections, projectionMethods } from './projections/service.ts'
@@ -62,6 +64,12 @@ export const start = async (options: Options = {}): Promise<EmbeddedEventStore> 
   const security = securityOf(options)
   const signIn = security && (await createSignIn(security.users))
   const store = openStore(memory ? undefined : directory, !options.unsafeDisableFlushToDisk)
+  try {
+    if (store.head() === 0) await writeAll(store, systemEvents(systemProjections))
+  } catch (error) {
+    store.close()
+    throw error
+  }
   const guard = signIn ? createGuard(store, signIn) : openGuard
   const calls = createCalls()
   const server = new Server({

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { binaryEvent, EventStoreDBClient } from '@eventstore/db-client'
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import { added, classic, collect } from './helpers.ts'
+import { added, classic, collect, ofUsers } from './helpers.ts'
 import { startNode } from './node-process.ts'
 
 const has = (program: string): boolean => spawnSync(program, ['-V']).status === 0
@@ -17,7 +17,7 @@ beforeEach(() => {
 afterEach(() => rmSync(folder, { recursive: true }))
 
 const idsIn = async (client: EventStoreDBClient): Promise<string[]> =>
-  (await collect(client.readAll())).flatMap(({ event }) => (event ? [event.id] : []))
+  ofUsers(await collect(client.readAll())).flatMap(({ event }) => (event ? [event.id] : []))
 
 const large = () => binaryEvent({ type: 'Added', data: Buffer.alloc(200_000, 0x20) })
 

@@ -65,6 +65,13 @@ export const uuid = (text: string = randomUUID()): shared.UUID => {
   return id
 }
 
+/** So many events stand in a fresh database whose projections are stopped. */
+export const freshEvents = 12
+
+/** Without what the node writes itself. */
+export const ofUsers = <Item extends { event?: { streamId: string } }>(events: readonly Item[]): Item[] =>
+  events.filter(({ event }) => !event?.streamId.startsWith('$'))
+
 const asTheyAre = (bytes: Buffer): Buffer => bytes
 const service = (method: string): string => `/event_store.client.streams.Streams/${method}`
 

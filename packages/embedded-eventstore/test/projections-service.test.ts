@@ -5,7 +5,7 @@ import shared from '@eventstore/db-client/generated/shared_pb.js'
 import { Client, credentials, status } from '@grpc/grpc-js'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { type EmbeddedEventStore, start } from '../src/start.ts'
-import { collect, many } from './helpers.ts'
+import { collect, freshEvents, many } from './helpers.ts'
 import { caughtUp, linksOf, projectionNames, targetsOf } from './projections-helpers.ts'
 
 const name = '$by_category'
@@ -28,19 +28,49 @@ const positionOf = async () => {
   return last?.event?.position.commit
 }
 
-test('there are five, stopped, and nothing is written for them until somebody enables one', async () => {
+const updates = projectionNames.map((each) => [`$projections-${each}`, '$ProjectionUpdated'])
+const fresh = {
+  off: [['$$$scavenges', '$metadata']],
+  stopped: [
+    ['$projections-$all', '$ProjectionsInitialized'],
+    ...projectionNames.map(() => ['$projections-$all', '$ProjectionCreated']),
+    ...updates,
+  ],
+  running: [...updates, ['$$$et', '$metadata'], ['$et', '$Checkpoint']],
+}
+const modes = [
+  ['off', [...fresh.off]],
+  ['stopped', [...fresh.off, ...fresh.stopped]],
+  ['running', [...fresh.off, ...fresh.stopped, ...fresh.running]],
+] as const
+
+test.each(modes)('a fresh database has what EventStoreDB writes: %s', async (systemProjections, events) => {
+  const own = await start({ memory: true, systemProjections })
+  const reader = EventStoreDBClient.connectionString(own.connectionString)
+  const all = (await collect(reader.readAll())).flatMap(({ event }) => event ?? [])
+  await reader.dispose()
+  await own.stop()
+  expect(all.map(({ streamId, type }) => [streamId, type])).toEqual(events)
+  expect(all[0]?.data).toEqual({ $maxAge: 2_592_000, $acl: { $r: '$ops', $w: [], $d: [], $mr: [], $mw: [] } })
+  const created = all.filter(({ type }) => type === '$ProjectionCreated')
+  expect(created.map(({ data }) => Buffer.from(data as Uint8Array).toString())).toEqual(
+    created.length > 0 ? projectionNames : [],
+  )
+  if (systemProjections === 'running') expect(all.at(-1)?.data).toEqual({ $c: 0, $p: -1 })
+})
+
+test('there are five, stopped', async () => {
   const listed = await client.listProjections()
   expect(listed.map((projection) => projection.name)).toEqual(projectionNames)
   for (const projection of listed)
     expect(projection).toMatchObject({
       effectiveName: projection.name,
       status: 'Stopped',
-      version: -1n,
+      version: 0n,
       epoch: -1n,
       position: 'C:0/P:-1',
       lastCheckpoint: 'C:0/P:-1',
     })
-  expect(await collect(client.readAll())).toEqual([])
 })
 
 test('status and figures follow what it does', async () => {
@@ -54,10 +84,10 @@ test('status and figures follow what it does', async () => {
     status: 'Running',
     projectionStatus: 'Running',
     stateReason: '',
-    version: 0n,
+    version: 1n,
     position: `C:${head}/P:${head}`,
     // The last event of the page that the last link is of: `$ProjectionUpdated` comes after the three.
-    lastCheckpoint: 'C:4/P:4',
+    lastCheckpoint: `C:${freshEvents + 4}/P:${freshEvents + 4}`,
     eventsProcessedAfterRestart: head,
     progress: 100,
     writesInProgress: 0,
@@ -71,7 +101,7 @@ test('to enable what runs changes nothing', async () => {
   const before = await positionOf()
   await client.enableProjection(name)
   expect(await positionOf()).toBe(before)
-  expect(await client.getProjectionStatus(name)).toMatchObject({ status: 'Running', version: 0n })
+  expect(await client.getProjectionStatus(name)).toMatchObject({ status: 'Running', version: 1n })
 })
 
 test('disabled, it links nothing; enabled again, it goes on from its checkpoint', async () => {
@@ -115,7 +145,7 @@ test('reset: it links everything again, and what it linked before is read no mor
   expect(await client.getStreamMetadata('$ce-a')).toMatchObject({ metadata: { truncateBefore: 4 } })
   expect(await linksOf(client, '$et-Added')).toHaveLength(4)
   expect(await linksOf(client, '$streams')).toEqual(['0@a-1', '0@a-2'])
-  expect(await client.getProjectionStatus(name)).toMatchObject({ status: 'Running', epoch: 1n, version: 1n })
+  expect(await client.getProjectionStatus(name)).toMatchObject({ status: 'Running', epoch: 2n, version: 2n })
   await client.appendToStream('a-3', many(1))
   await caughtUp(client)
   expect(await linksOf(client, '$ce-a')).toHaveLength(5)

@@ -21,13 +21,18 @@ const fromRevision = { min: 0, max: Number.MAX_SAFE_INTEGER, otherwise: 0, whole
 const lastEvents = async ({ store, signal }: Context, category: string | undefined, streamsMax: number) => {
   const found = new Map<string, StoredEvent>()
   let looked = 0
+  let systemEvents = 0
   let oldest: StoredEvent | undefined
-  while (looked < lookedThroughMax && found.size < streamsMax && !signal.aborted) {
+  while (looked + systemEvents < lookedThroughMax && found.size < streamsMax && !signal.aborted) {
     const page = await store.readBefore(oldest?.position, pageEvents)
     for (const event of page) {
+      if (event.stream.startsWith('$')) {
+        systemEvents++
+        continue
+      }
       looked++
-      const isOurs = !event.stream.startsWith('$') && (category === undefined || categoryOf(event.stream) === category)
-      if (isOurs && found.size < streamsMax && !found.has(event.stream)) found.set(event.stream, event)
+      const isWanted = category === undefined || categoryOf(event.stream) === category
+      if (isWanted && found.size < streamsMax && !found.has(event.stream)) found.set(event.stream, event)
     }
     oldest = page.at(-1) ?? oldest
     if (page.length < pageEvents) return { found: [...found.values()], looked, isAll: found.size < streamsMax }

@@ -2,7 +2,7 @@
 
 import { Refused } from '../errors.ts'
 import { createFilter } from '../filter.ts'
-import { jsonEvent, ownAppend } from '../own-events.ts'
+import { jsonEvent, ownAppend, ownMetadata } from '../own-events.ts'
 import type { Store } from '../store.ts'
 import { type Group, openGroup } from './group.ts'
 import { lastJson, ownDelete, writeAll } from './own-streams.ts'
@@ -19,6 +19,7 @@ import {
 } from './settings.ts'
 
 const configurationStream = '$persistentSubscriptionConfig'
+const configurationsKept = 2
 /** Of the time-outs and the checkpoints of all groups. */
 const tickMs = 1_000
 
@@ -62,7 +63,9 @@ export const openGroups = (store: Store) => {
   }
   const save = (entries: Iterable<Group>) => {
     const definitions = [...entries].map(({ definition }) => definition)
+    const isFirst = store.names.head(configurationStream).revision < 0
     return writeAll(store, [
+      ...(isFirst ? [ownMetadata(configurationStream, { $maxCount: configurationsKept })] : []),
       ownAppend(configurationStream, [jsonEvent('$PersistentConfig', { version: 1, entries: definitions })]),
     ])
   }

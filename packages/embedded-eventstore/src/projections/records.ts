@@ -46,12 +46,16 @@ export const lastOf = ({ names, pages }: Store, streamName: string): Recorded | 
 
 const integer = (value: unknown): number => (Number.isSafeInteger(value) ? Number(value) : -1)
 
-export const readSettings = (store: Store, { name, source }: SystemProjection): Settings => {
-  const last = lastOf(store, settingsStreamOf(name))
-  const stored = (last && parseObject(last.data)) ?? {}
+/** Before anything was written. */
+export const unsetOf = ({ source }: SystemProjection): Settings => ({ enabled: false, source, epoch: -1, version: -1 })
+
+export const readSettings = (store: Store, projection: SystemProjection): Settings => {
+  const last = lastOf(store, settingsStreamOf(projection.name))
+  const stored = last && parseObject(last.data)
+  if (!stored) return unsetOf(projection)
   return {
     enabled: stored.enabled === true,
-    source: typeof stored.query === 'string' ? stored.query : source,
+    source: typeof stored.query === 'string' ? stored.query : projection.source,
     epoch: integer(stored.epoch),
     version: integer(stored.version),
   }
@@ -75,6 +79,17 @@ const checkpointsMax = 2
 const admins = '$admins'
 export const everybodyReads = { $r: '$all', $mr: '$all' }
 
+const bounded = (acl: unknown) => ({ $maxCount: checkpointsMax, $acl: acl })
+
+/** The copy begins with a checkpoint of the time before the first event. */
+export const beginCheckpointCopy = ({ checkpointCopy }: SystemProjection): Write[] =>
+  checkpointCopy === undefined
+    ? []
+    : [
+        ownMetadata(checkpointCopy, bounded(everybodyReads)),
+        ownAppend(checkpointCopy, [jsonEvent('$Checkpoint', { $c: 0, $p: -1 })]),
+      ]
+
 export const checkpointWrites = (
   { names }: Store,
   projection: SystemProjection,
@@ -86,7 +101,7 @@ export const checkpointWrites = (
   const from = origin(projection, settings, position)
   const writes: Write[] = []
   const write = (to: string, event: TypedEvent, acl: unknown): void => {
-    if (names.head(to).revision < 0) writes.push(ownMetadata(to, { $maxCount: checkpointsMax, $acl: acl }))
+    if (names.head(to).revision < 0) writes.push(ownMetadata(to, bounded(acl)))
     writes.push(ownAppend(to, [event]))
   }
   if (checkpointCopy !== undefined)
