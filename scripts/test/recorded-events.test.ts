@@ -82,7 +82,15 @@ const rowsOf = <Event extends DomainEvent, Tables extends Readonly<Record<string
   const events = [...recordedStreams]
     .filter(([stream]) => projection.categories.includes(categoryOf(stream)))
     .flatMap(([, events]) => events)
-  const from = { position: beginning, lastEvent: undefined, storeId: 'recorded', build: '', epoch: 1n }
+  const from = {
+    position: beginning,
+    lastEvent: undefined,
+    storeId: 'recorded',
+    build: '',
+    epoch: 1n,
+    deadLetters: [],
+    replacedTexts: 0,
+  }
   const { evolve } = stepOver(projection, from, { events, position: beginning })
   return evolve(new Map()).map(({ table, after }) => `${projection.name}.${table} ${JSON.stringify(after)}`)
 }

@@ -15,8 +15,8 @@ export type PartStatus = {
 
 export type Readiness = {
   /**
-   * `starting` until every needed part has once served; from then on trouble is only `degraded`: what works
-   * still serves. `failed` when a needed part has ended.
+   * `failed` when a needed part has ended; otherwise `starting` until every needed part has once served, and from then
+   * on trouble is only `degraded`: what works still serves.
    */
   readonly status: 'starting' | 'ready' | 'degraded' | 'failed'
   readonly parts: Readonly<Record<string, PartStatus>>
@@ -60,8 +60,8 @@ export const createHealth = (needed: Probes, useful: Probes = {}): Health => {
       const isAway = (name: string) => inTrouble(name) && parts[name]?.serves !== true
       wasReady ||= !Object.keys(needed).some(isAway)
       const statusOf = (): Readiness['status'] => {
-        if (!wasReady) return 'starting'
         if (Object.keys(needed).some((name) => parts[name]?.ended)) return 'failed'
+        if (!wasReady) return 'starting'
         return Object.keys(parts).some(inTrouble) ? 'degraded' : 'ready'
       }
       return { status: statusOf(), parts }

@@ -7,7 +7,8 @@ import { connectIssuer } from '@headwater/http-kit/issuer-keys'
 import { hasJobs, parkedJobCount } from '@headwater/read-models/job-list'
 import { migrations } from '@headwater/read-models/migrations/migrate'
 import type { Context } from './command.ts'
-import { type Facts, factsOf, type StoreFacts, storeFacts, wishOf } from './facts.ts'
+import { type Facts, factsOf, type StoreFacts, stoppedAt, storeFacts, wishOf } from './facts.ts'
+import { nameOf } from './find-parked.ts'
 import { type Follower, rebuildMend } from './followers.ts'
 import { reasonOf, shownUrl } from './refusal.ts'
 import { self } from './self.ts'
@@ -153,6 +154,29 @@ const behind = ({ name, service }: Follower, { lagMs, isWritten, wishes }: Facts
     return wrong(name, `It is ${duration(lagMs)} behind.`, `The log of ${service} says why, if it is not being built.`)
 }
 
+const stopped = ({ name }: Follower, facts: Facts): Finding | undefined => {
+  const at = stoppedAt(facts)
+  if (!at) return undefined
+  const { id } = at.event
+  return wrong(
+    name,
+    `It has stopped at ${nameOf(at)} ${id}: ${at.error}`,
+    `${self} parked retry ${id} once it can be projected, or ${self} parked skip ${id} --name ${name} --reason "..."`,
+  )
+}
+
+const waiting = ({ name }: Follower, { parked }: Facts): Finding | undefined => {
+  const events = parked.filter(({ stops }) => !stops)
+  if (events.length === 0) return undefined
+  const letters = events.filter(({ deadLetter }) => deadLetter !== undefined).length
+  const besides = letters > 0 ? `, ${letters} of them not even parked` : ''
+  return wrong(
+    name,
+    `${count(events.length, 'event')} could not be projected${besides}.`,
+    `${self} parked list --name ${name}`,
+  )
+}
+
 const unheard = ({ name, service }: Follower, { wishes }: Facts): Finding | undefined => {
   const old = wishes.find(
     ({ kind, at, progress }) => kind !== 'pause' && !progress && Date.now() - at.getTime() > wishAgeMsMax,
@@ -180,24 +204,21 @@ export const checkFollower = async (
     const inFile = follower.kind === 'SQLite'
     return [wrong(name, `${place} cannot be read: ${facts}`, inFile ? rebuildMend(follower) : mend)]
   }
-  const { checkpoint, parked, unusable, lagMs } = facts
+  const { checkpoint, unusable, lagMs } = facts
   const wishes = [unheard(follower, facts)]
   if (unusable !== undefined)
     return [wrong(name, unusable, rebuildMend(follower)), ...wishes].filter((one) => one !== undefined)
   if (!checkpoint)
     return [wrong(name, `${place} was never made.`, `Start ${service}.`), ...wishes].filter((one) => one !== undefined)
-  const troubles = [
-    behind(follower, facts),
-    ...wishes,
-    parked.length > 0
-      ? wrong(
-          name,
-          `Events of ${count(parked.length, 'stream')} could not be taken in.`,
-          `${self} parked list --name ${name}`,
-        )
-      : undefined,
-  ].filter((one) => one !== undefined)
-  if (troubles.length > 0) return troubles
+  const troubles = [stopped(follower, facts) ?? behind(follower, facts), ...wishes, waiting(follower, facts)].filter(
+    (one) => one !== undefined,
+  )
+  const { replacedTexts } = checkpoint
+  const replaced =
+    replacedTexts > 0
+      ? [ok(name, `${count(replacedTexts, 'event')} met with text that no database takes: U+FFFD stands for it`)]
+      : []
+  if (troubles.length > 0) return [...troubles, ...replaced]
   const lag = lagMs === undefined ? 'its lag is not known' : `${duration(lagMs)} behind`
-  return [ok(name, `written, of this store, at ${formatPosition(checkpoint.position)}, ${lag}`)]
+  return [ok(name, `written, of this store, at ${formatPosition(checkpoint.position)}, ${lag}`), ...replaced]
 }

@@ -120,6 +120,7 @@ export type FollowerState =
   | 'unknown'
   | 'not built'
   | 'rebuild needed'
+  | 'stopped'
   | 'paused'
   | 'no projector'
   | 'live'
@@ -129,10 +130,15 @@ export type FollowerState =
 export const wishOf = (facts: Pick<Facts, 'wishes'>, kind: Wish['kind']): Wish | undefined =>
   facts.wishes.find((wish) => wish.kind === kind)
 
+/** The event that nothing gets past. */
+export const stoppedAt = ({ parked }: Pick<Facts, 'parked'>): ParkedEvent | undefined =>
+  parked.find(({ stops }) => stops)
+
 export const stateOf = (facts: Facts | undefined): FollowerState => {
   if (!facts) return 'unknown'
   const { checkpoint, unusable, isWritten, lagMs } = facts
   if (unusable !== undefined) return 'rebuild needed'
+  if (stoppedAt(facts)) return 'stopped'
   if (wishOf(facts, 'pause')) return 'paused'
   if (!checkpoint) return 'not built'
   if (!isWritten) return 'no projector'

@@ -6,6 +6,10 @@ import { self } from './self.ts'
 
 export type ParkedIn = { readonly follower: Follower; readonly parked: ParkedEvent }
 
+/** Of a dead letter only its number is known. */
+export const nameOf = ({ event, deadLetter }: ParkedEvent): string =>
+  deadLetter === undefined ? event.type : `dead letter ${deadLetter}`
+
 export const findParked = async (followers: readonly Follower[], id: string): Promise<readonly ParkedIn[]> => {
   const lists = await Promise.all(
     followers.map(async (follower) => (await follower.parked()).map((parked): ParkedIn => ({ follower, parked }))),

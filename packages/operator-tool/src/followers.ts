@@ -6,7 +6,7 @@ import { type CheckpointRow, checkpointOf } from '@headwater/read-models/checkpo
 import { consents } from '@headwater/read-models/consents'
 import { jobsCategories, jobsRestoreAdvice } from '@headwater/read-models/followers'
 import { loans } from '@headwater/read-models/loans'
-import { type ParkedEvent, parkedFromRow } from '@headwater/read-models/parked'
+import { allParked, type ParkedEvent, parkedFromRow } from '@headwater/read-models/parked'
 import { readParked } from '@headwater/read-models/postgres-parked'
 import { bigints } from '@headwater/read-models/postgres-pool'
 import { readCheckpoint, schemaName } from '@headwater/read-models/postgres-schema'
@@ -41,7 +41,7 @@ export type Follower = {
   readonly checkpoint: () => Promise<Checkpoint | undefined>
   /** Its tables have another shape than this version's. */
   readonly hasOtherShape: () => Promise<boolean>
-  /** Those that operators decided to go on without, too. */
+  /** Dead letters and those that operators decided to go on without, too. */
   readonly parked: () => Promise<readonly ParkedEvent[]>
   readonly wishes: Pick<Wishes, 'all' | 'add' | 'remove'>
   /** Somebody writes it, as far as that shows. */
@@ -181,11 +181,17 @@ const jobsFollower = (pool: pg.Pool): Follower => ({
   ...inPostgres(pool, 'jobs', 'jobs'),
 })
 
-export const followersIn = (directory: string, pool: pg.Pool): readonly Follower[] => [
-  ...edgeModels.map((model) => edgeFollower(directory, model)),
-  ...dashboardModels.map((model) => dashboardFollower(pool, model)),
-  jobsFollower(pool),
-]
+const withDeadLetters = (follower: Follower): Follower => ({
+  ...follower,
+  parked: async () => allParked(await follower.parked(), await follower.checkpoint()),
+})
+
+export const followersIn = (directory: string, pool: pg.Pool): readonly Follower[] =>
+  [
+    ...edgeModels.map((model) => edgeFollower(directory, model)),
+    ...dashboardModels.map((model) => dashboardFollower(pool, model)),
+    jobsFollower(pool),
+  ].map(withDeadLetters)
 
 /** @throws Refusal */
 export const followerNamed = (followers: readonly Follower[], name: string): Follower => {

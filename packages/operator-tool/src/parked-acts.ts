@@ -8,6 +8,7 @@ import { findParked, nothingParked, type ParkedIn } from './find-parked.ts'
 import { followerNamed } from './followers.ts'
 import { findJob, givenId, retryJob, skipParkedJob } from './jobs.ts'
 import { Refusal, WrongUse } from './refusal.ts'
+import { self } from './self.ts'
 import { moment } from './text.ts'
 
 const nameOption = {
@@ -30,14 +31,20 @@ const waitingIn = async (context: Context, given: Given, id: string): Promise<re
 
 type Become = {
   readonly projection: string
-  readonly outcome: 'taken in' | 'parked again' | 'skipped' | 'waiting'
+  readonly outcome: 'taken in' | 'begun again' | 'parked again' | 'skipped' | 'waiting'
   readonly text: string
 }
 
 const becomeOf = async ({ follower, parked }: ParkedIn, kind: Wish['kind']): Promise<Become> => {
   const projection = follower.name
   const { event } = parked
-  const now = (await follower.parked()).filter((one) => one.event.stream === event.stream)
+  if (kind === 'retry' && parked.stops) {
+    const text = `${projection} begins again with it: \`${self} projections list\` shows whether it goes on.`
+    return { projection, outcome: 'begun again', text }
+  }
+  const now = (await follower.parked()).filter(
+    (one) => one.event.id === event.id || (one.event.stream === event.stream && one.deadLetter === undefined),
+  )
   const next = now.find(isWaiting)
   if (kind === 'skip') {
     const behind = next ? ` Now ${next.event.type} ${next.event.id} behind it is parked: ${next.error}` : ''
@@ -64,7 +71,7 @@ const wishFor = async (context: Context, one: ParkedIn, wish: Pick<Wish, 'kind' 
 const answerOf = (id: string, become: readonly Become[]): Answer => ({
   json: { id, outcomes: become.map(({ projection, outcome, text }) => ({ projection, outcome, text })) },
   text: become.map(({ text }) => text).join('\n'),
-  exitCode: become.every(({ outcome }) => outcome === 'taken in' || outcome === 'skipped') ? 0 : 1,
+  exitCode: become.every(({ outcome }) => outcome !== 'parked again' && outcome !== 'waiting') ? 0 : 1,
 })
 
 const retry = async (context: Context, given: Given): Promise<Answer> => {

@@ -1,4 +1,4 @@
-// `parked list` and `parked show`: events that could not be taken in, and jobs that failed for good, on one list.
+// `parked list` and `parked show`: events that could not be projected, and jobs that failed for good, on one list.
 import type { StoredEvent } from '@headwater/eventstore/codec'
 import { comparePosition, formatPosition } from '@headwater/eventstore/position'
 import {
@@ -12,7 +12,7 @@ import {
 import { inOrder, isWaiting, type ParkedEvent, type Skip } from '@headwater/read-models/parked'
 import type { Answer, Command, Context, Given } from './command.ts'
 import { dataOption } from './events.ts'
-import { findParked, nothingParked, type ParkedIn } from './find-parked.ts'
+import { findParked, nameOf, nothingParked, type ParkedIn } from './find-parked.ts'
 import { followerNamed } from './followers.ts'
 import { findJob, givenId } from './jobs.ts'
 import { hidden, shownData } from './personal.ts'
@@ -23,7 +23,7 @@ const jobsListedMax = 100
 const waitingCountedMax = 500
 
 const eventJson = ({ follower, parked }: ParkedIn) => {
-  const { event, error, tries, parkedAt, triedAt, skipped } = parked
+  const { event, error, tries, parkedAt, triedAt, skipped, stops = false, deadLetter = null } = parked
   return {
     projection: follower.name,
     id: event.id,
@@ -36,21 +36,29 @@ const eventJson = ({ follower, parked }: ParkedIn) => {
     parkedAt,
     triedAt,
     skipped: skipped ?? null,
+    stops,
+    deadLetter,
   }
 }
 
 const whyText = (error: string, skipped: Skip | null | undefined) =>
   skipped ? `skipped by ${skipped.by}: ${skipped.reason}` : error
 
-const eventRow = ({ follower, parked: { event, tries, parkedAt, error, skipped } }: ParkedIn) => [
-  event.id,
-  follower.name,
-  event.type,
-  `${event.revision}@${event.stream}`,
-  ago(parkedAt),
-  String(tries),
-  whyText(error, skipped),
-]
+const placeText = ({ event: { revision, stream, position }, deadLetter }: ParkedEvent) =>
+  deadLetter === undefined ? `${revision}@${stream}` : `position ${formatPosition(position)}`
+
+const eventRow = ({ follower, parked }: ParkedIn) => {
+  const { event, tries, parkedAt, error, skipped, stops } = parked
+  return [
+    event.id,
+    follower.name,
+    nameOf(parked),
+    placeText(parked),
+    ago(parkedAt),
+    String(tries),
+    `${stops ? `stops ${follower.name}: ` : ''}${whyText(error, skipped)}`,
+  ]
+}
 
 const jobRow = ({ id, kind, stream, parkedAt, error, skipped }: ParkedJob) => [
   id,
@@ -102,13 +110,19 @@ const list = async (context: Context, given: Given): Promise<Answer> => {
   }
 }
 
-const readEvent = async ({ store }: Context, { event }: ParkedEvent): Promise<StoredEvent | undefined> =>
-  (await store.readStream(event.stream, event.revision, 1)).find(({ id }) => id === event.id)
+const readEvent = async ({ store }: Context, { event }: ParkedEvent): Promise<StoredEvent | undefined> => {
+  const found = await store.eventAt(event.position)
+  return found?.id === event.id ? found : undefined
+}
 
 /** The events of its stream that wait behind it: those which its projection has gone past. */
-const countBehind = async ({ store }: Context, { follower, parked }: ParkedIn): Promise<number> => {
+const countBehind = async (
+  { store }: Context,
+  { follower }: ParkedIn,
+  { stream, revision }: ParkedEvent['event'],
+): Promise<number> => {
   const checkpoint = await follower.checkpoint()
-  const behind = await store.readStream(parked.event.stream, parked.event.revision + 1n, waitingCountedMax)
+  const behind = await store.readStream(stream, revision + 1n, waitingCountedMax)
   return behind.filter(({ position }) => checkpoint && comparePosition(position, checkpoint.position) <= 0).length
 }
 
@@ -121,7 +135,7 @@ const behindText = (behind: number | undefined): string | undefined => {
 
 const showEvent = async (context: Context, found: ParkedIn, withData: boolean) => {
   const stored = await ifReadable(context, readEvent(context, found.parked))
-  const behind = await ifReadable(context, countBehind(context, found))
+  const behind = stored && (await ifReadable(context, countBehind(context, found, stored)))
   const data = stored ? shownData(stored) : hidden.unknown
   const { follower, parked } = found
   const { event, error, tries, parkedAt, triedAt, skipped } = parked
@@ -133,12 +147,14 @@ const showEvent = async (context: Context, found: ParkedIn, withData: boolean) =
       ...(withData && { data }),
     },
     text: details({
-      event: `${event.type} ${event.id}`,
-      stream: `${event.revision}@${event.stream}, position ${formatPosition(event.position)}`,
+      event: `${(stored ?? event).type} ${event.id}`,
+      'dead letter': parked.deadLetter?.toString(),
+      stream: `${(stored ?? event).revision}@${(stored ?? event).stream}, position ${formatPosition(event.position)}`,
       recorded: stored && moment(stored.recordedAt),
       'parked in': `${follower.name}, ${moment(parkedAt)}`,
       tries: `${tries}, the last ${ago(triedAt)}`,
       why: error,
+      stops: parked.stops ? `all of ${follower.name}, until it is projected or skipped` : undefined,
       skipped: skipped && skippedText(skipped),
       'waiting behind': behindText(behind),
       metadata: stored && json(stored.metadata),
@@ -175,7 +191,7 @@ const show = async (context: Context, given: Given): Promise<Answer> => {
 export const parkedCommands: readonly Command[] = [
   {
     name: ['parked', 'list'],
-    summary: 'events that could not be taken in, and jobs that failed for good',
+    summary: 'events that could not be projected, and jobs that failed for good',
     options: {
       name: { type: 'string', value: '<projection>', help: 'only those of one, such as loans, or of the jobs' },
       all: { type: 'boolean', help: 'also what was skipped' },

@@ -2,7 +2,8 @@
 import { formatPosition } from '@headwater/eventstore/position'
 import type { Progress, Wish } from '@headwater/read-models/wishes'
 import type { Answer, Command, Context, Given } from './command.ts'
-import { type FollowerState, type Looked, lookAt, stateOf, wishOf } from './facts.ts'
+import { type FollowerState, type Looked, lookAt, stateOf, stoppedAt, wishOf } from './facts.ts'
+import { nameOf } from './find-parked.ts'
 import { followerNamed, rebuildMend } from './followers.ts'
 import { type Cell, count, duration, moment, type Tone, table } from './text.ts'
 
@@ -10,6 +11,7 @@ const tones: Readonly<Record<FollowerState, Tone>> = {
   unknown: 'bad',
   'not built': 'warning',
   'rebuild needed': 'bad',
+  stopped: 'bad',
   paused: 'warning',
   'no projector': 'bad',
   live: 'good',
@@ -39,13 +41,15 @@ const rebuildJson = ({ by, at, coresMax, progress }: Wish) => ({
 const remarksOf = ({ follower, facts }: Looked): string => {
   if (!facts) return ''
   const pause = wishOf(facts, 'pause')
+  const stopped = stoppedAt(facts)
   const rebuild = wishOf(facts, 'rebuild')
   const progress = rebuild?.progress ? progressText(rebuild.progress) : 'not begun'
   return [
     facts.unusable && `${facts.unusable} ${rebuildMend(follower)}`,
     pause && `paused by ${pause.by} since ${moment(pause.at)}`,
     rebuild && `being built again for ${rebuild.by}: ${progress}`,
-    !facts.isWritten && `is ${follower.service} running?`,
+    stopped && `stopped at ${nameOf(stopped)}: parked show ${stopped.event.id}`,
+    !facts.isWritten && !stopped && `is ${follower.service} running?`,
   ]
     .filter(Boolean)
     .join('; ')

@@ -85,7 +85,7 @@ test('all is well; then something parks, is paused, fails for good, and stands s
   const loanId = randomUUID()
   await world.append(requested(loanId), withdrawn(loanId))
   await world.follow.loans(withBug(loans, { isMended: false })).whenLive()
-  await sick(world, 'loans', /^Events of 1 stream could not be taken in\.$/, /headwater parked list --name loans/)
+  await sick(world, 'loans', /^1 event could not be projected\.$/, /headwater parked list --name loans/)
 
   const hide = async (loanId: string, data: object) => {
     await world.append(requested(loanId), withdrawn(loanId))

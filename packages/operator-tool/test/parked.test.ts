@@ -1,9 +1,12 @@
 // Events that could not be taken in: listed, shown, tried again, skipped; with projections that have a bug until it is mended.
 import { randomUUID } from 'node:crypto'
 import { loans } from '@headwater/read-models/loans'
+import { sqliteFile } from '@headwater/read-models/sqlite-file'
 import { underwriting } from '@headwater/read-models/underwriting'
+import Database from 'better-sqlite3'
 import { describe, expect, test } from 'vitest'
 import { until } from '../../../scripts/test/until.ts'
+import { reactions } from '../../../services/jobs/src/reactions.ts'
 import { jsonOf, me, requested, shareWorld, startWorld, use, type World, withBug, withdrawn } from './support.ts'
 
 /** A loan whose second event cannot be taken in. */
@@ -38,6 +41,8 @@ describe('parked list and show', () => {
       error: 'a bug in the projection',
       tries: 3,
       skipped: null,
+      stops: false,
+      deadLetter: null,
     }
     expect(jsonOf(used)).toMatchObject({ events: [expected], jobs: [], jobCount: 0 })
     const { out } = await world.use('parked', 'list', '--name', 'loans')
@@ -165,6 +170,72 @@ describe('parked skip', () => {
     const one = await world.use('parked', 'skip', id, '--name', 'underwriting', ...reason, '--json')
     expect(jsonOf(one)).toMatchObject({ outcomes: [{ projection: 'underwriting', outcome: 'skipped' }] })
   })
+})
+
+describe('a projection that has stopped', () => {
+  test('is listed with the event, by every command that looks, and goes on when that is skipped', async () => {
+    const world = await startWorld()
+    const bug = { isMended: false }
+    // The jobs begin with what comes after their first start.
+    const jobs = world.follow.jobs({ ...withBug(reactions, bug), parkedMax: 0 })
+    await jobs.whenLive()
+    const loanId = randomUUID()
+    await world.append(requested(loanId), withdrawn(loanId))
+    const { id } = await world.eventOf(loanId, 1n)
+    const stopped = [
+      world.follow.loans({ ...withBug(loans, bug), parkedMax: 0 }),
+      world.follow.underwriting({ ...withBug(underwriting, bug), parkedMax: 0 }),
+      jobs,
+    ]
+    for (const one of stopped) await until('it stops', () => one.status().state === 'stopped')
+    const names = ['loans', 'underwriting', 'jobs']
+
+    const { events } = jsonOf(await world.use('parked', 'list', '--json')) as { events: object[] }
+    expect(events).toMatchObject(names.map((projection) => ({ projection, id, stops: true, type: 'LoanWithdrawn' })))
+    expect((await world.use('parked', 'list')).out).toContain('stops loans: 0 are parked already. a bug')
+    const { checks } = jsonOf(await world.use('doctor', '--json')) as { checks: object[] }
+    for (const check of names)
+      expect(checks).toContainEqual({
+        check,
+        state: 'wrong',
+        found: expect.stringContaining(`It has stopped at LoanWithdrawn ${id}: `),
+        mend: expect.stringContaining(`headwater parked skip ${id} --name ${check}`),
+      })
+    expect((await world.use('projections', 'list')).out).toContain(`stopped at LoanWithdrawn: parked show ${id}`)
+
+    const again = await world.use('parked', 'retry', id, '--name', 'jobs', '--json')
+    expect(jsonOf(again)).toMatchObject({ outcomes: [{ projection: 'jobs', outcome: 'begun again' }] })
+    for (const [n, name] of names.entries()) {
+      const skipped = await world.use('parked', 'skip', id, '--name', name, '--reason', 'it was entered twice')
+      expect(skipped).toMatchObject({ code: 0, out: `${name} goes on without it.\n` })
+      await until('it goes on', () => stopped[n]?.status().state === 'live')
+    }
+  })
+})
+
+test('a dead letter is listed, shown as what the store has of it, and retried once the list takes rows again', async () => {
+  const { world, bug, id, atEdge } = await startWithParked()
+  await atEdge.stop()
+  const refuse = new Database(sqliteFile(world.directory, loans))
+  refuse.exec("create trigger broken before insert on parked begin select raise(abort, 'broken'); end")
+  refuse.close()
+  const other = randomUUID()
+  await world.append(requested(other), withdrawn(other))
+  const letter = await world.eventOf(other, 1n)
+  const next = world.follow.loans(withBug(loans, bug))
+  await next.whenLive()
+  await until('both wait', () => next.status().parked.length === 2)
+  expect(jsonOf(await world.use('parked', 'list', '--json'))).toMatchObject({
+    events: [{ id }, { id: letter.id, deadLetter: 1 }],
+  })
+  expect((await world.use('parked', 'list')).out).toMatch(new RegExp(`${letter.id} +loans +dead letter 1 +position `))
+  expect((await world.use('parked', 'show', letter.id)).out).toContain(`1@loan-${other}`)
+  expect((await world.use('doctor', '--json')).out).toContain(
+    '2 events could not be projected, 1 of them not even parked.',
+  )
+  bug.isMended = true
+  for (const one of [letter.id, id]) expect((await world.use('parked', 'retry', one)).code).toBe(0)
+  expect((await world.use('parked', 'list')).out).toBe('Nothing is parked.\n')
 })
 
 const anyTimes = { position: expect.any(String), parkedAt: expect.any(String), triedAt: expect.any(String) }

@@ -187,9 +187,9 @@ export const startWorld = async ({
     consents: () => followAtEdge(consents),
     underwriting: (projection = underwriting) => followInPostgres(projection),
     audit: () => followInPostgres(audit),
-    jobs: () => {
+    jobs: (projection = reactions) => {
       const sink = openJobsSink({ ...openJobs(), store, logger })
-      return running(startProjection({ store, sink, projection: reactions, logger }))
+      return running(startProjection({ store, sink, projection, logger }))
     },
   }
 

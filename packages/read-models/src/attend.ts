@@ -18,6 +18,10 @@ export type Attended = {
   readonly writer: () => Writer | undefined
   /** It has ended for a reason that building the read model again may remove. */
   readonly hasEnded: () => boolean
+  /** The id of the event at which it has stopped, while it stands there. */
+  readonly stoppedAt: () => string | undefined
+  /** Has it begin again, after which what is wished of that event can be done. */
+  readonly beginAgain: () => void
   /** Finishes the batch in hand; nothing is written until `go`. */
   readonly hold: (why: 'pause' | 'swap') => Promise<void>
   readonly go: (why: 'pause' | 'swap') => void
@@ -36,6 +40,8 @@ export type Attending = {
   readonly paused: () => Wish | undefined
   /** Looks now. */
   readonly look: () => Promise<void>
+  /** Looks now for what is wished of parked events. */
+  readonly lookAtParked: () => Promise<void>
   readonly stop: () => Promise<void>
 }
 
@@ -79,6 +85,7 @@ export const attend = ({
 
   const seeToParked = async ({ kind, eventId, by, at, reason = '' }: Wish) => {
     const writer = follower.writer()
+    if (!writer && follower.stoppedAt() === eventId) follower.beginAgain()
     if (!writer) return
     const become = kind === 'retry' ? await writer.retry(eventId) : await writer.skip(eventId, { reason, by, at })
     logger.info({ projection: name, kind, eventId, by, become }, 'a parked event was seen to')
@@ -136,22 +143,27 @@ export const attend = ({
     if (rebuild && isBuilt) await takeItsPlace(rebuild, scratch)
   }
 
+  const seeToAllParked = async (all: readonly Wish[]) => {
+    for (const wish of all) if (wish.kind === 'retry' || wish.kind === 'skip') await seeToParked(wish)
+  }
+
   const see = async () => {
     const all = await wishes.all()
     const ofKind = (kind: Wish['kind']) => all.find((wish) => wish.kind === kind)
     await seeToPause(ofKind('pause'))
-    for (const wish of all) if (wish.kind === 'retry' || wish.kind === 'skip') await seeToParked(wish)
+    await seeToAllParked(all)
     if (scratch) await seeToRebuild(ofKind('rebuild'), scratch)
   }
 
   /** One at a time; a wish that could not be seen to stays. */
   let looking = Promise.resolve()
-  const look = () => {
-    looking = looking.then(see).catch((error: unknown) => {
+  const inTurn = (work: () => Promise<void>) => {
+    looking = looking.then(work).catch((error: unknown) => {
       if (!ending.signal.aborted) logger.warn({ projection: name, err: error }, "operators' wishes were not seen to")
     })
     return looking
   }
+  const look = () => inTurn(see)
   const attending = (async () => {
     while (!ending.signal.aborted) {
       await sleep(pollMs, undefined, { signal: ending.signal }).catch(() => undefined)
@@ -162,6 +174,7 @@ export const attend = ({
   return {
     paused: () => paused,
     look,
+    lookAtParked: () => inTurn(async () => seeToAllParked(await wishes.all())),
     stop: async () => {
       ending.abort()
       await attending

@@ -152,6 +152,8 @@ export const audit: Projection<DomainEvent, AuditRows> = {
   name: 'audit',
   version: 2,
   categories: ['loan', 'applicant', 'user', 'patient', 'audit'],
+  // A day's stream is everybody's, and no entry needs another.
+  parks: 'event',
   codec,
   tables: {
     entries: {

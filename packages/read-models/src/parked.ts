@@ -1,14 +1,16 @@
-// Events that a follower of the store could not take in: each parks its stream, whose later events wait behind it.
+// Events that could not be projected: each parks its stream, whose later events wait behind it, or itself alone.
 import { createHash } from 'node:crypto'
 import type { StoredEvent } from '@headwater/eventstore/codec'
-import { comparePosition, formatPosition, parsePosition } from '@headwater/eventstore/position'
+import { comparePosition, formatPosition, type Position, parsePosition } from '@headwater/eventstore/position'
+import { readableText } from './readable.ts'
+import type { Step } from './sink.ts'
 
 /** An operator's decision to go on without an event. */
 export type Skip = { readonly reason: string; readonly by: string; readonly at: Date }
 
 export type ParkedEvent = {
   readonly event: Pick<StoredEvent, 'id' | 'stream' | 'type' | 'revision' | 'position'>
-  /** Why it could not be taken in. */
+  /** Why it could not be projected. */
   readonly error: string
   /** How often it was tried alone. */
   readonly tries: number
@@ -16,14 +18,111 @@ export type ParkedEvent = {
   readonly triedAt: Date
   /** Its stream goes on without it. It stays on the list: whoever builds the rows again skips it too. */
   readonly skipped: Skip | undefined
+  /** Nothing behind it is projected, of whatever stream. */
+  readonly stops?: boolean | undefined
+  /** Its number, where it could not even be parked. */
+  readonly deadLetter?: number | undefined
 }
+
+/**
+ * All that is kept of an event that could not even be parked. It lies with the checkpoint: whatever keeps a row out of
+ * the list, an event can be passed over as long as the checkpoint can move.
+ */
+export type DeadLetter = {
+  readonly number: number
+  readonly eventId: string
+  readonly position: Position
+  readonly at: Date
+  readonly stops?: boolean | undefined
+}
+
+const noDeadLetters: readonly DeadLetter[] = []
+const noDeadLettersText = '[]'
+
+/** JSON. */
+export const deadLettersText = (letters: readonly DeadLetter[]): string =>
+  JSON.stringify(
+    letters.map(({ number, eventId, position, at, stops }) => ({
+      number,
+      eventId,
+      position: formatPosition(position),
+      at,
+      stops,
+    })),
+  )
+
+export const deadLettersFromText = (text = noDeadLettersText): readonly DeadLetter[] =>
+  text === noDeadLettersText
+    ? noDeadLetters
+    : JSON.parse(text).map(({ number, eventId, position, at, stops }: Record<keyof DeadLetter, never>): DeadLetter => {
+        const place = parsePosition(position)
+        if (!place) throw new Error(`A dead letter has no position: ${eventId}`)
+        return { number, eventId, position: place, at: new Date(at), stops }
+      })
+
+/** @param event undefined where the event store has not been asked which event it is */
+export const parkedFromLetter = (
+  { number, eventId, position, at, stops }: DeadLetter,
+  event: ParkedEvent['event'] = { id: eventId, stream: unknownStream, type: 'unknown', revision: 0n, position },
+): ParkedEvent => {
+  const { id, stream, type, revision } = event
+  return {
+    event: { id, stream, type, revision, position },
+    error: 'It could not be parked. The log of that moment says why.',
+    tries: 0,
+    parkedAt: at,
+    triedAt: at,
+    skipped: undefined,
+    stops,
+    deadLetter: number,
+  }
+}
+
+/** The list with the dead letters, which the checkpoint keeps. */
+export const allParked = (
+  listed: readonly ParkedEvent[],
+  checkpoint: { readonly deadLetters: readonly DeadLetter[] } | undefined,
+): readonly ParkedEvent[] => [...listed, ...(checkpoint?.deadLetters ?? []).map((letter) => parkedFromLetter(letter))]
 
 /** What a step changes of the list of parked events. */
 export type Parking = {
   readonly put: readonly ParkedEvent[]
   /** Ids of events that are on the list: when one is not, the step has been taken before. */
   readonly removed: readonly string[]
+  /** What could not be put. */
+  readonly deadLetter?: DeadLetter
 }
+
+/** Dead letters are told by the checkpoint; on the list are only the others. */
+export const withDeadLetters = (
+  { from, to }: Pick<Step, 'from' | 'to'>,
+  { put, removed, deadLetter }: Parking,
+): Pick<Step, 'to' | 'parking'> => {
+  const letters = new Set(from.deadLetters.map(({ eventId }) => eventId))
+  const seenTo = new Set([...removed, ...put.map(({ event }) => event.id)])
+  const kept = from.deadLetters.filter(({ eventId }) => !seenTo.has(eventId))
+  return {
+    to: { ...to, deadLetters: deadLetter ? [...kept, deadLetter] : kept },
+    parking: { put, removed: removed.filter((id) => !letters.has(id)) },
+  }
+}
+
+const errorCharactersMax = 1_000
+
+/** @param error may quote whatever text the event brought */
+export const asParked = (
+  { id, stream, type, revision, position }: ParkedEvent['event'],
+  error: string,
+  tries: number,
+  parkedAt = new Date(),
+): ParkedEvent => ({
+  event: { id, stream, type, revision, position },
+  error: readableText(error.slice(0, errorCharactersMax)),
+  tries,
+  parkedAt,
+  triedAt: new Date(),
+  skipped: undefined,
+})
 
 /** The list as stores keep it: an event a row. */
 export type ParkedRow = {
@@ -33,9 +132,10 @@ export type ParkedRow = {
   readonly details: string
 }
 
-export const parkedRow = ({ event, skipped, ...rest }: ParkedEvent): ParkedRow => ({
+/** `details` has the names as the event store has them: JSON escapes what a database would refuse. */
+export const parkedRow = ({ event, skipped, deadLetter: _letter, ...rest }: ParkedEvent): ParkedRow => ({
   eventId: event.id,
-  stream: event.stream,
+  stream: readableText(event.stream),
   isSkipped: skipped !== undefined,
   details: JSON.stringify({
     ...rest,
@@ -45,7 +145,7 @@ export const parkedRow = ({ event, skipped, ...rest }: ParkedEvent): ParkedRow =
 })
 
 export const parkedFromRow = (details: string): ParkedEvent => {
-  const { event, error, tries, parkedAt, triedAt, skipped } = JSON.parse(details)
+  const { event, error, tries, parkedAt, triedAt, skipped, stops } = JSON.parse(details)
   const position = parsePosition(event.position)
   if (!position) throw new Error(`A parked event has no position: ${event.id}`)
   return {
@@ -55,20 +155,28 @@ export const parkedFromRow = (details: string): ParkedEvent => {
     parkedAt: new Date(parkedAt),
     triedAt: new Date(triedAt),
     skipped: skipped && { ...skipped, at: new Date(skipped.at) },
+    stops,
   }
 }
 
 export const isWaiting = ({ skipped }: ParkedEvent): boolean => skipped === undefined
 
-/** In the order of the store, so that the longest waiting come first. */
+/** In the order of the store, so that the longest waiting come first; before them the one that stops all. */
 export const inOrder = (events: Iterable<ParkedEvent>): readonly ParkedEvent[] =>
-  [...events].sort((a, b) => comparePosition(a.event.position, b.event.position))
+  [...events].sort(
+    (a, b) =>
+      Number(b.stops ?? false) - Number(a.stops ?? false) || comparePosition(a.event.position, b.event.position),
+  )
+
+/** Of a dead letter, which does not say which stream waits. */
+export const unknownStream = ''
 
 /** What readers have to know of the list: which streams are not up to date, and which rows these are. */
 export type SetAside = {
+  /** Ask {@link isBehind} whether one is among them. */
   readonly parkedStreams: readonly string[]
   /**
-   * Empty when every event was taken in. Rows are what their position and this mark say, on whichever node: a picture
+   * Empty when every event is projected. Rows are what their position and this mark say, on whichever node: a picture
    * of one mark cannot be followed under another.
    */
   readonly mark: string
@@ -77,8 +185,16 @@ export type SetAside = {
 const markLength = 12
 const nothingAside: SetAside = { parkedStreams: [], mark: '' }
 
-export const setAsideOf = (rows: readonly Pick<ParkedRow, 'eventId' | 'stream' | 'isSkipped'>[]): SetAside => {
-  if (rows.length === 0) return nothingAside
+export const isBehind = ({ parkedStreams }: Pick<SetAside, 'parkedStreams'>, stream: string): boolean =>
+  parkedStreams.includes(stream) || parkedStreams.includes(unknownStream)
+
+export const setAsideOf = (
+  parked: readonly Pick<ParkedRow, 'eventId' | 'stream' | 'isSkipped'>[],
+  deadLetters: readonly DeadLetter[],
+): SetAside => {
+  if (parked.length + deadLetters.length === 0) return nothingAside
+  const letters = deadLetters.map(({ eventId }) => ({ eventId, stream: unknownStream, isSkipped: false }))
+  const rows = [...parked, ...letters]
   const names = rows.map(({ eventId, isSkipped }) => `${eventId}${isSkipped ? ' skipped' : ''}`).sort()
   const digest = createHash('sha256').update(names.join('\n')).digest('base64url').slice(0, markLength)
   return { parkedStreams: rows.flatMap(({ stream, isSkipped }) => (isSkipped ? [] : [stream])), mark: `~${digest}` }

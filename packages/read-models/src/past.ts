@@ -3,6 +3,7 @@ import type { DomainEvent } from '@headwater/deciders/decider'
 import { isOfStore, type StoredEvent } from '@headwater/eventstore/codec'
 import type { Projection, RowsOf } from './projection.ts'
 import type { Row } from './read-model.ts'
+import { readableEvent } from './readable.ts'
 import type { Rows } from './rows.ts'
 
 /** All rows of some tables, by table and key. */
@@ -25,6 +26,7 @@ export const rowsAfter = <Event extends DomainEvent, Tables extends Readonly<Rec
     { get: (key) => kept.get(key), set: (key, row) => kept.set(key, row), remove: (key) => kept.delete(key) },
   ])
   const rows = Object.fromEntries<unknown>(opened) as RowsOf<Tables>
-  for (const stored of events) if (!isOfStore(stored)) projection.project(projection.codec.decode(stored), rows)
+  for (const stored of events)
+    if (!isOfStore(stored)) projection.project(projection.codec.decode(readableEvent(stored)), rows)
   return Object.fromEntries<unknown>(tables) as AllRows<Tables>
 }

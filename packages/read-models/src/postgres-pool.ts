@@ -15,11 +15,12 @@ const int8Parsed = (parse: (text: string) => number | bigint): Types => ({
   getTypeParser: (oid, format) => (oid === pg.types.builtins.INT8 ? parse : pg.types.getTypeParser(oid, format)),
 })
 
-/** SQLSTATE classes of values that do not fit: data exception, integrity constraint, program limit. */
-const refusedClasses = ['22', '23', '54']
+/** SQLSTATE classes of values that do not fit: data exception, constraint, check option, program limit, a trigger that raises. */
+const refusedClasses = ['22', '23', '44', '54', 'P0']
 
 /** Whether Postgres cannot hold what it was given, or is itself in trouble. */
 export const blamePostgres = (error: unknown): 'refused' | 'unavailable' => {
+  if (error instanceof TypeError || error instanceof RangeError) return 'refused' // values that cannot be sent
   const state = error instanceof pg.DatabaseError ? (error.code ?? '') : ''
   return refusedClasses.includes(state.slice(0, 2)) ? 'refused' : 'unavailable' // lost connections have no class
 }

@@ -138,8 +138,8 @@ export const openPostgresReader = ({
   }
   const asking = <T>(work: () => Promise<T>): Promise<T> => work().catch((error) => Promise.reject(meaningOf(error)))
   const placeIn = async (client: pg.PoolClient): Promise<Place> => {
-    const { position, storeId, build } = await checkpointIn(client)
-    const { mark, parkedStreams } = setAsideOf(await readAside(client, schema))
+    const { position, storeId, build, deadLetters } = await checkpointIn(client)
+    const { mark, parkedStreams } = setAsideOf(await readAside(client, schema), deadLetters)
     return { position, origin: storeId + build + mark, parkedStreams }
   }
   const reading = <T>(work: (client: pg.PoolClient, place: Place) => Promise<T>): Promise<T> =>

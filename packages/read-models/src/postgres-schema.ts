@@ -41,7 +41,9 @@ const ownSchema = (schema: string): readonly string[] => [
      store_id text not null,
      epoch int8 not null,
      shape text not null,
-     build text not null default ''
+     build text not null default '',
+     dead_letters text not null default '[]',
+     replaced_texts int8 not null default 0
    )`,
   `create table ${schema}.feed (
      last_change int8 primary key,
@@ -70,6 +72,13 @@ export const readCheckpoint = async (
   return row && { checkpoint: checkpointOf(row), shape: row.shape }
 }
 
+/** Columns that schemas of earlier releases do not have. */
+const addedColumns = {
+  build: "text not null default ''",
+  dead_letters: "text not null default '[]'",
+  replaced_texts: 'int8 not null default 0',
+}
+
 /** Makes the schema where there is none yet, in one transaction with its checkpoint before the first event. */
 export const createSchema = async (
   client: PoolClient,
@@ -78,18 +87,19 @@ export const createSchema = async (
 ): Promise<void> => {
   const found = await client.query('select 1 from pg_catalog.pg_namespace where nspname = $1', [schema])
   if (found.rowCount) {
-    // Schemas of before rebuilding. The others are only looked at: altering waits for every reader, a backup among them.
-    const text = "select 1 from pg_catalog.pg_attribute where attrelid = $1::regclass and attname = 'build'"
-    const hasBuild = await client.query(text, [`${schema}.checkpoint`])
-    if (!hasBuild.rowCount)
-      await client.query(`alter table ${schema}.checkpoint add column build text not null default ''`)
+    // Schemas that have all are only looked at: altering waits for every reader, a backup among them.
+    const text = 'select attname as name from pg_catalog.pg_attribute where attrelid = $1::regclass'
+    const there = await client.query<{ name: string }>(text, [`${schema}.checkpoint`])
+    const missing = Object.entries(addedColumns).filter(([name]) => !there.rows.some((column) => column.name === name))
+    const added = missing.map(([name, definition]) => `add column ${name} ${definition}`)
+    if (added.length > 0) await client.query(`alter table ${schema}.checkpoint ${added.join(', ')}`)
     return
   }
   const tables = Object.entries(model.tables).flatMap(([name, table]) => tableSchema(schema, name, table))
   for (const statement of [`create schema ${schema}`, ...ownSchema(schema), ...tables]) await client.query(statement)
-  await client.query(`insert into ${schema}.checkpoint values (1, 0, 0, null, null, null, $1, 0, $2, $3)`, [
-    storeId,
-    shapeOf(model),
-    build,
-  ])
+  await client.query(
+    `insert into ${schema}.checkpoint (one, commit_position, prepare_position, store_id, epoch, shape, build)
+     values (1, 0, 0, $1, 0, $2, $3)`,
+    [storeId, shapeOf(model), build],
+  )
 }

@@ -4,6 +4,7 @@ import type { Position } from '@headwater/eventstore/position'
 import pg from 'pg'
 import type { Logger } from 'pino'
 import { type Change, feedLengthMax } from './changes.ts'
+import { moveCheckpoint, moveValues } from './checkpoint-row.ts'
 import { StepRefused, wrongShape } from './halt.ts'
 import { type Lease, takeLease } from './lease.ts'
 import { migrate } from './migrations/migrate.ts'
@@ -57,10 +58,7 @@ const tableQueries = (schema: string, name: string, { key, columns }: Table) => 
 const stepWriter = (model: ReadModel, schema: string) => {
   const tables = Object.entries(model.tables).map(([name, table]) => tableQueries(schema, name, table))
   // The notification is sent when the transaction commits.
-  const move = `update ${schema}.checkpoint
-    set commit_position = $1, prepare_position = $2, event_id = $3, event_commit = $4, event_prepare = $5
-    where commit_position = $6 and prepare_position = $7 and epoch = $8
-    returning pg_notify('${schema}', '')`
+  const move = `${moveCheckpoint(`${schema}.checkpoint`)} returning pg_notify('${schema}', '')`
   const feed = `with before as (select coalesce(max(last_change), 0) as changes from ${schema}.feed), added as (
       insert into ${schema}.feed
         (first_change, last_change, since_commit, since_prepare, commit_position, prepare_position, changes)
@@ -94,20 +92,7 @@ const stepWriter = (model: ReadModel, schema: string) => {
   }
   return async (client: pg.PoolClient, step: Step): Promise<void> => {
     const { from, to, evolve, parking } = step
-    const event = to.lastEvent
-    const moved = await client.query({
-      text: move,
-      values: [
-        to.position.commit,
-        to.position.prepare,
-        event?.id,
-        event?.position.commit,
-        event?.position.prepare,
-        from.position.commit,
-        from.position.prepare,
-        from.epoch,
-      ],
-    })
+    const moved = await client.query({ text: move, values: [...moveValues(step)] })
     if (moved.rowCount === 0) throw new StepRefused()
     if (parking && !(await writeParking(client, schema, parking))) throw new StepRefused()
     const changes = evolve(await loadStep(client, step))

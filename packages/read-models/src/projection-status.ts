@@ -1,5 +1,6 @@
 // What health and metrics of a projector say about its projections.
 import { formatPosition } from '@headwater/eventstore/position'
+import type { ParkedEvent } from './parked.ts'
 import type { ProjectionStatus, RunningProjection } from './projection.ts'
 
 const named = ({ id, stream, type, revision, position }: NonNullable<ProjectionStatus['event']>) => ({
@@ -13,9 +14,18 @@ const named = ({ id, stream, type, revision, position }: NonNullable<ProjectionS
 /** Only a projection that follows the store has a lag: of one in trouble health says why, and of one standing by another's counts. */
 const hasLag = ({ state, reason }: ProjectionStatus): boolean => reason === undefined && state !== 'standing by'
 
-/** The oldest are named by the operator's tool. */
-const parkedTrouble = (count: number): string | undefined =>
-  count > 0 ? `Events of ${count} streams could not be taken in: npm run headwater -- parked list` : undefined
+const isDeadLetter = ({ deadLetter }: ParkedEvent): boolean => deadLetter !== undefined
+
+/** Which they are is told by the operator's tool. */
+const parkedTrouble = (parked: readonly ParkedEvent[]): string | undefined => {
+  if (parked.length === 0) return undefined
+  const letters = parked.filter(isDeadLetter).length
+  const besides = letters > 0 ? `, ${letters} of them not even parked` : ''
+  return `${parked.length} events could not be projected${besides}: npm run headwater -- parked list`
+}
+
+const stoppedTrouble = ({ event, reason }: ProjectionStatus): string | undefined =>
+  event && `Stopped at the event ${event.id}: npm run headwater -- parked list. ${reason}`
 
 /**
  * In trouble until the projection has once caught up with the store, and whenever it cannot go on. Standing by is no
@@ -35,9 +45,9 @@ export const projectionStatus = (projection: RunningProjection) => {
     wasLive ||= state === 'live'
     const isReady = wasLive || state === 'standing by'
     return {
-      trouble: reason ?? (isReady ? parkedTrouble(parked.length) : `The read model is ${state}.`),
+      trouble: stoppedTrouble(status) ?? reason ?? (isReady ? parkedTrouble(parked) : `The read model is ${state}.`),
       serves: reason === undefined && isReady,
-      // Another history, or nothing but bad events: it waits for an operator, and says so loudly.
+      // Another history, an event that stops it: it waits for an operator, and says so loudly.
       ended: state === 'stopped',
       state,
       position: formatPosition(position),
@@ -47,6 +57,7 @@ export const projectionStatus = (projection: RunningProjection) => {
       rebuildNeeded,
       event: event && named(event),
       parked: parked.length,
+      deadLetters: parked.filter(isDeadLetter).length,
     }
   }
 }
@@ -67,8 +78,14 @@ export const measureProjections = (gauge: Gauge, projections: Projections): void
   gauge('projection_lag_seconds', 'Age of the oldest event that is not yet in the read model.', () =>
     each(async ({ status, lagMs }) => (hasLag(status()) ? (await lagMs()) / 1_000 : undefined)),
   )
-  gauge('projection_parked_streams', 'Streams that wait behind an event which could not be taken in.', () =>
+  gauge('projection_parked_streams', 'Events that could not be projected and wait, each with its stream.', () =>
     each(({ status }) => status().parked.length),
   )
-  gauge('projection_events', 'Events that this process has taken in.', () => each(({ status }) => status().handled))
+  gauge('projection_dead_letters', 'Events that could be neither projected nor parked.', () =>
+    each(({ status }) => status().parked.filter(isDeadLetter).length),
+  )
+  gauge('projection_stopped', '1 when it stands still until an operator acts.', () =>
+    each(({ status }) => Number(status().state === 'stopped')),
+  )
+  gauge('projection_events', 'Events that this process has projected.', () => each(({ status }) => status().handled))
 }

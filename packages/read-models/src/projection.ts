@@ -38,6 +38,10 @@ type KeysOf<Tables> = { readonly [Name in keyof Tables]?: readonly string[] }
 export type Projection<Event extends DomainEvent, Tables extends Readonly<Record<string, Row>>> = ReadModel & {
   readonly tables: { readonly [Name in keyof Tables]: TableOf<Tables[Name]> }
   readonly categories: readonly string[]
+  /** What waits behind an event that cannot be projected: its stream or, where many share streams, nothing. */
+  readonly parks?: 'stream' | 'event'
+  /** Where more events are bad, it is not the events: the projection stops. */
+  readonly parkedMax?: number
   readonly codec: Pick<Codec<Event>, 'decode'>
   /** The rows that `project` will ask for, by table. */
   readonly keys: (event: RecordedEvent<Event>) => KeysOf<Tables>
@@ -59,12 +63,12 @@ export type ProjectionStatus = {
   readonly position: Position
   /** What is wrong, and what to do about it. */
   readonly reason: string | undefined
-  /** The event that stopped the projection. */
+  /** The event at which the projection has stopped. */
   readonly event: Pick<StoredEvent, 'id' | 'stream' | 'type' | 'revision' | 'position'> | undefined
   /** How often the subscription had to be opened again. */
   readonly restarts: number
   readonly rebuildNeeded: boolean
-  /** Events that could not be taken in, whose streams wait for an operator. */
+  /** Events that could not be projected and wait for an operator, dead letters among them. */
   readonly parked: readonly ParkedEvent[]
   /** So many events this process has taken in or parked. */
   readonly handled: number
@@ -151,6 +155,10 @@ export const startProjection = <Event extends DomainEvent, Tables extends Readon
     if (signal.aborted || holds.size > 0) return
     writer = writing
     failure = undefined
+    phase = 'following'
+    // Before an event comes again at which it stopped: it may have to be skipped.
+    await attending?.lookAtParked()
+    if (signal.aborted || holds.size > 0) return
     const following = startSubscription({
       store,
       name,
@@ -165,7 +173,6 @@ export const startProjection = <Event extends DomainEvent, Tables extends Readon
       },
     })
     subscription = following
-    phase = 'following'
     following.whenCaughtUp().then(live.resolve, () => undefined)
     try {
       await following.stopped
@@ -213,6 +220,11 @@ export const startProjection = <Event extends DomainEvent, Tables extends Readon
   const attended: Attended = {
     writer: () => (phase === 'following' && holds.size === 0 ? writer : undefined),
     hasEnded: () => phase === 'stopped' && !signal.aborted,
+    stoppedAt: () => (holds.has('halt') && failure instanceof BadEvent ? failure.event.id : undefined),
+    beginAgain: () => {
+      failure = undefined
+      go('halt')
+    },
     hold: async (why) => {
       hold(why)
       await subscription?.stop()

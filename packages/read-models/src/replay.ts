@@ -39,7 +39,7 @@ export type ReplayProgress = {
 }
 
 export type ReplayOptions<Event extends DomainEvent, Tables extends Readonly<Record<string, Row>>> = {
-  readonly store: Pick<EventStore, 'readAfter' | 'readStream' | 'storeId'>
+  readonly store: Pick<EventStore, 'eventAt' | 'readAfter' | 'readStream' | 'storeId'>
   readonly projection: Projection<Event, Tables>
   /** To be made, with its folder; it is there only when all of it is. */
   readonly file: string

@@ -1,7 +1,7 @@
 // What a projection needs of the store that keeps its rows; sqlite.ts and postgres.ts provide it.
 import type { Position } from '@headwater/eventstore/position'
 import type { Change } from './changes.ts'
-import type { ParkedEvent, Parking } from './parked.ts'
+import type { DeadLetter, ParkedEvent, Parking } from './parked.ts'
 import type { Keys, StoredRows } from './rows.ts'
 import type { Wishes } from './wishes.ts'
 
@@ -17,6 +17,10 @@ export type Checkpoint = {
   readonly build: string
   /** Rises with every claim: only the last claimant can write. */
   readonly epoch: bigint
+  /** Events that could be neither projected nor parked, the oldest first. */
+  readonly deadLetters: readonly DeadLetter[]
+  /** How many events had text in which U+FFFD had to stand for what no database takes. */
+  readonly replacedTexts: number
 }
 
 /** Rows that are needed because streams are deleted. */
@@ -37,7 +41,7 @@ export type Step = {
   /** Pure; called with the stored rows of `keys` and `deletion`. What it throws ends the step without a trace. */
   readonly evolve: (stored: StoredRows) => readonly Change[]
   /** Not every step has one. The change feed tells of such a step only that a new picture is needed. */
-  readonly parking?: Parking | undefined
+  readonly parking?: Omit<Parking, 'deadLetter'> | undefined
 }
 
 export type Sink = {
@@ -48,11 +52,11 @@ export type Sink = {
   readonly claim: (storeId: string) => Promise<Checkpoint | undefined>
   /** The checkpoint as it is stored. */
   readonly checkpoint: () => Promise<Checkpoint>
-  /** The events that were not taken in, in no order. */
+  /** The events that could not be projected, in no order; without dead letters. */
   readonly parked: () => Promise<readonly ParkedEvent[]>
   /**
    * Rows, change feed and checkpoint in one transaction that first moves the checkpoint from `from` to `to`.
-   * 'superseded': the stored checkpoint is not `from`, or an event to be removed from the list of parked ones is not on
+   * 'superseded': the stored checkpoint is not `from` (with its dead letters), or an event to be removed from the list of parked ones is not on
    * it; nothing was written.
    */
   readonly commit: (step: Step) => Promise<'committed' | 'superseded'>

@@ -2,6 +2,7 @@
 import { rmSync } from 'node:fs'
 import path from 'node:path'
 import type Database from 'better-sqlite3'
+import { deadLettersFromText } from './parked.ts'
 import type { ReadModel } from './read-model.ts'
 import type { Checkpoint } from './sink.ts'
 
@@ -37,7 +38,9 @@ export const checkpointSchema = `
     storeId text not null,
     epoch integer not null,
     shape text not null,
-    build text not null default ''
+    build text not null default '',
+    deadLetters text not null default '[]',
+    replacedTexts integer not null default 0
   ) strict`
 
 /** A row a batch that changed something; its changes are numbered on from those of the batch before. */
@@ -53,7 +56,7 @@ export const feedSchema = `
     unique (commitPosition, preparePosition)
   ) strict`
 
-/** Events that could not be taken in; see parked.ts. */
+/** Events that could not be projected; see parked.ts. */
 export const parkedSchema = `
   create table if not exists parked (
     eventId text primary key,
@@ -72,6 +75,9 @@ type CheckpointRow = {
   readonly epoch: bigint
   readonly shape: string
   readonly build: string
+  /** Missing, as the next, where no writer of this version has been yet. */
+  readonly deadLetters?: string
+  readonly replacedTexts?: bigint
 }
 
 /** Prepares the reading of the checkpoint and of the shape that the tables were made with. */
@@ -93,6 +99,8 @@ export const checkpointQuery = (
         storeId,
         build,
         epoch,
+        deadLetters: deadLettersFromText(row.deadLetters),
+        replacedTexts: Number(row.replacedTexts ?? 0n),
       },
       shape,
     }

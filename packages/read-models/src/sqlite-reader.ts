@@ -14,7 +14,7 @@ import {
   resumeFrom,
   type Snapshot,
 } from './changes.ts'
-import { type ParkedRow, setAsideOf } from './parked.ts'
+import { isBehind, type ParkedRow, setAsideOf } from './parked.ts'
 import { type ReadModel, shapeOf } from './read-model.ts'
 import type { Checkpoint } from './sink.ts'
 import { busyTimeoutMs, checkpointQuery, socketFile, sqliteFile } from './sqlite-file.ts'
@@ -65,7 +65,6 @@ type FeedRow = {
 
 /** What of the checkpoint every reading needs. */
 type Place = Pick<Checkpoint, 'position'> & { readonly origin: string; readonly parkedStreams: readonly string[] }
-type PlaceRow = Pick<FeedRow, 'commitPosition' | 'preparePosition'> & Pick<Checkpoint, 'storeId' | 'build'>
 type AsideRow = Pick<ParkedRow, 'eventId' | 'stream'> & { readonly isSkipped: 0 | 1 }
 
 const entryOf = (row: FeedRow): FeedEntry => ({
@@ -112,20 +111,17 @@ const openFile = (file: string, inode: number, projection: ReadModel) => {
       return known
     }
     const dataVersion = db.prepare<[], number>('pragma data_version').pluck()
-    const place = db
-      .prepare<[], PlaceRow>('select commitPosition, preparePosition, storeId, build from checkpoint')
-      .safeIntegers()
     const aside = db.prepare<[], AsideRow>('select eventId, stream, isSkipped from parked')
     const transaction = db.transaction((work: () => unknown) => work())
     return {
       inode,
       checkpoint: (): Place => {
-        const row = place.get()
-        if (!row) throw new Error(`${file} has lost its checkpoint.`)
-        const { commitPosition: commit, preparePosition: prepare, storeId, build } = row
+        const checkpoint = stored()?.checkpoint
+        if (!checkpoint) throw new Error(`${file} has lost its checkpoint.`)
+        const { position, storeId, build, deadLetters } = checkpoint
         const rows = aside.all().map((row) => ({ ...row, isSkipped: row.isSkipped === 1 }))
-        const { mark, parkedStreams } = setAsideOf(rows)
-        return { position: { commit, prepare }, origin: storeId + build + mark, parkedStreams }
+        const { mark, parkedStreams } = setAsideOf(rows, deadLetters)
+        return { position, origin: storeId + build + mark, parkedStreams }
       },
       dataVersion: () => dataVersion.get(),
       transaction: <T>(work: () => T): T => transaction(work) as T,
@@ -209,7 +205,7 @@ export const openSqliteReader = ({
     const db = ready()
     return db.transaction(() => {
       const { origin, position, parkedStreams } = db.checkpoint()
-      const value = work({ rows: db.rows, isParked: (stream) => parkedStreams.includes(stream) }, position)
+      const value = work({ rows: db.rows, isParked: (stream) => isBehind({ parkedStreams }, stream) }, position)
       return { value, checkpoint: position, token: formatToken(projection, origin, position), parkedStreams }
     })
   }

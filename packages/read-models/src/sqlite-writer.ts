@@ -3,7 +3,7 @@ import type { Position } from '@headwater/eventstore/position'
 import type Database from 'better-sqlite3'
 import { type Change, feedLengthMax } from './changes.ts'
 import { StepRefused, wrongShape } from './halt.ts'
-import { type Parking, parkedRow } from './parked.ts'
+import { deadLettersText, type Parking, parkedRow } from './parked.ts'
 import { type ReadModel, type Row, shapeOf, type Table } from './read-model.ts'
 import { type Keys, mergeRows, type StoredRows } from './rows.ts'
 import type { Checkpoint, Step } from './sink.ts'
@@ -84,8 +84,9 @@ export const openWriter = (db: Database.Database, { tables }: ReadModel) => {
     return table
   }
   const move = db.prepare(
-    `update checkpoint set commitPosition = ?, preparePosition = ?, eventId = ?, eventCommit = ?, eventPrepare = ?
-     where commitPosition = ? and preparePosition = ? and epoch = ?`,
+    `update checkpoint set commitPosition = ?, preparePosition = ?, eventId = ?, eventCommit = ?, eventPrepare = ?,
+       deadLetters = ?, replacedTexts = ?
+     where commitPosition = ? and preparePosition = ? and epoch = ? and deadLetters = ?`,
   )
   const feed = db.prepare(
     `with before as (select coalesce(max(lastChange), 0) as changes from feed)
@@ -114,9 +115,12 @@ export const openWriter = (db: Database.Database, { tables }: ReadModel) => {
       event?.id ?? null,
       event?.position.commit ?? null,
       event?.position.prepare ?? null,
+      deadLettersText(to.deadLetters),
+      to.replacedTexts,
       from.position.commit,
       from.position.prepare,
       from.epoch,
+      deadLettersText(from.deadLetters),
     )
     if (moved.changes === 0 || (parking && !parked.remove(parking.removed))) throw new StepRefused()
     const changes = evolve(loadStep(step))
@@ -140,10 +144,17 @@ export const openWriter = (db: Database.Database, { tables }: ReadModel) => {
   }
 }
 
-/** Files of before rebuilding. */
-const addBuild = (db: Database.Database) => {
+/** Columns that files of earlier releases do not have. */
+const addedColumns = {
+  build: "text not null default ''",
+  deadLetters: "text not null default '[]'",
+  replacedTexts: 'integer not null default 0',
+}
+
+const addColumns = (db: Database.Database) => {
   const columns = db.prepare<[], string>("select name from pragma_table_info('checkpoint')").pluck().all()
-  if (!columns.includes('build')) db.exec("alter table checkpoint add column build text not null default ''")
+  for (const [name, definition] of Object.entries(addedColumns))
+    if (!columns.includes(name)) db.exec(`alter table checkpoint add column ${name} ${definition}`)
 }
 
 /** Makes the tables where there are none yet, and takes over the checkpoint: whoever wrote before cannot any more. */
@@ -151,9 +162,12 @@ export const claimFile = (db: Database.Database, model: ReadModel, storeId: stri
   db.exec(checkpointSchema)
   db.exec(feedSchema)
   db.exec(parkedSchema)
-  addBuild(db)
+  addColumns(db)
   const inserted = db
-    .prepare('insert into checkpoint values (1, 0, 0, null, null, null, ?, 0, ?, ?) on conflict do nothing')
+    .prepare(
+      `insert into checkpoint (one, commitPosition, preparePosition, storeId, epoch, shape, build)
+       values (1, 0, 0, ?, 0, ?, ?) on conflict do nothing`,
+    )
     .run(storeId, shapeOf(model), build)
   if (inserted.changes > 0)
     for (const [name, table] of Object.entries(model.tables))

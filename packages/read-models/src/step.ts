@@ -7,19 +7,20 @@ import { addKeys, deletionIn, isDeletion, removeRowsOf } from './deletion.ts'
 import { Halt } from './halt.ts'
 import type { Projection, RowsOf } from './projection.ts'
 import type { Row } from './read-model.ts'
+import { readableEvent } from './readable.ts'
 import { openRows } from './rows.ts'
 import type { Checkpoint, Step } from './sink.ts'
 
 /** Which event it is, without what it says. */
 export type EventPlace = Pick<StoredEvent, 'id' | 'stream' | 'type' | 'revision' | 'position'>
 
-/** An event that a projection cannot take in, and why. */
+/** An event that a projection cannot project, and why. */
 export class BadEvent extends Halt {
   override readonly name = 'BadEvent'
   readonly event: EventPlace
   readonly why: string
 
-  constructor({ id, stream, type, revision, position }: StoredEvent, cause: unknown) {
+  constructor({ id, stream, type, revision, position }: EventPlace, cause: unknown) {
     const why = cause instanceof Error ? cause.message : String(cause)
     super(`${type} ${revision}@${stream}: ${why}`, { cause })
     // Errors are logged with all that they hold: what belongs to a person is not among it.
@@ -58,9 +59,11 @@ export const stepOver = <Event extends DomainEvent, Tables extends Readonly<Reco
   batch: Batch,
 ): Step => {
   const keys = new Map(Object.keys(projection.tables).map((table) => [table, new Set<string>()]))
+  const events = batch.events.map((stored) => blaming(stored, () => readableEvent(stored)))
+  const replacedTexts = events.filter((event, n) => event !== batch.events[n]).length
   const isProjected = (stored: StoredEvent) =>
     !isOfStore(stored) || (projection.projectsDeletion === true && isDeletion(stored))
-  const recorded = batch.events.map((stored) =>
+  const recorded = events.map((stored) =>
     blaming(stored, () => {
       if (!isProjected(stored)) return undefined
       const event = projection.codec.decode(stored)
@@ -74,13 +77,13 @@ export const stepOver = <Event extends DomainEvent, Tables extends Readonly<Reco
   const lastEvent = isNew ? { id: last.id, position: last.position } : from.lastEvent
   return {
     from,
-    to: { ...from, position: batch.position, lastEvent },
+    to: { ...from, position: batch.position, lastEvent, replacedTexts: from.replacedTexts + replacedTexts },
     keys,
-    deletion: deletionIn(projection, batch.events),
+    deletion: deletionIn(projection, events),
     evolve: (stored) => {
       const opened = [...keys].map(([table, wanted]) => openRows(table, wanted, stored.get(table) ?? new Map()))
       const rows = Object.fromEntries<unknown>(opened.map((table) => [table.name, table.rows])) as RowsOf<Tables>
-      batch.events.forEach((stored, n) => {
+      events.forEach((stored, n) => {
         const event = recorded[n]
         blaming(stored, () => {
           if (event) projection.project(event, rows)

@@ -1,28 +1,39 @@
-// Takes batches into a read model; parks the streams of events that cannot be taken in, and takes them in later.
+// Takes batches into a read model; parks what cannot be projected, passes over what cannot even be parked, and tries both later.
 import type { DomainEvent } from '@headwater/deciders/decider'
 import { type Backoff, waitAfter } from '@headwater/eventstore/backoff'
-import type { EventStore } from '@headwater/eventstore/client'
+import { type EventStore, StoreUnavailable, StreamDeleted } from '@headwater/eventstore/client'
 import type { StoredEvent } from '@headwater/eventstore/codec'
-import { comparePosition, formatPosition } from '@headwater/eventstore/position'
+import { comparePosition, formatPosition, type Position } from '@headwater/eventstore/position'
 import type { Batch } from '@headwater/eventstore/subscription'
 import type { Logger } from 'pino'
-import { Superseded } from './halt.ts'
-import { inOrder, isWaiting, type ParkedEvent, type Parking, type Skip } from './parked.ts'
+import { isDeletion } from './deletion.ts'
+import { Halt, Superseded } from './halt.ts'
+import {
+  asParked,
+  deadLettersText,
+  inOrder,
+  isWaiting,
+  type ParkedEvent,
+  type Parking,
+  parkedFromLetter,
+  type Skip,
+  withDeadLetters,
+} from './parked.ts'
 import type { Persistence } from './persistence.ts'
 import type { Projection } from './projection.ts'
 import type { Row } from './read-model.ts'
+import { pageEvents, waitingReader } from './read-waiting.ts'
 import type { Checkpoint, Sink } from './sink.ts'
 import { assertOrder, BadEvent, stepOver } from './step.ts'
 
-/** So often an event is tried alone before its stream is parked. */
+/** Attempts on a single event before it is parked. */
 const triesMax = 3
 const triesBackoff: Backoff = { delayMsMin: 20, delayMsMax: 200 }
-/** Where more are bad it is not the events: the projection stops. */
-export const parkedStreamsMax = 1_000
-const pageEvents = 500
+/** Where more wait it is not the events: the projection stops. */
+const parkedMaxDefault = 1_000
 
 /** `not parked`: there was nothing to do. */
-export type Retried = 'taken in' | 'parked again' | 'not parked'
+type Retried = 'taken in' | 'parked again' | 'not parked'
 
 export type Writer = {
   readonly checkpoint: () => Checkpoint
@@ -38,6 +49,8 @@ export type Writer = {
 
 const waitsToBeTried = 'It waits behind events that are being tried again.'
 
+const noneIfDeleted = (error: unknown) => (error instanceof StreamDeleted ? [] : Promise.reject(error))
+
 export const openWriter = async <Event extends DomainEvent, Tables extends Readonly<Record<string, Row>>>({
   store,
   sink,
@@ -48,7 +61,7 @@ export const openWriter = async <Event extends DomainEvent, Tables extends Reado
   signal,
   logger,
 }: {
-  readonly store: Pick<EventStore, 'readStream'>
+  readonly store: Pick<EventStore, 'eventAt' | 'readStream'>
   readonly sink: Sink
   readonly projection: Projection<Event, Tables>
   readonly claimed: Checkpoint
@@ -58,12 +71,30 @@ export const openWriter = async <Event extends DomainEvent, Tables extends Reado
   readonly signal: AbortSignal
   readonly logger: Logger
 }): Promise<Writer> => {
+  const { name, parks = 'stream', parkedMax = parkedMaxDefault } = projection
   let checkpoint = claimed
   const parked = new Map((await persistently(sink.parked)).map((one) => [one.event.id, one]))
   const waiting = () => [...parked.values()].filter(isWaiting)
-  /** Streams that wait and events that are passed over; looked at for every event. */
-  let parkedStreams = new Set(waiting().map(({ event }) => event.stream))
-  const isAside = ({ id, stream }: StoredEvent) => parkedStreams.has(stream) || parked.has(id)
+  /** Looked at for every event. */
+  let parkedStreams = new Set<string>()
+  const noteParked = () => {
+    const behind = parks === 'stream' ? waiting().filter(({ stops }) => !stops) : []
+    parkedStreams = new Set(behind.map(({ event }) => event.stream))
+  }
+  /** One at which the projection stopped is tried when it comes again. */
+  const isAside = (event: StoredEvent) => {
+    const one = parked.get(event.id)
+    // Behind the deletion of a stream nothing of it matters.
+    const isBehind = parkedStreams.has(event.stream) && !isDeletion(event)
+    return isBehind || (one !== undefined && !(one.stops && isWaiting(one)))
+  }
+
+  const readWaiting = waitingReader({
+    read: (stream, from, count) => persistently(() => store.readStream(stream, from, count).catch(noneIfDeleted)),
+    parks,
+    until: () => checkpoint.position,
+    isSkipped: (id) => parked.get(id)?.skipped !== undefined,
+  })
 
   /** Steps of operators and of the subscription, one at a time. */
   let turn: Promise<unknown> = Promise.resolve()
@@ -73,44 +104,86 @@ export const openWriter = async <Event extends DomainEvent, Tables extends Reado
     return mine
   }
 
-  const write = async (batch: Batch, parking?: Parking): Promise<void> => {
+  /** The list loses what is deleted, and an event at which the projection stopped once it is projected. */
+  const unparkedBy = ({ events }: Batch): Parking | undefined => {
+    const isOver = ({ event, stops }: ParkedEvent) =>
+      events.some((one) => (stops && one.id === event.id) || (one.stream === event.stream && isDeletion(one)))
+    const removed = [...parked.values()].filter(isOver).map(({ event }) => event.id)
+    return removed.length > 0 ? { put: [], removed } : undefined
+  }
+
+  const write = async (batch: Batch, parking = unparkedBy(batch)): Promise<void> => {
     const from = checkpoint
     const step = { ...stepOver(projection, from, batch), parking }
+    const { to } = parking ? Object.assign(step, withDeadLetters(step, parking)) : step
     checkpoint = await persistently(async () => {
-      if ((await sink.commit(step)) === 'committed') return step.to
+      if ((await sink.commit(step)) === 'committed') return to
       // The answer to an earlier try was lost, not the commit.
       const stored = await sink.checkpoint()
-      const isThere = stored.epoch === from.epoch && comparePosition(stored.position, step.to.position) === 0
-      const listed = parking && new Set((await sink.parked()).map(({ event }) => event.id))
-      if (isThere && !parking?.removed.some((id) => listed?.has(id))) return step.to
-      throw new Superseded(`Another writer has moved ${projection.name} to ${formatPosition(stored.position)}.`)
+      const isThere =
+        stored.epoch === from.epoch &&
+        comparePosition(stored.position, to.position) === 0 &&
+        deadLettersText(stored.deadLetters) === deadLettersText(to.deadLetters)
+      const listed = step.parking && new Set((await sink.parked()).map(({ event }) => event.id))
+      if (isThere && !step.parking?.removed.some((id) => listed?.has(id))) return to
+      throw new Superseded(`Another writer has moved ${name} to ${formatPosition(stored.position)}.`)
     })
     if (!parking) return
     for (const id of parking.removed) parked.delete(id)
     for (const one of parking.put) parked.set(one.event.id, one)
-    parkedStreams = new Set(waiting().map(({ event }) => event.stream))
+    noteParked()
   }
 
-  const isOfEvents = (error: unknown): boolean => error instanceof BadEvent || sink.blame(error) === 'refused'
+  /** Not outages, and not what ends the writing: whatever else goes wrong with an event must not hold up others. */
+  const isOfEvents = (error: unknown): boolean => {
+    if (error instanceof BadEvent) return true
+    if (error instanceof Halt || error instanceof StoreUnavailable || signal.aborted) return false
+    return ['refused', undefined].includes(sink.blame(error))
+  }
+  const ifNotOfEvents = (error: unknown): void => {
+    if (!isOfEvents(error)) throw error
+  }
 
-  const asParked = (event: StoredEvent, error: string, tries: number, since = new Date()): ParkedEvent => {
-    const { id, stream, type, revision, position } = event
-    const at = new Date()
-    return {
-      event: { id, stream, type, revision, position },
-      error,
-      tries,
-      parkedAt: since,
-      triedAt: at,
-      skipped: undefined,
+  /** Lists an event, or keeps it beside the checkpoint where the list refuses it, and moves to a position. */
+  const setAside = async (one: ParkedEvent, position: Position): Promise<void> => {
+    try {
+      return await write({ events: [], position }, { put: [one], removed: [] })
+    } catch (error) {
+      ifNotOfEvents(error)
+      const { event, parkedAt: at, stops } = one
+      const number = 1 + Math.max(0, ...checkpoint.deadLetters.map((letter) => letter.number))
+      const deadLetter = { number, eventId: event.id, position: event.position, at, stops }
+      await write({ events: [], position }, { put: [], removed: [], deadLetter })
+      parked.set(event.id, { ...one, deadLetter: number })
+      noteParked()
+      logger.error(
+        { projection: name, err: error, deadLetter },
+        'an event cannot be parked either: it is a dead letter',
+      )
     }
+  }
+
+  /** Nothing behind the event is projected until it can be, or an operator skips it. */
+  const stopAt = async (error: BadEvent): Promise<never> => {
+    const one = { ...asParked(error.event, error.why, triesMax), stops: true }
+    await setAside(one, checkpoint.position).catch((unlisted: unknown) => {
+      ifNotOfEvents(unlisted)
+      logger.error({ projection: name, err: unlisted }, 'the event at which the projection stops cannot be listed')
+    })
+    throw error
   }
 
   const park = async (event: StoredEvent, cause: unknown): Promise<void> => {
     const error = cause instanceof BadEvent ? cause : new BadEvent(event, cause)
-    if (parkedStreams.size >= parkedStreamsMax) throw error
-    logger.error({ projection: projection.name, err: error }, 'an event cannot be taken in; its stream is parked')
-    await write({ events: [], position: event.position }, { put: [asParked(event, error.why, triesMax)], removed: [] })
+    if (waiting().filter(({ stops }) => !stops).length >= parkedMax)
+      return stopAt(new BadEvent(event, `${parkedMax} are parked already. ${error.why}`))
+    logger.error({ projection: name, err: error, parks }, 'an event cannot be projected: it is parked')
+    try {
+      await setAside(asParked(event, error.why, triesMax), event.position)
+    } catch (refused) {
+      ifNotOfEvents(refused)
+      await stopAt(error)
+    }
   }
 
   const takeInAlone = async (event: StoredEvent): Promise<void> => {
@@ -118,7 +191,7 @@ export const openWriter = async <Event extends DomainEvent, Tables extends Reado
       try {
         return await write({ events: [event], position: event.position })
       } catch (error) {
-        if (!isOfEvents(error)) throw error
+        ifNotOfEvents(error)
         if (tries === triesMax) return park(event, error)
         await waitAfter(tries, triesBackoff, signal)
       }
@@ -128,37 +201,19 @@ export const openWriter = async <Event extends DomainEvent, Tables extends Reado
   const takeIn = async ({ events, position }: Batch): Promise<void> => {
     if (comparePosition(position, checkpoint.position) <= 0) return
     const unseen = events.filter((event) => comparePosition(event.position, checkpoint.position) > 0)
-    assertOrder(checkpoint, { events: unseen, position })
+    const concerned = unseen.filter((event) => !isAside(event))
     try {
-      return await write({ events: unseen.filter((event) => !isAside(event)), position })
+      assertOrder(checkpoint, { events: concerned, position })
     } catch (error) {
-      if (!isOfEvents(error)) throw error
+      throw error instanceof BadEvent ? await stopAt(error) : error
     }
-    for (const event of unseen) if (!isAside(event)) await takeInAlone(event)
+    try {
+      return await write({ events: concerned, position })
+    } catch (error) {
+      ifNotOfEvents(error)
+    }
+    for (const event of concerned) if (!isAside(event)) await takeInAlone(event)
     if (comparePosition(position, checkpoint.position) > 0) await write({ events: [], position })
-  }
-
-  /**
-   * The events of a stream from a revision on that the checkpoint is beyond, but for those that are skipped; more than a
-   * page when there are more than a page.
-   */
-  const readWaiting = async (stream: string, from: bigint): Promise<readonly StoredEvent[]> => {
-    const found: StoredEvent[] = []
-    for (let next = from; found.length <= pageEvents; ) {
-      const start = next
-      const page = await persistently(() => store.readStream(stream, start, pageEvents + 1))
-      for (const [n, event] of page.entries()) {
-        const before = page[n - 1]
-        if (before && comparePosition(event.position, before.position) <= 0)
-          throw new Error('The event store does not say where events stand in $all: parked streams need that.')
-      }
-      const waiting = page.filter(({ position }) => comparePosition(position, checkpoint.position) <= 0)
-      found.push(...waiting.filter(({ id }) => parked.get(id)?.skipped === undefined))
-      const last = waiting[pageEvents]
-      if (!last) return found
-      next = last.revision + 1n
-    }
-    return found
   }
 
   /** Takes in a stream from its parked event on. */
@@ -172,21 +227,22 @@ export const openWriter = async <Event extends DomainEvent, Tables extends Reado
       return next === undefined
     }
     for (;;) {
-      const page = await readWaiting(from.event.stream, first.event.revision)
+      const page = await readWaiting(first.event, first.event.revision)
       try {
         if (await stepTo(page.slice(0, pageEvents), page[pageEvents])) return 'taken in'
         continue
       } catch (error) {
-        if (!isOfEvents(error)) throw error
+        ifNotOfEvents(error)
       }
       for (const [n, event] of page.slice(0, pageEvents).entries())
         try {
           if (await stepTo([event], page[n + 1])) return 'taken in'
         } catch (error) {
-          if (!isOfEvents(error)) throw error
+          ifNotOfEvents(error)
           const { why } = error instanceof BadEvent ? error : new BadEvent(event, error)
           const again = asParked(event, why, first.tries + 1, from.parkedAt)
-          await write({ events: [], position: checkpoint.position }, { put: [again], removed: [] })
+          // Where that is refused it stays on the list as it is.
+          await write({ events: [], position: checkpoint.position }, { put: [again], removed: [] }).catch(ifNotOfEvents)
           return 'parked again'
         }
     }
@@ -198,9 +254,9 @@ export const openWriter = async <Event extends DomainEvent, Tables extends Reado
   }
 
   const goOnWithout = async (one: ParkedEvent, skipped: Skip): Promise<Retried> => {
-    const [next] = await readWaiting(one.event.stream, one.event.revision + 1n)
+    const [next] = await readWaiting(one.event, one.event.revision + 1n)
     const behind = next && asParked(next, waitsToBeTried, 0, one.parkedAt)
-    const put = [{ ...one, skipped }, ...(behind ? [behind] : [])]
+    const put = [{ ...one, skipped, stops: undefined }, ...(behind ? [behind] : [])]
     await write({ events: [], position: checkpoint.position }, { put, removed: [] })
     return behind ? advance(behind) : 'taken in'
   }
@@ -208,6 +264,14 @@ export const openWriter = async <Event extends DomainEvent, Tables extends Reado
   const isInRows = ({ event }: ParkedEvent): boolean =>
     comparePosition(event.position, checkpoint.position) <= 0 &&
     !waiting().some((one) => one.event.stream === event.stream && one.event.revision < event.revision)
+
+  for (const letter of checkpoint.deadLetters) {
+    const event = await persistently(() => store.eventAt(letter.position))
+    if (event?.id === letter.eventId) parked.set(event.id, parkedFromLetter(letter, event))
+    // The store has forgotten it: rows that are built again would not have it either.
+    else await write({ events: [], position: checkpoint.position }, { put: [], removed: [letter.eventId] })
+  }
+  noteParked()
   const unknown = skipped.filter((one) => !parked.has(one.event.id) && !isInRows(one))
   if (unknown.length > 0) await write({ events: [], position: checkpoint.position }, { put: unknown, removed: [] })
   for (const { event, skipped: skip } of inOrder(skipped)) {
@@ -215,7 +279,7 @@ export const openWriter = async <Event extends DomainEvent, Tables extends Reado
     if (found && skip) await inTurn(() => goOnWithout(found, skip))
   }
   // What is deployed now may be able to take in what the version before could not.
-  for (const one of inOrder(waiting())) await inTurn(() => advance(one))
+  for (const one of inOrder(waiting())) if (!one.stops) await inTurn(() => advance(one))
 
   return {
     checkpoint: () => checkpoint,

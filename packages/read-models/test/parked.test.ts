@@ -1,10 +1,11 @@
 // An event that cannot be taken in parks its stream: all others go on, and nothing of it is lost, doubled or out of order.
 import { createCodec } from '@headwater/eventstore/codec'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { Halt } from '../src/halt.ts'
 import type { RunningProjection } from '../src/projection.ts'
+import { projectionStatus } from '../src/projection-status.ts'
 import type { Sink } from '../src/sink.ts'
 import type { Wish } from '../src/wishes.ts'
-import { parkedStreamsMax } from '../src/writer.ts'
 import { type Following, following } from './following.ts'
 import { places, putIn, type TillEvent, tills, until } from './support.ts'
 
@@ -135,6 +136,97 @@ describe.each(Object.entries(places))('%s', (_name, openPlace) => {
     expect(await sink.parked()).toEqual([])
   })
 
+  test.each([
+    ['NUL', '\0'],
+    ['half a surrogate pair', '\ud800'],
+  ])(
+    '%s in an old event parks nothing: U+FFFD stands for it in the rows, and such events are counted',
+    async (_what, odd) => {
+      await on.append(`b${odd}`, noted(`b${odd}`, 1, `odd ${odd}`), noted(`b${odd}`, 2, 'plain'))
+      await start()
+      await on.arrived(await on.append('a', putIn('a', 1)))
+      expect(parked()).toEqual([])
+      expect((await on.place.rows()).value).toMatchObject([
+        { tillId: 'a' },
+        { tillId: 'b\ufffd', amount: 3, note: 'plain' },
+      ])
+      expect((await sink.checkpoint()).replacedTexts).toBe(2)
+    },
+  )
+
+  test.each([
+    ['NUL', '\0'],
+    ['half a surrogate pair', '\ud800'],
+  ])('%s in the name of its stream and in the error does not keep it from being parked', async (_what, odd) => {
+    const project: (typeof tills)['project'] = (event, rows) => {
+      if (event.type === 'TillBroken') throw new Error(`${odd} ${event.stream}`)
+      tills.project(event, rows)
+    }
+    await on.append(`b${odd}`, broken(`b${odd}`), putIn(`b${odd}`, 1))
+    await start({ project })
+    await on.arrived(await on.append('a', putIn('a', 1)))
+    expect(parked()).toMatchObject([{ event: { type: 'TillBroken' }, error: expect.stringContaining('\ufffd') }])
+    expect((await on.place.rows()).parkedStreams).toEqual([on.streamOf('b\ufffd')])
+    await wish('skip', await parkedId(), 'it was never open')
+    expect(await on.amounts()).toEqual({ a: 1, 'b\ufffd': 1 })
+  })
+
+  test('one that cannot be parked either becomes a dead letter; its stream waits, and all others go on', async () => {
+    await start()
+    const mend = await on.place.refuseParking()
+    await on.arrived(await on.append('b', putIn('b', 1), broken('b'), putIn('b', 1)))
+    await on.arrived(await on.append('c', broken('c')))
+    await on.arrived(await on.append('d', putIn('d', 1)))
+    const [bad] = await on.store.readStream(on.streamOf('b'), 1n, 1)
+    expect(await on.amounts()).toEqual({ b: 1, d: 1 })
+    expect((await sink.checkpoint()).deadLetters).toEqual([
+      { number: 1, eventId: bad?.id, position: bad?.position, at: expect.any(Date) },
+      expect.objectContaining({ number: 2 }),
+    ])
+    // Which stream waits is not in the rows.
+    expect((await on.place.rows()).parkedStreams).toEqual(['', ''])
+    const trouble = '2 events could not be projected, 2 of them not even parked: npm run headwater -- parked list'
+    expect(await projectionStatus(projection)()).toMatchObject({ state: 'live', trouble, parked: 2, deadLetters: 2 })
+
+    await deploy()
+    expect(parked()).toMatchObject([{ event: { id: bad?.id, type: 'TillBroken' }, deadLetter: 1 }, { deadLetter: 2 }])
+    await mend()
+    await wish('skip', bad?.id, 'it was never open')
+    await deploy(corrected)
+    expect(await on.amounts()).toEqual({ b: 2, d: 1 })
+    expect((await on.place.rows()).parkedStreams).toEqual([])
+    expect(await sink.parked()).toMatchObject([{ event: { id: bad?.id }, skipped: { by: 'nils' } }])
+  })
+
+  test('once its stream is deleted, nothing of it is parked, and its rows are gone', async () => {
+    await on.append('a', putIn('a', 1), broken('a'), putIn('a', 1))
+    await on.append('b', putIn('b', 1), broken('b'))
+    await start()
+    await on.store.tombstone(on.streamOf('a'))
+    await on.arrived(await on.append('c', putIn('c', 1)))
+    expect(await on.amounts()).toEqual({ b: 1, c: 1 })
+    expect(parked()).toMatchObject([{ event: { stream: on.streamOf('b') } }])
+    // While nobody looks, too.
+    await on.stop(projection)
+    await on.store.tombstone(on.streamOf('b'))
+    sink = on.place.openSink()
+    await start()
+    expect(await on.amounts()).toEqual({ c: 1 })
+    expect(parked()).toEqual([])
+  })
+
+  test('in streams that many share it is parked alone', async () => {
+    await start({ parks: 'event' })
+    await on.arrived(await on.append('a', putIn('a', 1), broken('a'), putIn('a', 1), broken('a'), putIn('a', 1)))
+    expect(await on.amounts()).toEqual({ a: 3 })
+    await until('both are parked', () => parked().length === 2)
+    await wish('skip', await parkedId(), 'it was never open')
+    expect(parked()).toMatchObject([{ event: { revision: 3n } }])
+    await deploy({ ...corrected, parks: 'event' })
+    expect(parked()).toEqual([])
+    expect(await on.amounts()).toEqual({ a: 3 })
+  })
+
   test('so does an event of a type that this version does not know park its stream, until a newer one is deployed', async () => {
     await on.append('a', putIn('a', 1), { type: 'TillPainted', data: { tillId: 'a' } } as unknown as TillEvent)
     await on.append('a', putIn('a', 1))
@@ -210,10 +302,9 @@ describe.each(Object.entries(places))('%s', (_name, openPlace) => {
     const cut: Sink = {
       ...next,
       commit: async (step) => {
-        if (step.parking?.removed.length && steps++ === 1) throw new Error('cut off')
+        if (step.parking?.removed.length && steps++ === 1) throw new Halt('cut off')
         return next.commit(step)
       },
-      blame: (error) => (String(error).includes('cut off') ? undefined : next.blame(error)),
     }
     let steps = 0
     projection = on.project(corrected, cut)
@@ -243,31 +334,55 @@ describe.each(Object.entries(places))('%s', (_name, openPlace) => {
     expect(await on.amounts()).toEqual({ a: 2 })
     expect(projection.status().reason).toBeUndefined()
   })
-})
 
-test('where very many are bad it is not the events: the projection stops', async () => {
-  const on = await following(places.SQLite)
-  const sink = on.place.openSink()
-  const many = Array.from({ length: parkedStreamsMax }, (_, n) => `${n}`)
-  for (const tillId of many) await on.append(tillId, broken(tillId))
-  const claimed = await sink.claim(await on.store.storeId())
-  if (!claimed) throw new Error('The claim was refused.')
-  const position = await on.store.head()
-  const put = await Promise.all(
-    many.map(async (tillId) => {
-      const [event] = await on.store.readStream(on.streamOf(tillId), 0n, 1)
-      if (!event) throw new Error('The event is not there.')
-      const at = new Date()
-      return { event, error: 'a broken till', tries: 3, parkedAt: at, triedAt: at, skipped: undefined }
-    }),
-  )
-  const to = { ...claimed, position }
-  await sink.commit({ from: claimed, to, keys: new Map(), evolve: () => [], parking: { put, removed: [] } })
-  await sink.close()
-  const projection = on.project({}, on.place.openSink())
-  await projection.whenLive()
-  await on.append('one too many', broken('one too many'))
-  await until('it stops', () => projection.status().state === 'stopped')
-  expect(projection.status().event).toMatchObject({ stream: on.streamOf('one too many') })
-  await on.remove()
+  test('where very many are bad it is not the events: it stops, says at which one, and goes on when that is skipped', async () => {
+    const few = { parkedMax: 1 }
+    await on.append('a', putIn('a', 1), broken('a'))
+    await start(few)
+    const position = await on.append('b', putIn('b', 1), broken('b'), putIn('b', 1))
+    const [bad] = await on.store.readStream(on.streamOf('b'), 1n, 1)
+    await expect.poll(projectionStatus(projection)).toMatchObject({
+      ended: true,
+      event: { id: bad?.id, stream: on.streamOf('b'), type: 'TillBroken' },
+      trouble: expect.stringMatching(`^Stopped at the event ${bad?.id}: .*1 are parked already. a broken till$`),
+    })
+    expect(await on.amounts()).toEqual({ a: 1, b: 1 })
+    expect((await sink.parked()).filter(({ stops }) => stops)).toMatchObject([{ event: { id: bad?.id } }])
+
+    // The next process meets it again. What is wished of it is seen to first.
+    await on.stop(projection)
+    sink = on.place.openSink()
+    projection = on.project(few, sink)
+    await until('it stops there again', () => projection.status().event?.id === bad?.id)
+    await wish('retry', bad?.id)
+    await until('it stops there once more', () => projection.status().event?.id === bad?.id)
+    await wish('skip', bad?.id, 'it was never open')
+    await on.arrived(position)
+    expect(await on.amounts()).toEqual({ a: 1, b: 2 })
+    expect(projection.status()).toMatchObject({
+      state: 'live',
+      event: undefined,
+      parked: [{ event: { type: 'TillBroken' } }],
+    })
+  })
+
+  test('a release that can project the event at which it stopped goes on by itself, and a rebuild gets past it, too', async () => {
+    await start({ parkedMax: 0 })
+    const position = await on.append('b', broken('b'), putIn('b', 1))
+    await until('it stops', () => projection.status().state === 'stopped')
+    const [bad] = await sink.parked()
+    await wish('rebuild')
+    await wish('skip', bad?.event.id, 'it was never open')
+    await on.arrived(position)
+    await until('it is built again', async () => (await sink.wishes?.all())?.length === 0)
+    expect(await on.amounts()).toEqual({ b: 1 })
+    expect(await sink.parked()).toMatchObject([{ skipped: { reason: 'it was never open' }, stops: undefined }])
+
+    const next = await on.append('c', broken('c'), putIn('c', 1))
+    await until('it stops at the next', () => projection.status().state === 'stopped')
+    await deploy(corrected)
+    await on.arrived(next)
+    expect(await on.amounts()).toEqual({ b: 1, c: 1 })
+    expect(await sink.parked()).toHaveLength(1)
+  })
 })

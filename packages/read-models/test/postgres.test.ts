@@ -43,7 +43,7 @@ test('several processes migrate at once, and again', async () => {
 test('a release works beside the tables of a newer one', async () => {
   await migrate(pool)
   await database.client.query(
-    `insert into headwater.migrations (name, timestamp) values ('999-of-a-newer-release', '')`,
+    `insert into headwater.migrations (name, timestamp) values ('999-of-a-newer-release', '9999-12-31T00:00:00.000Z')`,
   )
   await migrate(pool)
 })

@@ -299,7 +299,15 @@ describe.each(Object.entries(places))('%s', (_name, openPlace) => {
 
 test('events out of order stop a projection before anything is written', () => {
   const [one, two] = [storedAt(1, putIn('a', 1)), storedAt(2, putIn('a', 1))]
-  const from = { position: at(0), lastEvent: undefined, storeId: '', build: '', epoch: 1n }
+  const from = {
+    position: at(0),
+    lastEvent: undefined,
+    storeId: '',
+    build: '',
+    epoch: 1n,
+    deadLetters: [],
+    replacedTexts: 0,
+  }
   expect(() => assertOrder(from, { events: [two, one], position: at(2) })).toThrow(/out of order/)
   expect(() => assertOrder(from, { events: [one, one], position: at(2) })).toThrow(/out of order/)
   expect(() => assertOrder(from, { events: [one, two], position: at(1) })).toThrow(/before its last event/)

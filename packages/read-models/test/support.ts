@@ -114,6 +114,8 @@ export type Place = {
   readonly onCommit: (listener: () => void) => () => void
   /** Makes writing impossible, or ends what is being written; the answer makes it possible again. */
   readonly interrupt: () => Promise<() => Promise<void>>
+  /** The list of parked events takes no more; the answer makes it take them again. */
+  readonly refuseParking: () => Promise<() => Promise<void>>
   /** What an operator does to have the read model built again. */
   readonly drop: () => Promise<void>
   /** What is there beside the read model that serves. */
@@ -135,6 +137,15 @@ const sqlitePlace = async (): Promise<Place> => {
       const other = new Database(path.join(directory, 'tills.v1.sqlite'))
       other.exec('begin immediate')
       return async () => {
+        other.close()
+      }
+    },
+    refuseParking: async () => {
+      const other = new Database(path.join(directory, 'tills.v1.sqlite'))
+      const change = async (sql: string) => void other.exec(sql)
+      await change("create trigger broken before insert on parked begin select raise(abort, 'broken'); end")
+      return async () => {
+        await change('drop trigger broken')
         other.close()
       }
     },
@@ -166,6 +177,15 @@ const postgresPlace = async (): Promise<Place> => {
     waitFor: reader.waitFor,
     onCommit: reader.onCommit,
     interrupt,
+    refuseParking: async () => {
+      await client.query(
+        `create function broken() returns trigger language plpgsql as $$ begin raise exception 'broken'; end $$;
+         create trigger broken before insert on headwater.parked_events execute function broken()`,
+      )
+      return async () => {
+        await client.query('drop function broken cascade')
+      }
+    },
     drop: async () => {
       await client.query('drop schema if exists tills_v1 cascade')
     },

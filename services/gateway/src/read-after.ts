@@ -4,6 +4,7 @@ import { comparePosition, formatPosition, parsePosition } from '@headwater/event
 import { Problem } from '@headwater/http-kit/problem'
 import type { Snapshot } from '@headwater/read-models/changes'
 import type { Currency } from '@headwater/read-models/currency'
+import { isBehind } from '@headwater/read-models/parked'
 import type { Reader } from '@headwater/read-models/reader'
 import type { SqliteQueries, SqliteReader } from '@headwater/read-models/sqlite-reader'
 import { z } from 'zod'
@@ -36,7 +37,7 @@ export const readAfter = async <T>(
   if (position) await reader.waitFor(position, waitMsMax)
   const { value, checkpoint, parkedStreams } = await read()
   const stale = position !== undefined && comparePosition(checkpoint, position) < 0
-  const parked = of === undefined ? parkedStreams.length : Number(parkedStreams.includes(of))
+  const parked = of === undefined ? parkedStreams.length : Number(isBehind({ parkedStreams }, of))
   const headers = {
     'cache-control': 'no-store',
     'headwater-position': formatPosition(checkpoint),

@@ -1,7 +1,7 @@
 // Where the reactions' jobs go: ledger, queue and checkpoint move in one transaction, by whoever holds the lease.
 import { randomUUID } from 'node:crypto'
 import type { EventStore } from '@headwater/eventstore/client'
-import { type CheckpointRow, checkpointOf } from '@headwater/read-models/checkpoint-row'
+import { type CheckpointRow, checkpointOf, moveCheckpoint, moveValues } from '@headwater/read-models/checkpoint-row'
 import { jobsRestoreAdvice } from '@headwater/read-models/followers'
 import { StepRefused } from '@headwater/read-models/halt'
 import { enqueueEntered } from '@headwater/read-models/job-list'
@@ -25,9 +25,7 @@ const readCheckpoint = async (db: Pool | PoolClient): Promise<Checkpoint> => {
   return checkpointOf(row)
 }
 
-const move = `update headwater.followers
-  set commit_position = $1, prepare_position = $2, event_id = $3, event_commit = $4, event_prepare = $5
-  where name = '${follower}' and commit_position = $6 and prepare_position = $7 and epoch = $8`
+const move = `${moveCheckpoint('headwater.followers')} and name = '${follower}'`
 
 const enter = `with entered as (
     insert into headwater.jobs (id, event_id, kind, stream, subject, traceparent, timer, run_at, replaced_at)
@@ -59,11 +57,9 @@ const areReplaced = (jobs: readonly Row[]): readonly boolean[] => {
   return jobs.map(({ timer }, n) => timer !== null && last.get(timer) !== n)
 }
 
-const write = async (client: PoolClient, { from, to, evolve, parking }: Step): Promise<void> => {
-  const place = [to.position.commit, to.position.prepare]
-  const event = [to.lastEvent?.id, to.lastEvent?.position.commit, to.lastEvent?.position.prepare]
-  const believed = [from.position.commit, from.position.prepare, from.epoch]
-  const moved = await client.query(move, [...place, ...event, ...believed])
+const write = async (client: PoolClient, step: Step): Promise<void> => {
+  const { evolve, parking } = step
+  const moved = await client.query(move, [...moveValues(step)])
   if (moved.rowCount === 0) throw new StepRefused()
   if (parking && !(await writeParking(client, follower, parking))) throw new StepRefused()
   // A job does not change: what the ledger has of it is not needed.

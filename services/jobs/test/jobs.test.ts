@@ -260,6 +260,29 @@ test('a job that meets what a newer release has written waits for that release, 
 test('an event whose consequences are not known parks its stream, and all others have theirs', async () => {
   const world = await startWorld()
   const jobs = await world.startJobs()
+  // As earlier releases let anybody send them.
+  const odd = { patientId: 'a\0b', target: 'exams', askedAt: at, grantedAt: at }
+  const by = { kind: 'doctor', id: 'd\ud800' }
+  const asked = { id: randomUUID(), type: 'ConsentAsked', data: { ...odd, by, purpose: '\0' }, metadata: {} }
+  const granted = { id: randomUUID(), type: 'ConsentGranted', data: { ...odd, to: by, until: at }, metadata: {} }
+  const unknown = { id: randomUUID(), type: 'ConsentFrozen\0', data: odd, metadata: {} }
+  await world.store.append(`patient-${odd.patientId}`, [asked, granted], 'no_stream')
+  await world.store.append('patient-\0', [unknown], 'no_stream')
+  await untilMatches(
+    async () =>
+      (await world.ledger())
+        .filter(({ done }) => done)
+        .map(({ kind }) => kind)
+        .sort(),
+    ['expire consent', 'mail consent asked'],
+  )
+  await untilMatches(jobs.health, { parts: { follower: { state: 'live', parked: 1 } } })
+  await world.database.client.query(
+    `insert into headwater.wishes (follower, kind, event_id, details) values ('jobs', 'skip', $1, $2)`,
+    [unknown.id, { by: 'otto', at, reason: 'never meant' }],
+  )
+  await untilMatches(jobs.health, { status: 'ready', parts: { follower: { state: 'live', parked: 0 } } })
+
   await world.bureau.behave('failing')
   const stuck = await world.requestLoan('555555AA')
   const frozen = { id: randomUUID(), type: 'LoanFrozen', data: { loanId: stuck }, metadata: { schema: 1 } }

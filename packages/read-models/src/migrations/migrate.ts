@@ -13,6 +13,7 @@ import { jobsOfContexts } from './008-jobs-of-contexts.ts'
 import { linksEnd } from './009-links-end.ts'
 import { parkedEvents } from './010-parked-events.ts'
 import { jobsSkipped } from './011-jobs-skipped.ts'
+import { deadLetters } from './012-dead-letters.ts'
 
 /** In this order, for ever: a migration that has been released is never changed or removed. */
 export const migrations = {
@@ -27,6 +28,7 @@ export const migrations = {
   '009-links-end': linksEnd,
   '010-parked-events': parkedEvents,
   '011-jobs-skipped': jobsSkipped,
+  '012-dead-letters': deadLetters,
 }
 
 const nothing: Migration = { up: async () => undefined }

@@ -1,0 +1,38 @@
+// Reads what waits with a parked event: the rest of its stream or, where the event alone is parked, itself.
+import type { EventStore } from '@headwater/eventstore/client'
+import type { StoredEvent } from '@headwater/eventstore/codec'
+import { comparePosition, type Position } from '@headwater/eventstore/position'
+import type { Projection } from './projection.ts'
+import type { EventPlace } from './step.ts'
+
+export const pageEvents = 500
+
+type Options = {
+  readonly read: EventStore['readStream']
+  readonly parks: NonNullable<Projection<never, never>['parks']>
+  /** What comes later does not wait: it has not been handed over yet. */
+  readonly until: () => Position
+  readonly isSkipped: (eventId: string) => boolean
+}
+
+/** @returns the events from a revision on, without those that are skipped; more than a page when there are more */
+export const waitingReader =
+  ({ read, parks, until, isSkipped }: Options) =>
+  async ({ id, stream }: EventPlace, from: bigint): Promise<readonly StoredEvent[]> => {
+    if (parks === 'event') return (await read(stream, from, 1)).filter((event) => event.id === id)
+    const found: StoredEvent[] = []
+    for (let next = from; found.length <= pageEvents; ) {
+      const page = await read(stream, next, pageEvents + 1)
+      for (const [n, event] of page.entries()) {
+        const before = page[n - 1]
+        if (before && comparePosition(event.position, before.position) <= 0)
+          throw new Error('The event store does not say where events stand in $all: parked streams need that.')
+      }
+      const waiting = page.filter(({ position }) => comparePosition(position, until()) <= 0)
+      found.push(...waiting.filter((event) => !isSkipped(event.id)))
+      const last = waiting[pageEvents]
+      if (!last) return found
+      next = last.revision + 1n
+    }
+    return found
+  }
