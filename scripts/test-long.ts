@@ -10,6 +10,12 @@ const soakMinutes = 30
 const historyRounds = 200
 /** Calls and connections that the embedded event store is not to mind. */
 const oddities = 10_000
+/** In each of them the node is killed while it links. */
+const projectionRounds = 20
+/** Bytes of a file that are damaged, one at a time. */
+const flips = 400
+/** Of each kind, through the codec of the embedded event store. */
+const messages = 2_000
 
 const files = [
   'scripts/test/chaos.test.ts',
@@ -19,6 +25,9 @@ const files = [
   'packages/read-models/test/every-event',
   'packages/embedded-eventstore/test/history.test',
   'packages/embedded-eventstore/test/fuzz',
+  'packages/embedded-eventstore/test/projections-restart',
+  'packages/embedded-eventstore/test/damage',
+  'packages/embedded-eventstore/test/codec.test',
 ]
 const env = {
   CHAOS_ROUNDS: String(chaosRounds),
@@ -26,6 +35,9 @@ const env = {
   WRITER_EVENTS: String(writerEvents),
   HISTORY_ROUNDS: String(historyRounds),
   FUZZ_CASES: String(oddities),
+  PROJECTION_ROUNDS: String(projectionRounds),
+  DAMAGE_FLIPS: String(flips),
+  CODEC_MESSAGES: String(messages),
   PAGES_EVERY_WAY: '1',
   IMAGES_OF_ALL: '1',
   ...process.env,

@@ -9,7 +9,7 @@ import { projections } from './codec/projections.ts'
 import { readRequests } from './codec/read-requests.ts'
 import { writeRequests } from './codec/write-requests.ts'
 
-const messages = 500
+const messages = Number(process.env.CODEC_MESSAGES ?? 150)
 
 const messagesOfServices = [
   ...readRequests,

@@ -11,7 +11,8 @@ import { added, collect, freshEvents, many } from './helpers.ts'
 import { startNode } from './node-process.ts'
 
 const damaged = /eventstore\.sqlite is damaged: .*Restore the last backup/
-const flips = 40
+const flips = Number(process.env.DAMAGE_FLIPS ?? 12)
+const timeout = 60_000 + flips * 500
 const appendsToWal = 30
 const walHeaderBytes = 32
 const frameBytes = 24 + 4096
@@ -68,7 +69,7 @@ const contentsOf = (directory: string) =>
         .digest('hex'),
     ])
 
-test('one byte that changed after it was stopped, wherever it is', async () => {
+test('one byte that changed after it was stopped, wherever it is', { timeout }, async () => {
   const stopped = await fill('stopped', 40, 'stop')
   expect(eventsIn(copyOf(stopped))).toBe(400)
   const { size } = statSync(file(stopped))
@@ -122,7 +123,9 @@ test('a seal that was cut off says nothing; a file that was changed on purpose i
   expect(eventsIn(cut)).toBe(30)
 })
 
-test('the log of a node that was killed: damage is refused, or costs no more than what stands at its end', async () => {
+test('the log of a node that was killed: damage is refused, or costs no more than what stands at its end', {
+  timeout,
+}, async () => {
   const killed = await fill('killed', appendsToWal, 'kill')
   const all = appendsToWal * 10
   expect(eventsIn(copyOf(killed))).toBe(all)

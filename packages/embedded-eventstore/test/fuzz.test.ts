@@ -12,7 +12,7 @@ import type { Held } from './fuzz/node.ts'
 import { sendBytes, sendCall } from './fuzz/send.ts'
 import { added, collect, newStream } from './helpers.ts'
 
-const cases = Number(process.env.FUZZ_CASES ?? 1_000)
+const cases = Number(process.env.FUZZ_CASES ?? 200)
 /** Those of one run are the same for the same FUZZ_SEED and FUZZ_CASES. */
 const seed = Number(process.env.FUZZ_SEED ?? Math.floor(Math.random() * 1_000_000))
 /** Sent at a time; the calls among them over one connection. */

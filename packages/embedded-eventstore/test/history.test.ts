@@ -7,11 +7,11 @@ import { check } from './history/check.ts'
 import { record, type Served } from './history/record.ts'
 import { type NodeProcess, startNode } from './node-process.ts'
 
-const rounds = Number(process.env.HISTORY_ROUNDS ?? 3)
-/** One that failed is tried again by HISTORY_SEED and HISTORY_ROUNDS=1. */
-const firstSeed = Number(process.env.HISTORY_SEED ?? Math.floor(Math.random() * 1_000_000))
-const operationsOfLife = 150
+const rounds = Number(process.env.HISTORY_ROUNDS ?? 1)
 const killsMax = 2
+/** The seed says how often the node is killed: once in the first round. One that failed is tried again by HISTORY_SEED. */
+const firstSeed = Number(process.env.HISTORY_SEED ?? 1 + Math.floor(Math.random() * 300_000) * (killsMax + 1))
+const operationsOfLife = 150
 const msOfRoundMax = 60_000
 const startMs = 60_000
 
