@@ -34,6 +34,7 @@ const ports = {
   'dashboard-projector': setting('DASHBOARD_PROJECTOR_PORT', 8083),
   jobs: setting('JOBS_PORT', 8084),
   identity: setting('IDENTITY_PORT', 8086),
+  people: setting('PEOPLE_PORT', 8091),
   sandbox: setting('SANDBOX_PORT', 8090),
   postgres: setting('POSTGRES_PORT', 5432),
 }
@@ -52,6 +53,7 @@ const addresses = {
   LOAN_URL: localUrl(ports.loan),
   CONSENT_URL: localUrl(ports.consent),
   JOBS_URL: localUrl(ports.jobs),
+  PEOPLE_URL: localUrl(ports.people),
   WEB_URL: localUrl(ports.web),
   GATEWAY_URL: localUrl(ports.gateway),
   DATABASE_URL: env.DATABASE_URL ?? `postgres://postgres@127.0.0.1:${ports.postgres.port}/postgres`,
@@ -77,6 +79,10 @@ const gatewaySecrets = {
   // Whoever uses this machine has one address, `npm run seed` too.
   APPLY_LIMIT_PER_HOUR: env.APPLY_LIMIT_PER_HOUR ?? '1000000',
 }
+
+/** Development only. Who there is, identity knows; with another issuer, the gateway: those who signed in. */
+const peopleKey = { PEOPLE_KEY: 'development-only-development-only' }
+const directory = env.OIDC_ISSUER ? 'gateway' : 'identity'
 
 /** Development only: people and clients to try, and keys that everybody may know. */
 const identity = {
@@ -104,7 +110,7 @@ const postgres: Part = {
   env: { POSTGRES_PORT: String(ports.postgres.port), POSTGRES_DIRECTORY: postgresDirectory },
 }
 
-const service = (name: Exclude<keyof typeof ports, 'eventstore' | 'postgres'>): Part => ({
+const service = (name: Exclude<keyof typeof ports, 'eventstore' | 'postgres' | 'people'>): Part => ({
   name,
   ...ports[name],
   script: `services/${name}/src/main.ts`,
@@ -114,6 +120,7 @@ const service = (name: Exclude<keyof typeof ports, 'eventstore' | 'postgres'>): 
     ...(name === 'gateway' && gatewaySecrets),
     ...(name === 'identity' && identity),
     ...(name === 'jobs' && webhooks),
+    ...((name === 'consent' || name === directory) && { ...peopleKey, PEOPLE_PORT: String(ports.people.port) }),
   },
   readyUrl: `${localUrl(ports[name])}/health/ready`,
 })
@@ -159,7 +166,7 @@ const whenReady = async (part: Part, signal: AbortSignal): Promise<void> => {
     await new Promise((resolve) => setTimeout(resolve, readyPollMs))
 }
 
-for (const { name, port, variable } of parts)
+for (const { name, port, variable } of [...parts, { name: 'people', ...ports.people }])
   if (!(await portIsFree(port)))
     fail(
       `Port ${port}, meant for ${name}, is taken by another program. Stop that, or choose another: ${variable}=<port>`,

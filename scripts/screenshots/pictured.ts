@@ -55,6 +55,9 @@ export const makePictured = async (url: string, issuer: string) => {
     { kind: 'nurse', id: await idOf('nils') },
   ]
   const month = new Date(Date.now() + 30 * 86_400_000).toISOString()
+  // The names of those who asked are known to the patient.
+  await consent('dora', 'ask', { patientId, target: 'conditions' })
+  await consent('nils', 'ask', { patientId, target: 'consultations' })
   await consent('paula', 'grant', { to: doctor, target: 'conditions' })
   await consent('paula', 'grant', { to: nurse, target: 'consultations', until: month })
   await consent('dora', 'ask', { patientId, target: 'exams', purpose: 'Your blood test of last week, before we meet' })

@@ -2,10 +2,12 @@
 import { randomUUID } from 'node:crypto'
 import { nationalIdOf } from '../bench/load.ts'
 import { followTopic, type LiveClient } from '../test/live-client.ts'
-import { type System, underwriter } from '../test/system.ts'
+import { introduce, type System, underwriter } from '../test/system.ts'
 
 const answerTimeoutMs = 20_000
 const patients = 200
+/** Each is granted something by a patient and loses it again, in turn. */
+const doctors = 10_000
 const viewersOfEach = 5
 
 type Headers = Readonly<Record<string, string>>
@@ -17,7 +19,13 @@ export type People = {
   readonly leave: () => Promise<void>
 }
 
-export const invitePeople = async ({ gateway, issuer }: System): Promise<People> => {
+export const invitePeople = async (system: System): Promise<People> => {
+  const { gateway, issuer } = system
+  const doctorId = (n: number) => `doctor-${n % doctors}`
+  await introduce(
+    system,
+    Object.fromEntries(Array.from({ length: doctors }, (_, n) => [doctorId(n), { roles: ['doctor'] }])),
+  )
   const bearer = (token: string): Headers => ({ authorization: `Bearer ${token}` })
   const asUnderwriter = bearer(await issuer.tokenOf({ sub: underwriter, roles: ['underwriter'] }))
   const asPartner = bearer(await issuer.partnerTokenOf('shop', ['loans:write', 'loans:read']))
@@ -49,8 +57,8 @@ export const invitePeople = async ({ gateway, issuer }: System): Promise<People>
   let visits = 0
   /** One after the other: nobody is at two places at once. */
   const consent = async () => {
+    const doctor = { kind: 'doctor', id: doctorId(visits) }
     const n = visits++ % patients
-    const doctor = { kind: 'doctor', id: `doctor-${randomUUID()}` }
     const patientId = `patient-${n}`
     const as = asPatient[n] ?? {}
     await ask('/api/consents/grant', 200, as, { to: doctor, target: 'exams' })

@@ -5,7 +5,7 @@ import { streamName } from '@headwater/eventstore/stream-name'
 import pino from 'pino'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { WebSocket } from 'ws'
-import { application, nameThem, post, type System, startSystem, until } from './system.ts'
+import { application, introduce, post, type System, startSystem, until } from './system.ts'
 
 let system: System
 let headersOf: (sub: string, roles?: readonly string[]) => Promise<Record<string, string>>
@@ -18,8 +18,13 @@ beforeAll(async () => {
 })
 afterAll(() => system.stop())
 
-const newPeople = async () => {
+const newPeople = async (names: { readonly patient?: string; readonly doctor?: string } = {}) => {
   const [patientId, doctorId] = [`paula-${randomUUID()}`, `dora-${randomUUID()}`]
+  const named = (name: string | undefined) => (name === undefined ? {} : { name })
+  await introduce(system, {
+    [patientId]: { roles: ['patient'], ...named(names.patient) },
+    [doctorId]: { roles: ['doctor'], ...named(names.doctor) },
+  })
   const doctor = { kind: 'doctor', id: doctorId }
   const [asPatient, asDoctor] = [await headersOf(patientId), await headersOf(doctorId, ['doctor'])]
   const send = async (as: Record<string, string>, name: string, body: object) => {
@@ -190,8 +195,15 @@ test('each sees their own lists, and only the patient the history', async () => 
 })
 
 test('a patient is told the name of who asks, and others the name of who lets them see something, not of whom they asked', async () => {
-  const { get, grant, ask, asPatient, asDoctor, patientId, doctor } = await newPeople()
-  await nameThem(system, { [patientId]: 'Paula Patient', [doctor.id]: 'Dora Doctor' })
+  const { get, grant, revoke, ask, asPatient, asDoctor, patientId, doctor } = await newPeople({
+    patient: 'Paula Patient',
+    doctor: 'Dora Doctor',
+  })
+  // To grant by an ID is not enough to learn whose it is.
+  const given = await get(asPatient, `?after=${await grant('conditions')}`)
+  expect(given.body.consents).toMatchObject([{ grantee: doctor, permissions: [{ target: 'conditions' }] }])
+  expect(JSON.stringify(given.body)).not.toContain('Dora Doctor')
+  await revoke('conditions')
   const asked = await get(asPatient, `/requests?after=${await ask('exams')}`)
   expect(asked.body.consents).toMatchObject([{ grantee: doctor, granteeName: 'Dora Doctor' }])
   expect(JSON.stringify(asked.body)).not.toContain('Paula Patient')

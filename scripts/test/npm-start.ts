@@ -22,6 +22,7 @@ const variables = [
   'DASHBOARD_PROJECTOR_PORT',
   'JOBS_PORT',
   'IDENTITY_PORT',
+  'PEOPLE_PORT',
   'SANDBOX_PORT',
   'SMTP_PORT',
 ] as const

@@ -3,7 +3,7 @@ import { spawnSync } from 'node:child_process'
 import { existsSync, readFileSync } from 'node:fs'
 import path from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { type System, startSystem } from './system.ts'
+import { introduce, type System, startSystem } from './system.ts'
 
 /** Of a script of the tour. */
 const runMsMax = 50_000
@@ -64,6 +64,7 @@ test('the tour of loans', async () => {
 
 test('the tour of consents', async () => {
   const [, consents] = scripts()
+  await introduce(system, { dora: { roles: ['doctor'] }, paula: { roles: ['patient'] } })
   const env = {
     DOCTOR: await system.issuer.tokenOf({ sub: 'dora', roles: ['doctor'] }),
     PATIENT: await system.issuer.tokenOf({ sub: 'paula', roles: ['patient'] }),

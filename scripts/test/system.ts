@@ -18,6 +18,7 @@ export const underwriter = 'grace'
 const tokenLifetimeSeconds = 24 * 60 * 60
 const applicantKey = randomUUID()
 const webhookKey = randomUUID()
+const peopleKey = randomUUID()
 
 export type System = {
   readonly eventstore: Part
@@ -113,7 +114,14 @@ export const startSystem = async ({
     return service('loan', { ...(await toEvents(name)), ...applicants, ...issuer.env }, name)
   }
   const loans = await Promise.all(Array.from({ length: loanReplicas }, loan))
-  const consent = await service('consent', { ...(await toEvents('consent')), ...issuer.env })
+  // The gateway's own record of who has signed in: the issuer is none of ours.
+  const peoplePort = await freePort()
+  const consent = await service('consent', {
+    ...(await toEvents('consent')),
+    PEOPLE_URL: `http://127.0.0.1:${peoplePort}`,
+    PEOPLE_KEY: peopleKey,
+    ...issuer.env,
+  })
   const projector = await service('edge-projector', {
     ...(await toEvents('edge-projector')),
     EDGE_DIRECTORY: edgeDirectory,
@@ -158,6 +166,8 @@ export const startSystem = async ({
       ...issuer.env,
       PUBLIC_URL: gatewayUrl,
       SESSION_KEY: randomUUID(),
+      PEOPLE_PORT: String(peoplePort),
+      PEOPLE_KEY: peopleKey,
       CAPABILITY_PRIVATE_KEY: issuer.capabilityPrivateKey,
       OIDC_CLIENT_SECRET: randomUUID(),
       // Everybody of a test has one address.
@@ -217,15 +227,20 @@ export const startSystem = async ({
   }
 }
 
-/** As if they had signed in under these names. */
-export const nameThem = async (
+/** As if they had signed in, by their subs. */
+export const introduce = async (
   { databaseUrl }: Pick<System, 'databaseUrl'>,
-  names: Readonly<Record<string, string>>,
+  people: Readonly<Record<string, { readonly name?: string; readonly roles?: readonly string[] }>>,
 ) => {
+  const rows = Object.entries(people).map(([sub, { name, roles = [] }]) => ({ sub, name, roles }))
   const client = new Client({ connectionString: databaseUrl })
   await client.connect()
-  for (const person of Object.entries(names))
-    await client.query('insert into headwater.people (sub, name) values ($1, $2)', person)
+  await client.query(
+    `insert into headwater.people (sub, name, roles)
+     select sub, name, roles from json_to_recordset($1) as person (sub text, name text, roles text[])
+     on conflict (sub) do nothing`,
+    [JSON.stringify(rows)],
+  )
   await client.end()
 }
 

@@ -109,12 +109,14 @@ const uuidPattern = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/
 /** An id that Headwater gave. */
 export const uuid = field('uuid', anyText().overwrite(inLowerCase).check(z.uuid('a UUID')))
 
-/** What the identity provider calls a person. Only in UUIDs do capitals mean nothing. */
-export const personId = textOf('person id', {
-  max: personIdLengthMax,
-  refused: [notAscii],
-  normalise: (text) => (uuidPattern.test(inLowerCase(text)) ? inLowerCase(text) : text.trim()),
-})
+/**
+ * The one spelling by which people are compared. Only in UUIDs do capitals mean nothing: another issuer may tell people
+ * apart by them. Events from before IDs were normalised hold other spellings.
+ */
+export const personKey = (id: string): string => (uuidPattern.test(inLowerCase(id)) ? inLowerCase(id) : id.trim())
+
+/** What the identity provider calls a person. */
+export const personId = textOf('person id', { max: personIdLengthMax, refused: [notAscii], normalise: personKey })
 
 /** Checked before it is in lower case: some letters of other alphabets become ASCII by that. */
 export const email = field(

@@ -14,7 +14,7 @@ export type Actor = {
 export const anonymous: Actor = { kind: 'anonymous', sub: 'anonymous', roles: [], scopes: [] }
 
 export type Role = 'underwriter' | 'operator' | 'auditor' | 'patient' | 'doctor' | 'nurse'
-export type Scope = 'loans:write' | 'loans:read' | 'consents:check'
+export type Scope = 'loans:write' | 'loans:read' | 'consents:check' | 'people:find'
 
 export type Rule =
   | { readonly allows: 'anyone' }

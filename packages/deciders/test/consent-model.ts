@@ -32,7 +32,14 @@ const command: fc.Arbitrary<Step['command']> = fc.oneof(
       ([to, target, after]) =>
         (at: string, second: number): PatientCommand => ({
           type: 'GrantConsent',
-          data: { patientId, to, target, at, ...(after === undefined ? {} : { until: instantAt(second + after) }) },
+          data: {
+            patientId,
+            to,
+            target,
+            at,
+            kinds: [to.kind],
+            ...(after === undefined ? {} : { until: instantAt(second + after) }),
+          },
         }),
     ),
   },

@@ -10,6 +10,7 @@ import {
   revokeConsentInput,
 } from '../src/consent/patient.ts'
 import { type Grantee, type PatientEvent, patientEvents, type Target } from '../src/consent/patient-events.ts'
+import { standingOf } from '../src/consent/patient-state.ts'
 import { fold } from '../src/decider.ts'
 import { specification } from './given.ts'
 
@@ -30,7 +31,7 @@ const ask = (target: Target, by = dora, purpose?: string, now = at): PatientComm
 })
 const grant = (target: Target, end?: string, to = dora, now = at): PatientCommand => ({
   type: 'GrantConsent',
-  data: { patientId, to, target, at: now, ...(end === undefined ? {} : { until: end }) },
+  data: { patientId, to, target, at: now, kinds: [to.kind], ...(end === undefined ? {} : { until: end }) },
 })
 const revoke = (target: Target, from = dora, now = at): PatientCommand => ({
   type: 'RevokeConsent',
@@ -127,6 +128,20 @@ describe('GrantConsent', () => {
       .when(grant('exams', end))
       .refused('until_not_in_future', { errors: [{ field: 'until', message: 'in the future' }] }),
   )
+  test.each([
+    ['the directory does not know', []],
+    ['belongs to a nurse', ['nurse', 'patient']],
+  ] as const)('refused for a doctor whose ID %s', (_, kinds) => {
+    const command = grant('exams')
+    if (command.type === 'GrantConsent')
+      given()
+        .when({ ...command, data: { ...command.data, kinds } })
+        .refused('no_such_grantee', { errors: [{ field: 'to.id', message: 'the ID of a doctor' }] })
+  })
+  test('revoked and declined also of a grantee who has no such role any more', () => {
+    given(granted('exams')).when(revoke('exams')).then(revoked('exams'))
+    given(asked('exams')).when(decline('exams')).then(declined('exams'))
+  })
   test.each([
     ['without end', null, undefined],
     ['with the same end', until, until],
@@ -251,6 +266,60 @@ describe('RegisterContact', () => {
   test('repeated: nothing', () => given(registered('paula@example.org')).when(register('paula@example.org')).then())
   test('another address replaces it', () =>
     given(registered('paula@example.org')).when(register('p@example.org')).then(registered('p@example.org')))
+})
+
+describe('one person under several spellings of an ID, as events from before IDs were normalised hold them', () => {
+  const id = '5b0e2c0e-6a3c-4a5e-9d55-0d6f4c1f2a10'
+  const plain: Grantee = { kind: 'doctor', id }
+  const shouted: Grantee = { kind: 'doctor', id: ` ${id.toUpperCase()} ` }
+  const revokedFrom = (from: Grantee, target: Target): PatientEvent => ({
+    type: 'ConsentRevoked',
+    data: { patientId, from, target, revokedAt: at },
+  })
+  const expiredOf = (from: Grantee): PatientEvent => ({
+    type: 'ConsentExpired',
+    data: { patientId, from, target: 'exams', until, expiredAt: until },
+  })
+  const permissionsAfter = (...events: readonly PatientEvent[]) =>
+    standingOf(fold(patient, patient.initialState, events), plain).permissions.map(({ target }) => target)
+
+  test.each([
+    ['plain', plain],
+    ['in capitals', shouted],
+  ])('granted twice and revoked once, %s, nothing stands', (_, from) =>
+    expect(
+      permissionsAfter(granted('exams', null, plain), granted('exams', null, shouted), revokedFrom(from, 'exams')),
+    ).toEqual([]),
+  )
+  test('a part revoked under one is not seen through an `all` granted under the other', () =>
+    expect(
+      permissionsAfter(granted('exams', null, plain), granted('all', until, shouted), revokedFrom(plain, 'exams')),
+    ).toEqual([]))
+  test('what stands under the other is refused a second time, and can be revoked', () => {
+    given(granted('exams', null, shouted))
+      .when(grant('exams', undefined, plain))
+      .refused('consent_already_granted')
+    given(granted('exams', null, shouted))
+      .when(revoke('exams', plain))
+      .then(revokedFrom(plain, 'exams'))
+  })
+  test('an end that came under one does not end what was granted under the other', () =>
+    expect(
+      permissionsAfter(granted('exams', until, shouted), granted('exams', null, plain), expiredOf(shouted)),
+    ).toEqual(['exams']))
+  test('a timer set under one ends what stands', () =>
+    given(granted('exams', until, shouted))
+      .when({ type: 'ExpireConsent', data: { patientId, from: plain, target: 'exams', until, at: until } })
+      .then(expiredOf(plain)))
+  test('it is oneself under any', () => {
+    const own = { patientId: id, target: 'exams', at } as const
+    given()
+      .when({ type: 'AskConsent', data: { ...own, by: shouted } })
+      .refused('asking_oneself')
+    given()
+      .when({ type: 'GrantConsent', data: { ...own, to: shouted, kinds: ['doctor'] } })
+      .refused('granting_oneself')
+  })
 })
 
 test('a patient may give and take back for ever', () => expect(patient.isTerminal(patient.initialState)).toBe(false))

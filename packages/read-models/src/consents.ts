@@ -17,6 +17,7 @@ import {
   permissionsInForce,
   type Standing,
 } from '@headwater/deciders/consent/permissions'
+import { personKey } from '@headwater/deciders/fields'
 import { createCodec } from '@headwater/eventstore/codec'
 import type { CompiledQuery } from 'kysely'
 import type { Cursor } from './cursor.ts'
@@ -37,6 +38,8 @@ export type ConsentRow = {
   readonly grantedAt: string | null
   /** Of the newest open request; null when there is none. */
   readonly askedAt: string | null
+  /** 1 once the grantee has ever asked this patient. */
+  readonly hasAsked: number
 }
 
 type ConsentRows = { readonly consents: ConsentRow }
@@ -58,7 +61,7 @@ export const permissionsAt = ({ permissions }: Pick<ConsentRow, 'permissions'>, 
 
 export const consents: Projection<PatientEvent, ConsentRows> = {
   name: 'consents',
-  version: 1,
+  version: 2,
   categories: ['patient'],
   codec: createCodec<PatientEvent>(patientEvents),
   tables: {
@@ -73,6 +76,7 @@ export const consents: Projection<PatientEvent, ConsentRows> = {
         requests: 'text',
         grantedAt: 'text or null',
         askedAt: 'text or null',
+        hasAsked: 'integer',
       },
       indexes: [
         ['patientId', 'grantedAt', 'consentId'],
@@ -98,11 +102,12 @@ export const consents: Projection<PatientEvent, ConsentRows> = {
       consentId,
       patientId,
       granteeKind: grantee.kind,
-      granteeId: grantee.id,
+      granteeId: personKey(grantee.id),
       permissions: JSON.stringify(permissions),
       requests: JSON.stringify(requests),
       grantedAt: permissions[0]?.grantedAt ?? null,
       askedAt: requests[0]?.askedAt ?? null,
+      hasAsked: Number(row?.hasAsked === 1 || event.type === 'ConsentAsked'),
     })
   },
 }

@@ -96,10 +96,10 @@ const list = (of: ConsentsOf, limit = 100): readonly ConsentRow[] => reader.rows
 const has = (patient: string, grantee: Grantee, target: Target, at: string) =>
   hasConsent(reader.rows(permissionsBetween(patient, grantee)).value, target, at)
 
-test('the shape that version 1 stands for', () => {
-  expect(consents.version).toBe(1)
+test('the shape that version 2 stands for', () => {
+  expect(consents.version).toBe(2)
   expect(shapeOf(consents)).toMatchInlineSnapshot(
-    `"{"consents":{"key":"consentId","columns":{"consentId":"text","patientId":"text","granteeKind":"text","granteeId":"text","permissions":"text","requests":"text","grantedAt":"text or null","askedAt":"text or null"},"indexes":[["patientId","grantedAt","consentId"],["patientId","askedAt","consentId"],["granteeId","grantedAt","consentId"]]}}"`,
+    `"{"consents":{"key":"consentId","columns":{"consentId":"text","patientId":"text","granteeKind":"text","granteeId":"text","permissions":"text","requests":"text","grantedAt":"text or null","askedAt":"text or null","hasAsked":"integer"},"indexes":[["patientId","grantedAt","consentId"],["patientId","askedAt","consentId"],["granteeId","grantedAt","consentId"]]}}"`,
   )
 })
 
@@ -134,6 +134,28 @@ test("a patient's consents, newest first, with what each grantee may see and unt
     { target: 'exams', grantedAt: instant(1), until: null },
   ])
   expect(first && permissionsAt(first, instant(20))).toEqual([{ target: 'exams', grantedAt: instant(1), until: null }])
+})
+
+test('one row for the spellings of one ID: revoked under either, nothing is listed or answered', async () => {
+  const plain: Grantee = { kind: 'doctor', id: randomUUID() }
+  const shouted: Grantee = { kind: 'doctor', id: ` ${plain.id.toUpperCase()}` }
+  const answers = () => [plain, shouted].map((grantee) => has('paula', grantee, 'exams', instant(3)))
+  await given(granted('paula', shouted, 'exams', 1), granted('paula', plain, 'exams', 2))
+  expect(list({ list: 'consents', patientId: 'paula' })).toMatchObject([{ granteeId: plain.id, hasAsked: 0 }])
+  expect(list({ list: 'granted', granteeId: plain.id, kinds: ['doctor'] })).toHaveLength(1)
+  expect(answers()).toEqual([true, true])
+  await given(revoked('paula', plain, 'exams'))
+  expect(answers()).toEqual([false, false])
+  expect(list({ list: 'consents', patientId: 'paula' })).toEqual([])
+})
+
+test('whether the grantee has ever asked, also after the request was answered', async () => {
+  await given(asked('paula', dora, 'exams', 1), granted('paula', dora, 'exams', 2), granted('paula', nils, 'all', 3))
+  const rows = list({ list: 'consents', patientId: 'paula' })
+  expect(rows.map(({ granteeId, hasAsked }) => [granteeId, hasAsked])).toEqual([
+    ['nils', 0],
+    ['dora', 1],
+  ])
 })
 
 test("a grantee's consents, in the roles they have", async () => {

@@ -106,7 +106,11 @@ the command to a "no" of two gateways with projectors of their own. Cold: the fi
     for (let n = 0; n < (quick ? 20 : revocations); n++) {
       const patientId = `revoking-${n}`
       const data = { patientId, target: 'exams', at: new Date().toISOString() } as const
-      await commands.handle({ ...once(), id: patientId, command: { type: 'GrantConsent', data: { ...data, to } } })
+      await commands.handle({
+        ...once(),
+        id: patientId,
+        command: { type: 'GrantConsent', data: { ...data, to, kinds: ['doctor'] } },
+      })
       await commands.handle({
         ...once(),
         id: patientId,
@@ -127,7 +131,8 @@ the command to a "no" of two gateways with projectors of their own. Cold: the fi
     for (let round = 0; round < rounds; round++)
       for (const length of histories) {
         const patientId = `long-${length}`
-        const data = { patientId, to, target: 'exams', at: new Date().toISOString() } as const
+        const kinds = ['doctor'] as const
+        const data = { patientId, to, target: 'exams', kinds, at: new Date().toISOString() } as const
         const until = new Date(Date.now() + 60_000 + round).toISOString()
         const began = performance.now()
         await handler().handle({

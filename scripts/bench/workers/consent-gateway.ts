@@ -3,8 +3,7 @@
 import { consentQueryRules } from '@headwater/deciders/consent/consent-policy'
 import { startAudit } from '@headwater/eventstore/audit'
 import { connectEventStore } from '@headwater/eventstore/client'
-import { bearerCredentials, createAuthenticator } from '@headwater/http-kit/auth'
-import { parseConfig } from '@headwater/http-kit/config'
+import { bearerCredentials } from '@headwater/http-kit/auth'
 import { createHealth } from '@headwater/http-kit/health'
 import { createMetrics } from '@headwater/http-kit/metrics'
 import { createServer } from '@headwater/http-kit/server'
@@ -17,7 +16,7 @@ import { openPostgresReader } from '@headwater/read-models/postgres-reader'
 import { openSharedLimits } from '@headwater/read-models/shared-limits'
 import { openSqliteReader } from '@headwater/read-models/sqlite-reader'
 import { underwriting } from '@headwater/read-models/underwriting'
-import { config } from '../../../services/consent/src/config.ts'
+import { authenticatorOf } from '../../../packages/http-kit/test/issuer.ts'
 import { openSessionDatabase } from '../../../services/gateway/src/auth/sessions.ts'
 import { answer, question as body } from '../../../services/gateway/src/consent-check.ts'
 import { createGateway } from '../../../services/gateway/src/gateway.ts'
@@ -52,7 +51,7 @@ const tasks = {
     readonly env: Readonly<Record<string, string>>
   }) => {
     const logger = createLogger({ service: 'gateway', level: 'fatal' })
-    const authenticator = createAuthenticator(parseConfig(config, env), logger)
+    const authenticator = authenticatorOf(env)
     const store = connectEventStore({ url: eventStoreUrl, logger })
     const metrics = createMetrics()
     const pool = openPool(noDatabase, 1, logger)

@@ -19,9 +19,10 @@ const acknowledgedOnce = (streams: Streams, acknowledged: readonly Acknowledged[
     }
   const answered = new Set<string>()
   for (const { stream, revision, position, fact } of acknowledged) {
-    const last = streams.get(stream)?.[revision]
+    const events = streams.get(stream)
+    const last = revision === undefined ? events?.find((event) => event.position === position) : events?.[revision]
     if (!last) {
-      findings.push(`${stream}: ${fact} was acknowledged at ${revision} and is not there`)
+      findings.push(`${stream}: ${fact} was acknowledged at ${revision ?? position} and is not there`)
       continue
     }
     const run = runs.get(`${stream} ${last.commandId}`) ?? []
@@ -29,7 +30,7 @@ const acknowledgedOnce = (streams: Streams, acknowledged: readonly Acknowledged[
       findings.push(
         `${stream}: ${fact} was acknowledged at ${revision} ${position}, where ${run[0]?.fact} to ${last.revision} ${last.position} is`,
       )
-    if (answered.has(last.id)) findings.push(`${stream}: ${fact} at ${revision} is the answer to two commands`)
+    if (answered.has(last.id)) findings.push(`${stream}: ${fact} at ${last.revision} is the answer to two commands`)
     answered.add(last.id)
   }
   return findings

@@ -3,8 +3,8 @@
 /** The answer to a command. */
 export type Acknowledged = {
   readonly stream: string
-  /** Of the command's last event. */
-  readonly revision: number
+  /** Of the command's last event; undefined where the answer does not say it. */
+  readonly revision: number | undefined
   readonly position: string
   /** The command's first event, as {@link factOf} says it. */
   readonly fact: string

@@ -2,7 +2,7 @@
 import { randomUUID } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Chance } from '../chance.ts'
-import { application, nationalId } from '../system.ts'
+import { application, introduce, nationalId } from '../system.ts'
 import { type Decision, type Model, newPatient, type PatientModel } from './model.ts'
 import type { World } from './world.ts'
 
@@ -18,6 +18,8 @@ const reviewedDigits = [5, 6]
 
 export const doctors = ['dora', 'dan', 'dina'] as const
 const targets = ['exams', 'conditions', 'consultations', 'er_visits'] as const
+/** Nurses of each patient, one for each consent that ends by itself: more than the longest run grants. */
+const guestsMax = 20_000
 
 type Headers = Readonly<Record<string, string>>
 type Answer = { readonly status: number; readonly body: Readonly<Record<string, unknown>> }
@@ -103,12 +105,20 @@ export const consentWorkload = async (world: World, model: Model, patientId: str
   const patient: PatientModel = newPatient()
   model.patients.set(patientId, patient)
   let guests = 0
+  const guest = (n: number) => `guest-${patientId}-${n}`
+  await introduce(system, {
+    [patientId]: {},
+    ...Object.fromEntries(doctors.map((id) => [id, { roles: ['doctor'] }])),
+    ...Object.fromEntries(Array.from({ length: guestsMax }, (_, n) => [guest(n), { roles: ['nurse'] }])),
+  })
 
   const acknowledge = (answer: Answer, fact: string) => {
     if (answer.status !== 200) throw unexpected(fact, answer)
     const { revision, position } = answer.body
     const stream = `patient-${patientId}`
-    model.acknowledged.push({ stream, revision: Number(revision), position: String(position), fact })
+    // Who asks does not learn how much has happened to the record.
+    const shown = fact.startsWith('ConsentAsked') ? undefined : Number(revision)
+    model.acknowledged.push({ stream, revision: shown, position: String(position), fact })
     patient.facts.push(fact)
   }
   /** Where news is sent, as the gateway tells it at sign-in. */
@@ -129,7 +139,7 @@ export const consentWorkload = async (world: World, model: Model, patientId: str
   }
 
   const grantBriefly = async (chance: Chance, entrance: () => string) => {
-    const to = { kind: 'nurse', id: `guest-${patientId}-${guests++}` }
+    const to = { kind: 'nurse', id: guest(guests++) }
     const until = new Date(Date.now() + chance.between(briefMs.min, briefMs.max)).toISOString()
     const answer = await insist(() => `${entrance()}/api/consents/grant`, { to, target: 'exams', until }, asPatient)
     // It took so long that the end has passed, or a clock says so.

@@ -20,6 +20,9 @@ export type Compose = { services: Record<string, ComposeService>; volumes: Recor
 /** Ports of what is not ours. */
 const infrastructure: Readonly<Record<string, string>> = { eventstore: '2113', postgres: '5432' }
 
+/** Where a service listens besides its PORT, by the setting of those who go there. */
+const otherPorts: Readonly<Record<string, string>> = { SMTP_URL: 'SMTP_PORT', PEOPLE_URL: 'PEOPLE_PORT' }
+
 /** A variable that whoever starts compose may set. */
 const variable = /\$\{\w+:-([^}]*)\}/g
 
@@ -70,7 +73,8 @@ const referenceFindings = (name: string, service: ComposeService, { services, vo
     // Where browsers go; containers do not.
     if (!variable.endsWith('_URL') || variable === 'PUBLIC_URL') continue
     const { hostname, port } = new URL(value)
-    const listensAt = variable === 'SMTP_URL' ? services[hostname]?.environment?.SMTP_PORT : portOf(hostname)
+    const otherPort = otherPorts[variable]
+    const listensAt = otherPort ? services[hostname]?.environment?.[otherPort] : portOf(hostname)
     if (!(hostname in services) || port !== listensAt)
       findings.push(`${name}: ${variable} ${value} is no port of a service`)
     // Of two services that ask each other, one waits.

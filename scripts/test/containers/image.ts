@@ -81,6 +81,8 @@ export const runOnce = async (
       EVENTSTORE_URL: 'esdb://127.0.0.1:1?tls=false',
       APPLICANT_KEY: 'x'.repeat(32),
       WEBHOOK_KEY: 'x'.repeat(32),
+      PEOPLE_KEY: 'x'.repeat(32),
+      PEOPLE_PORT: '0',
       DATABASE_URL: 'postgres://127.0.0.1:1/headwater',
       SESSION_KEY: 'x'.repeat(32),
       OIDC_CLIENT_SECRET: 'x',

@@ -42,6 +42,7 @@ export const secrets: Readonly<Record<string, Environment>> = {
   eventstore: { url: 'esdb+discover://headwater:password@eventstore.example:2113' },
   postgres: { url: 'postgres://headwater:password@postgres.example:5432/headwater' },
   webhooks: { key: '0d2f9a1c7e5b4f3a8c6d1e0b9a7f5c34' },
+  people: { key: '7e5b4f3a8c6d1e0b9a7f5c340d2f9a1c' },
   sessions: { key: '9c1f2a105b0e2c0e6a3c4a5e9d550d6f', client: 'as the issuer has it' },
 }
 const shutdownSecondsMax = 10

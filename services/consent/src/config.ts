@@ -1,11 +1,13 @@
 // The consent service's settings.
 import { authSettings } from '@headwater/http-kit/auth'
 import { auditSettings, serverSettings } from '@headwater/http-kit/config'
+import { directorySettings } from '@headwater/http-kit/people-server'
 import { z } from 'zod'
 
 export const config = z.object({
   ...serverSettings(8087),
   ...authSettings,
   ...auditSettings,
+  ...directorySettings,
   EVENTSTORE_URL: z.string().default('esdb://localhost:2113?tls=false'),
 })

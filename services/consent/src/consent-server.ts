@@ -10,13 +10,17 @@ import { createHealth } from '@headwater/http-kit/health'
 import type { Metrics } from '@headwater/http-kit/metrics'
 import { createServer, type HttpServer } from '@headwater/http-kit/server'
 import type { Logger } from '@headwater/http-kit/telemetry'
+import type { Directory } from './directory.ts'
 import { registerRoutes } from './routes.ts'
 
 /** Every other rejection is a rule that refuses: 409. */
-const statuses = { until_not_in_future: 422 }
+const statuses = { until_not_in_future: 422, no_such_grantee: 422, directory_unavailable: 503 }
 
 export type ConsentServerOptions = {
   readonly store: EventStore
+  readonly directory: Pick<Directory, 'find' | 'isGivenUp'>
+  /** Names the streams that take requests to patients who do not exist. */
+  readonly unknownKey: string
   readonly authenticator: Authenticator
   readonly audit: Pick<Audit, 'refused'>
   readonly metrics: Metrics
@@ -24,14 +28,22 @@ export type ConsentServerOptions = {
 }
 
 export const createConsentServer = async (options: ConsentServerOptions): Promise<HttpServer> => {
-  const { store, authenticator, audit, metrics, logger } = options
-  const health = createHealth({
-    'event store': async () => {
-      await store.head()
-      return {}
+  const { store, directory, unknownKey, authenticator, audit, metrics, logger } = options
+  const health = createHealth(
+    {
+      'event store': async () => {
+        await store.head()
+        return {}
+      },
+      issuer: authenticator.status,
     },
-    issuer: authenticator.status,
-  })
+    // Without it consents are still revoked and requests declined.
+    {
+      'directory of people': () => ({
+        trouble: directory.isGivenUp() ? 'It does not answer; nothing can be granted or asked for.' : undefined,
+      }),
+    },
+  )
   const server = await createServer({
     title: 'Headwater consents',
     description: 'Commands on who may see which part of a health record.',
@@ -44,6 +56,7 @@ export const createConsentServer = async (options: ConsentServerOptions): Promis
     accepted: { issuer: authenticator.issuer },
   })
   const codec = createCodec<PatientEvent>(patientEvents)
-  registerRoutes(server, createCommandHandler({ store, decider: patient, codec, category: 'patient', logger }))
+  const commands = createCommandHandler({ store, decider: patient, codec, category: 'patient', logger })
+  registerRoutes(server, { commands, directory, head: store.head, unknownKey })
   return server
 }

@@ -118,17 +118,21 @@ test('a repeated request is the same request, also after it was undone', async (
   expect(await eventsOf(paula.sub)).toHaveLength(2)
 })
 
-test('a patient whose stream was deleted is not found, cached or not, whoever sends what', async () => {
+test('a patient whose stream was deleted is not found, cached or not', async () => {
   const { post, deletePatient, paula, dora, doctor } = await startConsent()
   await post(paula, 'grant', { to: doctor, target: 'exams' })
   await deletePatient(paula.sub)
   const sent = [
     post(paula, 'revoke', { from: doctor, target: 'exams' }),
     post(paula, 'grant', { to: doctor, target: 'all' }),
-    post(dora, 'ask', { patientId: paula.sub, target: 'exams' }),
     post(paula, 'contact', { email: 'paula@example.org' }),
   ]
   for (const answer of await Promise.all(sent)) expect(answer.status).toBe(404)
+  // As of every ID that nobody has.
+  expect(await post(dora, 'ask', { patientId: paula.sub, target: 'exams' })).toMatchObject({
+    status: 200,
+    body: { id: paula.sub, revision: '0' },
+  })
 })
 
 test('of many at once one grants and the others are told', async () => {
@@ -146,4 +150,126 @@ test('If-Match protects against what one has not seen', async () => {
   const revoke = (etag: string) => post(paula, 'revoke', { from: doctor, target: 'exams' }, { 'if-match': etag })
   expect((await revoke('"7"')).status).toBe(412)
   expect((await revoke('"0"')).status).toBe(200)
+})
+
+test('a grant to an ID that is unknown, or in a role that the person does not have, is refused and writes nothing', async () => {
+  const { post, eventsOf, directory, run, paula, dora } = await startConsent()
+  directory.people.set(`uma-${run}`, ['underwriter'])
+  for (const to of [
+    { kind: 'doctor', id: `unknown-${run}` },
+    { kind: 'doctor', id: `uma-${run}` },
+    { kind: 'nurse', id: dora.sub },
+    { kind: 'patient', id: dora.sub },
+  ])
+    expect(await post(paula, 'grant', { to, target: 'exams' })).toMatchObject({
+      status: 422,
+      body: { code: 'no_such_grantee', errors: [{ field: 'to.id' }] },
+    })
+  expect(await eventsOf(paula.sub)).toEqual([])
+})
+
+test('while the directory does not answer nothing is granted or asked for; the rest goes on', async () => {
+  const { post, eventsOf, directory, paula, dora, doctor } = await startConsent()
+  const ask = { patientId: paula.sub, target: 'exams' }
+  const key = { 'idempotency-key': randomUUID() }
+  const granted = await post(paula, 'grant', { to: doctor, target: 'conditions' }, key)
+  await post(dora, 'ask', ask)
+  const before = await eventsOf(paula.sub)
+  const away = { status: 503, headers: { 'retry-after': '1' }, body: { code: 'directory_unavailable' } }
+  await directory.whileAway(async () => {
+    expect(await post(paula, 'grant', { to: doctor, target: 'exams' })).toMatchObject(away)
+    expect(await post(dora, 'ask', { ...ask, target: 'all' })).toMatchObject(away)
+    expect(await post(dora, 'ask', { ...ask, patientId: randomUUID() })).toMatchObject(away)
+    expect(await eventsOf(paula.sub)).toEqual(before)
+    expect(await post(paula, 'grant', { to: doctor, target: 'conditions' }, key)).toMatchObject({ body: granted.body })
+    expect(await post(paula, 'revoke', { from: doctor, target: 'conditions' })).toMatchObject({ status: 200 })
+    expect(await post(paula, 'decline', { by: doctor, target: 'exams' })).toMatchObject({ status: 200 })
+  })
+})
+
+test('what was granted to a person who is gone can be revoked, and their request declined', async () => {
+  const { post, directory, paula, dora, doctor } = await startConsent()
+  await post(paula, 'grant', { to: doctor, target: 'exams' })
+  await post(dora, 'ask', { patientId: paula.sub, target: 'conditions' })
+  directory.people.delete(dora.sub)
+  expect((await post(paula, 'revoke', { from: doctor, target: 'exams' })).status).toBe(200)
+  expect((await post(paula, 'decline', { by: doctor, target: 'conditions' })).status).toBe(200)
+})
+
+test('who asks is answered alike whether or not there is such a patient, and only a patient is written to', async () => {
+  const { post, eventsOf, run, paula, dora, doctor } = await startConsent()
+  // Much has happened to one of the two records.
+  for (const target of ['er_visits', 'conditions']) {
+    await post(paula, 'grant', { to: doctor, target })
+    await post(paula, 'revoke', { from: doctor, target })
+  }
+  const strangers = [paula.sub, `unknown-${run}`]
+  const key = { 'idempotency-key': randomUUID() }
+  const requests: readonly [more: object, headers: Readonly<Record<string, string>>][] = [
+    [{ purpose: 'The operation' }, key],
+    [{ purpose: 'The operation' }, key],
+    [{ purpose: 'Another' }, key],
+    [{}, {}],
+    [{ target: 'all' }, {}],
+    [{ target: 'all' }, { 'if-match': '"0"' }],
+    [{ target: 'all' }, { 'if-match': '"4"' }],
+  ]
+  const answersFor = async (patientId: string) => {
+    const places: string[] = []
+    const answers: object[] = []
+    for (const [more, sent] of requests) {
+      const answer = await post(dora, 'ask', { patientId, target: 'exams', ...more }, sent)
+      const { date: _date, 'content-length': _length, 'headwater-position': position, ...headers } = answer.headers
+      if (position !== undefined) expect(answer.body.position).toBe(position)
+      if (!places.includes(String(position))) places.push(String(position))
+      if (answer.status === 200) expect(answer.body.id).toBe(patientId)
+      // Positions say in which order the answers were given, and which of them are of the same event.
+      const body = { ...answer.body, id: undefined, position: places.indexOf(String(position)) }
+      answers.push({ status: answer.status, headers, body })
+    }
+    return answers
+  }
+  const [ofPatient, ofUnknown] = [await answersFor(strangers[0] ?? ''), await answersFor(strangers[1] ?? '')]
+  expect(ofUnknown).toEqual(ofPatient)
+  expect(ofPatient).toMatchObject([
+    { status: 200, headers: { etag: '"0"' }, body: { revision: '0' } },
+    { status: 200, headers: { etag: '"0"' }, body: { revision: '0' } },
+    { status: 422, body: { code: 'idempotency_key_reused' } },
+    { status: 200 },
+    { status: 200 },
+    { status: 422, body: { errors: [{ field: 'If-Match' }] } },
+    { status: 422, body: { errors: [{ field: 'If-Match' }] } },
+  ])
+  expect(await eventsOf(`unknown-${run}`)).toEqual([])
+  expect((await eventsOf(paula.sub)).map(({ type }) => type).slice(-2)).toEqual(['ConsentAsked', 'ConsentAsked'])
+})
+
+test('what a request for an unknown patient leaves holds neither the ID nor the purpose', async () => {
+  const { post, run, dora, store } = await startConsent()
+  const from = await store.head()
+  const patientId = `ada lovelace ${run}`
+  await post(dora, 'ask', { patientId, target: 'exams', purpose: `for ${run}` })
+  const left = await store.readAfter(from, 100)
+  const asked = left.filter(({ type }) => type === 'ConsentAsked')
+  expect(asked).toMatchObject([{ data: { by: { id: dora.sub }, purpose: null } }])
+  expect(JSON.stringify(asked.map(({ stream, data }) => [stream, data]))).not.toMatch(/lovelace|for /)
+})
+
+test('an ID in capitals or with blanks is the same person, whoever is meant', async () => {
+  const { post, eventsOf, directory } = await startConsent()
+  const paula = { sub: randomUUID() }
+  const dora = { sub: randomUUID(), roles: ['doctor'] }
+  for (const { sub } of [paula, dora]) directory.people.set(sub, ['doctor'])
+  const [doctor, shouted] = [dora.sub, ` ${dora.sub.toUpperCase()} `].map((id) => ({ kind: 'doctor', id }))
+  await post(dora, 'ask', { patientId: ` ${paula.sub.toUpperCase()}`, target: 'all' })
+  expect(await post(paula, 'grant', { to: shouted, target: 'exams' })).toMatchObject({ status: 200 })
+  expect(await post(paula, 'grant', { to: doctor, target: 'exams' })).toMatchObject({ status: 409 })
+  expect(await post(paula, 'decline', { by: shouted, target: 'all' })).toMatchObject({ status: 200 })
+  expect(await post(paula, 'revoke', { from: shouted, target: 'exams' })).toMatchObject({ status: 200 })
+  expect(await eventsOf(paula.sub)).toMatchObject([
+    { type: 'ConsentAsked', data: { by: doctor } },
+    { type: 'ConsentGranted', data: { to: doctor } },
+    { type: 'ConsentDeclined', data: { by: doctor } },
+    { type: 'ConsentRevoked', data: { from: doctor } },
+  ])
 })

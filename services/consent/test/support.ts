@@ -1,4 +1,4 @@
-// A consent service over a store of the test's own, and the people who use it.
+// A consent service over a store and a directory of the test file's own, and the people who use it.
 import { randomUUID } from 'node:crypto'
 import { start } from '@headwater/embedded-eventstore'
 import { startAudit } from '@headwater/eventstore/audit'
@@ -6,42 +6,106 @@ import { connectEventStore } from '@headwater/eventstore/client'
 import { authSettings, createAuthenticator } from '@headwater/http-kit/auth'
 import { parseConfig } from '@headwater/http-kit/config'
 import { createMetrics } from '@headwater/http-kit/metrics'
+import { createPeopleServer } from '@headwater/http-kit/people-server'
+import { Problem } from '@headwater/http-kit/problem'
 import { createLogger } from '@headwater/http-kit/telemetry'
-import { onTestFinished } from 'vitest'
+import { afterAll } from 'vitest'
 import { z } from 'zod'
 import { startIssuer, type TokenOptions } from '../../../packages/http-kit/test/issuer.ts'
 import { createConsentServer } from '../src/consent-server.ts'
+import { connectDirectory } from '../src/directory.ts'
 
 const logger = createLogger({ service: 'consent', level: process.env.LOG_LEVEL ?? 'silent' })
+const key = randomUUID()
 
-/** The EventStoreDB that EVENTSTORE_URL names, or an embedded node of this test's own. */
-const startStore = async (): Promise<string> => {
+type Ending = () => unknown
+
+/** The EventStoreDB that EVENTSTORE_URL names, or an embedded node of the test's own. */
+const startStore = async (endings: Ending[]): Promise<string> => {
   if (process.env.EVENTSTORE_URL) return process.env.EVENTSTORE_URL
   const node = await start({ port: 0, memory: true })
-  onTestFinished(() => node.stop())
+  endings.unshift(node.stop)
   return node.connectionString
 }
 
-export const startConsent = async () => {
+/** Who there is, in which roles; it can be told to fail. */
+const startDirectory = async (endings: Ending[]) => {
+  const people = new Map<string, readonly string[]>()
+  let isAway = false
+  const server = await createPeopleServer({
+    key,
+    find: async (id) => {
+      if (isAway) throw new Problem(503, 'identity_starting', 'Not yet.')
+      const roles = people.get(id)
+      return roles && { roles }
+    },
+    logger,
+  })
+  const directory = connectDirectory({ url: await server.listen({ host: '127.0.0.1', port: 0 }), key, logger })
+  endings.unshift(directory.close, () => server.close())
+  return {
+    ...directory,
+    people,
+    whileAway: async <Result>(work: () => Promise<Result>): Promise<Result> => {
+      isAway = true
+      return work().finally(() => {
+        isAway = false
+      })
+    },
+  }
+}
+
+const startAll = async () => {
+  const endings: Ending[] = []
   const issuer = await startIssuer()
-  onTestFinished(() => issuer.stop())
-  const store = connectEventStore({ url: await startStore(), logger })
+  endings.unshift(issuer.stop)
+  const store = connectEventStore({ url: await startStore(endings), logger })
+  const directory = await startDirectory(endings)
   const authenticator = createAuthenticator(parseConfig(z.object(authSettings), issuer.env), logger)
   const metrics = createMetrics()
   const audit = startAudit({ store, logger, days: 1, metrics })
-  const server = await createConsentServer({ store, authenticator, audit, metrics, logger })
-  onTestFinished(async () => {
-    await server.close()
-    await audit.stop()
-    await store.close()
+  const server = await createConsentServer({
+    store,
+    directory,
+    unknownKey: key,
+    authenticator,
+    audit,
+    metrics,
+    logger,
   })
-  // Of this test's own: on a store that tests share, nobody else's consents are in the way.
+  endings.unshift(() => server.close(), audit.stop, store.close)
+  return {
+    issuer,
+    store,
+    directory,
+    server,
+    stop: async () => {
+      for (const end of endings) await end()
+    },
+  }
+}
+
+let started: ReturnType<typeof startAll> | undefined
+afterAll(async () => (await started)?.stop())
+
+/** People of the test's own, in the directory of the one service that the tests of a file share. */
+export const startConsent = async () => {
+  started ??= startAll()
+  const { issuer, store, directory, server } = await started
   const run = randomUUID()
   const paula = { sub: `paula-${run}` }
   const dora = { sub: `dora-${run}`, roles: ['doctor'] }
+  directory.people.set(paula.sub, [])
+  directory.people.set(dora.sub, dora.roles)
+  const eventsOf = async (patientId: string) => {
+    const events = await store.readStream(`patient-${patientId}`, 0n, 100)
+    return events.map(({ type, data, metadata }) => ({ type, data, metadata }))
+  }
   return {
     server,
     issuer,
+    directory,
+    run,
     paula,
     dora,
     doctor: { kind: 'doctor', id: dora.sub } as const,
@@ -57,9 +121,7 @@ export const startConsent = async () => {
       return { status: answer.statusCode, headers: answer.headers, body: answer.json() }
     },
     deletePatient: (patientId: string) => store.tombstone(`patient-${patientId}`),
-    eventsOf: async (patientId: string) => {
-      const events = await store.readStream(`patient-${patientId}`, 0n, 100)
-      return events.map(({ type, data, metadata }) => ({ type, data, metadata }))
-    },
+    eventsOf,
+    store,
   }
 }

@@ -2,6 +2,7 @@
 
 import { authSettings } from '@headwater/http-kit/auth'
 import { auditSettings, serverSettings } from '@headwater/http-kit/config'
+import { peopleServerSettings } from '@headwater/http-kit/people-server'
 import ipaddr from 'ipaddr.js'
 import { z } from 'zod'
 import { gatewayAuthSettings } from './auth/auth.ts'
@@ -24,6 +25,7 @@ export const config = z.object({
   ...authSettings,
   ...gatewayAuthSettings,
   ...auditSettings,
+  ...peopleServerSettings,
   /** The folder the edge projector writes; both are on one machine. */
   EDGE_DIRECTORY: z.string().default('.data/edge'),
   EVENTSTORE_URL: z.string().default('esdb://localhost:2113?tls=false'),

@@ -17,7 +17,8 @@ export const consentCommands: readonly ForwardedCommand[] = [
     service: 'consent',
     rules: consentCommandRules.AskConsent,
     summary: 'Ask a patient for consent',
-    description: 'For doctors, nurses and other patients, in their own name. The patient is told by mail.',
+    description:
+      'For doctors, nurses and other patients, in their own name. The answer is the same whether or not there is such a patient, and its revision always 0. Patients see requests on their page, and get a mail where an address is known.',
     body: askConsentInput,
     credential,
   },
@@ -26,7 +27,8 @@ export const consentCommands: readonly ForwardedCommand[] = [
     service: 'consent',
     rules: consentCommandRules.GrantConsent,
     summary: 'Let somebody see a part of your record',
-    description: 'Whether or not they asked. The same again with another end replaces what stands.',
+    description:
+      'Whether or not they asked; `no_such_grantee` where the directory of people knows no such person in this role. The same again with another end replaces what stands.',
     body: grantConsentInput,
     credential,
   },

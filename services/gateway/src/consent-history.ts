@@ -20,7 +20,7 @@ import { z } from 'zod'
 import { problemAnswer } from './answers.ts'
 import { named, type People } from './people.ts'
 import { findCurrent, type Rows } from './read-after.ts'
-import { ownConsents } from './seen-consent.ts'
+import { namedGranteeId, ownConsents } from './seen-consent.ts'
 
 const pageEvents = 500
 /** Of the patient's, whoever they are about. */
@@ -30,7 +30,7 @@ const types = Object.keys(patientEvents.schemas) as [PatientEvent['type'], ...Pa
 
 const consentHistory = z.object({
   grantee: z.object({ kind: z.enum(granteeKinds), id: z.string() }),
-  granteeName: z.string().optional().meta({ description: 'What they are called, where that is known.' }),
+  granteeName: z.string().optional().meta({ description: 'What they are called, where they asked and that is known.' }),
   events: z.array(
     z
       .object({
@@ -108,7 +108,8 @@ export const registerConsentHistory = (
         complete = page.length < pageEvents
       }
       reply.header('cache-control', 'no-store')
-      const names = named(await people.namesOf([grantee.id]), 'granteeName', grantee.id)
+      const id = namedGranteeId(row)
+      const names = named(await people.namesOf([id]), 'granteeName', id)
       return { grantee, ...names, events: events.map(asSeen), complete }
     },
   )

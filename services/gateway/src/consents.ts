@@ -1,14 +1,21 @@
 // Queries on consents: who sees my record, who asks for it, whose I see. Each shows the asker's own and nothing else.
 import { consentQueryRules } from '@headwater/deciders/consent/consent-policy'
 import type { HttpServer } from '@headwater/http-kit/server'
-import { consentCursorOf, listConsents } from '@headwater/read-models/consents'
+import { type ConsentRow, consentCursorOf, listConsents } from '@headwater/read-models/consents'
 import { formatCursor } from '@headwater/read-models/cursor'
 import type { SqliteReader } from '@headwater/read-models/sqlite-reader'
 import { z } from 'zod'
 import { cursor, pageSize, problemAnswer } from './answers.ts'
 import { named, type People } from './people.ts'
 import { after, readAfter } from './read-after.ts'
-import { type ConsentList, consentAt, ownConsents, type SeenConsent, seenConsent } from './seen-consent.ts'
+import {
+  type ConsentList,
+  consentAt,
+  namedGranteeId,
+  ownConsents,
+  type SeenConsent,
+  seenConsent,
+} from './seen-consent.ts'
 
 const page = z.object({
   me: z.string().meta({ description: 'Your own id, which others need to grant you something or to ask you.' }),
@@ -22,17 +29,19 @@ const lists: readonly { readonly list: ConsentList; readonly url: string; readon
   { list: 'granted', url: '/api/consents/granted', summary: 'Whose records you may see' },
 ]
 
-/**
- * Each is told what the other is called, where that is known: a patient of whoever asks or is granted something, others
- * of the patients who let them see something. To ask about an id is not enough to learn whose it is.
- */
-const withNames = async (list: ConsentList, seen: readonly SeenConsent[], people: Pick<People, 'namesOf'>) => {
+/** Both sides of a consent are named to each other by what they did themselves: to ask or to grant by an ID names nobody else. */
+const withNames = async (
+  list: ConsentList,
+  rows: readonly ConsentRow[],
+  at: string,
+  people: Pick<People, 'namesOf'>,
+): Promise<readonly SeenConsent[]> => {
   const isOfPatient = list !== 'granted'
-  const idOf = ({ patientId, grantee }: SeenConsent) => (isOfPatient ? grantee.id : patientId)
-  const names = await people.namesOf(seen.map(idOf))
-  return seen.map((consent) => ({
-    ...consent,
-    ...named(names, isOfPatient ? 'granteeName' : 'patientName', idOf(consent)),
+  const namedId = (row: ConsentRow) => (isOfPatient ? namedGranteeId(row) : row.patientId)
+  const names = await people.namesOf(rows.map(namedId))
+  return rows.map((row) => ({
+    ...consentAt(row, at),
+    ...named(names, isOfPatient ? 'granteeName' : 'patientName', namedId(row)),
   }))
 }
 
@@ -65,12 +74,11 @@ export const registerConsents = (
         const shown = value.slice(0, limit)
         const last = shown.at(-1)
         const at = new Date().toISOString()
-        const all = shown.map((row) => consentAt(row, at))
-        // What has come to its end is no consent any more, whether or not that is written down.
-        const seen = list === 'requests' ? all : all.filter(({ permissions }) => permissions.length > 0)
+        const all = await withNames(list, shown, at, people)
         return {
           me: 'patientId' in own ? own.patientId : own.granteeId,
-          consents: await withNames(list, seen, people),
+          // What has come to its end is no consent any more, whether or not that is written down.
+          consents: list === 'requests' ? [...all] : all.filter(({ permissions }) => permissions.length > 0),
           next: last && value.length > limit ? formatCursor(consentCursorOf(own, last)) : null,
         }
       },

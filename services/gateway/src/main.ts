@@ -4,6 +4,7 @@ import { connectEventStore } from '@headwater/eventstore/client'
 import { createAuthenticator } from '@headwater/http-kit/auth'
 import { loadConfig } from '@headwater/http-kit/config'
 import { createMetrics } from '@headwater/http-kit/metrics'
+import { peopleServerOf } from '@headwater/http-kit/people-server'
 import { runServer } from '@headwater/http-kit/run-server'
 import { createLogger } from '@headwater/http-kit/telemetry'
 import { audit as auditModel } from '@headwater/read-models/audit'
@@ -60,7 +61,7 @@ const gateway = await createGateway({
   metrics,
   logger,
 })
-await runServer(gateway, { host: settings.HOST, port: settings.PORT }, async () => {
+const close = async () => {
   readers.loans.close()
   readers.consents.close()
   followers.close()
@@ -74,4 +75,6 @@ await runServer(gateway, { host: settings.HOST, port: settings.PORT }, async () 
     limitPool.end(),
     operationsPool.end(),
   ])
-})
+}
+const people = await peopleServerOf(settings, { find: auth.people.find, logger })
+await runServer(gateway, { host: settings.HOST, port: settings.PORT }, close, people)

@@ -1,6 +1,7 @@
 // A consent as its two people see it, and whose rows a list shows to whom.
 import { granteeKindsOf } from '@headwater/deciders/consent/consent-policy'
 import { granteeKinds, targets } from '@headwater/deciders/consent/patient-events'
+import { personKey } from '@headwater/deciders/fields'
 import type { Allowed } from '@headwater/http-kit/access'
 import { type ConsentRow, type ConsentsOf, permissionsAt, standingOfRow } from '@headwater/read-models/consents'
 import { z } from 'zod'
@@ -13,7 +14,10 @@ export const seenConsent = z
     consentId: z.string(),
     patientId: z.string(),
     patientName: z.string().optional().meta({ description: 'In lists, for whom the patient lets see something.' }),
-    granteeName: z.string().optional().meta({ description: 'In lists and histories, for the patient.' }),
+    granteeName: z
+      .string()
+      .optional()
+      .meta({ description: 'In lists and histories, for the patient whom they asked.' }),
     grantee: z.object({ kind: z.enum(granteeKinds), id: z.string() }),
     permissions: z
       .array(z.object({ target, grantedAt: instant, until: instant.nullable() }))
@@ -25,6 +29,10 @@ export const seenConsent = z
   .meta({ id: 'Consent' })
 
 export type SeenConsent = z.infer<typeof seenConsent>
+
+/** Whom the patient may know by name: who asked said who they are, an ID that the patient was given does not. */
+export const namedGranteeId = ({ granteeId, hasAsked }: ConsentRow): string | null =>
+  hasAsked === 1 ? granteeId : null
 
 /** Both know all of it: one wrote it, the other was told or may ask. */
 const asSeen = (row: ConsentRow, permissions: SeenConsent['permissions']): SeenConsent => ({
@@ -47,6 +55,6 @@ export type ConsentList = ConsentsOf['list']
 export const ownConsents = (list: ConsentList, allowed: readonly Allowed[]): ConsentsOf => {
   const person = allowed.find(({ actor }) => actor.kind === 'person')?.actor
   if (!person) throw new Error('whoever is not signed in is refused before')
-  if (list === 'granted') return { list, granteeId: person.sub, kinds: granteeKindsOf(person) }
-  return { list, patientId: person.sub }
+  const id = personKey(person.sub)
+  return list === 'granted' ? { list, granteeId: id, kinds: granteeKindsOf(person) } : { list, patientId: id }
 }

@@ -18,7 +18,7 @@ import {
 import { z } from 'zod'
 import { anyCursor, pageSize, problemAnswer } from './answers.ts'
 import { byteOrderMark, csvLine } from './csv.ts'
-import { named, type People } from './people.ts'
+import { named, nameOf, type People } from './people.ts'
 import { after, readAfter } from './read-after.ts'
 import { underwritingLoanAsSeen, underwritingPage, underwritingStatistics } from './seen-underwriting.ts'
 import { historyFilter, historyOrder, queueFilter, queueOrder, searchHeaders } from './underwriting-filters.ts'
@@ -148,7 +148,7 @@ export const registerUnderwriting = (
         for (;;) {
           const names = await people.namesOf(page.map(({ decidedBy }) => decidedBy))
           const lineOf = (loan: UnderwritingLoan) =>
-            csvLine([...csvColumns.map((column) => loan[column]), names.get(loan.decidedBy ?? '') ?? null])
+            csvLine([...csvColumns.map((column) => loan[column]), nameOf(names, loan.decidedBy) ?? null])
           yield page.map(lineOf).join('')
           if (page.length < exportPageSize) return
           page = (await pageAfter(page.at(-1))).value

@@ -132,7 +132,7 @@ test('reveals nothing to others, and tells auditors of those it knows', async ()
 
 test('is for auditors: others are refused, which auditors find', async () => {
   const { ask, found, people } = await start()
-  await people.keep({ sub: 'uma', name: 'Uma Underhill' })
+  await people.keep({ sub: 'uma', name: 'Uma Underhill', roles: [] })
   expect((await ask('nobody', '/api/audit')).status).toBe(401)
   expect((await ask('uma', '/api/audit?odd=1')).status).toBe(403)
   expect(await found(1)).toMatchObject([

@@ -239,7 +239,7 @@ test('has what is parked tried again, and gone on without; who skipped it and wh
 test('has a read model built again while it serves; a second one is refused, naming who asked; it can be ended', async () => {
   const { append, running, startedGateway } = await start()
   const gateway = await startedGateway()
-  await gateway.people.keep({ sub: 'otto', name: 'Otto Operator' }).catch(() => undefined)
+  await gateway.people.keep({ sub: 'otto', name: 'Otto Operator', roles: [] }).catch(() => undefined)
   const loanId = randomUUID()
   await append(loanId, requested(loanId))
   for (const name of ['loans', 'underwriting'] as const) {

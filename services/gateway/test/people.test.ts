@@ -1,10 +1,11 @@
-// What people are called: for those who see what they did, as it was when they last signed in, and nowhere while Postgres is away.
+// What people are called and what they are, as it was when they last signed in; nothing of it while Postgres is away.
 import { randomUUID } from 'node:crypto'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { start as startEventStore } from '@headwater/embedded-eventstore'
 import { connectEventStore } from '@headwater/eventstore/client'
 import { createLogger } from '@headwater/http-kit/telemetry'
+import { openPool } from '@headwater/read-models/postgres-pool'
 import { expect, onTestFinished, test } from 'vitest'
 import { approved, newLoan, requested, startDashboard } from './dashboard.ts'
 import { startEdge, startGateway, underwriter } from './support.ts'
@@ -65,9 +66,9 @@ test('stands beside their ids, where it is known', async () => {
   expect(await decided()).not.toHaveProperty('decidedByName')
   expect(await tooLate()).not.toHaveProperty('decidedByName')
 
-  await gateway.people.keep({ sub: 'una', name: 'Una Before' })
-  await gateway.people.keep({ sub: 'una', name: 'Una Underhill' })
-  await gateway.people.keep({ sub: 'anonymous-to-us' })
+  await gateway.people.keep({ sub: 'una', name: 'Una Before', roles: [] })
+  await gateway.people.keep({ sub: 'una', name: 'Una Underhill', roles: [] })
+  await gateway.people.keep({ sub: 'anonymous-to-us', roles: [] })
   expect(await decided()).toMatchObject({ decidedBy: 'una', decidedByName: 'Una Underhill' })
   expect(await tooLate()).toMatchObject({ status: 409, decidedBy: 'una', decidedByName: 'Una Underhill' })
   const { events } = await history()
@@ -77,8 +78,27 @@ test('stands beside their ids, where it is known', async () => {
   expect(file.trimEnd()).toMatch(/,decidedByName\r\n.*,una,.*,Una Underhill$/)
 })
 
+test('are known, in the roles of their last sign-in, once they have signed in', async () => {
+  const dashboard = await startDashboard()
+  onTestFinished(dashboard.remove)
+  const { gateway } = await start(dashboard.url)
+  const { keep, find, namesOf } = gateway.people
+  const id = randomUUID()
+  expect(await find(id)).toBeUndefined()
+  await keep({ sub: id, name: 'Nils Nurse', roles: ['nurse', 'patient'] })
+  await keep({ sub: id.toUpperCase(), roles: ['nurse'] })
+  expect(await find(` ${id.toUpperCase()}`)).toEqual({ roles: ['nurse'] })
+  expect(await namesOf([id])).toEqual(new Map([[id, 'Nils Nurse']]))
+  // As rows from before roles were kept.
+  const pool = openPool(dashboard.url, 1, logger)
+  await pool.query(`insert into headwater.people (sub, name) values ('before', 'Bea Before')`)
+  await pool.end()
+  expect(await find('before')).toEqual({ roles: [] })
+})
+
 test('is left out while Postgres is away', async () => {
-  const { history, tooLate } = await start()
+  const { gateway, history, tooLate } = await start()
   expect((await history()).events.at(-1)).toMatchObject({ actor: 'una', data: { decidedBy: 'una' } })
   expect(await tooLate()).toEqual({ status: 409, code: 'loan_not_awaiting_review', decidedBy: 'una' })
+  await expect(gateway.people.find('una')).rejects.toMatchObject({ status: 503 })
 })

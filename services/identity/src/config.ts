@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs'
 import { keyLengthMin } from '@headwater/eventstore/keyed-id'
 import { auditSettings, serverSettings } from '@headwater/http-kit/config'
+import { peopleServerSettings } from '@headwater/http-kit/people-server'
 import { z } from 'zod'
 import { clients } from './clients.ts'
 
@@ -42,6 +43,7 @@ export const config = z
   .object({
     ...serverSettings(8086),
     ...auditSettings,
+    ...peopleServerSettings,
     NODE_ENV: z.string().optional(),
     /** Where browsers and services find this service; also the `iss` of its tokens. */
     IDENTITY_ISSUER: origin.default('http://localhost:8086'),

@@ -7,8 +7,10 @@ import { publicRoute } from '@headwater/http-kit/access'
 import { bearerCredentials, createAuthenticator } from '@headwater/http-kit/auth'
 import { createHealth } from '@headwater/http-kit/health'
 import type { Metrics } from '@headwater/http-kit/metrics'
+import type { PeopleServerOptions } from '@headwater/http-kit/people-server'
 import { createServer, type HttpServer } from '@headwater/http-kit/server'
 import { openSharedLimits } from '@headwater/read-models/shared-limits'
+import { z } from 'zod'
 import { registerAccount } from './account.ts'
 import { originsOf } from './clients.ts'
 import { registerForms } from './forms.ts'
@@ -46,7 +48,15 @@ export type IdentityServerOptions = Omit<ReadyOptions, 'limits'> & {
   readonly metrics: Metrics
 }
 
-export const createIdentityServer = async (options: IdentityServerOptions): Promise<HttpServer> => {
+const userId = z.uuid()
+
+export type IdentityServer = {
+  readonly server: HttpServer
+  /** What the directory says of an active user; undefined of everything else. @throws Problem 503 until it is ready */
+  readonly find: PeopleServerOptions['find']
+}
+
+export const createIdentityServer = async (options: IdentityServerOptions): Promise<IdentityServer> => {
   const { store, pool, issuer, audience, demo, logger, trustedProxies, audit, metrics } = options
   const limits = openSharedLimits({ pool, table: 'sign_in_tries', gauge: metrics.gauge, logger })
   const preparation = startPreparation({ ...options, limits })
@@ -121,5 +131,8 @@ export const createIdentityServer = async (options: IdentityServerOptions): Prom
     registerSignIn(scope, { ready, issuer, showsDemo: demo !== undefined, metrics, audit: signInAudit })
     registerAccount(scope, { ready, issuer, audit: signInAudit })
   })
-  return server
+  return {
+    server,
+    find: async (id) => (userId.safeParse(id).success ? ready().users.find(id) : undefined),
+  }
 }

@@ -3,6 +3,7 @@ import { startAudit } from '@headwater/eventstore/audit'
 import { connectEventStore } from '@headwater/eventstore/client'
 import { loadConfig } from '@headwater/http-kit/config'
 import { createMetrics } from '@headwater/http-kit/metrics'
+import { peopleServerOf } from '@headwater/http-kit/people-server'
 import { runServer } from '@headwater/http-kit/run-server'
 import { createLogger } from '@headwater/http-kit/telemetry'
 import { openPool } from '@headwater/read-models/postgres-pool'
@@ -17,7 +18,7 @@ const store = connectEventStore({ url: settings.EVENTSTORE_URL, logger })
 const pool = openPool(settings.DATABASE_URL, connectionsMax, logger)
 const metrics = createMetrics()
 const audit = startAudit({ store, logger, days: settings.AUDIT_DAYS, metrics })
-const server = await createIdentityServer({
+const { server, find } = await createIdentityServer({
   store,
   pool,
   issuer: settings.IDENTITY_ISSUER,
@@ -31,7 +32,9 @@ const server = await createIdentityServer({
   metrics,
   logger,
 })
-await runServer(server, { host: settings.HOST, port: settings.PORT }, async () => {
+const close = async () => {
   await audit.stop()
   await Promise.all([store.close(), pool.end()])
-})
+}
+const people = await peopleServerOf(settings, { find, logger })
+await runServer(server, { host: settings.HOST, port: settings.PORT }, close, people)

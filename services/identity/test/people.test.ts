@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs'
 import { decodeJwt } from 'jose'
 import * as oidc from 'openid-client'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { freePort } from '../../../scripts/free-port.ts'
 import { until } from '../../../scripts/test/system.ts'
 import {
   anAddress,
@@ -22,12 +23,16 @@ let world: Awaited<ReturnType<typeof startWorld>>
 let identity: Awaited<ReturnType<typeof world.start>>
 let replica: Awaited<ReturnType<typeof world.start>>
 let client: oidc.Configuration
+let peopleUrl: string
+const peopleKey = 'a-key-of-the-tests-long-enough-for-a-key'
 beforeAll(async () => {
   world = await startWorld()
   // Two at once: tables, keys and demo people are made once.
   const replicaPort = await world.replica()
+  const peoplePort = await freePort()
+  peopleUrl = `http://localhost:${peoplePort}/people/find`
   ;[identity, replica] = await Promise.all([
-    world.start({ IDENTITY_DEMO: '1' }),
+    world.start({ IDENTITY_DEMO: '1', PEOPLE_KEY: peopleKey, PEOPLE_PORT: String(peoplePort) }),
     world.start({ IDENTITY_DEMO: '1' }, replicaPort),
   ])
   client = await discover(world.issuer)
@@ -302,6 +307,24 @@ describe('the account page', () => {
   })
 })
 
+/** As the consent service asks. */
+const lookUp = async (id: string, key = peopleKey, url = peopleUrl) => {
+  const headers = { 'content-type': 'application/json', authorization: `Bearer ${key}` }
+  const answer = await fetch(url, { method: 'POST', headers, body: JSON.stringify({ id }) })
+  return { status: answer.status, body: await answer.json().catch(() => undefined) }
+}
+
+test('the directory knows active people and their roles, for who has its key, and at its own port only', async () => {
+  const { tokens } = await signIn('dora')
+  const id = decodeJwt(tokens.access_token).sub ?? ''
+  expect(await lookUp(id)).toEqual({ status: 200, body: { person: { roles: ['doctor'] } } })
+  for (const unknown of ['b52f5e34-2f6e-4f61-9d0e-0f7f3d3f4a11', 'dora'])
+    expect(await lookUp(unknown)).toEqual({ status: 200, body: { person: null } })
+  for (const key of ['another-key-of-the-tests-just-as-long', tokens.access_token])
+    expect(await lookUp(id, key)).toMatchObject({ status: 401 })
+  expect(await lookUp(id, peopleKey, `${identity.url}/people/find`)).toMatchObject({ status: 404 })
+})
+
 describe('disabling', () => {
   const disable = (id: string, token?: string) =>
     fetch(`${identity.url}/api/users/${id}/disable`, {
@@ -324,6 +347,7 @@ describe('disabling', () => {
     expect((await openSignIn(browser, client)).text).toContain('<h1>Sign in</h1>')
     await expect(signIn(who.userName, who.password)).rejects.toThrow('422')
     expect((await disable(sub, operator.tokens.access_token)).status).toBe(200)
+    expect(await lookUp(sub)).toMatchObject({ body: { person: null } })
   })
 
   test('is for operators, not for themselves, and not for nobody', async () => {

@@ -36,7 +36,7 @@ const startConsents = async () => {
     ask: (target: Target) => send({ type: 'AskConsent', data: { ...data(), by: dora, target } }),
     decline: (target: Target) => send({ type: 'DeclineConsent', data: { ...data(), by: dora, target } }),
     grant: (target: Target, until?: string) =>
-      send({ type: 'GrantConsent', data: { ...data(), to: dora, target, until } }),
+      send({ type: 'GrantConsent', data: { ...data(), to: dora, target, until, kinds: ['doctor'] } }),
     revoke: (target: Target) => send({ type: 'RevokeConsent', data: { ...data(), from: dora, target } }),
     events: async () => (await world.store.readStream(`patient-${patientId}`, 0n, 100)).map(({ type }) => type),
     jobs: async () => {

@@ -41,7 +41,8 @@ const startServices = async (given: Given, settings: Record<string, string>) => 
     register: () => send({ type: 'RegisterContact', data: { ...data(), email: 'paula@example.org' } }),
     askConsent: (target: Target, again?: { readonly commandId: string; readonly at: string }) =>
       send({ type: 'AskConsent', data: { ...data(), ...again, by: dora, target } }, again?.commandId),
-    grant: (until: string) => send({ type: 'GrantConsent', data: { ...data(), to: dora, target: 'exams', until } }),
+    grant: (until: string) =>
+      send({ type: 'GrantConsent', data: { ...data(), to: dora, target: 'exams', until, kinds: ['doctor'] } }),
     /** A partner's application; the same `id` is the same request, sent again. With a score it is decided at once. */
     apply: async (id: string, score?: number) => {
       const person = { name: 'Ada Lovelace', address: 'London', nationalId: '955555AA', amount: 1_000 }

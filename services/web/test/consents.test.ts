@@ -4,7 +4,7 @@ import type { Browser } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
 import { launchBrowser, launchTimeoutMs } from '../../../scripts/test/browser.ts'
 import { startSignedIn } from '../../../scripts/test/signed-in.ts'
-import { nameThem, post, type System, startSystem, until } from '../../../scripts/test/system.ts'
+import { introduce, post, type System, startSystem, until } from '../../../scripts/test/system.ts'
 import { expectUsable, openPage, ways } from './support.ts'
 
 let browser: Browser
@@ -17,15 +17,19 @@ afterAll(async () => {
   await system?.stop()
 })
 
-const signIn = async (name: string, roles: readonly string[]) => {
+const signIn = async (name: string, roles: readonly string[], fullName?: string) => {
   const sub = `${name}-${randomUUID().slice(0, 8)}`
+  await introduce(system, { [sub]: { roles, ...(fullName !== undefined && { name: fullName }) } })
   const headers = { authorization: `Bearer ${await system.issuer.tokenOf({ sub, roles })}` }
   const signedIn = await startSignedIn(system.gateway.url, headers)
   onTestFinished(signedIn.stop)
   return { sub, headers, url: `${signedIn.url}/consents` }
 }
 
-const people = async () => ({ paula: await signIn('paula', ['patient']), dora: await signIn('dora', ['doctor']) })
+const people = async (names: { readonly paula?: string; readonly dora?: string } = {}) => ({
+  paula: await signIn('paula', ['patient'], names.paula),
+  dora: await signIn('dora', ['doctor'], names.dora),
+})
 
 describe.each(ways)('scripts $scripts, $width px', (way) => {
   test('asks, grants, shows both sides and the history, takes back', async () => {
@@ -37,7 +41,7 @@ describe.each(ways)('scripts $scripts, $width px', (way) => {
     await doctor.getByLabel('Which part').selectOption('conditions')
     await doctor.getByLabel('What for').fill('The operation on Monday')
     await doctor.getByRole('button', { name: 'Ask' }).click()
-    await doctor.getByText('You asked.').waitFor()
+    await doctor.getByText('Request sent. If this ID belongs to a patient').waitFor()
 
     const patient = await openPage(browser, paula.url, way)
     await patient.getByRole('heading', { name: `Doctor ${dora.sub} asks to see conditions` }).waitFor()
@@ -78,6 +82,8 @@ describe.each(ways)('scripts $scripts, $width px', (way) => {
     await page.getByRole('alert').getByText('Nobody needs consent for their own record.').waitFor()
     expect(await form.getByLabel('Their id').inputValue()).toBe(paula.sub)
     await expectUsable(page, way)
+    await grant(randomUUID())
+    await page.getByRole('alert').getByText('No doctor has this ID. Check it with them').waitFor()
     await grant(dora.sub)
     await page.getByText('It is granted.').waitFor()
     await page.getByRole('button', { name: `Take back everything from Doctor ${dora.sub}` }).waitFor()
@@ -126,8 +132,7 @@ test('shows what others do without a reload, and a mail lands in the inbox', asy
 })
 
 test('calls people by their names where these are known, also those who come while a page is open', async () => {
-  const { paula, dora } = await people()
-  await nameThem(system, { [paula.sub]: 'Paula Patient', [dora.sub]: 'Dora Doctor' })
+  const { paula, dora } = await people({ paula: 'Paula Patient', dora: 'Dora Doctor' })
   const command = (as: typeof paula, name: string, body: object) =>
     post(`${system.gateway.url}/api/consents/${name}`, body, as.headers)
   const patient = await openPage(browser, paula.url)

@@ -33,6 +33,9 @@ export const consentTopicRules = {
   granted: grantees,
 } satisfies Readonly<Record<string, Rules>>
 
+export const granteeKindsIn = (roles: readonly string[]): readonly GranteeKind[] =>
+  granteeKinds.filter((kind) => roles.includes(kind))
+
 /** The kinds of grantee that the actor is. */
 export const granteeKindsOf = ({ kind, roles }: Actor): readonly GranteeKind[] =>
-  kind === 'person' ? granteeKinds.filter((granteeKind) => roles.includes(granteeKind)) : []
+  kind === 'person' ? granteeKindsIn(roles) : []

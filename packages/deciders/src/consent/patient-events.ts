@@ -1,6 +1,7 @@
 // What can have happened to a patient's consents. Names and fields are the storage format: change them only by a new event or an upcast.
 import { z } from 'zod'
 import type { EventOf, EventTypes } from '../event-types.ts'
+import { personKey } from '../fields.ts'
 
 /** Marks a field of an event that belongs to a person and must be erasable. */
 const personal = { personal: true }
@@ -61,4 +62,4 @@ export const granteeOf = (event: PatientEvent): Grantee | undefined => {
 }
 
 /** Tells grantees apart: the same person as a doctor and as a patient is two. */
-export const granteeKey = ({ kind, id }: Grantee): string => `${kind}:${id}`
+export const granteeKey = ({ kind, id }: Grantee): string => `${kind}:${personKey(id)}`

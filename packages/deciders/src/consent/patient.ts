@@ -1,8 +1,15 @@
 // The rules of a patient's consents: who is given sight of what, until when, and how it is taken back.
 import { z } from 'zod'
 import { type Decider, Rejection } from '../decider.ts'
-import { email, instant, longText, optional, optionalText, personId } from '../fields.ts'
-import { type Grantee, granteeKind, type PatientEvent, type Target, target } from './patient-events.ts'
+import { email, instant, longText, optional, optionalText, personId, personKey } from '../fields.ts'
+import {
+  type Grantee,
+  type GranteeKind,
+  granteeKind,
+  type PatientEvent,
+  type Target,
+  target,
+} from './patient-events.ts'
 import { evolve, initialState, isTerminal, type PatientState, standingOf } from './patient-state.ts'
 import { isAsked, type Permission, permissionCovering, permissionFor } from './permissions.ts'
 
@@ -52,6 +59,8 @@ export type PatientCommand =
         readonly target: Target
         /** Like `at` in UTC with milliseconds, so that they compare as texts. */
         readonly until?: string | undefined
+        /** What the directory of people says the grantee is; empty where it knows no such person. */
+        readonly kinds: readonly GranteeKind[]
       }
     }
   | { readonly type: 'RevokeConsent'; readonly data: OfPatient & z.infer<typeof revokeConsentInput> }
@@ -69,12 +78,15 @@ const alreadyGranted = ({ target, until }: Permission) =>
     { granted: target, until },
   )
 
+const isSamePerson = (one: string, other: string): boolean => personKey(one) === personKey(other)
+
 const decide = (command: PatientCommand, state: PatientState): readonly PatientEvent[] => {
   const { patientId, at } = command.data
   switch (command.type) {
     case 'AskConsent': {
       const { by, target, purpose = null } = command.data
-      if (by.id === patientId) throw new Rejection('asking_oneself', 'Nobody needs consent for their own record.')
+      if (isSamePerson(by.id, patientId))
+        throw new Rejection('asking_oneself', 'Nobody needs consent for their own record.')
       const standing = standingOf(state, by)
       const covering = permissionCovering(standing.permissions, target, at)
       if (covering) throw alreadyGranted(covering)
@@ -82,11 +94,16 @@ const decide = (command: PatientCommand, state: PatientState): readonly PatientE
       return [{ type: 'ConsentAsked', data: { patientId, by, target, purpose, askedAt: at } }]
     }
     case 'GrantConsent': {
-      const { to, target, until = null } = command.data
-      if (to.id === patientId) throw new Rejection('granting_oneself', 'Nobody needs consent for their own record.')
+      const { to, target, until = null, kinds } = command.data
+      if (isSamePerson(to.id, patientId))
+        throw new Rejection('granting_oneself', 'Nobody needs consent for their own record.')
       if (until !== null && until <= at)
         throw new Rejection('until_not_in_future', 'The end has to lie in the future.', {
           errors: [{ field: 'until', message: 'in the future' }],
+        })
+      if (!kinds.includes(to.kind))
+        throw new Rejection('no_such_grantee', `No ${to.kind} has this ID.`, {
+          errors: [{ field: 'to.id', message: `the ID of a ${to.kind}` }],
         })
       const covering = permissionCovering(standingOf(state, to).permissions, target, at)
       // The same with another end replaces what stands.

@@ -64,10 +64,19 @@ export const evolveStanding = (standing: Standing, event: PatientEvent): Standin
     }
     case 'ConsentRevoked': {
       const { target } = event.data
-      return { permissions: target === 'all' ? [] : permissions.filter(isNotOf(target)), requests }
+      if (target === 'all') return { permissions: [], requests }
+      // A single part is only revoked where no `all` is in force, except in events from before the spellings of one id were
+      // one person. There `all` may stand under the other spelling, and must not give sight of what was revoked.
+      return { permissions: permissions.filter(isNotOf(target)).filter(isNotOf('all')), requests }
     }
-    case 'ConsentExpired':
-      return { permissions: permissions.filter(isNotOf(event.data.target)), requests }
+    case 'ConsentExpired': {
+      const { target, until } = event.data
+      // Under another spelling of the id the same part may stand with another end.
+      return {
+        permissions: permissions.filter((permission) => permission.target !== target || permission.until !== until),
+        requests,
+      }
+    }
     case 'ContactRegistered':
       return standing
   }

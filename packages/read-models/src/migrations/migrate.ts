@@ -14,6 +14,7 @@ import { linksEnd } from './009-links-end.ts'
 import { parkedEvents } from './010-parked-events.ts'
 import { jobsSkipped } from './011-jobs-skipped.ts'
 import { deadLetters } from './012-dead-letters.ts'
+import { rolesOfPeople } from './013-roles-of-people.ts'
 
 /** In this order, for ever: a migration that has been released is never changed or removed. */
 export const migrations = {
@@ -29,6 +30,7 @@ export const migrations = {
   '010-parked-events': parkedEvents,
   '011-jobs-skipped': jobsSkipped,
   '012-dead-letters': deadLetters,
+  '013-roles-of-people': rolesOfPeople,
 }
 
 const nothing: Migration = { up: async () => undefined }

@@ -145,10 +145,10 @@ export const registerSignIn = async (
     return begun && begun.until > Date.now() ? begun : undefined
   }
 
-  const actorOfNew = async (accessToken: string, sub: string, request: FastifyRequest): Promise<boolean> => {
+  const actorOfNew = async (accessToken: string, sub: string, request: FastifyRequest): Promise<Actor | undefined> => {
     try {
       const actor = await actorOfIssued(authenticator)(accessToken)
-      if (actor.kind === 'person' && actor.sub === sub) return true
+      if (actor.kind === 'person' && actor.sub === sub) return actor
     } catch (error) {
       if (!(error instanceof Problem && error.status === 401)) throw error
     }
@@ -156,7 +156,7 @@ export const registerSignIn = async (
       'The issuer gives access tokens that Headwater cannot check: they have to be signed JWTs (RFC 9068, typ at+jwt) ' +
         'of OIDC_ISSUER for OIDC_AUDIENCE, with the person as sub and a client_id.',
     )
-    return false
+    return undefined
   }
 
   server.get('/auth/callback', open, (request, reply) => {
@@ -172,9 +172,10 @@ export const registerSignIn = async (
       })
       if (!signedIn) return sendNotice(reply, 400, failed(returnTo))
       const { person, tokens, email } = signedIn
-      if (!(await actorOfNew(tokens.accessToken, person.sub, request))) return sendNotice(reply, 502, misconfigured)
+      const actor = await actorOfNew(tokens.accessToken, person.sub, request)
+      if (!actor) return sendNotice(reply, 502, misconfigured)
       const before = cookies.read(request, sessionCookie)
-      await people.keep(person)
+      await people.keep({ ...person, roles: actor.roles })
       const secret = await sessions.create(person, tokens)
       if (before !== undefined) await sessions.endOf(before)
       cookies.set(reply, sessionCookie, secret, sessionHoursMax * 3_600)

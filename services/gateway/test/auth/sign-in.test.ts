@@ -17,6 +17,10 @@ describe('signing in', () => {
     expect(await browser.me()).toMatchObject({ signedIn: true, name: 'Uma Underwriter', roles: ['underwriter'] })
     expect(await (await browser.get('/api/secret')).json()).toMatchObject({ kind: 'person', sub: 'uma' })
     expect(await site.people.namesOf(['uma', 'vera', null])).toEqual(new Map([['uma', 'Uma Underwriter']]))
+    expect([await site.people.find('uma'), await site.people.find('vera')]).toEqual([
+      { roles: ['underwriter'] },
+      undefined,
+    ])
   })
 
   test('asks the issuer with a challenge, a state and a nonce, new each time', async () => {

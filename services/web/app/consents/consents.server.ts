@@ -118,5 +118,9 @@ const fieldText: Readonly<Record<string, string>> = {
 
 const labels: Readonly<Record<string, string>> = { purpose: 'What for', until: 'How long' }
 
-const sayWhy = ({ detail, errors = [] }: Problem): string =>
-  errors.map(({ field, message }) => fieldText[field] ?? `${labels[field] ?? field}: ${message}.`).join(' ') || detail
+const sayWhy = ({ code, detail, errors = [] }: Problem): string => {
+  if (code === 'no_such_grantee') return `${detail} Check it with them: they’ll find their ID on their own page.`
+  return (
+    errors.map(({ field, message }) => fieldText[field] ?? `${labels[field] ?? field}: ${message}.`).join(' ') || detail
+  )
+}

@@ -11,7 +11,7 @@ export const targetWords: Readonly<Record<Target, string>> = {
 
 export const kindWords: Readonly<Record<GranteeKind, string>> = { doctor: 'Doctor', nurse: 'Nurse', patient: 'Patient' }
 
-/** Who signed in once is known by name, and by their role: that is the issuer's word, the name mostly their own. */
+/** Who has asked is known by name, and by their role: that is the issuer's word, the name mostly their own. */
 export const nameOf = ({ grantee: { kind, id }, granteeName }: Pick<Consent, 'grantee' | 'granteeName'>): string =>
   granteeName === undefined ? `${kindWords[kind]} ${id}` : `${granteeName} (${kindWords[kind].toLowerCase()})`
 
@@ -25,7 +25,11 @@ export const durations = [
 
 /** A map: what is looked for stands in an address, which may name anything. */
 export const doneWords: ReadonlyMap<string | null, string> = new Map([
-  ['ask', 'You asked. The patient is told by mail.'],
+  // True for every ID: whether it is a patient's is not for the asker to know.
+  [
+    'ask',
+    'Request sent. If this ID belongs to a patient, they can see it on their page, and by e-mail if we have their address.',
+  ],
   ['grant', 'It is granted.'],
   ['revoke', 'It is taken back.'],
   ['decline', 'It is declined.'],
