@@ -13,6 +13,8 @@ const search = optionalText(lineOfText(searchLengthMax))
 
 const percentDecoded = field('percent-encoded', z.string()).transform((text, context): unknown => {
   try {
+    // Bytes beyond ASCII in a header are of no encoding that can be told.
+    if (/[^ -~]/.test(text)) throw new URIError()
     return decodeURIComponent(text)
   } catch {
     context.issues.push({ code: 'custom', input: text, message: 'percent-encoded UTF-8' })
