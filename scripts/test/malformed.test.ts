@@ -266,8 +266,24 @@ test('hostile text in every field of every request is refused or taken, and stop
     failed.push(...found.filter(({ status }) => status >= 500))
   }
   expect(failed).toEqual([])
+  for (const [, text] of texts) await sendOverSocket(text)
   await expectWell()
 })
+
+/** As everything that a message can hold as text; the server may refuse, and must not fail. */
+const sendOverSocket = async (text: string) => {
+  const socket = new WebSocket(`${system.gateway.url.replace('http', 'ws')}/live`, { headers: system.asUnderwriter })
+  await once(socket, 'open')
+  const filters = [{ search: text }, { loanId: text }, { status: text }, text]
+  const messages = [{ id: text }, { topic: text }, { token: text }, ...filters.map((filter) => ({ filter }))]
+  for (const topic of ['loans', 'underwriting'])
+    for (const [place, message] of messages.entries())
+      socket.send(JSON.stringify({ type: 'subscribe', id: `${topic} ${place}`, topic, ...message }))
+  socket.ping()
+  const [code] = await Promise.race([once(socket, 'pong').then(() => [undefined]), once(socket, 'close')])
+  expect([undefined, policyViolation], text).toContain(code)
+  socket.terminate()
+}
 
 /** Every follower goes on, nothing is parked, and the doctor finds nothing. */
 const expectWell = async () => {
