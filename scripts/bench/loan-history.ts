@@ -107,6 +107,7 @@ export const storeOf = (history: History): EventStore => {
     append: none,
     readStream: none,
     tombstone: none,
+    mayHideEvents: () => false,
     readAfter: none,
     readBefore: none,
     eventAfter: none,

@@ -14,6 +14,10 @@ export const isKnown = (position: Position | undefined): position is Position =>
 export const isObject = (value: unknown): value is Readonly<Record<string, unknown>> =>
   typeof value === 'object' && value !== null && !(value instanceof Uint8Array)
 
+/** Whether a stream's metadata can hide events of it. */
+export const hidesEvents = (metadata: unknown): boolean =>
+  isObject(metadata) && ['$tb', '$maxCount', '$maxAge'].some((key) => key in metadata)
+
 export const toStoredEvent = (event: ClientEvent | AllStreamRecordedEvent, position: Position): StoredEvent => ({
   id: event.id,
   stream: event.streamId,

@@ -15,6 +15,8 @@ import { type Backoff, waitAfter } from './backoff.ts'
 import { type AllStreamRecordedEvent, type ClientEvent, isKnown, toStoredEvent } from './client-events.ts'
 import type { StoredEvent } from './codec.ts'
 import { hangUp, isOutage, newConnection } from './connection.ts'
+import { type MetadataWatch, watchMetadata } from './metadata-watch.ts'
+import { noticeNotFound } from './notice-not-found.ts'
 import { type OpenSubscription, openSubscription, type SubscriptionHandlers } from './open-subscription.ts'
 import { beginning, comparePosition, type Position } from './position.ts'
 import { storeName } from './store-name.ts'
@@ -100,8 +102,15 @@ export type EventStore = {
     after: Position,
     handlers: SubscriptionHandlers,
   ) => OpenSubscription
+  /**
+   * Whether metadata that can hide events of the stream was written since this was first asked. The store appends to such
+   * a stream at the revision that a cache believes in; only reading it from its start shows whether events are missing.
+   */
+  readonly mayHideEvents: (stream: string) => boolean
   readonly close: () => Promise<void>
 }
+
+const prefixesOf = (categories: readonly string[]) => categories.map((category) => `${category}-`)
 
 /** Refuses the one setting whose answers the client gets wrong. */
 const checked = (url: string): string => {
@@ -118,29 +127,9 @@ export const connectEventStore = ({ url, logger }: { url: string; logger: Logger
   /** Reads share one connection, until one of them is not answered in time. */
   let client = newConnection(checked(url))
   let closed = false
+  let metadata: MetadataWatch | undefined
   const appender = shareAppender(url, logger)
   type ClientRead = AsyncIterable<{ event?: ClientEvent | AllStreamRecordedEvent }> & { cancel(): Promise<void> }
-  /** Of the client's stream of answers, what it does with each as it comes from the wire. */
-  type Answers = {
-    _transform: (
-      answer: { readonly hasStreamNotFound?: () => boolean },
-      encoding: string,
-      next: (error?: null, event?: unknown) => void,
-    ) => void
-  }
-
-  /** When a stream is not there, the client ends the call and throws an error with a stack trace: that costs more than the read. */
-  const noticeNotFound = (read: ClientRead): (() => boolean) => {
-    const answers = read as unknown as Answers
-    const transform = answers._transform.bind(read)
-    let isNotFound = false
-    answers._transform = (answer, encoding, next) => {
-      if (!answer.hasStreamNotFound?.()) return transform(answer, encoding, next)
-      isNotFound = true
-      next()
-    }
-    return () => isNotFound
-  }
 
   const readOnce = async (open: (from: EventStoreDBClient) => ClientRead) => {
     const current = client
@@ -266,7 +255,7 @@ export const connectEventStore = ({ url, logger }: { url: string; logger: Logger
         onCaughtUp: () => settle(() => resolve(undefined)),
         onEnd: (error) => settle(() => reject(new StoreUnavailable(error))),
       }
-      const probe = openSubscription(url, categories, position, handlers, ofLeader)
+      const probe = openSubscription(url, prefixesOf(categories), position, handlers, ofLeader)
     })
 
   return {
@@ -279,9 +268,14 @@ export const connectEventStore = ({ url, logger }: { url: string; logger: Logger
     readBefore,
     eventAfter,
     storeId: () => storeName({ readStream, append }),
-    subscribe: (categories, after, handlers) => openSubscription(url, categories, after, handlers),
+    subscribe: (categories, after, handlers) => openSubscription(url, prefixesOf(categories), after, handlers),
+    mayHideEvents: (stream) => {
+      metadata ??= watchMetadata(url, logger)
+      return metadata.mayHideEvents(stream)
+    },
     close: async () => {
       closed = true
+      metadata?.close()
       await Promise.all([appender.close(), client.dispose()])
       void hangUp(client)
     },

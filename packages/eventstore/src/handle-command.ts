@@ -135,14 +135,19 @@ export const createCommandHandler = <Command, Event extends DomainEvent, State>(
     return read
   }
 
+  /** What is cached, or of a stream with suspicious metadata what the store has. @throws StreamTruncated */
+  const currentOf = async (stream: string): Promise<KnownStream<State>> => {
+    if (!store.mayHideEvents(stream)) return known(stream)
+    const whole = await readAndKeep(stream, nothingKnown(decider.initialState))
+    if (whole.revision < 0n) throw new StreamTruncated()
+    return whole
+  }
+
   /** What stands in the store after a conflict. */
   const readAfterConflict = async (stream: string, believed: KnownStream<State>, clean: boolean) => {
     cache.delete(stream)
-    const readNewer = () =>
-      readAndKeep(stream, believed).catch((error: unknown) =>
-        error instanceof StreamTruncated ? believed : Promise.reject(error),
-      )
-    const newer = clean ? await readNewer() : believed
+    const orBelieved = (error: unknown) => (error instanceof StreamTruncated ? believed : Promise.reject(error))
+    const newer = clean ? await readAndKeep(stream, believed).catch(orBelieved) : believed
     // A conflict without anything newer: what was believed never happened in this store.
     return newer.revision > believed.revision ? newer : readAndKeep(stream, nothingKnown(decider.initialState))
   }
@@ -159,7 +164,7 @@ export const createCommandHandler = <Command, Event extends DomainEvent, State>(
   const round = async (stream: string, queue: readonly Waiting<Command, State>[]): Promise<number> => {
     const requests = queue.map(({ request }) => request)
     const giveUpAtMs = Math.max(...queue.map((waiting) => waiting.giveUpAtMs))
-    let current = known(stream)
+    let current = await currentOf(stream)
     let confirmed = false
     for (let conflicts = 0; ; ) {
       const decided = decideAll(decider, codec, stream, current, requests)
@@ -275,7 +280,7 @@ export const createCommandHandler = <Command, Event extends DomainEvent, State>(
 
   const findRecorded: CommandHandler<Command>['recorded'] = async ({ id, commandId, requestHash }) => {
     const stream = streamName(category, id)
-    const cached = known(stream)
+    const cached = await currentOf(stream)
     const { commands } = cached.commands.has(commandId) ? cached : await readAndKeep(stream, cached)
     const record = commands.get(commandId)
     if (!record) return undefined

@@ -1,5 +1,5 @@
 // One subscription of the official client to categories of $all, until it ends; subscription.ts makes it last.
-import { type AllStreamSubscription, START, streamNameFilter } from '@eventstore/db-client'
+import { type AllStreamSubscription, END, START, streamNameFilter } from '@eventstore/db-client'
 import { type AllStreamRecordedEvent, isKnown, toStoredEvent } from './client-events.ts'
 import type { StoredEvent } from './codec.ts'
 import { hangUp, newConnection } from './connection.ts'
@@ -22,15 +22,16 @@ export type OpenSubscription = { readonly pause: () => void; readonly resume: ()
 
 export const openSubscription = (
   url: string,
-  categories: readonly string[],
-  after: Position,
+  /** Of the names of streams. */
+  prefixes: readonly string[],
+  after: Position | typeof END,
   { onEvent, onCheckpoint, onCaughtUp, onEnd }: SubscriptionHandlers,
   of: { readonly requiresLeader?: boolean } = {},
 ): OpenSubscription => {
   // A connection of its own: a call that fails makes the client drop the connection with all that runs on it.
   const own = newConnection(url)
   let over = false
-  let seen = after
+  let seen = after === END ? beginning : after
   /** The client reports checkpoints and catching up ahead of events that still wait in its buffer. */
   const delivered = (subscription: AllStreamSubscription, report: () => void) => {
     if (subscription.readableLength === 0) report()
@@ -39,10 +40,10 @@ export const openSubscription = (
   const reports: (() => void)[] = []
   const subscription = own.subscribeToAll({
     ...of,
-    fromPosition: comparePosition(after, beginning) === 0 ? START : after,
+    fromPosition: after !== END && comparePosition(after, beginning) === 0 ? START : after,
     filter: {
       ...streamNameFilter({
-        prefixes: categories.map((category) => `${category}-`),
+        prefixes: [...prefixes],
         maxSearchWindow: searchWindowEvents,
       }),
       checkpointReached: (reached, position) => {

@@ -3,7 +3,7 @@ import { randomUUID } from 'node:crypto'
 import { EventStoreDBClient } from '@eventstore/db-client'
 import { Rejection } from '@headwater/deciders/decider'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { connectEventStore, type EventStore, StoreUnavailable } from '../src/client.ts'
+import { connectEventStore, type EventStore, noSuchStream, StoreUnavailable } from '../src/client.ts'
 import { type CommandHandler, createCommandHandler } from '../src/handle-command.ts'
 import { comparePosition } from '../src/position.ts'
 import { logger, runPrefix, testStore } from './support.ts'
@@ -355,7 +355,16 @@ describe('a deleted stream', () => {
     const putIn = request(id, { type: 'PutIn', amount: 1 })
     for (const handler of [replica(), warm, replica()])
       expect(await refusal(handler.handle(putIn))).toBe('stream_truncated')
-    expect(await refusal(replica().recorded(putIn))).toBe('stream_truncated')
+  })
+
+  test('that was soft-deleted is not appended to by a replica that has it cached, though the store would take that', async () => {
+    const { id, stream, warm } = await opened()
+    await client.deleteStream(stream)
+    await expect.poll(() => store.mayHideEvents(stream)).toBe(true)
+    const again = request(id, { type: 'PutIn', amount: 1 })
+    expect(await refusal(warm.handle(again))).toBe('stream_truncated')
+    expect(await refusal(warm.recorded(again))).toBe('stream_truncated')
+    expect(await store.readStream(stream, 0n, 10)).toBe(noSuchStream)
   })
 
   test.each([

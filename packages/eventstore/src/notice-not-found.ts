@@ -1,0 +1,26 @@
+// Keeps the official client from making an error of the answer that a stream does not exist.
+
+/** Of the client's stream of answers, what it does with each as it comes from the wire. */
+type Answers = {
+  _transform: (
+    answer: { readonly hasStreamNotFound?: () => boolean },
+    encoding: string,
+    next: (error?: null, event?: unknown) => void,
+  ) => void
+}
+
+/**
+ * For that answer the client ends the call and throws an error with a stack trace, which costs as much as a quarter of the read.
+ * @returns whether it came
+ */
+export const noticeNotFound = (read: object): (() => boolean) => {
+  const answers = read as Answers
+  const transform = answers._transform.bind(read)
+  let isNotFound = false
+  answers._transform = (answer, encoding, next) => {
+    if (!answer.hasStreamNotFound?.()) return transform(answer, encoding, next)
+    isNotFound = true
+    next()
+  }
+  return () => isNotFound
+}
