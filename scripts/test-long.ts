@@ -21,6 +21,7 @@ const files = [
   'scripts/test/chaos.test.ts',
   'scripts/test/malformed',
   'services/web/test',
+  'scripts/test/sign-in.test',
   'scripts/test/containers.test',
   'packages/read-models/test/every-event',
   'packages/embedded-eventstore/test/history.test',
@@ -38,8 +39,7 @@ const env = {
   PROJECTION_ROUNDS: String(projectionRounds),
   DAMAGE_FLIPS: String(flips),
   CODEC_MESSAGES: String(messages),
-  PAGES_EVERY_WAY: '1',
-  IMAGES_OF_ALL: '1',
+  LONG_FORM: '1',
   ...process.env,
 }
 const run = (command: string, ...args: string[]): number =>

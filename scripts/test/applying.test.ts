@@ -4,7 +4,7 @@ import { connectEventStore, type EventStore } from '@headwater/eventstore/client
 import { keyedId } from '@headwater/eventstore/keyed-id'
 import pg from 'pg'
 import pino from 'pino'
-import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
+import { afterAll, beforeAll, expect, test } from 'vitest'
 import { application, nationalId, type Part, post, type System, startSystem, until } from './system.ts'
 
 let system: System
@@ -30,11 +30,6 @@ afterAll(async () => {
 /** The replica that is interrupted, and the one that is not. */
 const faulty = () => system.loans[0] as Part
 const healthy = () => system.loans[1] as Part
-afterEach(async () => {
-  await faulty().kill()
-  await faulty().start()
-})
-
 const interruptAt = async (fault: string) => {
   await faulty().kill()
   await faulty().start({ FAULT_POINT: fault })

@@ -23,7 +23,7 @@ const image = environmentOf(instructionsOf(dockerfileSource))
 const withTool = ['dashboard-projector', 'edge-projector', 'gateway', 'jobs']
 
 /** One with built pages, one with native modules and the tool; the long form makes all. */
-const made = process.env.IMAGES_OF_ALL ? services : ['web', 'gateway']
+const made = process.env.LONG_FORM ? services : ['web', 'gateway']
 
 /** Installing from a cold store takes its time. */
 const imageMsMax = 120_000

@@ -110,58 +110,60 @@ test('renews the numbers by itself, and goes on after an outage', async () => {
   await untilLive(page)
 })
 
-test('stays usable with a thousand rows', { timeout: 120_000 }, async () => {
-  const count = 1_000
-  const names = Array.from({ length: count }, (_, n) => `Row ${String(n).padStart(4, '0')}`).values()
-  const worker = async () => {
-    for (const name of names) await apply({ name, amount: 1_000 + Number(name.slice(4)) })
-  }
-  await Promise.all(Array.from({ length: 24 }, worker))
-  const last = await requestLoan({ name: 'Zoë', amount: 10_000_000 })
-  const page = await open('/underwriting?sort=amount&direction=desc')
-  await untilLive(page)
-  const rows = page.locator('tbody tr')
-  await expect.poll(() => rows.count()).toBe(count)
-  await page.getByText('The first 1,000 are shown.').waitFor()
-  // The number of all, not of those that are shown.
-  await expect.poll(() => card(page, 'Waiting')).toBe('1,001')
-  await expectUsable(page)
+/** Asks for a thousand loans first: for the long form. */
+if (process.env.LONG_FORM)
+  test('stays usable with a thousand rows', { timeout: 120_000 }, async () => {
+    const count = 1_000
+    const names = Array.from({ length: count }, (_, n) => `Row ${String(n).padStart(4, '0')}`).values()
+    const worker = async () => {
+      for (const name of names) await apply({ name, amount: 1_000 + Number(name.slice(4)) })
+    }
+    await Promise.all(Array.from({ length: 24 }, worker))
+    const last = await requestLoan({ name: 'Zoë', amount: 10_000_000 })
+    const page = await open('/underwriting?sort=amount&direction=desc')
+    await untilLive(page)
+    const rows = page.locator('tbody tr')
+    await expect.poll(() => rows.count()).toBe(count)
+    await page.getByText('The first 1,000 are shown.').waitFor()
+    // The number of all, not of those that are shown.
+    await expect.poll(() => card(page, 'Waiting')).toBe('1,001')
+    await expectUsable(page)
 
-  // Live: one comes, and the least of those shown makes room; one goes, and makes room itself.
-  const newest = await apply({ name: 'Newest', amount: 9_999_999 })
-  await rowOf(page, newest.name).waitFor()
-  await expect.poll(() => rows.count()).toBe(count)
-  await expect.poll(async () => (await namesShown(page)).slice(0, 2)).toEqual([last.name, newest.name])
-  await expect.poll(() => card(page, 'Waiting')).toBe('1,002')
-  await decide(newest, 'deny')
-  await rowOf(page, newest.name).waitFor({ state: 'detached' })
+    // Live: one comes, and the least of those shown makes room; one goes, and makes room itself.
+    const newest = await apply({ name: 'Newest', amount: 9_999_999 })
+    await rowOf(page, newest.name).waitFor()
+    await expect.poll(() => rows.count()).toBe(count)
+    await expect.poll(async () => (await namesShown(page)).slice(0, 2)).toEqual([last.name, newest.name])
+    await expect.poll(() => card(page, 'Waiting')).toBe('1,002')
+    await decide(newest, 'deny')
+    await rowOf(page, newest.name).waitFor({ state: 'detached' })
 
-  // By keyboard.
-  await page.keyboard.press('j')
-  await expect.poll(() => focused(page)).toBe(last.name)
-  for (let n = 0; n < 20; n++) await page.keyboard.press('j')
-  await expect.poll(() => focused(page)).toBe('Row 0980')
-  await page.keyboard.press('k')
-  await expect.poll(() => focused(page)).toBe('Row 0981')
+    // By keyboard.
+    await page.keyboard.press('j')
+    await expect.poll(() => focused(page)).toBe(last.name)
+    for (let n = 0; n < 20; n++) await page.keyboard.press('j')
+    await expect.poll(() => focused(page)).toBe('Row 0980')
+    await page.keyboard.press('k')
+    await expect.poll(() => focused(page)).toBe('Row 0981')
 
-  await page.getByRole('link', { name: 'Amount' }).click()
-  await expect.poll(async () => (await namesShown(page))[0]).toBe('Row 0000')
-  await searchFor(page, 'row 0777')
-  await expect.poll(() => namesShown(page)).toEqual(['Row 0777'])
-  await page.getByRole('link', { name: 'Row 0777' }).click()
-  await page.getByRole('heading', { name: 'Row 0777' }).waitFor()
+    await page.getByRole('link', { name: 'Amount' }).click()
+    await expect.poll(async () => (await namesShown(page))[0]).toBe('Row 0000')
+    await searchFor(page, 'row 0777')
+    await expect.poll(() => namesShown(page)).toEqual(['Row 0777'])
+    await page.getByRole('link', { name: 'Row 0777' }).click()
+    await page.getByRole('heading', { name: 'Row 0777' }).waitFor()
 
-  // Without scripts, page by page.
-  const plain = await open('/underwriting', { scripts: false })
-  const seen = new Set<string>()
-  for (;;) {
-    for (const name of await namesShown(plain)) seen.add(name)
-    const next = plain.getByRole('link', { name: 'Next 100' })
-    if ((await next.count()) === 0) break
-    const { href: before } = new URL(plain.url())
-    await next.click()
-    await plain.waitForURL(({ href }) => href !== before)
-  }
-  expect(seen.size).toBe(count + 1)
-  await untilHydrated(page)
-})
+    // Without scripts, page by page.
+    const plain = await open('/underwriting', { scripts: false })
+    const seen = new Set<string>()
+    for (;;) {
+      for (const name of await namesShown(plain)) seen.add(name)
+      const next = plain.getByRole('link', { name: 'Next 100' })
+      if ((await next.count()) === 0) break
+      const { href: before } = new URL(plain.url())
+      await next.click()
+      await plain.waitForURL(({ href }) => href !== before)
+    }
+    expect(seen.size).toBe(count + 1)
+    await untilHydrated(page)
+  })

@@ -14,7 +14,7 @@ const [wide, narrow, height] = [1280, 320, 800] as const
 export const ways = [
   { scripts: true, width: wide },
   { scripts: false, width: narrow },
-  ...(process.env.PAGES_EVERY_WAY ? [{ scripts: true, width: narrow } as const] : []),
+  ...(process.env.LONG_FORM ? [{ scripts: true, width: narrow } as const] : []),
 ] as const
 
 type Way = {
