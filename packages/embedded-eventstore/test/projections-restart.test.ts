@@ -160,7 +160,7 @@ test('kill -9 while events are appended and linked', { timeout: (rounds + 1) * m
 
 const hasLimits = spawnSync('prlimit', ['-V']).status === 0
 // Of a process rather than a disk: SQLite is refused as it would be by a disk.
-const limited = ['sh', '-c', `trap '' XFSZ; ulimit -S -f 8192; exec "$@"`, 'sh', process.execPath]
+const limited = ['sh', '-c', `trap '' XFSZ; ulimit -S -f 3072; exec "$@"`, 'sh', process.execPath]
 
 test.runIf(hasLimits)('a full disk: it says why it does not get on, and does when there is room again', async () => {
   const { node, client } = await startChild(limited)

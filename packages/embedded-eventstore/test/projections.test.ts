@@ -200,7 +200,7 @@ test('a category is subscribed to like every stream, from the past into the futu
 test('it catches up over what was there, over many pages', async () => {
   await client.disableProjection('$by_category')
   const category = newCategory()
-  const streams = Array.from({ length: 12 }, (_, number) => `${category}-${number}`)
+  const streams = Array.from({ length: 5 }, (_, number) => `${category}-${number}`)
   for (const stream of streams) await client.appendToStream(stream, many(100))
   await expect(linksOf(client, `$ce-${category}`)).rejects.toMatchObject({ type: 'stream-not-found' })
   await client.enableProjection('$by_category')
