@@ -49,7 +49,7 @@ export type Writer = {
 
 const waitsToBeTried = 'It waits behind events that are being tried again.'
 
-const noneIfDeleted = (error: unknown) => (error instanceof StreamDeleted ? [] : Promise.reject(error))
+const ifDeleted = (error: unknown) => (error instanceof StreamDeleted ? ('deleted' as const) : Promise.reject(error))
 
 export const openWriter = async <Event extends DomainEvent, Tables extends Readonly<Record<string, Row>>>({
   store,
@@ -90,7 +90,7 @@ export const openWriter = async <Event extends DomainEvent, Tables extends Reado
   }
 
   const readWaiting = waitingReader({
-    read: (stream, from, count) => persistently(() => store.readStream(stream, from, count).catch(noneIfDeleted)),
+    read: (stream, from, count) => persistently(() => store.readStream(stream, from, count).catch(ifDeleted)),
     parks,
     until: () => checkpoint.position,
     isSkipped: (id) => parked.get(id)?.skipped !== undefined,

@@ -4,10 +4,11 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { Halt } from '../src/halt.ts'
 import type { RunningProjection } from '../src/projection.ts'
 import { projectionStatus } from '../src/projection-status.ts'
+import { waitingReader } from '../src/read-waiting.ts'
 import type { Sink } from '../src/sink.ts'
 import type { Wish } from '../src/wishes.ts'
 import { type Following, following } from './following.ts'
-import { places, putIn, type TillEvent, tills, until } from './support.ts'
+import { at, deletedAt, places, putIn, type TillEvent, tills, until } from './support.ts'
 
 const broken = (tillId: string): TillEvent => ({ type: 'TillBroken', data: { tillId } })
 const noted = (tillId: string, amount: number, note: string): TillEvent => ({
@@ -18,6 +19,18 @@ const noted = (tillId: string, amount: number, note: string): TillEvent => ({
 const corrected: Partial<typeof tills> = {
   project: (event, rows) => (event.type === 'TillBroken' ? undefined : tills.project(event, rows)),
 }
+
+test('of a stream whose deletion an earlier release parked, and went on, the rows still go', async () => {
+  const reader = waitingReader({
+    read: async () => 'deleted',
+    parks: 'stream',
+    until: () => at(9),
+    isSkipped: () => false,
+  })
+  const { data: _, metadata: __, recordedAt: ___, ...parked } = deletedAt(7, 'till-a')
+  expect(await reader(parked, parked.revision)).toMatchObject([{ ...parked, type: '$streamDeleted' }])
+  expect(await reader(parked, parked.revision + 1n)).toEqual([])
+})
 
 describe.each(Object.entries(places))('%s', (_name, openPlace) => {
   let on: Following
