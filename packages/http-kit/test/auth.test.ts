@@ -38,6 +38,12 @@ test('a person has the roles and scopes of their token', async () => {
   })
 })
 
+test('a person whose id is a UUID is the same in capitals', async () => {
+  const { issuer, authenticator } = await start()
+  const sub = '6F1B58F0-37A5-4C53-8A4B-0D8C5C9D6A01'
+  expect(await authenticator.actorOf(await issuer.tokenOf({ sub }))).toMatchObject({ sub: sub.toLowerCase() })
+})
+
 test('who is their own client is a partner, and has no roles whatever the token says', async () => {
   const { issuer, authenticator } = await start()
   const token = await issuer.tokenOf({ sub: 'acme', clientId: 'acme', roles: ['underwriter'], scopes: ['loans:read'] })
@@ -110,6 +116,8 @@ const refused: Record<string, (issuer: TestIssuer) => Promise<string>> = {
   'of an issuer that is almost ours': (issuer) => issuer.tokenOf({ claims: { iss: `${issuer.url}/` } }),
   'of nobody': (issuer) => issuer.tokenOf({ claims: { sub: undefined } }),
   'of an empty name': (issuer) => issuer.tokenOf({ sub: '' }),
+  'of a name that no store takes': (issuer) => issuer.tokenOf({ sub: 'u\u0000ma' }),
+  'of a name with letters that look like others': (issuer) => issuer.tokenOf({ sub: 'um\u0430' }),
   'of no client': (issuer) => issuer.tokenOf({ claims: { client_id: undefined } }),
   'signed by a stranger': (issuer) => issuer.tokenOf({ key: issuer.strangeKey() }),
   'of a key nobody knows': (issuer) => issuer.tokenOf({ key: issuer.strangeKey(), header: { kid: 'unknown' } }),

@@ -23,6 +23,17 @@ describe('signing in', () => {
     ])
   })
 
+  test('shows no name of the issuer that cannot be seen, or would turn what stands beside it around', async () => {
+    const { site, issuer } = await startAuth()
+    const sub = '6F1B58F0-37A5-4C53-8A4B-0D8C5C9D6A01'
+    for (const name of ['\u200b\u200b', 'Uma \u202e', 'a\u0000b']) {
+      issuer.is({ sub, name, roles: [] })
+      const browser = openBrowser(site.url)
+      await browser.signIn()
+      expect(await browser.me()).toMatchObject({ signedIn: true, name: sub.toLowerCase() })
+    }
+  })
+
   test('asks the issuer with a challenge, a state and a nonce, new each time', async () => {
     const { site } = await startAuth()
     const asked = await Promise.all(
