@@ -54,7 +54,8 @@ const follower = z
     position: z.string().nullable(),
     lagMs: z.int().nullable().meta({ description: 'Age of the oldest event that is not in; null when unknown.' }),
     rowsPerSecond: z.number().nullable().meta({ description: 'Rows changed, or jobs entered, lately.' }),
-    parked: count.meta({ description: 'Streams that wait behind an event which could not be taken in.' }),
+    parked: count.meta({ description: 'Events that could not be projected and wait, dead letters among them.' }),
+    stopped: z.boolean().meta({ description: 'Nothing gets past one of them: it is listed, with `stops`.' }),
     paused: wished.nullable(),
     rebuild: wished.extend({ progress: progress.nullable() }).nullable(),
     history: z
@@ -101,6 +102,12 @@ const parkedEvent = z.object({
   tries: count,
   parkedAt: instant,
   triedAt: instant,
+  position: z.string(),
+  stops: z.boolean().meta({ description: 'Nothing behind it is projected, of whatever stream.' }),
+  deadLetter: z
+    .int()
+    .nullable()
+    .meta({ description: 'Its number when it could not even be parked: its stream is not known then.' }),
   wished: z.enum(['retry', 'skip']).nullable().meta({ description: 'Asked for, and not seen to yet.' }),
   skipped,
 })

@@ -2,17 +2,19 @@
 import type { FollowerName } from '@headwater/deciders/operations'
 import type { Position } from '@headwater/eventstore/position'
 import { CompiledQuery } from 'kysely'
-import type { Pool } from 'pg'
+import pg, { type Pool } from 'pg'
 import { audit } from './audit.ts'
+import { type CheckpointRow, checkpointOf } from './checkpoint-row.ts'
 import { consents } from './consents.ts'
 import { loans } from './loans.ts'
-import { type ParkedEvent, parkedFromRow } from './parked.ts'
+import { allParked, deadLettersFromText, isWaiting, type ParkedEvent, parkedFromRow } from './parked.ts'
 import { readParked } from './postgres-parked.ts'
 import { bigints } from './postgres-pool.ts'
 import type { PostgresReader } from './postgres-reader.ts'
-import { schemaName } from './postgres-schema.ts'
+import { readCheckpoint, schemaName } from './postgres-schema.ts'
 import { postgresWishes } from './postgres-wishes.ts'
 import type { ReadModel } from './read-model.ts'
+import type { Checkpoint } from './sink.ts'
 import { socketFile } from './sqlite-file.ts'
 import type { SqliteReader } from './sqlite-reader.ts'
 import { openSqliteWishes } from './sqlite-wishes.ts'
@@ -24,8 +26,10 @@ export type FollowerState = {
   readonly position: Position
   /** Rows changed so far, or jobs entered; begins anew when it is built again. */
   readonly changes: number
-  /** Streams that wait behind an event which could not be taken in. */
+  /** Events that could not be projected and wait, dead letters among them. */
   readonly parked: number
+  /** Nothing gets past one of them. */
+  readonly stopped: boolean
   /** Somebody follows the event store for it, as far as that shows. */
   readonly isWritten: boolean
 }
@@ -38,7 +42,7 @@ export type Follower = {
   readonly canBeRebuilt: boolean
   /** @throws Rejection `read_model_not_ready`, `read_model_unavailable`, or what Postgres says */
   readonly state: () => Promise<FollowerState>
-  /** Those that were skipped, too. Throws as `state` does. */
+  /** Dead letters and those that were skipped, too. Throws as `state` does. */
   readonly parked: () => Promise<readonly ParkedEvent[]>
   readonly wishes: Wishes
 }
@@ -57,10 +61,20 @@ export const jobsRestoreAdvice =
 const latestChange = (feed: string, column: string) =>
   CompiledQuery.raw(`select coalesce(max(${column}), 0) as changes from ${feed}`) as CompiledQuery<{ changes: number }>
 const parkedDetails = CompiledQuery.raw('select details from parked') as CompiledQuery<{ details: string }>
+const checkpointRow = CompiledQuery.raw('select * from checkpoint') as CompiledQuery<{ deadLetters?: string }>
+
+const countsOf = (parked: readonly ParkedEvent[]): Pick<FollowerState, 'parked' | 'stopped'> => {
+  const waiting = parked.filter(isWaiting)
+  return { parked: waiting.length, stopped: waiting.some(({ stops }) => stops) }
+}
 
 const atEdge = (directory: string, model: Model, reader: SqliteReader): Follower & { readonly close: () => void } => {
   const { name, version, categories } = model
   const wishes = openSqliteWishes(directory, `${name}.v${version}`)
+  const parked = async () => {
+    const listed = reader.rows(parkedDetails).value.map(({ details }) => parkedFromRow(details))
+    return allParked(listed, { deadLetters: deadLettersFromText(reader.rows(checkpointRow).value[0]?.deadLetters) })
+  }
   return {
     name,
     version,
@@ -68,21 +82,28 @@ const atEdge = (directory: string, model: Model, reader: SqliteReader): Follower
     place: 'edge',
     canBeRebuilt: true,
     state: async () => {
-      const { value, checkpoint: position, parkedStreams } = reader.rows(latestChange('feed', 'lastChange'))
+      const { value, checkpoint: position } = reader.rows(latestChange('feed', 'lastChange'))
       const isWritten = await hasWaker(socketFile(directory, model))
-      return { position, changes: value[0]?.changes ?? 0, parked: parkedStreams.length, isWritten }
+      return { position, changes: value[0]?.changes ?? 0, isWritten, ...countsOf(await parked()) }
     },
-    parked: async () => reader.rows(parkedDetails).value.map(({ details }) => parkedFromRow(details)),
+    parked,
     wishes,
     close: wishes.close,
   }
 }
+
+const notMade = ['42P01', '3F000']
+
+const noneIfNotMade = (error: unknown) =>
+  error instanceof pg.DatabaseError && notMade.includes(error.code ?? '') ? undefined : Promise.reject(error)
 
 const isLeased = `exists (select from headwater.leases where name = $1 and expires_at > clock_timestamp()) as "isWritten"`
 
 const inPostgres = (pool: Pool, model: Model, reader: PostgresReader): Follower => {
   const { name, version, categories } = model
   const schema = schemaName(model)
+  const parked = async () =>
+    allParked(await readParked(pool, schema), (await readCheckpoint(pool, schema).catch(noneIfNotMade))?.checkpoint)
   return {
     name,
     version,
@@ -90,49 +111,45 @@ const inPostgres = (pool: Pool, model: Model, reader: PostgresReader): Follower 
     place: 'postgres',
     canBeRebuilt: true,
     state: async () => {
-      const {
-        value,
-        checkpoint: position,
-        parkedStreams,
-      } = await reader.rows(latestChange(`${schema}.feed`, 'last_change'))
+      const { value, checkpoint: position } = await reader.rows(latestChange(`${schema}.feed`, 'last_change'))
       const { rows } = await pool.query<{ isWritten: boolean }>(`select ${isLeased}`, [schema])
       const isWritten = rows[0]?.isWritten ?? false
-      return { position, changes: value[0]?.changes ?? 0, parked: parkedStreams.length, isWritten }
+      return { position, changes: value[0]?.changes ?? 0, isWritten, ...countsOf(await parked()) }
     },
-    parked: () => readParked(pool, schema),
+    parked,
     wishes: postgresWishes(pool, schema),
   }
 }
 
-type JobsRow = {
-  readonly commit: bigint
-  readonly prepare: bigint
-  readonly changes: bigint
-  readonly parked: bigint
-  readonly isWritten: boolean
-}
+type JobsRow = CheckpointRow & { readonly changes: bigint; readonly isWritten: boolean }
 
-const jobsIn = (pool: Pool): Follower => ({
-  name: 'jobs',
-  version: 1,
-  categories: jobsCategories,
-  place: 'postgres',
-  canBeRebuilt: false,
-  state: async () => {
+const jobsIn = (pool: Pool): Follower => {
+  const stored = async () => {
     // Counting the ledger would read all that ever was done: Postgres keeps count by itself.
-    const text = `select commit_position as commit, prepare_position as prepare,
-        pg_stat_get_tuples_inserted('headwater.jobs'::regclass) as changes, ${isLeased},
-        (select count(*) from headwater.parked_events where follower = $1 and not is_skipped) as parked
+    const text = `select *, pg_stat_get_tuples_inserted('headwater.jobs'::regclass) as changes, ${isLeased}
       from headwater.followers where name = $1`
     const { rows } = await pool.query<JobsRow>({ text, values: ['jobs'], types: bigints })
     const [row] = rows
-    if (!row) throw new Error('The jobs service has not started yet.')
-    const { commit, prepare, changes, parked, isWritten } = row
-    return { position: { commit, prepare }, changes: Number(changes), parked: Number(parked), isWritten }
-  },
-  parked: () => readParked(pool, 'jobs'),
-  wishes: postgresWishes(pool, 'jobs'),
-})
+    return row && { checkpoint: checkpointOf(row), changes: Number(row.changes), isWritten: row.isWritten }
+  }
+  const parkedBeside = async (checkpoint: Checkpoint | undefined) =>
+    allParked(await readParked(pool, 'jobs'), checkpoint)
+  return {
+    name: 'jobs',
+    version: 1,
+    categories: jobsCategories,
+    place: 'postgres',
+    canBeRebuilt: false,
+    state: async () => {
+      const found = await stored()
+      if (!found) throw new Error('The jobs service has not started yet.')
+      const { checkpoint, changes, isWritten } = found
+      return { position: checkpoint.position, changes, isWritten, ...countsOf(await parkedBeside(checkpoint)) }
+    },
+    parked: async () => parkedBeside((await stored())?.checkpoint),
+    wishes: postgresWishes(pool, 'jobs'),
+  }
+}
 
 export const openFollowers = ({
   directory,

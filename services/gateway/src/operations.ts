@@ -1,4 +1,4 @@
-// Operators' API: what follows the event store and how far it is, what could not be taken in, and what they can do about it.
+// Operators' API: what follows the event store and how far it is, what could not be projected, and what they can do about it.
 import { hostname } from 'node:os'
 import {
   type FollowerShown,
@@ -84,6 +84,7 @@ const followerShown = (
     lagMs: lagMs ?? null,
     rowsPerSecond: history.rowsPerSecond.at(-1) ?? null,
     parked: there?.parked ?? 0,
+    stopped: there?.stopped ?? false,
     paused: pause ? wishedBy(pause, names) : null,
     rebuild: rebuild ? { ...wishedBy(rebuild, names), progress: progressShown(rebuild.progress) } : null,
     history: { lagMs: [...history.lagMs], rowsPerSecond: [...history.rowsPerSecond] },
@@ -93,7 +94,7 @@ const followerShown = (
 type OfFollower<T> = { readonly follower: Follower; readonly one: T; readonly wishes: readonly Wish[] }
 
 const eventShown = ({ follower, one, wishes }: OfFollower<ParkedEvent>, names: Names) => {
-  const { event, error, tries, parkedAt, triedAt, skipped } = one
+  const { event, error, tries, parkedAt, triedAt, skipped, stops = false, deadLetter = null } = one
   const wish = wishes.find(({ eventId }) => eventId === event.id)
   return {
     kind: 'event' as const,
@@ -106,6 +107,9 @@ const eventShown = ({ follower, one, wishes }: OfFollower<ParkedEvent>, names: N
     tries,
     parkedAt: parkedAt.toISOString(),
     triedAt: triedAt.toISOString(),
+    position: formatPosition(event.position),
+    stops,
+    deadLetter,
     wished: wish?.kind === 'retry' || wish?.kind === 'skip' ? wish.kind : null,
     skipped: skippedShown(skipped, names),
   }
@@ -142,7 +146,9 @@ const readParkedList = async ({ followers, pool, people }: OperationsOptions): P
   const shown = [...found.map((one) => eventShown(one, names)), ...jobs.map((one) => jobShown(one, names))]
   const waiting = shown.filter(({ skipped }) => skipped === null)
   const skipped = shown.filter((one) => one.skipped !== null)
-  const all = [...waiting.toSorted((a, b) => a.parkedAt.localeCompare(b.parkedAt)), ...skipped]
+  const stopsAll = (one: (typeof shown)[number]) => Number(one.kind === 'event' && one.stops)
+  const oldestFirst = waiting.toSorted((a, b) => stopsAll(b) - stopsAll(a) || a.parkedAt.localeCompare(b.parkedAt))
+  const all = [...oldestFirst, ...skipped]
   return { parked: all.slice(0, parkedListedMax), count: all.length, unread: [...unread] }
 }
 
@@ -189,7 +195,7 @@ export const registerOperations = async (server: HttpServer, options: Operations
       config: { rules: operationsRules.parked },
       schema: {
         tags: ['operations'],
-        summary: `What could not be taken in, and the jobs that failed for good: at most ${parkedListedMax}`,
+        summary: `What could not be projected, and the jobs that failed for good: at most ${parkedListedMax}`,
         description: 'Ids, types and errors; nothing of what the events say.',
         response: { 200: parkedList, ...refusals },
       },

@@ -179,7 +179,7 @@ test('pauses until it is resumed, says by whom and how old what waits is, and ke
 
 test('has what is parked tried again, and gone on without; who skipped it and why stays', async () => {
   const begun = new Date().toISOString().slice(0, 10)
-  const { append, running, store, startedGateway } = await start()
+  const { append, directory, running, store, startedGateway } = await start()
   const gateway = await startedGateway()
   expect(await parked(gateway)).toMatchObject({ parked: [], count: 0, unread: [] })
   const loanId = randomUUID()
@@ -212,6 +212,21 @@ test('has what is parked tried again, and gone on without; who skipped it and wh
   const loan = async () => (await gateway.get(`/api/loans/${loanId}`)).json()
   await expect.poll(loan, { timeout: deadlineMs }).toMatchObject({ status: 'abandoned' })
   expect(JSON.stringify(await parked(gateway))).not.toMatch(/Lovelace|555555AA|London/)
+
+  // The same of an event at which it stops.
+  await running.loans.stop()
+  const sink = openSqliteSink({ directory, projection: loans, logger })
+  const few = startProjection({ store, sink, projection: { ...loans, parkedMax: 0 }, logger })
+  onTestFinished(few.stop)
+  const [stopping = ''] = await append(loanId, painted(loanId))
+  await expect.poll(async () => (await follower(gateway, 'loans'))?.stopped, { timeout: deadlineMs }).toBe(true)
+  const first = { id: stopping, follower: 'loans', type: 'LoanPainted', stops: true, deadLetter: null }
+  expect((await parked(gateway)).parked[0]).toMatchObject(first)
+  const skipped = await act(gateway, `parked/${stopping}/skip`, { follower: 'loans', reason: 'not this one either' })
+  expect(skipped.status).toBe(202)
+  await expect
+    .poll(() => follower(gateway, 'loans'), { timeout: deadlineMs })
+    .toMatchObject({ stopped: false, parked: 0, lagMs: 0 })
 
   await act(gateway, 'followers/audit/resume')
   const done = async () => {

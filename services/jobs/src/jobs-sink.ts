@@ -17,7 +17,7 @@ import type { JobRow } from './reactions.ts'
 /** The name of the follower, its lease and its checkpoint. */
 export const follower = 'jobs'
 
-const readCheckpoint = async (db: Pool | PoolClient): Promise<Checkpoint> => {
+export const readCheckpoint = async (db: Pool | PoolClient): Promise<Checkpoint> => {
   const text = 'select * from headwater.followers where name = $1'
   const { rows } = await db.query<CheckpointRow>({ text, values: [follower], types: bigints })
   const [row] = rows

@@ -4,11 +4,11 @@ import type { StoredEvent } from '@headwater/eventstore/codec'
 import { beginning, comparePosition, type Position } from '@headwater/eventstore/position'
 import { nameStoreAnew } from '@headwater/eventstore/store-name'
 import { enqueueEntered } from '@headwater/read-models/job-list'
-import { isWaiting } from '@headwater/read-models/parked'
+import { deadLettersText, isWaiting } from '@headwater/read-models/parked'
 import { readParked } from '@headwater/read-models/postgres-parked'
 import { inTransaction } from '@headwater/read-models/postgres-pool'
 import type { Pool, PoolClient } from 'pg'
-import { follower } from './jobs-sink.ts'
+import { follower, readCheckpoint } from './jobs-sink.ts'
 
 const pageEvents = 500
 /** Streams of what had followed last may have been deleted. */
@@ -65,6 +65,12 @@ const unparkAfter = async (client: PoolClient, pool: Pool, position: Position): 
   await client.query('delete from headwater.parked_events where follower = $1 and event_id = any($2)', [
     follower,
     later,
+  ])
+  const { deadLetters } = await readCheckpoint(client)
+  const kept = deadLetters.filter((letter) => comparePosition(letter.position, position) <= 0)
+  await client.query('update headwater.followers set dead_letters = $2 where name = $1', [
+    follower,
+    deadLettersText(kept),
   ])
 }
 

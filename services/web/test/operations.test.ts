@@ -156,6 +156,21 @@ test('has a job run again that failed for good, and goes on without one, with a 
     return page.locator('.parked > li').filter({ hasText: 'release application job' }).filter({ hasText: id })
   }
   const page = await open()
+
+  // As the jobs leave it when they stop at an event.
+  const event = { id: randomUUID(), stream: 'loan-\0', type: 'LoanPainted', revision: '1', position: '1/1' }
+  const at = new Date()
+  const details = { event, error: 'a bug', tries: 3, parkedAt: at, triedAt: at, stops: true }
+  await database.query(
+    `insert into headwater.parked_events (follower, event_id, stream, is_skipped, details)
+     values ('jobs', $1, 'loan-', false, $2)`,
+    [event.id, JSON.stringify(details)],
+  )
+  await page.getByRole('link', { name: 'jobs: stopped at an event' }).waitFor()
+  await page.getByText('jobs has stopped at this event.').waitFor()
+  await database.query('delete from headwater.parked_events where event_id = $1', [event.id])
+  await page.getByText('Nothing is parked.').waitFor()
+
   const item = await parkJob()
   await item.getByRole('button', { name: 'Run again' }).click()
   await page.getByText('The job is run again.').waitFor()

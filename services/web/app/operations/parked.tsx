@@ -1,4 +1,4 @@
-// What could not be taken in and the jobs that failed for good, with what can be done about each.
+// What could not be projected and the jobs that failed for good, with what can be done about each.
 import type { Parked, ParkedList } from '@headwater/deciders/operations'
 import type { ReactNode } from 'react'
 import { Form } from 'react-router'
@@ -11,9 +11,12 @@ type JobItem = Extract<Parked, { kind: 'job' }>
 
 const wishedText = { retry: 'It is about to be tried again.', skip: 'It is about to be skipped.' } as const
 
+/** Of a dead letter only its number is known. */
+const nameOf = ({ type, deadLetter }: EventItem) => (deadLetter === null ? type : `Dead letter ${deadLetter}`)
+
 const Title = ({ one }: { one: Parked }) => (
   <h3>
-    {one.kind === 'event' ? one.type : one.job}{' '}
+    {one.kind === 'event' ? nameOf(one) : one.job}{' '}
     <span className="quiet">{one.kind === 'event' ? `in ${one.follower}` : 'job'}</span>
   </h3>
 )
@@ -31,7 +34,7 @@ const Skip = ({
 }) => {
   const { id } = one
   const [of, what] =
-    one.kind === 'event' ? [one.follower, `${one.type} in ${one.follower}`] : ['jobs', `${one.job} of ${one.stream}`]
+    one.kind === 'event' ? [one.follower, `${nameOf(one)} in ${one.follower}`] : ['jobs', `${one.job} of ${one.stream}`]
   const wrong = refused?.skipping?.id === id && refused.skipping.of === of ? refused : undefined
   const field = `reason-${of}-${id}`
   return (
@@ -80,8 +83,13 @@ const WaitingEvent = ({ one, node, refused }: { one: EventItem; node: string; re
   <>
     <Title one={one} />
     <p className="reference">
-      {one.stream}, revision {one.revision}
+      {one.deadLetter === null ? `${one.stream}, revision ${one.revision}` : `Position ${one.position}`}
     </p>
+    {one.stops && (
+      <p className="error">
+        {one.follower} has stopped at this event. It goes on when the event can be projected, or when you skip it.
+      </p>
+    )}
     <p className="error">{one.error}</p>
     <p className="quiet">
       {one.tries === 1 ? 'Tried once' : `Tried ${one.tries} times`}, last <Time at={one.triedAt} />; parked{' '}
@@ -94,7 +102,7 @@ const WaitingEvent = ({ one, node, refused }: { one: EventItem; node: string; re
         <button type="submit" name="do" value="retry" className="button plain small">
           Try again
           <span className="unseen">
-            : {one.type} in {one.follower}
+            : {nameOf(one)} in {one.follower}
           </span>
         </button>
       </Form>

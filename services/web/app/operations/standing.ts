@@ -8,10 +8,11 @@ export type Standing = { readonly mood: Mood; readonly text: string }
 const behindMs = 10_000
 
 export const standingOf = (follower: FollowerShown, store: Operations['store']): Standing => {
-  const { state, paused, isWritten, parked, lagMs, rebuild } = follower
+  const { state, paused, isWritten, parked, stopped, lagMs, rebuild } = follower
   if (state === 'away') return { mood: 'bad', text: 'Cannot be read' }
   if (state === 'not made') return { mood: 'waits', text: 'Not built yet' }
   if (paused) return { mood: 'waits', text: 'Paused' }
+  if (stopped) return { mood: 'bad', text: 'Stopped at an event' }
   if (!store.answers) return { mood: 'waits', text: 'Store is away' }
   if (!isWritten) return { mood: 'bad', text: 'Stopped' }
   if (parked > 0) return { mood: 'bad', text: `${parked} parked` }
