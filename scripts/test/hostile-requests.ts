@@ -30,30 +30,31 @@ const withText = (body: Body, text: string): readonly Body[] =>
     return []
   })
 
-const id = '0bf443f5-898c-4d05-8671-f8090d7ba059'
-const doctor = { kind: 'doctor', id }
+/** Of a person, a loan, an event, a job: where it is not what the text stands for, the request is as it should be. */
+export const knownId = '0bf443f5-898c-4d05-8671-f8090d7ba059'
+const doctor = { kind: 'doctor', id: knownId }
 const application = { name: 'Ada', address: 'London', nationalId: '555555AA', amount: 1 }
 
 const commands = [
   command('applicant', '/api/loans', application),
-  ...['approve', 'deny'].map((name) => command('underwriter', `/api/loans/${id}/${name}`, { reason: '' })),
-  command('applicant', `/api/loans/${id}/withdraw`, { reason: '' }),
-  command('doctor', '/api/consents/ask', { patientId: id, target: 'exams', purpose: '', kind: 'doctor' }),
+  ...['approve', 'deny'].map((name) => command('underwriter', `/api/loans/${knownId}/${name}`, { reason: '' })),
+  command('applicant', `/api/loans/${knownId}/withdraw`, { reason: '' }),
+  command('doctor', '/api/consents/ask', { patientId: knownId, target: 'exams', purpose: '', kind: 'doctor' }),
   command('patient', '/api/consents/grant', { to: doctor, target: 'exams', until: '' }),
   command('patient', '/api/consents/revoke', { from: doctor, target: 'exams' }),
   command('patient', '/api/consents/decline', { by: doctor, target: 'exams' }),
-  command('partner', '/api/consents/check', { patientId: id, grantee: doctor, target: 'exams' }),
+  command('partner', '/api/consents/check', { patientId: knownId, grantee: doctor, target: 'exams' }),
   command('operator', '/api/operations/followers/loans/resume', { node: '' }),
-  command('operator', `/api/operations/parked/${id}/retry`, { follower: 'loans', node: '' }),
-  command('operator', `/api/operations/parked/${id}/skip`, { follower: 'loans', reason: 'why' }),
-  command('operator', `/api/operations/parked-jobs/${id}/skip`, { reason: 'why' }),
+  command('operator', `/api/operations/parked/${knownId}/retry`, { follower: 'loans', node: '' }),
+  command('operator', `/api/operations/parked/${knownId}/skip`, { follower: 'loans', reason: 'why' }),
+  command('operator', `/api/operations/parked-jobs/${knownId}/skip`, { reason: 'why' }),
   command('operator', '/api/webhooks', { partner: 'acme', url: 'https://example.org' }),
 ]
 
 const queries = [
   ...query('underwriter', '/api/loans', ['status', 'cursor', 'after', 'limit']),
-  ...query('underwriter', `/api/loans/${id}`, ['asOf', 'after']),
-  ...query('underwriter', `/api/loans/${id}/changes`, ['from', 'to']),
+  ...query('underwriter', `/api/loans/${knownId}`, ['asOf', 'after']),
+  ...query('underwriter', `/api/loans/${knownId}/changes`, ['from', 'to']),
   ...query('underwriter', '/api/underwriting/queue', ['score', 'sort', 'direction', 'cursor', 'after']),
   ...query('underwriter', '/api/underwriting/history', ['outcome', 'from', 'to', 'cursor']),
   ...query('underwriter', '/api/underwriting/history.csv', ['from', 'to']),
@@ -73,7 +74,7 @@ const queries = [
   ...query('doctor', '/api/consents/granted', ['cursor']),
   ...query('applicant', '/auth/callback', ['code', 'state', 'error', 'error_description']),
   ...query('underwriter', '/underwriting', ['score', 'order', 'cursor']),
-  ...query('underwriter', `/underwriting/loans/${id}`, ['after', 'asOf']),
+  ...query('underwriter', `/underwriting/loans/${knownId}`, ['after', 'asOf']),
   ...query('auditor', '/audit', ['actor', 'from', 'cursor']),
   ...query('patient', '/consents', ['after', 'done']),
   ...query('operator', '/operations', ['done', 'of']),
@@ -92,14 +93,18 @@ const parameters = [
 ] as const
 
 const forms = [
-  ['applicant', `/apply/${id}`, { name: 'Ada', address: 'London', nationalId: '555555AA', amount: '1', do: 'check' }],
-  ['applicant', `/applications/${id}`, { key: id }],
-  ['underwriter', `/underwriting/loans/${id}`, { decision: 'approve', reason: '', key: id }],
+  [
+    'applicant',
+    `/apply/${knownId}`,
+    { name: 'Ada', address: 'London', nationalId: '555555AA', amount: '1', do: 'check' },
+  ],
+  ['applicant', `/applications/${knownId}`, { key: knownId }],
+  ['underwriter', `/underwriting/loans/${knownId}`, { decision: 'approve', reason: '', key: knownId }],
   ['underwriter', '/underwriting', { search: '', score: '' }],
-  ['patient', '/consents', { do: 'grant', kind: 'doctor', id, target: 'exams', seconds: '60' }],
-  ['doctor', '/consents/patients', { do: 'ask', id, target: 'exams', kind: 'doctor', purpose: '' }],
-  ['operator', '/operations', { do: 'skip', of: 'loans', node: 'n', id, reason: 'why' }],
-  ['operator', '/operations/webhooks', { key: id, partner: 'acme', url: 'https://example.org' }],
+  ['patient', '/consents', { do: 'grant', kind: 'doctor', id: knownId, target: 'exams', seconds: '60' }],
+  ['doctor', '/consents/patients', { do: 'ask', id: knownId, target: 'exams', kind: 'doctor', purpose: '' }],
+  ['operator', '/operations', { do: 'skip', of: 'loans', node: 'n', id: knownId, reason: 'why' }],
+  ['operator', '/operations/webhooks', { key: knownId, partner: 'acme', url: 'https://example.org' }],
 ] as const
 
 const headers = ['headwater-search', 'idempotency-key', 'if-match', 'traceparent', 'cookie', 'accept', 'origin']

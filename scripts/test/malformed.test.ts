@@ -7,8 +7,8 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import { WebSocket } from 'ws'
 import { hostileTexts } from '../../packages/deciders/test/hostile-texts.ts'
 import { run } from '../../packages/operator-tool/src/run.ts'
-import { type HostileRequest, requestsWith, type Sender } from './hostile-requests.ts'
-import { application, nationalId, type Part, post, type System, startSystem, until } from './system.ts'
+import { type HostileRequest, knownId, requestsWith, type Sender } from './hostile-requests.ts'
+import { application, introduce, nationalId, type Part, post, type System, startSystem, until } from './system.ts'
 
 const requests = Number(process.env.MALFORMED_REQUESTS ?? 1_000)
 /** The short form has the two that databases refuse. */
@@ -26,9 +26,16 @@ const silenceMs = 500
 const startMsMax = 60_000
 const runMsMax = 40 * 60_000
 
+const [paula, dora] = ['6f1b58f0-37a5-4c53-8a4b-0d8c5c9d6a01', '6f1b58f0-37a5-4c53-8a4b-0d8c5c9d6a02'] as const
+
 let system: System
 beforeAll(async () => {
   system = await startSystem()
+  await introduce(system, {
+    [paula]: { roles: ['patient'] },
+    [dora]: { roles: ['doctor'] },
+    [knownId]: { roles: ['patient', 'doctor'] },
+  })
 }, startMsMax)
 afterAll(() => system.stop())
 
@@ -230,7 +237,6 @@ const senders: Readonly<Record<Sender, () => Promise<Readonly<Record<string, str
   doctor: () => bearer(dora, 'doctor'),
   partner: async () => ({ authorization: `Bearer ${await system.issuer.partnerTokenOf('acme', ['consents:check'])}` }),
 }
-const [paula, dora] = ['6f1b58f0-37a5-4c53-8a4b-0d8c5c9d6a01', '6f1b58f0-37a5-4c53-8a4b-0d8c5c9d6a02'] as const
 const bearer = async (sub: string, ...roles: string[]) => ({
   authorization: `Bearer ${await system.issuer.tokenOf({ sub, roles })}`,
 })
