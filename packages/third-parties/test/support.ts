@@ -5,9 +5,9 @@ import { createSandbox } from '../../../services/sandbox/src/sandbox.ts'
 
 export const logger = pino({ level: process.env.LOG_LEVEL ?? 'silent' })
 
-export const startBureau = async () => {
+export const startBureau = async (atEnd: (end: () => Promise<void>) => void = onTestFinished) => {
   const sandbox = await createSandbox(logger)
-  onTestFinished(() => sandbox.close())
+  atEnd(async () => sandbox.close())
   const behave = async (mode: 'normal' | 'slow' | 'failing' | 'garbage', delayMs = 0) => {
     await sandbox.inject({ method: 'PUT', url: '/v1/behaviour', payload: { mode, delayMs } })
   }

@@ -12,7 +12,7 @@ import { connectEventStore } from '@headwater/eventstore/client'
 import { createCodec } from '@headwater/eventstore/codec'
 import { createCommandHandler } from '@headwater/eventstore/handle-command'
 import { keyedId } from '@headwater/eventstore/keyed-id'
-import { expect, onTestFinished } from 'vitest'
+import { expect, onTestFinished, vi } from 'vitest'
 import { startIssuer } from '../../../packages/http-kit/test/issuer.ts'
 import { logger, startBureau } from '../../../packages/third-parties/test/support.ts'
 import { type TestDatabase, testDatabase } from '../../../scripts/test/database.ts'
@@ -29,8 +29,11 @@ export const untilMatches = (read: () => Promise<unknown>, expected: object, tim
 
 const isReady = { status: expect.not.stringContaining('starting') }
 
+/** What is done when the test is over, or the file. */
+type AtEnd = (end: () => Promise<void>) => void
+
 /** @param expected of its health when this resolves */
-const startProcess = async (env: Record<string, string>, expected: object) => {
+const startProcess = async (env: Record<string, string>, expected: object, atEnd: AtEnd) => {
   const child = spawn(process.execPath, [path.join(import.meta.dirname, '../src/main.ts')], {
     env: { ...process.env, ...env, PORT: '0', LOG_LEVEL: 'info' },
     stdio: ['ignore', 'pipe', 'inherit'],
@@ -40,7 +43,7 @@ const startProcess = async (env: Record<string, string>, expected: object) => {
     child.kill(signal)
     await once(child, 'exit')
   }
-  onTestFinished(() => end('SIGKILL'))
+  atEnd(() => end('SIGKILL'))
   let url = ''
   for await (const line of createInterface({ input: child.stdout })) {
     url = /http:[^"]+/.exec(line)?.[0] ?? ''
@@ -48,7 +51,8 @@ const startProcess = async (env: Record<string, string>, expected: object) => {
   }
   child.stdout.resume()
   const health = async () => (await fetch(`${url}/health/ready`)).json()
-  await untilMatches(health, expected)
+  // Not `expect.poll`, which waits in tests only: a process may be there before the first.
+  await vi.waitFor(async () => expect(await health()).toMatchObject(expected), { timeout: deadlineMs })
   return { url, health, kill: () => end('SIGKILL'), stop: () => end('SIGTERM'), signal: child.kill.bind(child) }
 }
 
@@ -60,14 +64,14 @@ type Asked = {
   readonly headers?: Record<string, string>
 }
 
-const startNode = async () => {
+const startNode = async (atEnd: AtEnd) => {
   const node = await startEventStore({ port: 0, memory: true })
-  onTestFinished(() => node.stop())
+  atEnd(() => node.stop())
   return node
 }
-const newDatabase = async () => {
+const newDatabase = async (atEnd: AtEnd) => {
   const database = await testDatabase()
-  onTestFinished(database.remove)
+  atEnd(database.remove)
   return database
 }
 
@@ -78,15 +82,19 @@ export type Given<Database = Pick<TestDatabase, 'url' | 'client'>> = {
 }
 
 /** Everything that jobs need, and what loans and applicants are made by. */
-export const startWorld = async () => startWorldIn({ node: await startNode(), database: await newDatabase() })
+export const startWorld = async (atEnd: AtEnd = onTestFinished) =>
+  startWorldIn({ node: await startNode(atEnd), database: await newDatabase(atEnd) }, atEnd)
 
 /** The same, on what is there. */
-export const startWorldIn = async <Database extends Given['database']>({ node, database }: Given<Database>) => {
+export const startWorldIn = async <Database extends Given['database']>(
+  { node, database }: Given<Database>,
+  atEnd: AtEnd = onTestFinished,
+) => {
   const store = connectEventStore({ url: node.connectionString, logger })
-  onTestFinished(store.close)
-  const bureau = await startBureau()
+  atEnd(store.close)
+  const bureau = await startBureau(atEnd)
   const issuer = await startIssuer()
-  onTestFinished(issuer.stop)
+  atEnd(issuer.stop)
 
   const loans = createCommandHandler({
     store,
@@ -194,6 +202,7 @@ export const startWorldIn = async <Database extends Given['database']>({ node, d
           ...more,
         },
         expected,
+        atEnd,
       ),
   }
 }
