@@ -18,7 +18,7 @@ const urlOf = (name: string): string => {
   return url.href
 }
 
-/** Makes it if nobody has; whoever comes meanwhile waits. It has its name once it is whole. */
+/** Makes the template unless it is there; others wait meanwhile. It has its name once it is whole. */
 const makeTemplate = async (server: pg.Client, name: string) => {
   await server.query('select pg_advisory_lock(1)')
   const { rowCount } = await server.query('select from pg_database where datname = $1', [name])
@@ -36,7 +36,7 @@ const makeTemplate = async (server: pg.Client, name: string) => {
 
 /**
  * A database of the test's own on the server that the run was given.
- * @param empty without the tables that a process finds which is not the first of all
+ * @param empty without any table, as the first process of all finds it
  */
 export const testDatabase = async ({ empty = false } = {}): Promise<TestDatabase> => {
   const server = new pg.Client(inject('databaseUrl'))

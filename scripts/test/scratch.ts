@@ -3,7 +3,7 @@ import { chmodSync, existsSync, mkdirSync, readdirSync, rmSync, statfsSync } fro
 import path from 'node:path'
 
 const inMemory = '/dev/shm'
-/** Containers have 64 MB there, if nobody says otherwise. */
+/** Containers have 64 MB there by default. */
 const roomBytesMin = 3 * 2 ** 30
 
 const hasRoom = (folder: string): boolean => {
@@ -24,7 +24,7 @@ const removeLeftovers = () => {
   }
 }
 
-/** The folder, for who cannot ask `tmpdir()`. */
+/** The folder, for code that runs outside of the tests. */
 export const scratch = path.join(parent, String(process.pid))
 
 /** Everything that a test or a process of it puts into `tmpdir()` goes there. */
