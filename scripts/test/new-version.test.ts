@@ -6,6 +6,7 @@ import { openSqliteReader } from '@headwater/read-models/sqlite-reader'
 import pg from 'pg'
 import pino from 'pino'
 import { expect, onTestFinished, test } from 'vitest'
+import { freePort } from '../free-port.ts'
 import { differencesOf } from './chaos/differences.ts'
 import { followTopic } from './live-client.ts'
 import { startFront } from './new-version/front.ts'
@@ -44,7 +45,9 @@ test('old and new deployment side by side', { timeout: 120_000 }, async () => {
 
   // The new gateway has no read model yet, so it is not ready, and nobody is sent to it.
   const [gateway, projector, dashboards] = await Promise.all(
-    [system.gateway, system.projector, system.dashboardProjector].map((old) => old.beside(nextRelease)),
+    [system.gateway, system.projector, system.dashboardProjector].map(async (old) =>
+      old.beside({ ...nextRelease, PEOPLE_PORT: String(await freePort()) }),
+    ),
   )
   if (!gateway || !projector || !dashboards) throw new Error('There is no new deployment.')
   onTestFinished(async () => {
