@@ -1,7 +1,10 @@
-// Checks of the house that no linter knows: who may depend on whom, purity of deciders, names that must agree, manners of files.
-import { execFileSync } from 'node:child_process'
-import { existsSync, readdirSync, readFileSync } from 'node:fs'
+// Checks of the house that no linter knows: dependencies, purity of deciders, names that must agree, file conventions, ratchets.
+// `--record` keeps what the ratchets have lowered.
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { parseAllDocuments } from 'yaml'
+import { measures } from './tidy/measures.ts'
+import { compare, lowered, type Recorded } from './tidy/ratchets.ts'
+import { code, isTest, readSources, tracked } from './tidy/source.ts'
 
 /** Which of our packages each of our packages may use. Services may use every package and no service. */
 const mayUse: Readonly<Record<string, readonly string[]>> = {
@@ -29,11 +32,6 @@ const ours = (dependencies: Record<string, string> = {}) =>
   Object.keys(dependencies)
     .filter((name) => name.startsWith('@headwater/'))
     .map((name) => name.slice('@headwater/'.length))
-const tracked = execFileSync('git', ['ls-files', '--cached', '--others', '--exclude-standard'], { encoding: 'utf8' })
-  .split('\n')
-  .filter((file) => file !== '' && existsSync(file))
-const code = tracked.filter((file) => /^(packages|services|scripts)\/.*\.(ts|tsx|js|mjs)$/.test(file))
-const isTest = (file: string) => /\/test\//.test(file)
 const linesOf = (file: string) => readFileSync(file, 'utf8').split('\n')
 
 // Who may depend on whom.
@@ -79,7 +77,7 @@ for (const file of code.filter((file) => !isTest(file) && !comparesAsNumbers.som
       find(`${file}:${index + 1}`, 'compare positions with comparePosition')
   })
 
-// Manners of files.
+// File conventions.
 for (const file of code) {
   const lines = linesOf(file)
   const first = lines[0]?.startsWith('#!') ? lines[1] : lines[0]
@@ -87,7 +85,7 @@ for (const file of code) {
   if (!isTest(file) && lines.length > sourceLinesMax)
     find(file, `is longer than ${sourceLinesMax} lines: is it one thing?`)
   lines.forEach((line, index) => {
-    if (file === 'scripts/tidy.ts') return
+    if (file.startsWith('scripts/tidy')) return
     if (
       /\b(test|it|describe)(\.\w+)*\.(skip|only|todo)\b|\bas any\b|: any\b|@ts-(ignore|expect-error|nocheck)|\b(TODO|FIXME|XXX|HACK)\b/.test(
         line,
@@ -113,6 +111,19 @@ same(
   containers.map((container: { name: string }) => container.name),
   services.filter((name) => !neverInKubernetes.includes(name)),
 )
+
+// Ratchets.
+const ratchetsFile = 'scripts/tidy/ratchets.json'
+const recorded: Recorded = JSON.parse(readFileSync(ratchetsFile, 'utf8'))
+const sources = readSources(code)
+const measured: Recorded = Object.fromEntries(
+  Object.entries(measures).map(([name, measure]) => [name, measure(sources)]),
+)
+const { risen, fallen } = compare(recorded, measured)
+for (const rise of risen) find(ratchetsFile, `may only fall: ${rise}`)
+if (process.argv.includes('--record'))
+  writeFileSync(ratchetsFile, `${JSON.stringify(lowered(recorded, measured), undefined, 2)}\n`)
+else for (const fall of fallen) find(ratchetsFile, `record it with \`npm run tidy -- --record\`: ${fall}`)
 
 console.log(`dependency law: ${law.join('; ')}; services <- packages`)
 for (const finding of findings) console.error(finding)
