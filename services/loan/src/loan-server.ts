@@ -35,12 +35,14 @@ export const createLoanServer = async ({
         await store.head()
         return {}
       },
+    },
+    // People without an account may apply while the issuer is away, and all may while the bureau is.
+    {
+      issuer: authenticator.status,
       'credit bureau': () => ({
         trouble: bureau.isGivenUp() ? 'It fails; applications are accepted and checked later.' : undefined,
       }),
     },
-    // Whoever has no account may apply also while nobody can sign in.
-    { issuer: authenticator.status },
   )
   const server = await createServer({
     title: 'Headwater loans',
