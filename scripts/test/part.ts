@@ -72,14 +72,17 @@ export const createPart = (
       const failed = ended(started).then(() => {
         if (child === started) throw new Error(`${name} ended while starting:\n${output}`)
       })
+      const hasEnded = () => started.exitCode !== null || started.signalCode !== null
+      // Asking ends with the process: a test that failed meanwhile leaves nothing behind.
       const ready = readyPath
         ? until(
             `${name} is ready`,
-            async () => (await fetch(url + readyPath).catch(() => undefined))?.ok === true,
+            async () => hasEnded() || (await fetch(url + readyPath).catch(() => undefined))?.ok === true,
             readyMsMax,
           )
         : listening
-      await Promise.race([ready, failed])
+      await Promise.race([failed, ready])
+      if (child === started && hasEnded()) await failed
     },
     kill: () => end('SIGKILL'),
     stop: () => end('SIGTERM'),
