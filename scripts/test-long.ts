@@ -21,6 +21,7 @@ const files = [
   'scripts/test/chaos.test.ts',
   'scripts/test/malformed',
   'services/web/test',
+  'services/identity/test/pages.test',
   'scripts/test/sign-in.test',
   'scripts/test/containers.test',
   'packages/read-models/test/every-event',

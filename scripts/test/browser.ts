@@ -1,6 +1,8 @@
 // The browser that tests of pages drive. They never skip: without a browser they fail and say what to do.
 import { spawnSync } from 'node:child_process'
 import { existsSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import path from 'node:path'
 import { type Browser, chromium } from 'playwright-core'
 
 /** For `beforeAll`: the first run on a machine may download 150 MB. */
@@ -19,8 +21,11 @@ const install = (): void => {
   if (!isRoot || !existsSync('/usr/bin/apt-get')) return
   process.stderr.write('[test] no Chromium on this machine; installing chromium-headless-shell with apt-get ...\n')
   const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' }
-  for (const args of [['update'], ['install', '-y', '--no-install-recommends', 'chromium-headless-shell']])
-    spawnSync('apt-get', args, { stdio: ['ignore', 'ignore', 'inherit'], env })
+  const bring = 'apt-get update && apt-get install -y --no-install-recommends chromium-headless-shell'
+  // One at a time: of several files that begin together the others find what the first has brought.
+  const lock = path.join(tmpdir(), 'headwater-chromium.lock')
+  const once = `command -v chromium-headless-shell || { ${bring}; }`
+  spawnSync('flock', [lock, 'sh', '-c', once], { stdio: ['ignore', 'ignore', 'inherit'], env })
 }
 
 export const launchBrowser = async (): Promise<Browser> => {

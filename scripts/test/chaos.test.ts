@@ -16,7 +16,7 @@ import { consentWorkload, loanWorkload, type Workload } from './chaos/workload.t
 import { startWorld, viewersLine, type World } from './chaos/world.ts'
 import { post } from './system.ts'
 
-const roundsOfShortForm = 3
+const roundsOfShortForm = 2
 const rounds = Number(process.env.CHAOS_ROUNDS ?? roundsOfShortForm)
 const firstSeed = Number(process.env.CHAOS_SEED ?? Date.now() % 1_000_000)
 const applicants = 4

@@ -1,4 +1,4 @@
-// Every request in which somebody can send text, once for every such field, with that text in it.
+// Every request that can carry text, once for each of its fields, with a given text in it.
 
 type Body = Readonly<Record<string, unknown>>
 

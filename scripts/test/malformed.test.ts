@@ -10,9 +10,10 @@ import { run } from '../../packages/operator-tool/src/run.ts'
 import { type HostileRequest, knownId, requestsWith, type Sender } from './hostile-requests.ts'
 import { application, introduce, nationalId, type Part, post, type System, startSystem, until } from './system.ts'
 
-const requests = Number(process.env.MALFORMED_REQUESTS ?? 1_000)
+const requestsOfShortForm = 500
+const requests = Number(process.env.MALFORMED_REQUESTS ?? requestsOfShortForm)
 /** The short form has the two that databases refuse. */
-const isLong = requests > 1_000
+const isLong = requests > requestsOfShortForm
 const texts = hostileTexts.filter(([what]) => isLong || ['NUL', 'a lone high surrogate'].includes(what))
 /** Open at a time. */
 const batch = 20

@@ -13,7 +13,7 @@ import { startFront } from './new-version/front.ts'
 import { startLoad } from './new-version/load.ts'
 import { type Part, startSystem, until } from './system.ts'
 
-const people = 4
+const people = 2
 /** Served by the old release alone, by both, and by the new one alone. */
 const requestsEach = 25
 const nextRelease = { NODE_OPTIONS: `--import=${path.join(import.meta.dirname, 'new-version/next-version.ts')}` }

@@ -97,7 +97,7 @@ export const longText = (max: number, min = 1) =>
     normalise: withPlainLineEnds,
   })
 
-/** What people type and nobody shows. Keyboards write one letter in several ways, so it is kept in one: NFKC. */
+/** Text that is typed and never shown. Keyboards write one letter in several ways: it is kept as NFKC. */
 export const secret = (min: number, max: number) =>
   textOf('secret', { min, max, refused: [malformed, controls], normalise: inOneForm })
 

@@ -165,7 +165,7 @@ const corruptions: readonly [what: string, fault: Fault, corrupt: Corrupt][] = [
   ],
   ['a subscriber is not told one', 'gap', withSeen('$all', (seen) => seen.toSpliced(20, 1))],
   [
-    'a live subscriber is not told one that readers do not see any more',
+    'a live subscriber misses one that readers do not see any more',
     'gap',
     (given) => {
       const isHidden = ({ stream, position, revision }: Event) =>

@@ -252,7 +252,7 @@ describe('retention', () => {
     },
   )
 
-  test('a tombstone comes after the last event; a group that comes later is told that the stream is deleted', async () => {
+  test('a tombstone comes after the last event; a group that comes later is refused: the stream is deleted', async () => {
     const [{ stream, consumer }, idle] = [await opened(1), await opened(0)]
     const taken = consumer({ acknowledge: true })
     await taken.has(1)

@@ -31,7 +31,7 @@ export const peopleServerSettings = {
 
 export const findPersonPath = '/people/find'
 
-// Nobody is no 404: an address where something else answers must not pass for a directory that knows no one.
+// An unknown person is no 404: a wrong address must not pass for a directory without people.
 export const foundPerson = z.object({
   person: z.object({ roles: z.array(z.string()).readonly() }).nullable(),
 })

@@ -4,10 +4,10 @@ import { categoryOf, idOf } from '@headwater/eventstore/stream-name'
 import type { Answer, Command, Context, Given } from './command.ts'
 import { Refusal, WrongUse } from './refusal.ts'
 
-/** Of each category that can be deleted, what follows. The others hold what many share, or would lock somebody out for good. */
+/** What follows from deleting a stream of a category. The others hold what many share, or would lock a person out for good. */
 const consequences: Readonly<Record<string, string>> = {
   loan: 'Its applicant can apply again.',
-  patient: 'Nobody has consent any more, and none can be given again under this id.',
+  patient: 'All consents end, and none can be given again under this id.',
   user: 'The user name and the e-mail address can be used again.',
 }
 

@@ -93,7 +93,7 @@ export type Parking = {
   readonly deadLetter?: DeadLetter
 }
 
-/** Dead letters are told by the checkpoint; on the list are only the others. */
+/** Dead letters lie in the checkpoint; the list holds only the others. */
 export const withDeadLetters = (
   { from, to }: Pick<Step, 'from' | 'to'>,
   { put, removed, deadLetter }: Parking,

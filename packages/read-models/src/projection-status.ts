@@ -16,7 +16,7 @@ const hasLag = ({ state, reason }: ProjectionStatus): boolean => reason === unde
 
 const isDeadLetter = ({ deadLetter }: ParkedEvent): boolean => deadLetter !== undefined
 
-/** Which they are is told by the operator's tool. */
+/** The operator's tool shows which they are. */
 const parkedTrouble = (parked: readonly ParkedEvent[]): string | undefined => {
   if (parked.length === 0) return undefined
   const letters = parked.filter(isDeadLetter).length

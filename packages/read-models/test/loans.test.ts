@@ -96,7 +96,7 @@ const ofStore = async (type: string, loanId: string) => {
 }
 const loan = (loanId: string): LoanRow | undefined => reader.read((db) => db.rows(loanById(loanId))[0]).value
 
-test('a deleted loan is removed, and whoever follows is told; other types of the store change nothing', async () => {
+test('a deleted loan is removed, live viewers see it go; other types of the store change nothing', async () => {
   const [id, other] = [randomUUID(), randomUUID()]
   await given(requested(id), requested(other))
   const { token } = reader.read((db) => db.rows(loanById(id)))

@@ -219,7 +219,7 @@ describe.each(Object.entries(places))('%s', (_name, openPlace) => {
     await on.arrived(await on.append('c', putIn('c', 1)))
     expect(await on.amounts()).toEqual({ b: 1, c: 1 })
     expect(parked()).toMatchObject([{ event: { stream: on.streamOf('b') } }])
-    // While nobody looks, too.
+    // Also without a viewer.
     await on.stop(projection)
     await on.store.tombstone(on.streamOf('b'))
     sink = on.place.openSink()

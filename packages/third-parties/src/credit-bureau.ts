@@ -32,7 +32,7 @@ type ScoreRequest = { readonly loanId: string; readonly nationalId: string; read
 export type CreditBureau = {
   /** A loan's id makes a repeated question the same question. @throws CreditBureauUnavailable */
   readonly scoreOf: (request: ScoreRequest) => Promise<CreditScore>
-  /** It failed so often that it is not being asked for now. */
+  /** It failed repeatedly and is not asked for now. */
   readonly isGivenUp: () => boolean
   readonly close: () => Promise<void>
 }

@@ -36,7 +36,7 @@ export const createAsk = ({ commands, directory, head, unknownKey }: AskOptions)
 
   return async (asked: AskData, origin: Origin): Promise<CommandAnswer> => {
     const { patientId } = asked
-    // Not under what was typed, which may be a name, and without the purpose: nobody owns it.
+    // Not under what was typed, which may be a name, and without the purpose: the stream has no owner.
     const unknown = { ...asked, patientId: `unknown.${keyedId(unknownKey, patientId)}`, purpose: undefined }
     const person = await directory.find(patientId, origin.traceparent)
     const isThere = person !== undefined || patientId === asked.by.id

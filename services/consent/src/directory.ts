@@ -1,4 +1,4 @@
-// Asks the directory of people who somebody is, within limits: identity, or the gateway where another issuer knows the people.
+// Looks people up in the directory, within limits: identity, or the gateway where another issuer knows the people.
 import { Rejection } from '@headwater/deciders/decider'
 import { findPersonPath, foundPerson, type KnownPerson } from '@headwater/http-kit/people-server'
 import type { Logger } from '@headwater/http-kit/telemetry'
@@ -24,7 +24,7 @@ export class DirectoryUnavailable extends Rejection {
 export type Directory = {
   /** Undefined where there is no such person now. @throws DirectoryUnavailable */
   readonly find: (id: string, traceparent: string) => Promise<KnownPerson | undefined>
-  /** It failed so often that it is not being asked for now. */
+  /** It failed repeatedly and is not asked for now. */
   readonly isGivenUp: () => boolean
   readonly close: () => Promise<void>
 }

@@ -128,7 +128,7 @@ test('a patient whose stream was deleted is not found, cached or not', async () 
     post(paula, 'contact', { email: 'paula@example.org' }),
   ]
   for (const answer of await Promise.all(sent)) expect(answer.status).toBe(404)
-  // As of every ID that nobody has.
+  // As for every unknown ID.
   expect(await post(dora, 'ask', { patientId: paula.sub, target: 'exams' })).toMatchObject({
     status: 200,
     body: { id: paula.sub, revision: '0' },
@@ -255,7 +255,7 @@ test('what a request for an unknown patient leaves holds neither the ID nor the 
   expect(JSON.stringify(asked.map(({ stream, data }) => [stream, data]))).not.toMatch(/lovelace|for /)
 })
 
-test('an ID in capitals or with blanks is the same person, whoever is meant', async () => {
+test('an ID in capitals or with blanks is the same person, patient or grantee', async () => {
   const { post, eventsOf, directory } = await startConsent()
   const paula = { sub: randomUUID() }
   const dora = { sub: randomUUID(), roles: ['doctor'] }

@@ -13,7 +13,7 @@ const search = optionalText(lineOfText(searchLengthMax))
 
 const percentDecoded = field('percent-encoded', z.string()).transform((text, context): unknown => {
   try {
-    // Bytes beyond ASCII in a header are of no encoding that can be told.
+    // Bytes beyond ASCII in a header have no known encoding.
     if (/[^ -~]/.test(text)) throw new URIError()
     return decodeURIComponent(text)
   } catch {

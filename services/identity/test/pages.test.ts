@@ -37,9 +37,13 @@ const startApplication = async () => {
 
 const ways = [
   { scripts: true, width: 1280, dark: false },
-  { scripts: true, width: 320, dark: true },
-  { scripts: false, width: 1280, dark: true },
-  { scripts: false, width: 320, dark: false },
+  { scripts: false, width: 320, dark: true },
+  ...(process.env.LONG_FORM
+    ? [
+        { scripts: true, width: 320, dark: true },
+        { scripts: false, width: 1280, dark: false },
+      ]
+    : []),
 ]
 
 const open = async ({ scripts, width, dark }: (typeof ways)[number]) => {

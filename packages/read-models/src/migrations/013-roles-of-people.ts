@@ -7,7 +7,7 @@ export const rolesOfPeople: Migration = {
     await db.schema
       .withSchema('headwater')
       .alterTable('people')
-      // Null until they sign in again: nobody knows what they are.
+      // Null until they sign in again: their roles are not known yet.
       .addColumn('roles', sql`text[]`)
       // Who signs in without a name is there all the same.
       .alterColumn('name', (column) => column.dropNotNull())
