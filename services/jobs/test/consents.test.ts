@@ -8,18 +8,22 @@ import { type PatientCommand, patient } from '@headwater/deciders/consent/patien
 import { type Grantee, type PatientEvent, patientEvents, type Target } from '@headwater/deciders/consent/patient-events'
 import { createCodec } from '@headwater/eventstore/codec'
 import { createCommandHandler } from '@headwater/eventstore/handle-command'
-import { describe, expect, onTestFinished, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
 import { logger } from '../../../packages/third-parties/test/support.ts'
 import { freePort } from '../../../scripts/free-port.ts'
 import { startMailSink } from '../../sandbox/src/mail-sink.ts'
 import { startWorld, untilMatches } from './support.ts'
 
-const patientId = 'paula'
 const dora: Grantee = { kind: 'doctor', id: 'dora' }
 const inMs = (ms: number) => new Date(Date.now() + ms).toISOString()
 
-const startConsents = async () => {
-  const world = await startWorld()
+type World = Awaited<ReturnType<typeof startWorld>>
+
+let serial = 0
+/** A patient of the test's own; in a world of its own, unless the test shares one. */
+const startConsents = async (shared?: World) => {
+  const patientId = `paula-${++serial}`
+  const world = shared ?? (await startWorld())
   const patients = createCommandHandler({
     store: world.store,
     decider: patient,
@@ -32,6 +36,7 @@ const startConsents = async () => {
   const data = () => ({ patientId, at: inMs(0) })
   return {
     ...world,
+    patientId,
     register: () => send({ type: 'RegisterContact', data: { ...data(), email: 'paula@example.org' } }),
     ask: (target: Target) => send({ type: 'AskConsent', data: { ...data(), by: dora, target } }),
     decline: (target: Target) => send({ type: 'DeclineConsent', data: { ...data(), by: dora, target } }),
@@ -43,7 +48,8 @@ const startConsents = async () => {
       const { rows } = await world.database.client.query<{ kind: string; state: string; sends: number }>(
         `select kind, sends, case when done_at is not null then 'done' when replaced_at is not null then 'replaced'
            when skipped_at is not null then 'skipped' when parked_at is not null then 'parked' else 'open' end as state
-         from headwater.jobs order by entered_at, run_at`,
+         from headwater.jobs where stream = $1 order by entered_at, run_at`,
+        [`patient-${patientId}`],
       )
       return rows
     },
@@ -66,18 +72,66 @@ const startSink = async (kept?: () => void, port = 0) => {
 }
 
 describe('expire consent', () => {
-  test('the end is written down when it has come, not before', async () => {
-    const world = await startConsents()
+  let world: World
+  const endings: (() => Promise<void>)[] = []
+  beforeAll(async () => {
+    world = await startWorld((end) => void endings.unshift(end))
     await world.startJobs()
+  })
+  afterAll(async () => {
+    for (const end of endings) await end()
+  })
+
+  test('the end is written down when it has come, not before', async () => {
+    const consents = await startConsents(world)
     const until = inMs(1_500)
-    await world.grant('exams', until)
-    await untilMatches(world.events, ['ConsentGranted', 'ConsentExpired'])
-    const [expired] = await world.store.readStream(`patient-${patientId}`, 1n, 1)
-    const event = { data: { patientId, from: dora, target: 'exams', until }, metadata: { actor: 'jobs' } }
+    await consents.grant('exams', until)
+    await untilMatches(consents.events, ['ConsentGranted', 'ConsentExpired'])
+    const [expired] = await world.store.readStream(`patient-${consents.patientId}`, 1n, 1)
+    const event = {
+      data: { patientId: consents.patientId, from: dora, target: 'exams', until },
+      metadata: { actor: 'jobs' },
+    }
     expect(expired).toMatchObject(event)
     const { expiredAt } = patientEvents.schemas.ConsentExpired.parse(expired?.data)
     expect(expiredAt >= until).toBe(true)
-    await untilMatches(world.jobs, [{ kind: 'expire consent', state: 'done' }])
+    await untilMatches(consents.jobs, [{ kind: 'expire consent', state: 'done' }])
+  })
+
+  test('granted anew, there is one timer, and it is the new one', async () => {
+    const consents = await startConsents(world)
+    await consents.grant('exams', inMs(60_000))
+    await untilMatches(consents.jobs, [{ state: 'open' }])
+    await consents.grant('exams', inMs(1_500))
+    await untilMatches(consents.events, ['ConsentGranted', 'ConsentGranted', 'ConsentExpired'])
+    await untilMatches(consents.jobs, [{ state: 'replaced' }, { state: 'done' }])
+    // The ledger says so first; the queue is told after the task.
+    await expect
+      .poll(async () => (await world.database.client.query('select from graphile_worker.jobs')).rowCount)
+      .toBe(0)
+  })
+
+  test('granted anew, a timer that an operator went on without stays as it is', async () => {
+    const consents = await startConsents(world)
+    await consents.grant('exams', inMs(90_000))
+    await untilMatches(consents.jobs, [{ state: 'open' }])
+    await world.database.client.query(
+      `update headwater.jobs set parked_at = now(), error = 'a bug', skipped_at = now(), skipped_by = 'otto',
+         skip_reason = 'by hand' where stream = $1`,
+      [`patient-${consents.patientId}`],
+    )
+    await consents.grant('exams', inMs(60_000))
+    await untilMatches(async () => (await consents.jobs()).map(({ state }) => state).toSorted(), ['open', 'skipped'])
+  })
+
+  test('a timer that finds nothing to do does nothing', async () => {
+    const consents = await startConsents(world)
+    await consents.grant('exams', inMs(60_000))
+    await consents.revoke('exams')
+    await untilMatches(consents.jobs, [{ kind: 'expire consent', state: 'open' }])
+    await world.pass(1)
+    await untilMatches(consents.jobs, [{ kind: 'expire consent', state: 'done' }])
+    expect(await consents.events()).toEqual(['ConsentGranted', 'ConsentRevoked'])
   })
 
   test('a clock that is an hour behind is waited for, however often it says that it is too early', async () => {
@@ -109,32 +163,6 @@ describe('expire consent', () => {
     await untilMatches(world.events, ['ConsentGranted', 'ConsentExpired'])
   })
 
-  test('granted anew, there is one timer, and it is the new one', async () => {
-    const world = await startConsents()
-    await world.startJobs()
-    await world.grant('exams', inMs(60_000))
-    await untilMatches(world.jobs, [{ state: 'open' }])
-    await world.grant('exams', inMs(1_500))
-    await untilMatches(world.events, ['ConsentGranted', 'ConsentGranted', 'ConsentExpired'])
-    await untilMatches(world.jobs, [{ state: 'replaced' }, { state: 'done' }])
-    // The ledger says so first; the queue is told after the task.
-    await expect
-      .poll(async () => (await world.database.client.query('select from graphile_worker.jobs')).rowCount)
-      .toBe(0)
-  })
-
-  test('granted anew, a timer that an operator went on without stays as it is', async () => {
-    const world = await startConsents()
-    await world.startJobs()
-    await world.grant('exams', inMs(90_000))
-    await untilMatches(world.jobs, [{ state: 'open' }])
-    await world.database.client.query(
-      `update headwater.jobs set parked_at = now(), error = 'a bug', skipped_at = now(), skipped_by = 'otto', skip_reason = 'by hand'`,
-    )
-    await world.grant('exams', inMs(60_000))
-    await untilMatches(async () => (await world.jobs()).map(({ state }) => state).toSorted(), ['open', 'skipped'])
-  })
-
   test('granted anew twice before a job is entered, the last timer counts', async () => {
     const world = await startConsents()
     const first = await world.startJobs()
@@ -147,17 +175,6 @@ describe('expire consent', () => {
     // The event comes first; the ledger is told after it.
     const states = async () => (await world.jobs()).map(({ state }) => state).toSorted()
     await untilMatches(states, ['done', 'replaced', 'replaced'])
-  })
-
-  test('a timer that finds nothing to do does nothing', async () => {
-    const world = await startConsents()
-    await world.startJobs()
-    await world.grant('exams', inMs(60_000))
-    await world.revoke('exams')
-    await untilMatches(world.jobs, [{ kind: 'expire consent', state: 'open' }])
-    await world.pass(1)
-    await untilMatches(world.jobs, [{ kind: 'expire consent', state: 'done' }])
-    expect(await world.events()).toEqual(['ConsentGranted', 'ConsentRevoked'])
   })
 })
 
