@@ -52,7 +52,10 @@ const expectedText = (expected: Expected): string => {
 const ofGroup = ({ streamName, groupName }: GroupName) => ({ 'stream-name': streamName, 'group-name': groupName })
 const theGroup = ({ streamName, groupName }: GroupName): string =>
   `Subscription group ${groupName} on stream ${streamName}`
-const badRequest = { code: status.INVALID_ARGUMENT, words: 'BadRequest', type: 'BadRequest' }
+const typeName = (message: string): string => `event_store.client.${message}`
+// EventStoreDB leaves the code unset here, and says all in words.
+const unhandled = { code: status.OK, type: 'google.protobuf.Empty' }
+const badRequest = { code: status.INVALID_ARGUMENT, words: 'BadRequest', type: typeName('BadRequest') }
 
 const table: { readonly [Kind in Reason['kind']]: Row<Extract<Reason, { kind: Kind }>> } = {
   'bad request': { code: status.INVALID_ARGUMENT, words: ({ details }) => details, inBatch: badRequest },
@@ -71,21 +74,21 @@ const table: { readonly [Kind in Reason['kind']]: Row<Extract<Reason, { kind: Ki
     inBatch: {
       code: status.INVALID_ARGUMENT,
       words: 'MaximumAppendSizeExceeded',
-      type: 'MaximumAppendSizeExceeded',
+      type: typeName('MaximumAppendSizeExceeded'),
     },
   },
   'access denied': {
     code: status.PERMISSION_DENIED,
     words: () => 'Access Denied',
     exception: 'access-denied',
-    inBatch: { code: status.PERMISSION_DENIED, words: 'AccessDenied', type: 'AccessDenied' },
+    inBatch: { code: status.PERMISSION_DENIED, words: 'AccessDenied', type: typeName('AccessDenied') },
   },
   'stream deleted': {
     code: status.FAILED_PRECONDITION,
     words: ({ streamName }) => `Event stream '${streamName}' is deleted.`,
     exception: 'stream-deleted',
     trailers: ({ streamName }) => ({ 'stream-name': streamName }),
-    inBatch: { code: status.NOT_FOUND, words: 'StreamDeleted', type: 'StreamDeleted' },
+    inBatch: { code: status.NOT_FOUND, words: 'StreamDeleted', type: typeName('StreamDeleted') },
   },
   // A status of deletions only: appends have a message for it.
   'wrong expected version': {
@@ -98,27 +101,27 @@ const table: { readonly [Kind in Reason['kind']]: Row<Extract<Reason, { kind: Ki
       'expected-version': expectedText(expected),
       'actual-version': String(current),
     }),
-    inBatch: { code: status.ALREADY_EXISTS, words: 'WrongExpectedVersion', type: 'WrongExpectedVersion' },
+    inBatch: { code: status.ALREADY_EXISTS, words: 'WrongExpectedVersion', type: typeName('WrongExpectedVersion') },
   },
   'timed out': {
     code: status.ABORTED,
     words: () => 'Operation timed out: Request canceled by server',
-    inBatch: { code: status.DEADLINE_EXCEEDED, words: 'Timeout', type: 'Timeout' },
+    inBatch: { code: status.DEADLINE_EXCEEDED, words: 'Timeout', type: typeName('Timeout') },
   },
   busy: {
     code: status.UNAVAILABLE,
     words: () => 'Server Is Too Busy',
-    inBatch: { code: status.UNAVAILABLE, words: 'Server Is Busy', type: 'Unknown' },
+    inBatch: { ...unhandled, words: 'Server Is Busy' },
   },
   'not ready': {
     code: status.UNAVAILABLE,
     words: () => 'Server Is Not Ready',
-    inBatch: { code: status.UNAVAILABLE, words: 'Server Is Not Ready', type: 'Unknown' },
+    inBatch: { ...unhandled, words: 'Server Is Not Ready' },
   },
   failed: {
     code: status.UNKNOWN,
     words: ({ reason }) => `Nothing was written: ${reason}`,
-    inBatch: { code: status.UNKNOWN, type: 'Unknown' },
+    inBatch: { code: status.UNKNOWN, type: typeName('Unknown') },
   },
   stopping: { code: status.UNAVAILABLE, words: () => 'The server is stopping.' },
   'wrong credentials': { code: status.UNAUTHENTICATED, words: () => 'The credentials are wrong.' },
@@ -184,7 +187,7 @@ export const failureFor = (reason: Reason): Failure => {
 export type BatchReason = Extract<Reason, Refusal | { kind: 'wrong expected version' }>
 
 export const batchErrorOf = (reason: BatchReason) => {
-  const { code = status.UNKNOWN, type = 'Unknown', words = messageOf(reason) } = rowOf(reason).inBatch ?? {}
+  const { code = status.UNKNOWN, type = typeName('Unknown'), words = messageOf(reason) } = rowOf(reason).inBatch ?? {}
   return { code, type, words }
 }
 

@@ -85,7 +85,7 @@ const encodeBatchError = (reply: BatchReply, reason: BatchReason, details: (writ
       error.uint32(1 << 3).int32(code)
       writeString(error, 2, words)
       writeNested(error, 3, (any) => {
-        writeString(any, 1, `type.googleapis.com/event_store.client.${type}`)
+        writeString(any, 1, `type.googleapis.com/${type}`)
         writeNested(any, 2, details)
       })
     }),

@@ -84,20 +84,23 @@ describe('handed out again', () => {
     expect(numbers().at(-1)).toBe(2)
   })
 
-  test.each([3, 7, 9])('before younger ones, each as soon as it is refused, when %i answers come at once', async (together) => {
-    const { group, consumer, inbox } = await groupAlone(41)
-    const numbers: number[] = []
-    while (!numbers.includes(40)) {
-      await setImmediate()
-      for (const { revision, id } of inbox.splice(0, together)) {
-        if (numbers.includes(revision)) group.acknowledge(consumer, [id])
-        else group.refuse(consumer, [id], revision < 20 ? 'skip' : 'retry', '')
-        numbers.push(revision)
+  test.each([3, 7, 9])(
+    'before younger ones, each as soon as it is refused, when %i answers come at once',
+    async (together) => {
+      const { group, consumer, inbox } = await groupAlone(41)
+      const numbers: number[] = []
+      while (!numbers.includes(40)) {
+        await setImmediate()
+        for (const { revision, id } of inbox.splice(0, together)) {
+          if (numbers.includes(revision)) group.acknowledge(consumer, [id])
+          else group.refuse(consumer, [id], revision < 20 ? 'skip' : 'retry', '')
+          numbers.push(revision)
+        }
       }
-    }
-    const [skipped, tens] = [numbersFrom(0, 20), [numbersFrom(20, 10), numbersFrom(30, 10)]]
-    expect(numbers).toEqual([...skipped, ...tens.flatMap((each) => [...each, ...each]), 40])
-  })
+      const [skipped, tens] = [numbersFrom(0, 20), [numbersFrom(20, 10), numbersFrom(30, 10)]]
+      expect(numbers).toEqual([...skipped, ...tens.flatMap((each) => [...each, ...each]), 40])
+    },
+  )
 
   test('when its time is over', async () => {
     const { consumer } = await opened(1, { messageTimeout: 50 })

@@ -103,7 +103,7 @@ const statusOf = (reason: BatchReason, details: Uint8Array): Status => {
   const { code, words, type } = batchErrorOf(reason)
   const error = BatchAppendResp.deserializeBinary(Buffer.from([0x12, 2, 0x1a, 0])).getError() as Status
   error.setCode(code as number).setMessage(words)
-  error.getDetails()?.setTypeUrl(`type.googleapis.com/event_store.client.${type}`)
+  error.getDetails()?.setTypeUrl(`type.googleapis.com/${type}`)
   error.getDetails()?.setValue(details)
   return error
 }
@@ -154,6 +154,7 @@ const detailsOf = (given: Refusal): { serializeBinary(): Uint8Array } => {
       return new shared.MaximumAppendSizeExceeded().setMaxappendsize(given.maximumBytes)
     case 'busy':
     case 'not ready':
+      return new shared.Empty()
     case 'failed':
       return new shared.Unknown()
     default:
