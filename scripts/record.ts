@@ -1,5 +1,5 @@
 // `npm run record -- loan-<id> ...`: keeps the events of streams as they are stored, for what has to read them ever after (docs/evolving-events.md).
-import { connectEventStore } from '@headwater/eventstore/client'
+import { connectEventStore } from '@headwater/eventstore/client/client'
 import pino from 'pino'
 import { keepEvent } from './recorded.ts'
 

@@ -1,6 +1,7 @@
 // Checks of the house that no linter knows: dependencies, purity of deciders, names that must agree, file conventions, ratchets.
 // `--record` keeps what the ratchets have lowered.
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import path from 'node:path'
 import { parseAllDocuments } from 'yaml'
 import { measures } from './tidy/measures.ts'
 import { compare, lowered, type Recorded } from './tidy/ratchets.ts'
@@ -10,11 +11,14 @@ import { code, isTest, readSources, tracked } from './tidy/source.ts'
 const mayUse: Readonly<Record<string, readonly string[]>> = {
   deciders: [],
   eventstore: ['deciders'],
-  'read-models': ['deciders', 'eventstore'],
+  postgres: ['eventstore'],
+  projections: ['deciders', 'eventstore', 'postgres'],
+  'read-models': ['deciders', 'eventstore', 'postgres', 'projections'],
   'http-kit': ['deciders'],
-  'third-parties': ['deciders'],
+  live: ['deciders', 'eventstore', 'http-kit', 'projections'],
+  'third-parties': ['deciders', 'http-kit'],
   'embedded-eventstore': [],
-  'operator-tool': ['deciders', 'eventstore', 'read-models', 'http-kit'],
+  'operator-tool': ['deciders', 'eventstore', 'postgres', 'projections', 'read-models', 'http-kit'],
 }
 /** Services that run locally and in compose only: production has its own. */
 const neverInKubernetes = ['sandbox', 'identity']
@@ -94,6 +98,19 @@ for (const file of code) {
       find(`${file}:${index + 1}`, 'left behind')
   })
 }
+
+// Files that documents name exist; decisions and the changelog speak of their own day, the bench of the commit it measured.
+const ofTheirDay = /^(CHANGELOG\.md|docs\/(benchmarks\.md|decisions\/.*))$/
+const named = /[`(]((?:\.\.\/)*[\w*./<>-]+\.(?:ts|tsx|mjs))[`):]/g
+const places = tracked.flatMap((file) => [file, file.replace('/src/', '/')])
+for (const file of tracked.filter((file) => file.endsWith('.md') && !ofTheirDay.test(file)))
+  linesOf(file).forEach((line, index) => {
+    for (const [, name = ''] of line.matchAll(named)) {
+      const glob = name.replace(/^(\.\.\/)+/, '').replaceAll(/<\w+>/g, '*')
+      if (!places.some((place) => path.posix.matchesGlob(place, glob) || path.posix.matchesGlob(place, `**/${glob}`)))
+        find(`${file}:${index + 1}`, `names ${name}, which does not exist`)
+    }
+  })
 
 // Names that must agree: services, compose, Kubernetes.
 const same = (where: string, actual: readonly string[], expected: readonly string[]) => {

@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto'
 import { fold } from '@headwater/deciders/decider'
 import { loan } from '@headwater/deciders/loan/loan'
-import type { EventStore } from '@headwater/eventstore/client'
+import type { EventStore } from '@headwater/eventstore/client/client'
 import type { StoredEvent } from '@headwater/eventstore/codec'
 import { beginning } from '@headwater/eventstore/position'
 import { requestLoan } from './load.ts'

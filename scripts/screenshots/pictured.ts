@@ -1,6 +1,6 @@
 // The loans and consents that pictures show: made through the API by demo people of the system that is pictured.
 import { randomUUID } from 'node:crypto'
-import { connectEventStore } from '@headwater/eventstore/client'
+import { connectEventStore } from '@headwater/eventstore/client/client'
 import { pino } from 'pino'
 import { demoTokens } from '../demo-tokens.ts'
 import { post } from '../test/system.ts'

@@ -1,6 +1,6 @@
 // Applying as it is interrupted: the real loan service ends or stops at each step, and there is one loan in the end, or none.
 import { randomUUID } from 'node:crypto'
-import { connectEventStore, type EventStore } from '@headwater/eventstore/client'
+import { connectEventStore, type EventStore } from '@headwater/eventstore/client/client'
 import { keyedId } from '@headwater/eventstore/keyed-id'
 import pg from 'pg'
 import pino from 'pino'

@@ -1,6 +1,6 @@
 // Consents through the whole system: what is granted is seen, what is revoked or over is not, and what is not known is not answered.
 import { randomUUID } from 'node:crypto'
-import { connectEventStore } from '@headwater/eventstore/client'
+import { connectEventStore } from '@headwater/eventstore/client/client'
 import { streamName } from '@headwater/eventstore/stream-name'
 import pino from 'pino'
 import { afterAll, beforeAll, expect, test } from 'vitest'

@@ -1,8 +1,8 @@
 // A release whose read models have new versions comes beside the old one, under load: no request fails, live clients go on.
 import path from 'node:path'
-import { type LoanRow, loans } from '@headwater/read-models/loans'
-import { sqliteQueries } from '@headwater/read-models/queries'
-import { openSqliteReader } from '@headwater/read-models/sqlite-reader'
+import { sqliteQueries } from '@headwater/projections/model/queries'
+import { openSqliteReader } from '@headwater/projections/sqlite/reader'
+import { type LoanRow, loans } from '@headwater/read-models/loan/loans'
 import pg from 'pg'
 import pino from 'pino'
 import { expect, onTestFinished, test } from 'vitest'

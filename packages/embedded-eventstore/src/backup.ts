@@ -5,7 +5,7 @@ import { connect, createServer, type Socket } from 'node:net'
 import { dirname, join, resolve } from 'node:path'
 import { createInterface } from 'node:readline'
 import Sqlite from 'better-sqlite3'
-import { closeDatabase, type Database, fileName, openDatabase } from './database.ts'
+import { closeDatabase, type Database, fileName, openDatabase } from './store/database.ts'
 
 /** Between two of these appends are served. */
 const pagesAtOnce = 1_000

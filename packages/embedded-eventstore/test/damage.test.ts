@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { EventStoreDBClient } from '@eventstore/db-client'
 import fc from 'fast-check'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { openStore } from '../src/store.ts'
+import { openStore } from '../src/store/store.ts'
 import { added, collect, freshEvents, many } from './helpers.ts'
 import { startNode } from './node-process.ts'
 

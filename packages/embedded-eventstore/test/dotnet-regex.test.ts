@@ -1,6 +1,6 @@
 // Regular expressions of filters match what .NET matches, or are refused with a sentence (asked of EventStoreDB 24.6 where marked).
 import { expect, test } from 'vitest'
-import { translateRegex, UntranslatableRegex } from '../src/dotnet-regex.ts'
+import { translateRegex, UntranslatableRegex } from '../src/streams/dotnet-regex.ts'
 
 type Row = readonly [expression: string, matching: readonly string[], others?: readonly string[]]
 

@@ -9,9 +9,9 @@ import { EventStoreDBClient, NO_STREAM } from '@eventstore/db-client'
 import streamsPb from '@eventstore/db-client/generated/streams_pb.js'
 import { Client, credentials } from '@grpc/grpc-js'
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import { ownAppend, textEvent } from '../src/own-events.ts'
 import { start } from '../src/start.ts'
-import { openStore } from '../src/store.ts'
+import { ownAppend, textEvent } from '../src/store/own-events.ts'
+import { openStore } from '../src/store/store.ts'
 import { added, batchAppend, collect, many, ofUsers, openBatch } from './helpers.ts'
 
 const { BatchAppendResp } = streamsPb

@@ -1,9 +1,9 @@
 // What waits goes out in few writes, framed as gRPC has it, in order, and before the failure that ends the call.
 import { Writable } from 'node:stream'
 import { expect, test } from 'vitest'
-import { fail } from '../src/calls.ts'
-import { failureFor } from '../src/errors.ts'
-import { packing } from '../src/packing.ts'
+import { fail } from '../src/wire/calls.ts'
+import { failureFor } from '../src/wire/errors.ts'
+import { packing } from '../src/wire/packing.ts'
 
 const headerBytes = 5
 

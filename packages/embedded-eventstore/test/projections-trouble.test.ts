@@ -7,11 +7,11 @@ import {
   START,
 } from '@eventstore/db-client'
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import { ownAppend, jsonEvent as ownEvent } from '../src/own-events.ts'
 import { openProjections } from '../src/projections/projections.ts'
 import { type EmbeddedEventStore, start } from '../src/start.ts'
-import { openStore } from '../src/store.ts'
-import type { Outcome } from '../src/writer.ts'
+import { ownAppend, jsonEvent as ownEvent } from '../src/store/own-events.ts'
+import { openStore } from '../src/store/store.ts'
+import type { Outcome } from '../src/store/writer.ts'
 import { added, collect, many } from './helpers.ts'
 import { caughtUp, linksOf, projectionNames, targetsOf } from './projections-helpers.ts'
 

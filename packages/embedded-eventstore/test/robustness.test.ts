@@ -4,7 +4,7 @@ import { connect, constants } from 'node:http2'
 import { EventStoreDBClient, jsonEvent } from '@eventstore/db-client'
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { failureFor } from '../src/errors.ts'
+import { failureFor } from '../src/wire/errors.ts'
 import { added, classic, collect, newStream, useStore } from './helpers.ts'
 
 const used = useStore()

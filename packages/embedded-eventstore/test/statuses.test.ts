@@ -1,7 +1,7 @@
 // Every failure has EventStoreDB 24.6's status, words and trailers, or, where it says so, the node's own (§2.8).
 import { status } from '@grpc/grpc-js'
 import { expect, test } from 'vitest'
-import { type BatchReason, batchErrorOf, failureFor, messageOf, type Reason } from '../src/errors.ts'
+import { type BatchReason, batchErrorOf, failureFor, messageOf, type Reason } from '../src/wire/errors.ts'
 
 const group = { streamName: 's', groupName: 'g' }
 const ofGroup = (exception: string, more = {}) => ({ exception, 'stream-name': 's', 'group-name': 'g', ...more })

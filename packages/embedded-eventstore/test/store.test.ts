@@ -5,10 +5,10 @@ import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, onTestFinished, test } from 'vitest'
-import { openDatabase } from '../src/database.ts'
 import { start } from '../src/start.ts'
-import { openStore } from '../src/store.ts'
-import type { Outcome, Write } from '../src/writer.ts'
+import { openDatabase } from '../src/store/database.ts'
+import { openStore } from '../src/store/store.ts'
+import type { Outcome, Write } from '../src/store/writer.ts'
 
 const started = () => {
   const directory = mkdtempSync(join(tmpdir(), 'store-'))

@@ -14,12 +14,12 @@ import {
 import shared from '@eventstore/db-client/generated/shared_pb.js'
 import streamsPb from '@eventstore/db-client/generated/streams_pb.js'
 import { describe, expect, test } from 'vitest'
-import type { ReadCall } from '../src/calls.ts'
-import { pageEventsMax } from '../src/pages.ts'
-import { decodeReadRequest } from '../src/read-request.ts'
 import { start } from '../src/start.ts'
-import { openStore } from '../src/store.ts'
-import { subscribe } from '../src/subscription.ts'
+import { pageEventsMax } from '../src/store/pages.ts'
+import { openStore } from '../src/store/store.ts'
+import { decodeReadRequest } from '../src/streams/read-request.ts'
+import { subscribe } from '../src/streams/subscription.ts'
+import type { ReadCall } from '../src/wire/calls.ts'
 import {
   added,
   collect,

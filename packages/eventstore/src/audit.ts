@@ -7,7 +7,7 @@ import { LRUCache } from 'lru-cache'
 import type { Logger } from 'pino'
 import { v5 as uuidV5 } from 'uuid'
 import { type Backoff, waitAfter } from './backoff.ts'
-import { type EventStore, type EventToAppend, StoreUnavailable, StreamDeleted } from './client.ts'
+import { type EventStore, type EventToAppend, StoreUnavailable, StreamDeleted } from './client/client.ts'
 import { createCodec } from './codec.ts'
 import { streamName } from './stream-name.ts'
 

@@ -1,7 +1,7 @@
 // What a store is called: the same for every client, and another once it was restored, since its positions then mean other events.
 import { randomUUID } from 'node:crypto'
-import type { EventStore } from './client.ts'
-import { isObject } from './client-events.ts'
+import type { EventStore } from './client/client.ts'
+import { isObject } from './client/client-events.ts'
 
 const storeStream = 'headwater-store'
 /** A name each time that it was restored. */

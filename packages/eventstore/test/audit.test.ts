@@ -10,7 +10,7 @@ import { start } from '@headwater/embedded-eventstore'
 import { afterEach, describe, expect, test } from 'vitest'
 import { freePort } from '../../../scripts/free-port.ts'
 import { type AuditMetrics, startAudit } from '../src/audit.ts'
-import { connectEventStore, type EventStore } from '../src/client.ts'
+import { connectEventStore, type EventStore } from '../src/client/client.ts'
 import { lineTo, logger, testStore, until } from './support.ts'
 
 const ends: (() => unknown)[] = []

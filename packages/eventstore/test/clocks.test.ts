@@ -6,9 +6,9 @@ import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { createInterface } from 'node:readline'
 import { expect, onTestFinished, test, vi } from 'vitest'
-import { connectEventStore } from '../src/client.ts'
+import { connectEventStore } from '../src/client/client.ts'
+import { startSubscription } from '../src/client/subscription.ts'
 import { beginning } from '../src/position.ts'
-import { startSubscription } from '../src/subscription.ts'
 import { logger, runPrefix, until } from './support.ts'
 
 const hourMs = 60 * 60 * 1_000

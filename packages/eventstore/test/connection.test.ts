@@ -1,7 +1,7 @@
 // Which errors of the official client leave open whether the call did anything.
 import { DeadlineExceededError, StreamDeletedError, UnknownError } from '@eventstore/db-client'
 import { expect, test } from 'vitest'
-import { isOutage } from '../src/connection.ts'
+import { isOutage } from '../src/client/connection.ts'
 
 const withCode = (code: number) => Object.assign(new Error('from gRPC'), { code })
 

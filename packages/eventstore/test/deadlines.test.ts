@@ -2,8 +2,8 @@
 import { randomUUID } from 'node:crypto'
 import { createServer, type Socket } from 'node:net'
 import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest'
-import { connectEventStore, type EventStore } from '../src/client.ts'
-import { type CommandHandlerOptions, createCommandHandler } from '../src/handle-command.ts'
+import { connectEventStore, type EventStore } from '../src/client/client.ts'
+import { type CommandHandlerOptions, createCommandHandler } from '../src/commands/handle-command.ts'
 import { logger, runPrefix, testStore } from './support.ts'
 import { type Till, type TillCommand, type TillEvent, till, tillCodec } from './till.ts'
 

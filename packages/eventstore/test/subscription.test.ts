@@ -6,10 +6,10 @@ import path from 'node:path'
 import { start } from '@headwater/embedded-eventstore'
 import { afterEach, describe, expect, test } from 'vitest'
 import { freePort } from '../../../scripts/free-port.ts'
-import { connectEventStore, type EventStore, type SubscriptionHandlers } from '../src/client.ts'
+import { connectEventStore, type EventStore, type SubscriptionHandlers } from '../src/client/client.ts'
+import { type Batch, type SubscriptionOptions, startSubscription } from '../src/client/subscription.ts'
 import type { StoredEvent } from '../src/codec.ts'
 import { beginning, comparePosition, type Position } from '../src/position.ts'
-import { type Batch, type SubscriptionOptions, startSubscription } from '../src/subscription.ts'
 import { lineTo, logger, runPrefix, testStore, until } from './support.ts'
 
 const endings: (() => Promise<unknown>)[] = []

@@ -6,7 +6,7 @@ import type { AddressInfo } from 'node:net'
 import shared from '@eventstore/db-client/generated/shared_pb.js'
 import streamsPb from '@eventstore/db-client/generated/streams_pb.js'
 import { expect, onTestFinished, test } from 'vitest'
-import { connectEventStore } from '../src/client.ts'
+import { connectEventStore } from '../src/client/client.ts'
 import { logger } from './support.ts'
 
 /** What EventStoreDB before version 23 writes for events of a stream, and the client for what is missing. */

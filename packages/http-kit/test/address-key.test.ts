@@ -1,6 +1,6 @@
 // Which addresses are counted as one.
 import { expect, test } from 'vitest'
-import { addressKey } from '../src/address-key.ts'
+import { addressKey } from '../src/access/address-key.ts'
 
 test('counts an IPv4 address by itself, and an IPv6 address with its network', () => {
   expect(addressKey('192.0.2.1')).not.toBe(addressKey('192.0.2.2'))

@@ -3,9 +3,9 @@ import { generateKeyPairSync } from 'node:crypto'
 import { afterEach, describe, expect, onTestFinished, test, vi } from 'vitest'
 import { z } from 'zod'
 import { freePort } from '../../../scripts/free-port.ts'
-import { type Authenticator, authSettings, bearerToken, createAuthenticator } from '../src/auth.ts'
+import { type Authenticator, authSettings, bearerToken, createAuthenticator } from '../src/access/auth.ts'
 import { parseConfig } from '../src/config.ts'
-import { createLogger } from '../src/telemetry.ts'
+import { createLogger } from '../src/telemetry/telemetry.ts'
 import { type IssuerOptions, startIssuer, type TestIssuer } from './issuer.ts'
 
 const logger = createLogger({ service: 'test', level: 'silent' })

@@ -1,9 +1,9 @@
 // How a command's answer and its precondition look over HTTP.
 import { expect, onTestFinished, test } from 'vitest'
-import { answerCommand, expectedRevisionOf } from '../src/command.ts'
-import { createHealth } from '../src/health.ts'
-import { createServer } from '../src/server.ts'
-import { createLogger } from '../src/telemetry.ts'
+import { answerCommand, expectedRevisionOf } from '../src/commands/command.ts'
+import { createHealth } from '../src/server/health.ts'
+import { createServer } from '../src/server/server.ts'
+import { createLogger } from '../src/telemetry/telemetry.ts'
 
 const start = async () => {
   const logger = createLogger({ service: 'things', level: 'silent' })

@@ -1,8 +1,8 @@
 // Readiness waits for every part once; later trouble is told but takes no service out of use.
 import { expect, onTestFinished, test } from 'vitest'
-import { createHealth, type PartStatus } from '../src/health.ts'
-import { createServer } from '../src/server.ts'
-import { createLogger } from '../src/telemetry.ts'
+import { createHealth, type PartStatus } from '../src/server/health.ts'
+import { createServer } from '../src/server/server.ts'
+import { createLogger } from '../src/telemetry/telemetry.ts'
 
 const start = async (probes: Record<string, () => PartStatus | Promise<PartStatus>>) => {
   const logger = createLogger({ service: 'things', level: 'silent' })

@@ -3,8 +3,8 @@
 import type { Actor } from '@headwater/deciders/policy'
 import Fastify from 'fastify'
 import { expect, test } from 'vitest'
-import { identify, type RequestIdentity } from '../src/idempotency.ts'
-import type { Problem } from '../src/problem.ts'
+import { identify, type RequestIdentity } from '../src/commands/idempotency.ts'
+import type { Problem } from '../src/commands/problem.ts'
 
 type Sent = { key?: string; url?: string; payload?: object; sub?: string }
 

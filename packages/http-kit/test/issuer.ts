@@ -6,9 +6,9 @@ import type { AddressInfo } from 'node:net'
 import { exportJWK, type JWTHeaderParameters, SignJWT } from 'jose'
 import { z } from 'zod'
 import { freePort } from '../../../scripts/free-port.ts'
-import { authSettings, capabilityIssuer, createAuthenticator } from '../src/auth.ts'
+import { authSettings, capabilityIssuer, createAuthenticator } from '../src/access/auth.ts'
 import { parseConfig } from '../src/config.ts'
-import { createLogger } from '../src/telemetry.ts'
+import { createLogger } from '../src/telemetry/telemetry.ts'
 
 const audience = 'headwater'
 

@@ -1,9 +1,9 @@
 // What operators see at /metrics.
 import { expect, onTestFinished, test } from 'vitest'
-import { createHealth } from '../src/health.ts'
-import { createMetrics } from '../src/metrics.ts'
-import { createServer } from '../src/server.ts'
-import { createLogger } from '../src/telemetry.ts'
+import { createHealth } from '../src/server/health.ts'
+import { createServer } from '../src/server/server.ts'
+import { createMetrics } from '../src/telemetry/metrics.ts'
+import { createLogger } from '../src/telemetry/telemetry.ts'
 
 test('counters, gauges and histograms in the text format of Prometheus', async () => {
   const metrics = createMetrics()

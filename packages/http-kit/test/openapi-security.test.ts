@@ -2,11 +2,11 @@
 import { anyone, owner, partner, people, type Rules, role } from '@headwater/deciders/policy'
 import { expect, onTestFinished, test } from 'vitest'
 import { z } from 'zod'
-import { createHealth } from '../src/health.ts'
-import { type Accepted, securityOf } from '../src/openapi-security.ts'
-import { problemSchema } from '../src/problem.ts'
-import { createServer } from '../src/server.ts'
-import { createLogger } from '../src/telemetry.ts'
+import { problemSchema } from '../src/commands/problem.ts'
+import { createHealth } from '../src/server/health.ts'
+import { type Accepted, securityOf } from '../src/server/openapi-security.ts'
+import { createServer } from '../src/server/server.ts'
+import { createLogger } from '../src/telemetry/telemetry.ts'
 
 const issuer = 'https://identity.example'
 const frontDoor: Accepted = { issuer, cookies: true, limitsPartners: true }

@@ -1,6 +1,6 @@
 // Logs hold no personal data; a trace goes on through services or begins anew.
 import { expect, test } from 'vitest'
-import { createLogger, nextTraceparent, traceIdOf } from '../src/telemetry.ts'
+import { createLogger, nextTraceparent, traceIdOf } from '../src/telemetry/telemetry.ts'
 
 const traceId = '0af7651916cd43dd8448eb211c80319c'
 const parentId = 'b7ad6b7169203331'

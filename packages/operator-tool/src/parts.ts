@@ -1,11 +1,11 @@
 // Connects a command to what it works with, and lets go of it afterwards.
 import os from 'node:os'
 import { startAudit } from '@headwater/eventstore/audit'
-import { connectEventStore, type EventStore } from '@headwater/eventstore/client'
-import { createLogger, type Logger, nextTraceparent } from '@headwater/http-kit/telemetry'
-import { openPool } from '@headwater/read-models/postgres-pool'
+import { connectEventStore, type EventStore } from '@headwater/eventstore/client/client'
+import { createLogger, type Logger, nextTraceparent } from '@headwater/http-kit/telemetry/telemetry'
+import { openPool } from '@headwater/postgres/pool'
 import type { Context } from './command.ts'
-import { followersIn } from './followers.ts'
+import { followersIn } from './doctor/followers.ts'
 import type { Settings } from './settings.ts'
 
 /** A query each follower. */

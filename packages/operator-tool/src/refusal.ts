@@ -1,6 +1,6 @@
 // What the tool says when it does not do what it was asked, and whose fault that is.
 import { Rejection } from '@headwater/deciders/decider'
-import { StoreUnavailable } from '@headwater/eventstore/client'
+import { StoreUnavailable } from '@headwater/eventstore/client/client'
 import Database from 'better-sqlite3'
 import pg from 'pg'
 import type { Settings } from './settings.ts'

@@ -1,8 +1,8 @@
 // Events that could not be taken in: listed, shown, tried again, skipped; with projections that have a bug until it is mended.
 import { randomUUID } from 'node:crypto'
-import { loans } from '@headwater/read-models/loans'
-import { sqliteFile } from '@headwater/read-models/sqlite-file'
-import { underwriting } from '@headwater/read-models/underwriting'
+import { sqliteFile } from '@headwater/projections/sqlite/file'
+import { loans } from '@headwater/read-models/loan/loans'
+import { underwriting } from '@headwater/read-models/loan/underwriting'
 import Database from 'better-sqlite3'
 import { describe, expect, test } from 'vitest'
 import { until } from '../../../scripts/test/until.ts'

@@ -2,12 +2,12 @@
 import { randomUUID } from 'node:crypto'
 import { beginning, comparePosition } from '@headwater/eventstore/position'
 import { nameStoreAnew } from '@headwater/eventstore/store-name'
-import { loans } from '@headwater/read-models/loans'
-import { openSqliteSink } from '@headwater/read-models/sqlite'
+import { openSqliteSink } from '@headwater/projections/sqlite/sink'
+import { loans } from '@headwater/read-models/loan/loans'
 import { describe, expect, test } from 'vitest'
 import { until } from '../../../scripts/test/until.ts'
-import { checkFollower, checkStore } from '../src/doctor-checks.ts'
-import { lookAt } from '../src/facts.ts'
+import { checkFollower, checkStore } from '../src/doctor/checks.ts'
+import { lookAt } from '../src/doctor/facts.ts'
 import { jsonOf, logger, me, requested, shareWorld, startWorld, use } from './support.ts'
 
 describe('projections list', () => {

@@ -2,7 +2,7 @@
 import { randomUUID } from 'node:crypto'
 import { describe, expect, test } from 'vitest'
 import { until } from '../../../scripts/test/until.ts'
-import { hidden, knownCategories } from '../src/personal.ts'
+import { hidden, knownCategories } from '../src/streams/personal.ts'
 import { jsonOf, me, requested, shareWorld, startWorld, use, withdrawn } from './support.ts'
 
 const shared = shareWorld(async () => ({}))
@@ -195,6 +195,6 @@ describe('streams follow', () => {
 })
 
 test('every category that a read model follows is known by its schemas', async () => {
-  const { audit } = await import('@headwater/read-models/audit')
+  const { audit } = await import('@headwater/read-models/audit/audit')
   expect(knownCategories).toEqual(expect.arrayContaining([...audit.categories]))
 })

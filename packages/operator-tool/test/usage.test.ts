@@ -4,7 +4,7 @@ import path from 'node:path'
 import { start } from '@headwater/embedded-eventstore'
 import { describe, expect, test } from 'vitest'
 import { commands } from '../src/commands.ts'
-import { dashboardModels, edgeModels } from '../src/followers.ts'
+import { dashboardModels, edgeModels } from '../src/doctor/followers.ts'
 import { startProcess, use } from './support.ts'
 
 const root = path.resolve(import.meta.dirname, '../../..')

@@ -1,26 +1,32 @@
 // Everything that follows the event store, as operators see it: read from where it keeps what it knows, whether or not it runs.
 import type { FollowerName } from '@headwater/deciders/operations'
 import type { Position } from '@headwater/eventstore/position'
+import { bigints } from '@headwater/postgres/pool'
+import { type CheckpointRow, checkpointOf } from '@headwater/projections/model/checkpoint-row'
+import {
+  allParked,
+  deadLettersFromText,
+  isWaiting,
+  type ParkedEvent,
+  parkedFromRow,
+} from '@headwater/projections/model/parked'
+import type { ReadModel } from '@headwater/projections/model/read-model'
+import type { Checkpoint } from '@headwater/projections/model/sink'
+import type { Wishes } from '@headwater/projections/operate/wishes'
+import { readParked } from '@headwater/projections/postgres/parked'
+import type { PostgresReader } from '@headwater/projections/postgres/reader'
+import { readCheckpoint, schemaName } from '@headwater/projections/postgres/schema'
+import { postgresWishes } from '@headwater/projections/postgres/wishes'
+import { socketFile } from '@headwater/projections/sqlite/file'
+import type { SqliteReader } from '@headwater/projections/sqlite/reader'
+import { hasWaker } from '@headwater/projections/sqlite/wake'
+import { openSqliteWishes } from '@headwater/projections/sqlite/wishes'
 import { CompiledQuery } from 'kysely'
 import pg, { type Pool } from 'pg'
-import { audit } from './audit.ts'
-import { type CheckpointRow, checkpointOf } from './checkpoint-row.ts'
-import { consents } from './consents.ts'
-import { loans } from './loans.ts'
-import { allParked, deadLettersFromText, isWaiting, type ParkedEvent, parkedFromRow } from './parked.ts'
-import { readParked } from './postgres-parked.ts'
-import { bigints } from './postgres-pool.ts'
-import type { PostgresReader } from './postgres-reader.ts'
-import { readCheckpoint, schemaName } from './postgres-schema.ts'
-import { postgresWishes } from './postgres-wishes.ts'
-import type { ReadModel } from './read-model.ts'
-import type { Checkpoint } from './sink.ts'
-import { socketFile } from './sqlite-file.ts'
-import type { SqliteReader } from './sqlite-reader.ts'
-import { openSqliteWishes } from './sqlite-wishes.ts'
-import { underwriting } from './underwriting.ts'
-import { hasWaker } from './wake.ts'
-import type { Wishes } from './wishes.ts'
+import { audit } from './audit/audit.ts'
+import { consents } from './consent/consents.ts'
+import { loans } from './loan/loans.ts'
+import { underwriting } from './loan/underwriting.ts'
 
 export type FollowerState = {
   readonly position: Position

@@ -1,6 +1,7 @@
 // The jobs in Postgres as operators see them: what waits, what failed for good, having it run again or going on without it.
+
+import type { Skip } from '@headwater/projections/model/parked'
 import type { Pool } from 'pg'
-import type { Skip } from './parked.ts'
 
 /** The library advises few queues; streams share these, so each stream's jobs still run one after the other. */
 const queuesMask = 63

@@ -1,8 +1,8 @@
 // What an operator asks of a follower, as wishes: the same for those in SQLite and in Postgres. Whoever follows sees to them.
 import { Rejection } from '@headwater/deciders/decider'
+import { isWaiting } from '@headwater/projections/model/parked'
+import type { Wish } from '@headwater/projections/operate/wishes'
 import type { Follower } from './followers.ts'
-import { isWaiting } from './parked.ts'
-import type { Wish } from './wishes.ts'
 
 type Asked = Pick<Follower, 'name' | 'wishes'>
 

@@ -8,9 +8,16 @@ import { type Grantee, granteeKey, type PatientEvent, type Target } from '@headw
 import { standingOf } from '@headwater/deciders/consent/patient-state'
 import { permissionCovering } from '@headwater/deciders/consent/permissions'
 import { fold, Rejection } from '@headwater/deciders/decider'
+import { formatCursor, parseCursor } from '@headwater/projections/model/cursor'
+import { shapeOf } from '@headwater/projections/model/read-model'
+import type { Checkpoint, Sink } from '@headwater/projections/model/sink'
+import { stepOver } from '@headwater/projections/model/step'
+import { openSqliteReader, type SqliteReader } from '@headwater/projections/sqlite/reader'
+import { openSqliteSink } from '@headwater/projections/sqlite/sink'
 import fc from 'fast-check'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { chains, createModel } from '../../deciders/test/consent-model.ts'
+import { at, deletedAt, logger, storeId } from '../../projections/test/support.ts'
 import {
   type ConsentRow,
   type ConsentsOf,
@@ -23,14 +30,7 @@ import {
   permissionsAt,
   permissionsBetween,
   standingOfRow,
-} from '../src/consents.ts'
-import { formatCursor, parseCursor } from '../src/cursor.ts'
-import { shapeOf } from '../src/read-model.ts'
-import type { Checkpoint, Sink } from '../src/sink.ts'
-import { openSqliteSink } from '../src/sqlite.ts'
-import { openSqliteReader, type SqliteReader } from '../src/sqlite-reader.ts'
-import { stepOver } from '../src/step.ts'
-import { at, deletedAt, logger, storeId } from './support.ts'
+} from '../src/consent/consents.ts'
 
 const dora: Grantee = { kind: 'doctor', id: 'dora' }
 const nils: Grantee = { kind: 'nurse', id: 'nils' }

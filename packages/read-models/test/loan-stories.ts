@@ -2,7 +2,7 @@
 import type { LoanEvent } from '@headwater/deciders/loan/loan-events'
 import type { StoredEvent } from '@headwater/eventstore/codec'
 import fc from 'fast-check'
-import { at } from './support.ts'
+import { at } from '../../projections/test/support.ts'
 
 const decidedAt = '2026-11-21T10:00:00.000Z'
 const requestedBy = { kind: 'person', id: 'alice' } as const

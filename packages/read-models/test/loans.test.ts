@@ -4,8 +4,14 @@ import { existsSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import type { LoanEvent, RequestedBy } from '@headwater/deciders/loan/loan-events'
+import { formatCursor, parseCursor } from '@headwater/projections/model/cursor'
+import { shapeOf } from '@headwater/projections/model/read-model'
+import type { Checkpoint, Sink } from '@headwater/projections/model/sink'
+import { stepOver } from '@headwater/projections/model/step'
+import { openSqliteReader, type SqliteReader } from '@headwater/projections/sqlite/reader'
+import { openSqliteSink } from '@headwater/projections/sqlite/sink'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { formatCursor, parseCursor } from '../src/cursor.ts'
+import { at, deletedAt, logger, storeId } from '../../projections/test/support.ts'
 import {
   compareLoans,
   type LoanRow,
@@ -15,13 +21,7 @@ import {
   loans,
   matchesLoan,
   publicLoan,
-} from '../src/loans.ts'
-import { shapeOf } from '../src/read-model.ts'
-import type { Checkpoint, Sink } from '../src/sink.ts'
-import { openSqliteSink } from '../src/sqlite.ts'
-import { openSqliteReader, type SqliteReader } from '../src/sqlite-reader.ts'
-import { stepOver } from '../src/step.ts'
-import { at, deletedAt, logger, storeId } from './support.ts'
+} from '../src/loan/loans.ts'
 
 const requestedBy = { kind: 'anonymous', id: 'anonymous' } as const
 const personal = { name: 'Ada Lovelace', nationalId: '555555AA' }

@@ -2,16 +2,16 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
+import { sqliteQueries } from '@headwater/projections/model/queries'
+import { stepOver } from '@headwater/projections/model/step'
+import { rowsAfter } from '@headwater/projections/run/past'
+import { openSqliteReader } from '@headwater/projections/sqlite/reader'
+import { openSqliteSink } from '@headwater/projections/sqlite/sink'
+import { loans } from '@headwater/read-models/loan/loans'
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { loans } from '../src/loans.ts'
-import { rowsAfter } from '../src/past.ts'
-import { sqliteQueries } from '../src/queries.ts'
-import { openSqliteSink } from '../src/sqlite.ts'
-import { openSqliteReader } from '../src/sqlite-reader.ts'
-import { stepOver } from '../src/step.ts'
+import { close, logger, putIn, storedAt, storeId, tills } from '../../projections/test/support.ts'
 import { loanStories } from './loan-stories.ts'
-import { close, logger, putIn, storedAt, storeId, tills } from './support.ts'
 
 const allLoans = sqliteQueries<{ loans: { loanId: string } }>().selectFrom('loans').selectAll().compile()
 

@@ -4,17 +4,17 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { start } from '@headwater/embedded-eventstore'
-import { connectEventStore, type EventStore } from '@headwater/eventstore/client'
+import { connectEventStore, type EventStore } from '@headwater/eventstore/client/client'
 import type { StoredEvent } from '@headwater/eventstore/codec'
 import { beginning, comparePosition } from '@headwater/eventstore/position'
 import { categoryOf, streamName } from '@headwater/eventstore/stream-name'
+import { rowsAfter } from '@headwater/projections/run/past'
+import { type ReplayProgress, replayUntil } from '@headwater/projections/run/replay'
+import { consents } from '@headwater/read-models/consent/consents'
+import { loans } from '@headwater/read-models/loan/loans'
 import Database from 'better-sqlite3'
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
-import { consents } from '../src/consents.ts'
-import { loans } from '../src/loans.ts'
-import { rowsAfter } from '../src/past.ts'
-import { type ReplayProgress, replayUntil } from '../src/replay.ts'
-import { logger, putIn, type TillEvent, tills, until } from './support.ts'
+import { logger, putIn, type TillEvent, tills, until } from '../../projections/test/support.ts'
 
 const loanId = randomUUID()
 const other = randomUUID()

@@ -2,16 +2,17 @@
 import { randomUUID } from 'node:crypto'
 import type { LoanEvent } from '@headwater/deciders/loan/loan-events'
 import type { StoredEvent } from '@headwater/eventstore/codec'
+import { shapeOf } from '@headwater/projections/model/read-model'
+import type { Checkpoint, Sink } from '@headwater/projections/model/sink'
+import { stepOver } from '@headwater/projections/model/step'
+import { openPostgresReader, type PostgresReader } from '@headwater/projections/postgres/reader'
+import { openPostgresSink } from '@headwater/projections/postgres/sink'
 import fc from 'fast-check'
 import type { CompiledQuery } from 'kysely'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { type TestDatabase, testDatabase } from '../../../scripts/test/database.ts'
-import { openPostgresSink } from '../src/postgres.ts'
-import { openPostgresReader, type PostgresReader } from '../src/postgres-reader.ts'
-import { shapeOf } from '../src/read-model.ts'
-import type { Checkpoint, Sink } from '../src/sink.ts'
-import { stepOver } from '../src/step.ts'
-import { decisionTimeBuckets, type UnderwritingLoan, underwriting } from '../src/underwriting.ts'
+import { at, deletedAt, logger, storeId } from '../../projections/test/support.ts'
+import { decisionTimeBuckets, type UnderwritingLoan, underwriting } from '../src/loan/underwriting.ts'
 import {
   compareIn,
   directions,
@@ -25,8 +26,7 @@ import {
   parseLoansCursor,
   queueSorts,
   readStatistics,
-} from '../src/underwriting-queries.ts'
-import { at, deletedAt, logger, storeId } from './support.ts'
+} from '../src/loan/underwriting-queries.ts'
 
 const minuteMs = 60_000
 const pageSize = 3

@@ -2,9 +2,9 @@
 import { randomUUID } from 'node:crypto'
 import { createServer, type RequestListener } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import { failuresMax, openMs } from '@headwater/http-kit/outbound/breaker'
 import { expect, onTestFinished, test } from 'vitest'
-import { failuresMax, openMs } from '../src/breaker.ts'
-import { CreditBureauUnavailable, connectCreditBureau } from '../src/credit-bureau.ts'
+import { CreditBureauUnavailable, connectCreditBureau } from '../src/loan/credit-bureau.ts'
 import { logger, startBureau } from './support.ts'
 
 const connectTo = (url: string, nowMs = () => 0) => {

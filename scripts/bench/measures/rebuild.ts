@@ -1,8 +1,8 @@
 // A read model of a million events is built again while its loans are read: what the readers notice, and how long it takes.
 import path from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { loans } from '@headwater/read-models/loans'
-import { openSqliteWishes } from '@headwater/read-models/sqlite-wishes'
+import { openSqliteWishes } from '@headwater/projections/sqlite/wishes'
+import { loans } from '@headwater/read-models/loan/loans'
 import { startBenchIssuer } from '../issuer.ts'
 import { eventsALoan, loanIdOf } from '../loan-history.ts'
 import type { Measure } from '../measure.ts'

@@ -1,6 +1,6 @@
 // Fills an embedded event store with consents from inside, before it serves.
 import { randomBytes } from 'node:crypto'
-import { openStore } from '../../../packages/embedded-eventstore/src/store.ts'
+import { openStore } from '../../../packages/embedded-eventstore/src/store/store.ts'
 import { serveTasks } from '../worker.ts'
 
 /** Less than what the store lets wait. */

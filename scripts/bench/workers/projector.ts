@@ -1,14 +1,14 @@
 // Projects loans into SQLite or PostgreSQL: from memory, or from an event store; and reads an event store bare.
 import { setTimeout as sleep } from 'node:timers/promises'
-import { connectEventStore, type EventStore } from '@headwater/eventstore/client'
-import { newConnection } from '@headwater/eventstore/connection'
+import { connectEventStore, type EventStore } from '@headwater/eventstore/client/client'
+import { newConnection } from '@headwater/eventstore/client/connection'
 import { comparePosition } from '@headwater/eventstore/position'
-import { createLogger } from '@headwater/http-kit/telemetry'
-import { listLoans, loanById, loanCursorOf, loans } from '@headwater/read-models/loans'
-import { openPostgresSink } from '@headwater/read-models/postgres'
-import { startProjection } from '@headwater/read-models/projection'
-import { openSqliteSink } from '@headwater/read-models/sqlite'
-import { openSqliteReader } from '@headwater/read-models/sqlite-reader'
+import { createLogger } from '@headwater/http-kit/telemetry/telemetry'
+import { openPostgresSink } from '@headwater/projections/postgres/sink'
+import { startProjection } from '@headwater/projections/run/projection'
+import { openSqliteReader } from '@headwater/projections/sqlite/reader'
+import { openSqliteSink } from '@headwater/projections/sqlite/sink'
+import { listLoans, loanById, loanCursorOf, loans } from '@headwater/read-models/loan/loans'
 import {
   type Desk,
   eventsALoan,

@@ -1,6 +1,6 @@
 // Fills an embedded event store from inside, before it serves: a million events through a client would take a minute.
 import { randomBytes } from 'node:crypto'
-import { openStore } from '../../../packages/embedded-eventstore/src/store.ts'
+import { openStore } from '../../../packages/embedded-eventstore/src/store/store.ts'
 import { accountId, deposit, type Filling } from '../load.ts'
 import { eventsALoan, loanIdOf, wholeLives } from '../loan-history.ts'
 import { serveTasks } from '../worker.ts'

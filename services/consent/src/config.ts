@@ -1,7 +1,7 @@
 // The consent service's settings.
-import { authSettings } from '@headwater/http-kit/auth'
+import { authSettings } from '@headwater/http-kit/access/auth'
 import { auditSettings, serverSettings } from '@headwater/http-kit/config'
-import { directorySettings } from '@headwater/http-kit/people-server'
+import { directorySettings } from '@headwater/http-kit/server/people-server'
 import { z } from 'zod'
 
 export const config = z.object({

@@ -1,8 +1,8 @@
 // Looks people up in the directory, within limits: identity, or the gateway where another issuer knows the people.
 import { Rejection } from '@headwater/deciders/decider'
-import { findPersonPath, foundPerson, type KnownPerson } from '@headwater/http-kit/people-server'
-import type { Logger } from '@headwater/http-kit/telemetry'
-import { createBreaker } from '@headwater/third-parties/breaker'
+import { createBreaker } from '@headwater/http-kit/outbound/breaker'
+import { findPersonPath, foundPerson, type KnownPerson } from '@headwater/http-kit/server/people-server'
+import type { Logger } from '@headwater/http-kit/telemetry/telemetry'
 import { Pool } from 'undici'
 
 /** From the call to the last byte of the answer, connecting included. */

@@ -12,13 +12,18 @@ import type { Grantee, GranteeKind } from '@headwater/deciders/consent/patient-e
 import type { PatientState } from '@headwater/deciders/consent/patient-state'
 import { personKey } from '@headwater/deciders/fields'
 import type { Actor } from '@headwater/deciders/policy'
-import type { CommandHandler } from '@headwater/eventstore/handle-command'
+import type { CommandHandler } from '@headwater/eventstore/commands/handle-command'
 import { formatPosition } from '@headwater/eventstore/position'
-import { answerCommand, commandHeaders, commandResponses, expectedRevisionOf } from '@headwater/http-kit/command'
-import { identify } from '@headwater/http-kit/idempotency'
-import { Problem, validationProblem } from '@headwater/http-kit/problem'
-import type { HttpServer } from '@headwater/http-kit/server'
-import { traceIdOf } from '@headwater/http-kit/telemetry'
+import {
+  answerCommand,
+  commandHeaders,
+  commandResponses,
+  expectedRevisionOf,
+} from '@headwater/http-kit/commands/command'
+import { identify } from '@headwater/http-kit/commands/idempotency'
+import { Problem, validationProblem } from '@headwater/http-kit/commands/problem'
+import type { HttpServer } from '@headwater/http-kit/server/server'
+import { traceIdOf } from '@headwater/http-kit/telemetry/telemetry'
 import type { z } from 'zod'
 import { type AskOptions, createAsk } from './ask.ts'
 import { DirectoryUnavailable } from './directory.ts'

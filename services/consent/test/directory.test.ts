@@ -1,9 +1,9 @@
 // The directory of people over HTTP: who may ask it, and that whatever else answers is no answer.
 import { randomUUID } from 'node:crypto'
-import { createHealth } from '@headwater/http-kit/health'
-import { createPeopleServer } from '@headwater/http-kit/people-server'
-import { createServer } from '@headwater/http-kit/server'
-import { createLogger } from '@headwater/http-kit/telemetry'
+import { createHealth } from '@headwater/http-kit/server/health'
+import { createPeopleServer } from '@headwater/http-kit/server/people-server'
+import { createServer } from '@headwater/http-kit/server/server'
+import { createLogger } from '@headwater/http-kit/telemetry/telemetry'
 import { expect, onTestFinished, test } from 'vitest'
 import { connectDirectory, DirectoryUnavailable } from '../src/directory.ts'
 

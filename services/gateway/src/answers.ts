@@ -1,7 +1,7 @@
 // What the descriptions of queries have in common.
 import { field } from '@headwater/deciders/fields'
-import { problemSchema } from '@headwater/http-kit/problem'
-import { parseCursor } from '@headwater/read-models/cursor'
+import { problemSchema } from '@headwater/http-kit/commands/problem'
+import { parseCursor } from '@headwater/projections/model/cursor'
 import { z } from 'zod'
 
 const pageSizeMax = 100

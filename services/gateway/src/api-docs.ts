@@ -2,8 +2,8 @@
 import { readFileSync } from 'node:fs'
 import path from 'node:path'
 import { fastifySwaggerUi } from '@fastify/swagger-ui'
-import { publicRoute } from '@headwater/http-kit/access'
-import type { HttpServer } from '@headwater/http-kit/server'
+import { publicRoute } from '@headwater/http-kit/access/access'
+import type { HttpServer } from '@headwater/http-kit/server/server'
 
 /** Everything comes from here; nothing inline runs. The pages of the web service bring a policy of their own. */
 export const contentSecurityPolicy = {

@@ -1,12 +1,12 @@
 // The gateway's settings.
 
-import { authSettings } from '@headwater/http-kit/auth'
+import { authSettings } from '@headwater/http-kit/access/auth'
 import { auditSettings, serverSettings } from '@headwater/http-kit/config'
-import { peopleServerSettings } from '@headwater/http-kit/people-server'
+import { peopleServerSettings } from '@headwater/http-kit/server/people-server'
 import ipaddr from 'ipaddr.js'
 import { z } from 'zod'
 import { gatewayAuthSettings } from './auth/auth.ts'
-import { checkWaitMsDefault } from './consent-check.ts'
+import { checkWaitMsDefault } from './consent/consent-check.ts'
 
 /** Names that stand for networks of their kind. */
 const networkNames: readonly string[] = ['loopback', 'linklocal', 'uniquelocal']

@@ -1,8 +1,8 @@
 // Sends requests on to a service of ours, as whom they come from, and its answers back, both untouched.
-import { Problem } from '@headwater/http-kit/problem'
-import type { HttpServer } from '@headwater/http-kit/server'
-import { refuseOtherThanUtf8 } from '@headwater/http-kit/utf8'
-import { validatorCompiler } from '@headwater/http-kit/validation'
+import { Problem } from '@headwater/http-kit/commands/problem'
+import type { HttpServer } from '@headwater/http-kit/server/server'
+import { refuseOtherThanUtf8 } from '@headwater/http-kit/server/utf8'
+import { validatorCompiler } from '@headwater/http-kit/server/validation'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { Pool } from 'undici'
 

@@ -1,8 +1,8 @@
 // Passes on to the web service whatever is no address of the gateway's own, and stands in while that service is away.
 import { readFileSync } from 'node:fs'
 import path from 'node:path'
-import { publicRoute } from '@headwater/http-kit/access'
-import type { HttpServer } from '@headwater/http-kit/server'
+import { publicRoute } from '@headwater/http-kit/access/access'
+import type { HttpServer } from '@headwater/http-kit/server/server'
 import { Pool } from 'undici'
 
 const connectionsMax = 128

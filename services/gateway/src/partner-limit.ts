@@ -1,8 +1,8 @@
 // How much a partner may ask: so many requests a minute over all gateways, told in the headers of each answer.
 import type { Actor } from '@headwater/deciders/policy'
-import { Problem } from '@headwater/http-kit/problem'
-import type { HttpServer } from '@headwater/http-kit/server'
-import type { Counted, SharedLimits } from '@headwater/read-models/shared-limits'
+import { Problem } from '@headwater/http-kit/commands/problem'
+import type { HttpServer } from '@headwater/http-kit/server/server'
+import type { Counted, SharedLimits } from '@headwater/postgres/shared-limits'
 
 const windowSeconds = 60
 const policyName = '"partner"'

@@ -1,9 +1,9 @@
 // What people are called and what they are: kept when they sign in, looked up for those who see what they did, and for services
 // that ask whether there is such a person. Events and logs hold ids only.
 import { personKey } from '@headwater/deciders/fields'
-import type { KnownPerson } from '@headwater/http-kit/people-server'
-import type { Logger } from '@headwater/http-kit/telemetry'
-import type { Person, SessionDatabase } from './auth/sessions.ts'
+import type { KnownPerson } from '@headwater/http-kit/server/people-server'
+import type { Logger } from '@headwater/http-kit/telemetry/telemetry'
+import type { Person, SessionDatabase } from './auth/sign-in/sessions.ts'
 
 /** Names are not worth a longer wait: whoever asks is shown ids then. */
 const lookUpTimeoutMs = 500

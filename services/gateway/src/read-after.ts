@@ -1,12 +1,12 @@
 // Reads for a query: once the read model has reached the position that the caller asks for, or when that takes too long.
 import { field } from '@headwater/deciders/fields'
 import { comparePosition, formatPosition, parsePosition } from '@headwater/eventstore/position'
-import { Problem } from '@headwater/http-kit/problem'
-import type { Snapshot } from '@headwater/read-models/changes'
-import type { Currency } from '@headwater/read-models/currency'
-import { isBehind } from '@headwater/read-models/parked'
-import type { Reader } from '@headwater/read-models/reader'
-import type { SqliteQueries, SqliteReader } from '@headwater/read-models/sqlite-reader'
+import { Problem } from '@headwater/http-kit/commands/problem'
+import type { Currency } from '@headwater/projections/freshness/freshness'
+import type { Snapshot } from '@headwater/projections/model/changes'
+import { isBehind } from '@headwater/projections/model/parked'
+import type { Reader } from '@headwater/projections/model/reader'
+import type { SqliteQueries, SqliteReader } from '@headwater/projections/sqlite/reader'
 import { z } from 'zod'
 
 const waitMsMax = 2_000

@@ -2,7 +2,7 @@
 
 import { field } from '@headwater/deciders/fields'
 import type { StoredEvent } from '@headwater/eventstore/codec'
-import { Problem } from '@headwater/http-kit/problem'
+import { Problem } from '@headwater/http-kit/commands/problem'
 import { z } from 'zod'
 
 /** `moment` is by the clock of the event store. */

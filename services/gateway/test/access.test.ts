@@ -8,11 +8,11 @@ import { loanCommandRules, loanQueryRules, loanSightOf, loanTopicRules } from '@
 import { operationsRules } from '@headwater/deciders/operations-policy'
 import { type Actor, anonymous, may, type Rules } from '@headwater/deciders/policy'
 import { webhookRules } from '@headwater/deciders/webhook/webhook-policy'
-import { securityOf } from '@headwater/http-kit/openapi-security'
-import type { LoanRow } from '@headwater/read-models/loans'
+import { securityOf } from '@headwater/http-kit/server/openapi-security'
+import type { LoanRow } from '@headwater/read-models/loan/loans'
 import { beforeAll, describe, expect, onTestFinished, test, vi } from 'vitest'
 import type { TestIssuer } from '../../../packages/http-kit/test/issuer.ts'
-import { topics } from '../src/topics.ts'
+import { topics } from '../src/live/topics.ts'
 import { connectLive, newLoan, startEdge, startGateway } from './support.ts'
 
 /** The loan that the holder of a capability has the link to. */

@@ -2,7 +2,7 @@
 import type { AuditEvent } from '@headwater/deciders/audit/audit-events'
 import type { Actor } from '@headwater/deciders/policy'
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
-import { countChecks } from '../src/checks-counted.ts'
+import { countChecks } from '../src/consent/checks-counted.ts'
 
 const minuteMs = 60_000
 const start = Date.parse('2026-11-25T12:00:30.000Z')

@@ -2,10 +2,10 @@
 import { randomUUID } from 'node:crypto'
 import type { LoanEvent } from '@headwater/deciders/loan/loan-events'
 import { formatPosition } from '@headwater/eventstore/position'
-import { createLogger } from '@headwater/http-kit/telemetry'
-import { openPostgresSink } from '@headwater/read-models/postgres'
-import { stepOver } from '@headwater/read-models/step'
-import { underwriting } from '@headwater/read-models/underwriting'
+import { createLogger } from '@headwater/http-kit/telemetry/telemetry'
+import { stepOver } from '@headwater/projections/model/step'
+import { openPostgresSink } from '@headwater/projections/postgres/sink'
+import { underwriting } from '@headwater/read-models/loan/underwriting'
 import { testDatabase } from '../../../scripts/test/database.ts'
 
 const logger = createLogger({ service: 'test', level: 'silent' })

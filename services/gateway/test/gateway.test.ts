@@ -2,7 +2,7 @@
 import { once } from 'node:events'
 import { createServer, type IncomingMessage } from 'node:http'
 import { type AddressInfo, connect } from 'node:net'
-import { type LoanRow, publicLoan } from '@headwater/read-models/loans'
+import { type LoanRow, publicLoan } from '@headwater/read-models/loan/loans'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { newLoan, startEdge, startGateway, underwriter } from './support.ts'
 

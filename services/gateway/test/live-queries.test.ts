@@ -1,12 +1,12 @@
 // Following the feed for all live queries: tried again when it cannot be read, and not at all when nobody follows.
-import { createLogger } from '@headwater/http-kit/telemetry'
-import type { Snapshot } from '@headwater/read-models/changes'
-import { loans } from '@headwater/read-models/loans'
-import type { Query, Reader } from '@headwater/read-models/reader'
-import { openSqliteReader } from '@headwater/read-models/sqlite-reader'
+import { createLogger } from '@headwater/http-kit/telemetry/telemetry'
+import { startLiveQueries } from '@headwater/live/live-queries'
+import type { Snapshot } from '@headwater/projections/model/changes'
+import type { Query, Reader } from '@headwater/projections/model/reader'
+import { openSqliteReader } from '@headwater/projections/sqlite/reader'
+import { loans } from '@headwater/read-models/loan/loans'
 import { expect, onTestFinished, test } from 'vitest'
-import { startLiveQueries } from '../src/live-queries.ts'
-import { topics } from '../src/topics.ts'
+import { topics } from '../src/live/topics.ts'
 import { newLoan, startEdge } from './support.ts'
 
 const logger = createLogger({ service: 'test', level: 'silent' })

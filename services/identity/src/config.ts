@@ -2,9 +2,9 @@
 import { readFileSync } from 'node:fs'
 import { keyLengthMin } from '@headwater/eventstore/keyed-id'
 import { auditSettings, serverSettings } from '@headwater/http-kit/config'
-import { peopleServerSettings } from '@headwater/http-kit/people-server'
+import { peopleServerSettings } from '@headwater/http-kit/server/people-server'
 import { z } from 'zod'
-import { clients } from './clients.ts'
+import { clients } from './issuer/clients.ts'
 
 const isOrigin = (url: string) => new URL(url).origin === url.replace(/\/$/, '')
 

@@ -1,12 +1,12 @@
 // The identity service as a process: wiring only.
 import { startAudit } from '@headwater/eventstore/audit'
-import { connectEventStore } from '@headwater/eventstore/client'
+import { connectEventStore } from '@headwater/eventstore/client/client'
 import { loadConfig } from '@headwater/http-kit/config'
-import { createMetrics } from '@headwater/http-kit/metrics'
-import { peopleServerOf } from '@headwater/http-kit/people-server'
-import { runServer } from '@headwater/http-kit/run-server'
-import { createLogger } from '@headwater/http-kit/telemetry'
-import { openPool } from '@headwater/read-models/postgres-pool'
+import { peopleServerOf } from '@headwater/http-kit/server/people-server'
+import { runServer } from '@headwater/http-kit/server/run-server'
+import { createMetrics } from '@headwater/http-kit/telemetry/metrics'
+import { createLogger } from '@headwater/http-kit/telemetry/telemetry'
+import { openPool } from '@headwater/postgres/pool'
 import { config } from './config.ts'
 import { createIdentityServer } from './identity-server.ts'
 

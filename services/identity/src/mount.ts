@@ -1,7 +1,7 @@
 // Puts the issuer's library, which speaks plain node:http, among the routes of the server.
 import type { IncomingMessage } from 'node:http'
-import { publicRoute } from '@headwater/http-kit/access'
-import type { HttpServer } from '@headwater/http-kit/server'
+import { publicRoute } from '@headwater/http-kit/access/access'
+import type { HttpServer } from '@headwater/http-kit/server/server'
 import type Provider from 'oidc-provider'
 
 /** The request as it came to the issuer's one public address, whatever name or proxy led here: the library makes URLs of it. */

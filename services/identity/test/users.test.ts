@@ -1,15 +1,15 @@
 // One user a name and an address: also for two at the same moment, and whenever a process ends or pauses between two steps.
 import { randomUUID } from 'node:crypto'
 import { start as startEventStore } from '@headwater/embedded-eventstore'
-import { connectEventStore, type EventStore } from '@headwater/eventstore/client'
+import { connectEventStore, type EventStore } from '@headwater/eventstore/client/client'
 import { keyedId } from '@headwater/eventstore/keyed-id'
-import { openPool } from '@headwater/read-models/postgres-pool'
+import { openPool } from '@headwater/postgres/pool'
 import { hash as argon2 } from '@node-rs/argon2'
 import { expect, onTestFinished, test } from 'vitest'
 import { testDatabase } from '../../../scripts/test/database.ts'
 import { until } from '../../../scripts/test/system.ts'
-import { openCredentials } from '../src/credentials.ts'
-import { createUsers, type Registration } from '../src/users.ts'
+import { openCredentials } from '../src/users/credentials.ts'
+import { createUsers, type Registration } from '../src/users/users.ts'
 import { identityKey, logger, person } from './support.ts'
 
 const connectionsMax = 5

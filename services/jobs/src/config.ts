@@ -1,6 +1,6 @@
 // The jobs service's settings.
 import { keyLengthMin } from '@headwater/eventstore/keyed-id'
-import { authSettings } from '@headwater/http-kit/auth'
+import { authSettings } from '@headwater/http-kit/access/auth'
 import { auditSettings, serverSettings } from '@headwater/http-kit/config'
 import { z } from 'zod'
 

@@ -1,7 +1,7 @@
 // The jobs' place in Postgres: one pool a process, and the tables brought to today's shape, ours and the library's.
-import type { Logger } from '@headwater/http-kit/telemetry'
-import { migrate, onceDone } from '@headwater/read-models/migrations/migrate'
-import { openPool } from '@headwater/read-models/postgres-pool'
+import type { Logger } from '@headwater/http-kit/telemetry/telemetry'
+import { migrate, onceDone } from '@headwater/postgres/migrations/migrate'
+import { openPool } from '@headwater/postgres/pool'
 import { runMigrations } from 'graphile-worker'
 import type { Pool } from 'pg'
 

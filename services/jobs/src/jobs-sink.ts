@@ -1,16 +1,21 @@
 // Where the reactions' jobs go: ledger, queue and checkpoint move in one transaction, by whoever holds the lease.
 import { randomUUID } from 'node:crypto'
-import type { EventStore } from '@headwater/eventstore/client'
-import { type CheckpointRow, checkpointOf, moveCheckpoint, moveValues } from '@headwater/read-models/checkpoint-row'
+import type { EventStore } from '@headwater/eventstore/client/client'
+import { type Lease, takeLease } from '@headwater/postgres/lease'
+import { bigints, blamePostgres, inTransaction } from '@headwater/postgres/pool'
+import {
+  type CheckpointRow,
+  checkpointOf,
+  moveCheckpoint,
+  moveValues,
+} from '@headwater/projections/model/checkpoint-row'
+import { StepRefused } from '@headwater/projections/model/halt'
+import type { Row } from '@headwater/projections/model/read-model'
+import type { Checkpoint, Sink, Step } from '@headwater/projections/model/sink'
+import { readParked, writeParking } from '@headwater/projections/postgres/parked'
+import { postgresWishes } from '@headwater/projections/postgres/wishes'
 import { jobsRestoreAdvice } from '@headwater/read-models/followers'
-import { StepRefused } from '@headwater/read-models/halt'
 import { enqueueEntered } from '@headwater/read-models/job-list'
-import { type Lease, takeLease } from '@headwater/read-models/lease'
-import { readParked, writeParking } from '@headwater/read-models/postgres-parked'
-import { bigints, blamePostgres, inTransaction } from '@headwater/read-models/postgres-pool'
-import { postgresWishes } from '@headwater/read-models/postgres-wishes'
-import type { Row } from '@headwater/read-models/read-model'
-import type { Checkpoint, Sink, Step } from '@headwater/read-models/sink'
 import type { Pool, PoolClient } from 'pg'
 import type { JobRow } from './reactions.ts'
 

@@ -2,7 +2,7 @@
 import type { DomainEvent } from '@headwater/deciders/decider'
 import { type Codec, type RecordedEvent, streamDeletedType } from '@headwater/eventstore/codec'
 import { categoryOf, idOf } from '@headwater/eventstore/stream-name'
-import type { Projection } from '@headwater/read-models/projection'
+import type { Projection } from '@headwater/projections/run/projection'
 import { v5 as uuidV5 } from 'uuid'
 import { type Context, contexts, type RequestedJob } from './contexts.ts'
 

@@ -1,9 +1,9 @@
 // The command for an operator who has restored the event store, before anything is started again.
 import { parseArgs } from 'node:util'
-import { connectEventStore } from '@headwater/eventstore/client'
+import { connectEventStore } from '@headwater/eventstore/client/client'
 import { formatPosition } from '@headwater/eventstore/position'
 import { loadConfig } from '@headwater/http-kit/config'
-import { createLogger } from '@headwater/http-kit/telemetry'
+import { createLogger } from '@headwater/http-kit/telemetry/telemetry'
 import { z } from 'zod'
 import { config } from './config.ts'
 import { openDatabase } from './database.ts'

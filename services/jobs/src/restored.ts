@@ -1,12 +1,12 @@
 // Sets jobs right after the event store was restored: they follow from where it was, and do again what it has lost.
-import { type EventStore, StreamDeleted } from '@headwater/eventstore/client'
+import { type EventStore, StreamDeleted } from '@headwater/eventstore/client/client'
 import type { StoredEvent } from '@headwater/eventstore/codec'
 import { beginning, comparePosition, type Position } from '@headwater/eventstore/position'
 import { nameStoreAnew } from '@headwater/eventstore/store-name'
+import { inTransaction } from '@headwater/postgres/pool'
+import { deadLettersText, isWaiting } from '@headwater/projections/model/parked'
+import { readParked } from '@headwater/projections/postgres/parked'
 import { enqueueEntered } from '@headwater/read-models/job-list'
-import { deadLettersText, isWaiting } from '@headwater/read-models/parked'
-import { readParked } from '@headwater/read-models/postgres-parked'
-import { inTransaction } from '@headwater/read-models/postgres-pool'
 import type { Pool, PoolClient } from 'pg'
 import { follower, readCheckpoint } from './jobs-sink.ts'
 

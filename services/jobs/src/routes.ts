@@ -2,8 +2,8 @@
 import { uuid } from '@headwater/deciders/fields'
 import { skipJobInput } from '@headwater/deciders/operations'
 import { operationsRules } from '@headwater/deciders/operations-policy'
-import { Problem } from '@headwater/http-kit/problem'
-import type { HttpServer } from '@headwater/http-kit/server'
+import { Problem } from '@headwater/http-kit/commands/problem'
+import type { HttpServer } from '@headwater/http-kit/server/server'
 import { z } from 'zod'
 import type { Ledger } from './ledger.ts'
 

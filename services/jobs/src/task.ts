@@ -1,5 +1,5 @@
 // What a task is: how the jobs of one kind are done.
-import { nextTraceparent, traceIdOf } from '@headwater/http-kit/telemetry'
+import { nextTraceparent, traceIdOf } from '@headwater/http-kit/telemetry/telemetry'
 import type { Job } from './ledger.ts'
 
 /** Looks at how things are when it runs, and may run again: its commands have the job's id. */

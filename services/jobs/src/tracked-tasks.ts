@@ -1,7 +1,7 @@
 // What becomes of the jobs of the ledger when they are run: done, tried again, or parked for an operator.
 import { Rejection } from '@headwater/deciders/decider'
-import { StreamDeleted } from '@headwater/eventstore/client'
-import type { Logger } from '@headwater/http-kit/telemetry'
+import { StreamDeleted } from '@headwater/eventstore/client/client'
+import type { Logger } from '@headwater/http-kit/telemetry/telemetry'
 import type { TaskList } from 'graphile-worker'
 import type { Job, Ledger } from './ledger.ts'
 import type { Task, Tasks } from './task.ts'

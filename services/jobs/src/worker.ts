@@ -2,7 +2,7 @@
 import { EventEmitter } from 'node:events'
 import { type Backoff, waitAfter } from '@headwater/eventstore/backoff'
 import { within } from '@headwater/eventstore/within'
-import type { Logger } from '@headwater/http-kit/telemetry'
+import type { Logger } from '@headwater/http-kit/telemetry/telemetry'
 import {
   Logger as LibraryLogger,
   runTaskList,

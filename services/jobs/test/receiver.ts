@@ -1,7 +1,7 @@
 // A partner's webhook for tests: keeps what arrives, and answers as it is told.
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { verify } from '@headwater/third-parties/webhook-signature'
+import { verify } from '@headwater/http-kit/outbound/webhook-signature'
 import { onTestFinished } from 'vitest'
 
 type Arrived = { readonly headers: IncomingMessage['headers']; readonly body: string }

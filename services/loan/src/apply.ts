@@ -5,7 +5,7 @@ import { type ApplicantEvent, applicant, applicantEvents } from '@headwater/deci
 import { type CreditScore, type LoanCommand, loan, type requestLoanInput } from '@headwater/deciders/loan/loan'
 import { type LoanEvent, loanEvents, type RequestedBy } from '@headwater/deciders/loan/loan-events'
 import { isOpenLoanOf } from '@headwater/deciders/loan/loan-state'
-import { type EventStore, StoreUnavailable, StreamDeleted } from '@headwater/eventstore/client'
+import { type EventStore, StoreUnavailable, StreamDeleted } from '@headwater/eventstore/client/client'
 import { createCodec } from '@headwater/eventstore/codec'
 import {
   type CommandAnswer,
@@ -13,12 +13,12 @@ import {
   type CommandRequest,
   createCommandHandler,
   smallCacheWeightMax,
-} from '@headwater/eventstore/handle-command'
-import { readState } from '@headwater/eventstore/known-stream'
+} from '@headwater/eventstore/commands/handle-command'
+import { readState } from '@headwater/eventstore/commands/known-stream'
 import { streamName } from '@headwater/eventstore/stream-name'
 import { within } from '@headwater/eventstore/within'
-import type { Logger } from '@headwater/http-kit/telemetry'
-import { type CreditBureau, CreditBureauUnavailable } from '@headwater/third-parties/credit-bureau'
+import type { Logger } from '@headwater/http-kit/telemetry/telemetry'
+import { type CreditBureau, CreditBureauUnavailable } from '@headwater/third-parties/loan/credit-bureau'
 import type { z } from 'zod'
 import type { ApplyStep } from './fault-point.ts'
 

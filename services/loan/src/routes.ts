@@ -10,13 +10,18 @@ import {
 import { loanCommandRules, ownsLoan, requesterOf } from '@headwater/deciders/loan/loan-policy'
 import { type LoanState, requestedByOf } from '@headwater/deciders/loan/loan-state'
 import type { Actor } from '@headwater/deciders/policy'
-import type { CommandAnswer, CommandHandler } from '@headwater/eventstore/handle-command'
+import type { CommandAnswer, CommandHandler } from '@headwater/eventstore/commands/handle-command'
 import { formatPosition } from '@headwater/eventstore/position'
-import type { Allowed } from '@headwater/http-kit/access'
-import { answerCommand, commandHeaders, commandResponses, expectedRevisionOf } from '@headwater/http-kit/command'
-import { identify } from '@headwater/http-kit/idempotency'
-import type { HttpServer } from '@headwater/http-kit/server'
-import { traceIdOf } from '@headwater/http-kit/telemetry'
+import type { Allowed } from '@headwater/http-kit/access/access'
+import {
+  answerCommand,
+  commandHeaders,
+  commandResponses,
+  expectedRevisionOf,
+} from '@headwater/http-kit/commands/command'
+import { identify } from '@headwater/http-kit/commands/idempotency'
+import type { HttpServer } from '@headwater/http-kit/server/server'
+import { traceIdOf } from '@headwater/http-kit/telemetry/telemetry'
 import { z } from 'zod'
 import { type Apply, applyMsMaxDefault } from './apply.ts'
 

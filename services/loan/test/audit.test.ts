@@ -1,5 +1,5 @@
 // What the rules refuse to somebody who is known is in the audit trail, and nothing else of what is refused.
-import { connectEventStore } from '@headwater/eventstore/client'
+import { connectEventStore } from '@headwater/eventstore/client/client'
 import { expect, onTestFinished, test } from 'vitest'
 import { logger, startLoan } from './support.ts'
 

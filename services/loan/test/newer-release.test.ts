@@ -1,6 +1,6 @@
 // What a newer release has written stops the loan that it is about until this one is replaced, and nothing else.
 import { randomUUID } from 'node:crypto'
-import { connectEventStore } from '@headwater/eventstore/client'
+import { connectEventStore } from '@headwater/eventstore/client/client'
 import { expect, onTestFinished, test } from 'vitest'
 import { ada, logger, startLoan } from './support.ts'
 

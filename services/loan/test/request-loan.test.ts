@@ -1,6 +1,6 @@
 // Requesting a loan over HTTP: accepted, refused, repeated, conflicting; and what the store holds afterwards.
 import { randomUUID } from 'node:crypto'
-import type { EventStore } from '@headwater/eventstore/client'
+import type { EventStore } from '@headwater/eventstore/client/client'
 import { expect, test } from 'vitest'
 import { ada, startLoan } from './support.ts'
 

@@ -2,8 +2,8 @@
 import type { ServerResponse } from 'node:http'
 import { reference } from '@headwater/deciders/fields'
 import { nationalId } from '@headwater/deciders/loan/loan'
-import { Problem } from '@headwater/http-kit/problem'
-import type { HttpServer } from '@headwater/http-kit/server'
+import { Problem } from '@headwater/http-kit/commands/problem'
+import type { HttpServer } from '@headwater/http-kit/server/server'
 import { z } from 'zod'
 
 const behaviour = z.strictObject({

@@ -1,8 +1,8 @@
 // A partner's stand-in: receives webhooks as a partner should, and shows what it received and what it refused.
 import { field } from '@headwater/deciders/fields'
-import { Problem } from '@headwater/http-kit/problem'
-import type { HttpServer } from '@headwater/http-kit/server'
-import { verify } from '@headwater/third-parties/webhook-signature'
+import { Problem } from '@headwater/http-kit/commands/problem'
+import { verify } from '@headwater/http-kit/outbound/webhook-signature'
+import type { HttpServer } from '@headwater/http-kit/server/server'
 import { z } from 'zod'
 
 const receivedKeptMax = 200

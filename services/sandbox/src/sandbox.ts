@@ -1,7 +1,7 @@
 // Stands in for third parties in development and in tests; never part of production.
-import { createHealth } from '@headwater/http-kit/health'
-import { createServer, type HttpServer } from '@headwater/http-kit/server'
-import type { Logger } from '@headwater/http-kit/telemetry'
+import { createHealth } from '@headwater/http-kit/server/health'
+import { createServer, type HttpServer } from '@headwater/http-kit/server/server'
+import type { Logger } from '@headwater/http-kit/telemetry/telemetry'
 import { registerCreditBureau } from './credit-bureau.ts'
 import { type MailSink, registerInbox } from './mail-sink.ts'
 import { registerPartnerWebhooks } from './partner-webhooks.ts'

@@ -1,5 +1,5 @@
 // The credit bureau's stand-in scores by the first digit and misbehaves when told to.
-import { createLogger } from '@headwater/http-kit/telemetry'
+import { createLogger } from '@headwater/http-kit/telemetry/telemetry'
 import { expect, onTestFinished, test } from 'vitest'
 import { createSandbox } from '../src/sandbox.ts'
 

@@ -1,6 +1,7 @@
 // The stand-in mail server keeps one mail of each Message-ID and shows it, whatever is written in it.
-import { createLogger } from '@headwater/http-kit/telemetry'
-import { connectMailer } from '@headwater/third-parties/mailer'
+
+import { connectMailer } from '@headwater/http-kit/outbound/mailer'
+import { createLogger } from '@headwater/http-kit/telemetry/telemetry'
 import { expect, onTestFinished, test } from 'vitest'
 import { startMailSink } from '../src/mail-sink.ts'
 import { createSandbox } from '../src/sandbox.ts'

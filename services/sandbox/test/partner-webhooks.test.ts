@@ -1,7 +1,7 @@
 // A partner's stand-in believes what is signed, fresh and new to it, and nothing else.
 import { randomUUID } from 'node:crypto'
-import { createLogger } from '@headwater/http-kit/telemetry'
-import { signedHeaders } from '@headwater/third-parties/webhook-signature'
+import { signedHeaders } from '@headwater/http-kit/outbound/webhook-signature'
+import { createLogger } from '@headwater/http-kit/telemetry/telemetry'
 import { expect, onTestFinished, test } from 'vitest'
 import { createSandbox } from '../src/sandbox.ts'
 

@@ -1,7 +1,7 @@
 // The pages as a process: wiring only.
 import { loadConfig } from '@headwater/http-kit/config'
-import { runServer } from '@headwater/http-kit/run-server'
-import { createLogger } from '@headwater/http-kit/telemetry'
+import { runServer } from '@headwater/http-kit/server/run-server'
+import { createLogger } from '@headwater/http-kit/telemetry/telemetry'
 import { config } from './config.ts'
 import { createWebServer } from './web-server.ts'
 

@@ -1,6 +1,6 @@
 // What applicants type is read tolerantly, and refused with a sentence for the field.
 import { describe, expect, test } from 'vitest'
-import { checkAnswers } from '../app/apply/answers.ts'
+import { checkAnswers } from '../app/loan/apply/answers.ts'
 
 const answers = { name: 'Ada Lovelace', address: 'London', nationalId: '555555AA', amount: '10000' }
 const check = (changed: Partial<typeof answers>) => checkAnswers({ ...answers, ...changed })

@@ -1,6 +1,6 @@
 // What the developer's page shows: streams, persistent subscriptions, and the events of a stream.
-import { allStream, type PageOfEvents, type ShownEvent, value } from '../front/page-of-events.ts'
-import { tombstoneRevision } from '../record.ts'
+import { allStream, type PageOfEvents, type ShownEvent, value } from '../http/page-of-events.ts'
+import { tombstoneRevision } from '../store/record.ts'
 import { type Html, html } from './html.ts'
 
 /** A larger text is shown in part; the event as JSON has all of it. */

@@ -1,7 +1,7 @@
 // How far a group is, written down often enough and not too often, so that a restart goes on from there (§2.11).
 
-import { jsonEvent, ownAppend, ownMetadata } from '../own-events.ts'
-import type { Store } from '../store.ts'
+import { jsonEvent, ownAppend, ownMetadata } from '../store/own-events.ts'
+import type { Store } from '../store/store.ts'
 import { lastJson, writeAll } from './own-streams.ts'
 import { checkpointStream, type Place, type Settings } from './settings.ts'
 import type { EventSource } from './source.ts'

@@ -1,6 +1,6 @@
 // One persistent subscription at work: hands events to its consumers, again when it must, and remembers how far it is (§2.11).
-import { decodeRecord, linkTarget } from '../record.ts'
-import type { Store } from '../store.ts'
+import { decodeRecord, linkTarget } from '../store/record.ts'
+import type { Store } from '../store/store.ts'
 import { createCheckpoint } from './checkpoint.ts'
 import type { Message } from './message.ts'
 import { createParked } from './parked.ts'

@@ -1,9 +1,9 @@
 // All persistent subscriptions of the node: made, changed and deleted, and kept in a stream from which they start again (§2.11).
 
-import { Refused } from '../errors.ts'
-import { createFilter } from '../filter.ts'
-import { jsonEvent, ownAppend, ownMetadata } from '../own-events.ts'
-import type { Store } from '../store.ts'
+import { jsonEvent, ownAppend, ownMetadata } from '../store/own-events.ts'
+import type { Store } from '../store/store.ts'
+import { createFilter } from '../streams/filter.ts'
+import { Refused } from '../wire/errors.ts'
 import { type Group, openGroup } from './group.ts'
 import { lastJson, ownDelete, writeAll } from './own-streams.ts'
 import type { GroupName } from './requests.ts'

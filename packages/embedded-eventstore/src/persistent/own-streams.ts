@@ -1,9 +1,9 @@
 // The streams that the groups keep what they know in: definitions, checkpoints, and parked events (§2.11).
-import type { Row } from '../pages.ts'
-import { decodeRecord } from '../record.ts'
-import type { Store } from '../store.ts'
-import { headToRead } from '../visible.ts'
-import { isTrouble, type Outcome, type Write } from '../writer.ts'
+import type { Row } from '../store/pages.ts'
+import { decodeRecord } from '../store/record.ts'
+import type { Store } from '../store/store.ts'
+import { headToRead } from '../store/visible.ts'
+import { isTrouble, type Outcome, type Write } from '../store/writer.ts'
 
 export const ownDelete = (streamName: string): Write => ({
   kind: 'delete',

@@ -1,6 +1,6 @@
 // Encodes what the PersistentSubscriptions service answers, except events (field numbers: its published messages; §2.11).
-import { message } from '../replies.ts'
-import { type Writer, writeNested, writeString, writeU64 } from '../wire.ts'
+import { message } from '../streams/replies.ts'
+import { type Writer, writeNested, writeString, writeU64 } from '../wire/wire.ts'
 import type { Consumer, Group } from './group.ts'
 import { sourceName } from './settings.ts'
 import type { Figures } from './statistics.ts'

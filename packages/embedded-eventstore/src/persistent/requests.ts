@@ -1,5 +1,5 @@
 // Decodes the requests of the PersistentSubscriptions service (field numbers: its published messages; §2.11).
-import { InvalidRead, readFilter, readPosition, revisionOf } from '../read-request.ts'
+import { InvalidRead, readFilter, readPosition, revisionOf } from '../streams/read-request.ts'
 import {
   createReader,
   type Reader,
@@ -10,7 +10,7 @@ import {
   readStreamIdentifier,
   readU64,
   readUuid,
-} from '../wire.ts'
+} from '../wire/wire.ts'
 import type { Definition, Settings, Source } from './settings.ts'
 
 /** What a group is asked by: `$all` is a source of its own, not a stream of that name. */

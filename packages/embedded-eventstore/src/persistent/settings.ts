@@ -1,5 +1,5 @@
 // What a persistent subscription is: whose events it hands out, from where on, how, and for how long it waits (§2.11).
-import type { FilterOptions } from '../read-request.ts'
+import type { FilterOptions } from '../streams/read-request.ts'
 
 const strategies = ['DispatchToSingle', 'RoundRobin', 'Pinned', 'PinnedByCorrelation'] as const
 export type Strategy = (typeof strategies)[number]

@@ -1,12 +1,13 @@
 // Reads what a group hands out: a stream or $all, a page at a time, in order, from after a place on (§2.11).
-import { createResolve } from '../events.ts'
-import { createFilter, type Filter } from '../filter.ts'
-import { firstRevision } from '../names.ts'
-import type { Row } from '../pages.ts'
-import { type SentEvent, tombstoneRevision } from '../record.ts'
-import type { Store } from '../store.ts'
-import { youngEnough } from '../visible.ts'
-import { i64Max } from '../wire.ts'
+
+import { firstRevision } from '../store/names.ts'
+import type { Row } from '../store/pages.ts'
+import { type SentEvent, tombstoneRevision } from '../store/record.ts'
+import type { Store } from '../store/store.ts'
+import { youngEnough } from '../store/visible.ts'
+import { createResolve } from '../streams/events.ts'
+import { createFilter, type Filter } from '../streams/filter.ts'
+import { i64Max } from '../wire/wire.ts'
 import type { Definition, Place } from './settings.ts'
 
 /** The first 16 bytes of what is stored are the event's id. */

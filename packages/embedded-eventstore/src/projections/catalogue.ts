@@ -1,7 +1,7 @@
 // The five system projections: which events each of them links, and where to; the rules are EventStoreDB's (§2.12).
-import { type Recorded, tombstoneRevision } from '../record.ts'
-import { isMetastream, isSoftDeleted, originalOf, parseMetadata, parseObject } from '../stream-metadata.ts'
-import { i64Max } from '../wire.ts'
+import { type Recorded, tombstoneRevision } from '../store/record.ts'
+import { isMetastream, isSoftDeleted, originalOf, parseMetadata, parseObject } from '../store/stream-metadata.ts'
+import { i64Max } from '../wire/wire.ts'
 
 /** An event as projections see it. */
 export type SourceEvent = {

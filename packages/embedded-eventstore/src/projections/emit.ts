@@ -1,10 +1,10 @@
 // Turns what projections emit into writes, and begins each stream that they write to (§2.12).
-import { ownAppend, ownMetadata, textEvent } from '../own-events.ts'
-import type { Row } from '../pages.ts'
-import { decodeRecord } from '../record.ts'
-import type { Store } from '../store.ts'
-import { uuidBytes } from '../wire.ts'
-import type { Write } from '../writer.ts'
+import { ownAppend, ownMetadata, textEvent } from '../store/own-events.ts'
+import type { Row } from '../store/pages.ts'
+import { decodeRecord } from '../store/record.ts'
+import type { Store } from '../store/store.ts'
+import type { Write } from '../store/writer.ts'
+import { uuidBytes } from '../wire/wire.ts'
 import type { Emitted, Rule, SourceEvent, SystemProjection } from './catalogue.ts'
 import { everybodyReads, lastOf, origin, type Settings, versionOf } from './records.ts'
 

@@ -1,6 +1,6 @@
 // The messages of the Projections service (field numbers: projections.proto; §2.12).
-import { message } from '../replies.ts'
-import { createReader, type Reader, readEmpty, readFields, readNested, writeNested, writeString } from '../wire.ts'
+import { message } from '../streams/replies.ts'
+import { createReader, type Reader, readEmpty, readFields, readNested, writeNested, writeString } from '../wire/wire.ts'
 
 export type Named = { name: string }
 

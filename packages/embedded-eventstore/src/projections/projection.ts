@@ -1,7 +1,8 @@
 // One system projection: whether it runs, how it is configured, how far it is; what is asked of it is done one after the other.
-import { Refused } from '../errors.ts'
-import type { Store } from '../store.ts'
-import type { Outcome } from '../writer.ts'
+
+import type { Store } from '../store/store.ts'
+import type { Outcome } from '../store/writer.ts'
+import { Refused } from '../wire/errors.ts'
 import type { SystemProjection } from './catalogue.ts'
 import { checkpointWrites, readCheckpoint, readSettings, type Settings, settingsWrite } from './records.ts'
 import { type Run, startRun } from './run.ts'

@@ -1,5 +1,5 @@
 // The system projections of a store, from its start to its end.
-import type { Store } from '../store.ts'
+import type { Store } from '../store/store.ts'
 import { systemProjections } from './catalogue.ts'
 import { openProjection, type Projection } from './projection.ts'
 

@@ -1,9 +1,9 @@
 // What projections keep in the store besides their links: settings and checkpoints, in EventStoreDB's streams and forms (§2.12).
-import { jsonEvent, ownAppend, ownMetadata } from '../own-events.ts'
-import { decodeRecord, type Recorded } from '../record.ts'
-import type { Store } from '../store.ts'
-import { parseObject } from '../stream-metadata.ts'
-import type { TypedEvent, Write } from '../writer.ts'
+import { jsonEvent, ownAppend, ownMetadata } from '../store/own-events.ts'
+import { decodeRecord, type Recorded } from '../store/record.ts'
+import type { Store } from '../store/store.ts'
+import { parseObject } from '../store/stream-metadata.ts'
+import type { TypedEvent, Write } from '../store/writer.ts'
 import type { SystemProjection } from './catalogue.ts'
 
 /**

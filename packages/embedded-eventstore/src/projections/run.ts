@@ -1,9 +1,9 @@
 // One run of a projection: reads $all after its checkpoint and writes what follows, with the next checkpoint, in one transaction.
 import { setImmediate, setTimeout } from 'node:timers/promises'
-import { messageOf } from '../errors.ts'
-import type { Store } from '../store.ts'
-import { createSignal } from '../subscription.ts'
-import { isTrouble, type Outcome, type Write } from '../writer.ts'
+import type { Store } from '../store/store.ts'
+import { isTrouble, type Outcome, type Write } from '../store/writer.ts'
+import { createSignal } from '../streams/subscription.ts'
+import { messageOf } from '../wire/errors.ts'
 import type { Rule, SystemProjection } from './catalogue.ts'
 import { createEmitter, projectRow } from './emit.ts'
 import { checkpointWrites, type Settings } from './records.ts'

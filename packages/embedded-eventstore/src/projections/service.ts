@@ -1,11 +1,11 @@
 // The Projections service as grpc-js serves it (§2.12).
 import type { Server, ServerUnaryCall, ServerWritableStream, sendUnaryData } from '@grpc/grpc-js'
-import { fail } from '../calls.ts'
-import { failureOf, invalidArgument, Refused } from '../errors.ts'
-import { method } from '../method.ts'
-import type { SupportedMethod } from '../replies.ts'
 import type { Action } from '../security/access.ts'
 import type { Guard } from '../security/guard.ts'
+import type { SupportedMethod } from '../streams/replies.ts'
+import { fail } from '../wire/calls.ts'
+import { failureOf, invalidArgument, Refused } from '../wire/errors.ts'
+import { method } from '../wire/method.ts'
 import { InvalidSource } from './catalogue.ts'
 import {
   type Details,

@@ -1,6 +1,6 @@
 // Decides who may do what (§2.10): by the access lists of streams, by their defaults, by groups.
-import type { StreamAcl } from '../stream-metadata.ts'
-import { isMetastream, originalOf } from '../stream-metadata.ts'
+import type { StreamAcl } from '../store/stream-metadata.ts'
+import { isMetastream, originalOf } from '../store/stream-metadata.ts'
 import type { User } from './users.ts'
 
 /** The first three are of a stream; `read` is of `$all` as well. */

@@ -1,9 +1,16 @@
 // Stands before the services: finds who calls, and tells them whether that caller may do what is asked (§2.10).
 import { type Metadata, ServerInterceptingCall, type ServerInterceptor, ServerListenerBuilder } from '@grpc/grpc-js'
-import { type Failure, failureFor, Refused } from '../errors.ts'
-import { decodeRecord } from '../record.ts'
-import type { Store } from '../store.ts'
-import { isMetastream, metastreamOf, originalOf, parseObject, readAcl, type StreamAcl } from '../stream-metadata.ts'
+import { decodeRecord } from '../store/record.ts'
+import type { Store } from '../store/store.ts'
+import {
+  isMetastream,
+  metastreamOf,
+  originalOf,
+  parseObject,
+  readAcl,
+  type StreamAcl,
+} from '../store/stream-metadata.ts'
+import { type Failure, failureFor, Refused } from '../wire/errors.ts'
 import { type Acls, type Action, type DefaultAcls, may } from './access.ts'
 import { type SignIn, TooManySignIns, type User } from './users.ts'
 

@@ -1,7 +1,7 @@
 // What the Gossip service answers, as the client's generated code reads it (§2.2).
 import gossipPb from '@eventstore/db-client/generated/gossip_pb.js'
 import fc from 'fast-check'
-import { encodeClusterInfo } from '../../src/front/node.ts'
+import { encodeClusterInfo } from '../../src/http/node.ts'
 import { answer, type Entry } from './entry.ts'
 import { text, toUuid } from './values.ts'
 

@@ -2,7 +2,7 @@
 import shared from '@eventstore/db-client/generated/shared_pb.js'
 import streamsPb from '@eventstore/db-client/generated/streams_pb.js'
 import fc from 'fast-check'
-import { decodeReadRequest } from '../../src/read-request.ts'
+import { decodeReadRequest } from '../../src/streams/read-request.ts'
 import { type Entry, refused, request } from './entry.ts'
 import { text, toIdentifier, u64 } from './values.ts'
 

@@ -7,7 +7,7 @@ import {
   decodeBatchAppendRequest,
   decodeDeleteRequest,
   type Expected,
-} from '../../src/messages.ts'
+} from '../../src/wire/messages.ts'
 import { type Entry, refused, request } from './entry.ts'
 import { bytes, googleEmpty, id, idBytes, text, toIdentifier, toTimestamp, toUuid, u64 } from './values.ts'
 

@@ -1,6 +1,6 @@
 // As whom a request may act: its bearer token, or else whatever its cookies stand for.
 import { anonymous } from '@headwater/deciders/policy'
-import { type Authenticator, type Credential as Bearer, bearerToken, tokenEndMs } from '@headwater/http-kit/auth'
+import { type Authenticator, type Credential as Bearer, bearerToken, tokenEndMs } from '@headwater/http-kit/access/auth'
 import type { FastifyRequest } from 'fastify'
 
 export type Credential = Bearer & {

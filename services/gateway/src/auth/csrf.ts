@@ -1,6 +1,6 @@
 // Refuses what another site makes a browser send: forms to our pages, and requests that cookies would make somebody's.
-import { isUnsafe, refuseForeignOrigin } from '@headwater/http-kit/own-origin'
-import type { HttpServer } from '@headwater/http-kit/server'
+import { isUnsafe, refuseForeignOrigin } from '@headwater/http-kit/access/own-origin'
+import type { HttpServer } from '@headwater/http-kit/server/server'
 import type { FastifyRequest } from 'fastify'
 
 /**

@@ -1,8 +1,8 @@
 // Addresses that people's forms are sent to: they hold no fields, and trouble is told in words.
-import { Problem } from '@headwater/http-kit/problem'
-import type { HttpServer } from '@headwater/http-kit/server'
+import { Problem } from '@headwater/http-kit/commands/problem'
+import type { HttpServer } from '@headwater/http-kit/server/server'
 import type { FastifyInstance, FastifyReply } from 'fastify'
-import { type Notice, sendNotice } from './notice.ts'
+import { type Notice, sendNotice } from './sign-in/notice.ts'
 
 const retryAfterSeconds = 2
 

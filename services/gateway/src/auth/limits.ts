@@ -1,6 +1,6 @@
 // How often an address may apply for a loan, and how many sockets an address and a person may hold.
 import { createHmac, randomBytes } from 'node:crypto'
-import { addressKey } from '@headwater/http-kit/address-key'
+import { addressKey } from '@headwater/http-kit/access/address-key'
 import { RateLimiterMemory, RateLimiterRes } from 'rate-limiter-flexible'
 
 const hourSeconds = 3_600

@@ -1,6 +1,6 @@
 // What cookies and links hold, and what is kept of it.
 import { randomBytes } from 'node:crypto'
-import { createSealing, hashOf, type Sealing } from '@headwater/http-kit/sealing'
+import { createSealing, hashOf, type Sealing } from '@headwater/http-kit/access/sealing'
 
 const secretBytes = 32
 const secretText = /^[\w-]{43}$/

@@ -1,6 +1,6 @@
 // What an applicant without an account holds: good for one loan, in one browser, and brought to another by a link, once.
 import { randomUUID } from 'node:crypto'
-import { createLogger } from '@headwater/http-kit/telemetry'
+import { createLogger } from '@headwater/http-kit/telemetry/telemetry'
 import { parseSetCookie } from 'cookie'
 import { decodeJwt } from 'jose'
 import { describe, expect, onTestFinished, test } from 'vitest'

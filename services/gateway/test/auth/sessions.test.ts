@@ -1,8 +1,8 @@
 // A session: how long it lasts by Postgres' clock, how it is refreshed once among many gateways, and what is kept of it.
-import { createLogger } from '@headwater/http-kit/telemetry'
+import { createLogger } from '@headwater/http-kit/telemetry/telemetry'
 import { afterEach, expect, onTestFinished, test, vi } from 'vitest'
 import { testDatabase } from '../../../../scripts/test/database.ts'
-import { idleMinutesMax, openSessionDatabase, sessionHoursMax } from '../../src/auth/sessions.ts'
+import { idleMinutesMax, openSessionDatabase, sessionHoursMax } from '../../src/auth/sign-in/sessions.ts'
 import { openBrowser, startAuth, startSite } from './support.ts'
 
 afterEach(() => void vi.useRealTimers())

@@ -1,5 +1,5 @@
 // Signing in and out in a browser without scripts: what it is sent, what it keeps, and what nobody can make of that.
-import { createLogger } from '@headwater/http-kit/telemetry'
+import { createLogger } from '@headwater/http-kit/telemetry/telemetry'
 import { parseSetCookie } from 'cookie'
 import fc from 'fast-check'
 import { describe, expect, onTestFinished, test } from 'vitest'

@@ -1,5 +1,5 @@
 // The page where people see and change what is known of them here.
-import type { ActiveUser } from '../users.ts'
+import type { ActiveUser } from '../users/users.ts'
 import { html } from './html.ts'
 import { type FieldErrors, field, notice, page, summary } from './page.ts'
 

@@ -1,5 +1,5 @@
 // The page where people sign in.
-import { demoPassword, demoPeople } from '../demo.ts'
+import { demoPassword, demoPeople } from '../users/demo.ts'
 import { html } from './html.ts'
 import { field, notice, page } from './page.ts'
 

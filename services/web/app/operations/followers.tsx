@@ -1,8 +1,8 @@
 // The table of what follows the event store, with its lag, and pausing and building again as forms.
 import type { FollowerShown, Operations } from '@headwater/deciders/operations'
 import { Form } from 'react-router'
+import { durationText } from '../loan/underwriting/numbers/stat-card.tsx'
 import { Time } from '../shared/time.tsx'
-import { durationText } from '../underwriting/stat-card.tsx'
 import { Sparkline } from './sparkline.tsx'
 import { placeText, rateText, standingOf, statusOf } from './standing.ts'
 

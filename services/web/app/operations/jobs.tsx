@@ -1,6 +1,6 @@
 // The jobs by kind, and what of webhooks and sockets there is.
 import type { Operations } from '@headwater/deciders/operations'
-import { StatCard } from '../underwriting/stat-card.tsx'
+import { StatCard } from '../loan/underwriting/numbers/stat-card.tsx'
 
 const text = (number: number | undefined) => number?.toLocaleString('en') ?? 'not known'
 

@@ -1,5 +1,5 @@
 // The lag of the last minutes as a small line: no script, no style attribute; a word says the same.
-import { durationText } from '../underwriting/stat-card.tsx'
+import { durationText } from '../loan/underwriting/numbers/stat-card.tsx'
 
 const width = 120
 const height = 28

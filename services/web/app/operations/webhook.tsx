@@ -1,8 +1,8 @@
 // One webhook of a partner: what it was told, telling it again, and turning it off, on, or to another secret.
 import { data, Form, Link, redirect } from 'react-router'
 import { z } from 'zod'
+import { referenceOf } from '../loan/loan.ts'
 import { parseForm, readForm } from '../shared/api.server.ts'
-import { referenceOf } from '../shared/loan.ts'
 import { Time } from '../shared/time.tsx'
 import type { Route } from './+types/webhook'
 import { Secret } from './secret.tsx'

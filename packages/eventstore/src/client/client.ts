@@ -1,0 +1,283 @@
+// What Headwater needs of EventStoreDB, on the official client: appends, bounded reads, subscriptions, and who the store is.
+import {
+  ANY,
+  BACKWARDS,
+  END,
+  type EventStoreDBClient,
+  FORWARDS,
+  START,
+  StreamDeletedError,
+} from '@eventstore/db-client'
+import { Rejection } from '@headwater/deciders/decider'
+import type { Logger } from 'pino'
+import { type Backoff, waitAfter } from '../backoff.ts'
+import type { StoredEvent } from '../codec.ts'
+import { beginning, comparePosition, type Position } from '../position.ts'
+import { storeName } from '../store-name.ts'
+import { type EventToAppend, type ExpectedRevision, shareAppender } from './appender.ts'
+import { type AllStreamRecordedEvent, type ClientEvent, isKnown, toStoredEvent } from './client-events.ts'
+import { hangUp, isOutage, newConnection } from './connection.ts'
+import { type MetadataWatch, watchMetadata } from './metadata-watch.ts'
+import { noticeNotFound } from './notice-not-found.ts'
+import { type OpenSubscription, openSubscription, type SubscriptionHandlers } from './open-subscription.ts'
+
+export type { EventToAppend, ExpectedRevision } from './appender.ts'
+export type { OpenSubscription, SubscriptionHandlers } from './open-subscription.ts'
+
+/** For a page of a stream, one event or the head: what takes longer is on a connection that does not work. */
+const readTimeoutMs = 4_000
+/** For the first event of some categories, which the server may have to search for. */
+const searchTimeoutMs = 10_000
+const readTriesMax = 5
+const readBackoff: Backoff = { delayMsMin: 50, delayMsMax: 1_000 }
+/** A follower of a cluster may lag behind: what it does not have yet would be taken for something that never was. */
+const ofLeader = { requiresLeader: true }
+
+/** The event store does not answer. Whether an append happened is not known; the same commandId may be sent again. */
+export class StoreUnavailable extends Rejection {
+  constructor(cause: unknown) {
+    super('event_store_unavailable', 'The event store does not answer. Try again in a moment.')
+    this.cause = cause
+  }
+}
+
+/** The stream was tombstoned: it can be neither read nor written again, and its name is used up. */
+export class StreamDeleted extends Rejection {
+  constructor() {
+    super('stream_deleted', 'It was deleted and cannot be used again.')
+  }
+}
+
+/** The answer of `readStream`, itself and no copy, for a stream that does not exist. A soft-deleted one reads the same. */
+export const noSuchStream: readonly StoredEvent[] = Object.freeze([])
+
+export type AppendOutcome =
+  | {
+      readonly outcome: 'appended'
+      /** Of the last event. */
+      readonly revision: bigint
+      readonly position: Position
+      /** The first send was answered; otherwise the events may have been there before. */
+      readonly clean: boolean
+    }
+  | { readonly outcome: 'conflict'; readonly clean: boolean }
+
+export type EventStore = {
+  /**
+   * Appends all events or none.
+   * @param giveUpAtMs by `performance.now()`: from then on nothing is sent any more
+   * @throws StreamDeleted; StoreUnavailable when no send was answered: the events may be there or not
+   */
+  readonly append: (
+    stream: string,
+    events: readonly EventToAppend[],
+    expectedRevision: ExpectedRevision,
+    giveUpAtMs?: number,
+  ) => Promise<AppendOutcome>
+  /**
+   * At most `maxCount` events of a stream from revision `from` on; {@link noSuchStream} when there is none.
+   * @throws StreamDeleted
+   */
+  readonly readStream: (stream: string, from: bigint, maxCount: number) => Promise<readonly StoredEvent[]>
+  /**
+   * Deletes a stream for good: it ends with a `$streamDeleted`, and its events are gone once the store was scavenged.
+   * False when there is none.
+   */
+  readonly tombstone: (stream: string) => Promise<boolean>
+  /** The position of the store's last event. */
+  readonly head: () => Promise<Position>
+  /** The event at exactly this position. */
+  readonly eventAt: (position: Position) => Promise<StoredEvent | undefined>
+  /** The next events of `$all` after a position, of whatever category; fewer than `maxCount` only when there are no more. */
+  readonly readAfter: (position: Position, maxCount: number) => Promise<readonly StoredEvent[]>
+  /** The events of `$all` before a position, or before its end, the newest first; fewer than `maxCount` only when there are no more. */
+  readonly readBefore: (position: Position | undefined, maxCount: number) => Promise<readonly StoredEvent[]>
+  /** The first event of these categories after a position. */
+  readonly eventAfter: (categories: readonly string[], position: Position) => Promise<StoredEvent | undefined>
+  /** The uuid that names this store, the same for every client; written by whoever asks first, anew after a restore. */
+  readonly storeId: () => Promise<string>
+  /** Events of these categories after a position, for ever. {@link startSubscription} adds batches and reconnecting. */
+  readonly subscribe: (
+    categories: readonly string[],
+    after: Position,
+    handlers: SubscriptionHandlers,
+  ) => OpenSubscription
+  /**
+   * Whether metadata that can hide events of the stream was written since this was first asked. The store appends to such
+   * a stream at the revision that a cache believes in; only reading it from its start shows whether events are missing.
+   */
+  readonly mayHideEvents: (stream: string) => boolean
+  readonly close: () => Promise<void>
+}
+
+const prefixesOf = (categories: readonly string[]) => categories.map((category) => `${category}-`)
+
+/** Refuses the one setting whose answers the client gets wrong. */
+const checked = (url: string): string => {
+  if (/throwOnAppendFailure=false/i.test(url))
+    throw new Error('EVENTSTORE_URL must not say throwOnAppendFailure=false: the client then invents revisions.')
+  return url
+}
+
+/**
+ * Connects to EventStoreDB. Nothing is sent before the first call.
+ * @param url a connection string, `esdb://host:2113?tls=false` or `esdb+discover://...`
+ */
+export const connectEventStore = ({ url, logger }: { url: string; logger: Logger }): EventStore => {
+  /** Reads share one connection, until one of them is not answered in time. */
+  let client = newConnection(checked(url))
+  let closed = false
+  let metadata: MetadataWatch | undefined
+  const appender = shareAppender(url, logger)
+  type ClientRead = AsyncIterable<{ event?: ClientEvent | AllStreamRecordedEvent }> & { cancel(): Promise<void> }
+
+  const readOnce = async (open: (from: EventStoreDBClient) => ClientRead) => {
+    const current = client
+    const read = open(current)
+    let late = false
+    const timer = setTimeout(() => {
+      late = true
+      if (client === current) {
+        client = newConnection(url)
+        // By then the others that began on it have been answered or given up, too.
+        setTimeout(() => void hangUp(current), readTimeoutMs).unref()
+      }
+      void read.cancel()
+    }, readTimeoutMs)
+    try {
+      const events: (ClientEvent | AllStreamRecordedEvent)[] = []
+      for await (const { event } of read) if (event) events.push(event)
+      // The client ends a read that is cut off like one that has come to its end.
+      if (late || closed) throw new StoreUnavailable(new Error('A read was cut off: too slow, or closed under it.'))
+      return events
+    } finally {
+      clearTimeout(timer)
+    }
+  }
+
+  /** For calls that may be made again. */
+  const throughOutages = async <T>(call: () => Promise<T>): Promise<T> => {
+    for (let tries = 1; ; tries++) {
+      try {
+        return await call()
+      } catch (error) {
+        if (error instanceof StreamDeletedError) throw new StreamDeleted()
+        if (!isOutage(error) && !(error instanceof StoreUnavailable)) throw error
+        if (closed || tries === readTriesMax) throw new StoreUnavailable(error)
+        await waitAfter(tries, readBackoff)
+      }
+    }
+  }
+
+  const read = (open: (from: EventStoreDBClient) => ClientRead) => throughOutages(() => readOnce(open))
+
+  const head = async (): Promise<Position> => {
+    const [last] = await read((from) =>
+      from.readAll({ ...ofLeader, direction: BACKWARDS, fromPosition: END, maxCount: 1 }),
+    )
+    return isKnown(last?.position) ? last.position : beginning
+  }
+
+  const readStream: EventStore['readStream'] = async (stream, from, maxCount) => {
+    let isNotFound = () => false
+    const events = await read((client) => {
+      const opened = client.readStream(stream, { ...ofLeader, direction: FORWARDS, fromRevision: from, maxCount })
+      isNotFound = noticeNotFound(opened)
+      return opened
+    })
+    if (isNotFound()) return noSuchStream
+    const standIn = events.every((event) => isKnown(event.position)) ? beginning : await head()
+    return events.map((event) => toStoredEvent(event, isKnown(event.position) ? event.position : standIn))
+  }
+
+  const tombstone: EventStore['tombstone'] = async (stream) => {
+    const exists = async (name: string) => (await readStream(name, 0n, 1)) !== noSuchStream
+    // Of any revision: whatever is in it goes.
+    const options = { ...ofLeader, expectedRevision: ANY, deadline: readTimeoutMs } as const
+    try {
+      // Of a soft-deleted one the metadata is left. The store would make a tombstone of any other name, too.
+      if (!(await exists(stream)) && !(await exists(`$$${stream}`))) return false
+      await throughOutages(() => client.tombstoneStream(stream, options))
+    } catch (error) {
+      // Also when an earlier try was carried out and not answered.
+      if (!(error instanceof StreamDeleted)) throw error
+    }
+    return true
+  }
+
+  const append: EventStore['append'] = async (stream, events, expectedRevision, giveUpAtMs) => {
+    const reply = await appender.append(stream, events, expectedRevision, giveUpAtMs)
+    if (reply.outcome === 'deleted') throw new StreamDeleted()
+    if (reply.outcome === 'unknown') throw new StoreUnavailable(reply.error)
+    if (reply.outcome === 'conflict') return reply
+    return { ...reply, position: isKnown(reply.position) ? reply.position : await head() }
+  }
+
+  const eventAt: EventStore['eventAt'] = async (position) => {
+    const [event] = await read((from) =>
+      from.readAll({ ...ofLeader, direction: FORWARDS, fromPosition: position, maxCount: 1 }),
+    )
+    return event && isKnown(event.position) && comparePosition(event.position, position) === 0
+      ? toStoredEvent(event, event.position)
+      : undefined
+  }
+
+  const readAfter: EventStore['readAfter'] = async (position, maxCount) => {
+    // The server begins with the event at the position, if there is one.
+    const fromPosition = comparePosition(position, beginning) === 0 ? START : position
+    const events = await read((from) =>
+      from.readAll({ ...ofLeader, direction: FORWARDS, fromPosition, maxCount: maxCount + 1 }),
+    )
+    const known = events.flatMap((event) => (isKnown(event.position) ? [toStoredEvent(event, event.position)] : []))
+    return known.filter((event) => comparePosition(event.position, position) > 0).slice(0, maxCount)
+  }
+
+  const readBefore: EventStore['readBefore'] = async (position, maxCount) => {
+    const fromPosition = position ?? END
+    const events = await read((from) => from.readAll({ ...ofLeader, direction: BACKWARDS, fromPosition, maxCount }))
+    return events.flatMap((event) => (isKnown(event.position) ? [toStoredEvent(event, event.position)] : []))
+  }
+
+  const eventAfter: EventStore['eventAfter'] = (categories, position) =>
+    new Promise((resolve, reject) => {
+      const settle = (act: () => void) => {
+        clearTimeout(timer)
+        probe.close()
+        act()
+      }
+      const timer = setTimeout(
+        () => settle(() => reject(new StoreUnavailable(new Error(`No answer within ${searchTimeoutMs} ms.`)))),
+        searchTimeoutMs,
+      )
+      const handlers: SubscriptionHandlers = {
+        onEvent: (event) => settle(() => resolve(event)),
+        onCheckpoint: () => undefined,
+        onCaughtUp: () => settle(() => resolve(undefined)),
+        onEnd: (error) => settle(() => reject(new StoreUnavailable(error))),
+      }
+      const probe = openSubscription(url, prefixesOf(categories), position, handlers, ofLeader)
+    })
+
+  return {
+    append,
+    readStream,
+    tombstone,
+    head,
+    eventAt,
+    readAfter,
+    readBefore,
+    eventAfter,
+    storeId: () => storeName({ readStream, append }),
+    subscribe: (categories, after, handlers) => openSubscription(url, prefixesOf(categories), after, handlers),
+    mayHideEvents: (stream) => {
+      metadata ??= watchMetadata(url, logger)
+      return metadata.mayHideEvents(stream)
+    },
+    close: async () => {
+      closed = true
+      metadata?.close()
+      await Promise.all([appender.close(), client.dispose()])
+      void hangUp(client)
+    },
+  }
+}

@@ -1,0 +1,57 @@
+// Notices which streams get metadata that can hide their events. The store takes appends to them as if nothing were missing.
+import { END } from '@eventstore/db-client'
+import { LRUCache } from 'lru-cache'
+import type { Logger } from 'pino'
+import { type Backoff, waitAfter } from '../backoff.ts'
+import type { Position } from '../position.ts'
+import { hidesEvents } from './client-events.ts'
+import { type OpenSubscription, openSubscription } from './open-subscription.ts'
+
+const streamsRememberedMax = 10_000
+const metastreamPrefix = '$$'
+const reconnectBackoff: Backoff = { delayMsMin: 50, delayMsMax: 5_000 }
+
+export type MetadataWatch = {
+  /** Whether such metadata was written since the watch began; known a moment after it was. */
+  readonly mayHideEvents: (stream: string) => boolean
+  readonly close: () => void
+}
+
+export const watchMetadata = (url: string, logger: Logger): MetadataWatch => {
+  const suspects = new LRUCache<string, true>({ max: streamsRememberedMax })
+  const ending = new AbortController()
+  let after: Position | typeof END = END
+  let failures = 0
+  let open: OpenSubscription | undefined
+
+  const reached = (position: Position) => {
+    after = position
+    failures = 0
+  }
+  const connect = () => {
+    if (ending.signal.aborted) return
+    open = openSubscription(url, [metastreamPrefix], after, {
+      onEvent: ({ stream, data, position }) => {
+        reached(position)
+        if (hidesEvents(data)) suspects.set(stream.slice(metastreamPrefix.length), true)
+      },
+      onCheckpoint: reached,
+      onCaughtUp: () => undefined,
+      onEnd: async (error) => {
+        failures++
+        if (failures === 1) logger.info({ err: error }, 'the watch of metadata was interrupted; reconnecting')
+        await waitAfter(failures, reconnectBackoff, ending.signal)
+        connect()
+      },
+    })
+  }
+  connect()
+
+  return {
+    mayHideEvents: (stream) => suspects.has(stream),
+    close: () => {
+      ending.abort()
+      open?.close()
+    },
+  }
+}

@@ -1,0 +1,157 @@
+// Decides the commands that wait for one stream, in order, each on what the ones before it leave: the events of one append.
+import { type Decider, type DomainEvent, Rejection } from '@headwater/deciders/decider'
+import { parse, v5 as uuidV5 } from 'uuid'
+import type { EventToAppend, StreamDeleted } from '../client/client.ts'
+import type { Codec } from '../codec.ts'
+import { beginning, type Position } from '../position.ts'
+import type { CommandRequest } from './handle-command.ts'
+import type { CommandRecord, KnownStream } from './known-stream.ts'
+
+const appendEventsMax = 500
+/** EventStoreDB takes 1 MiB an append; metadata and envelopes come on top of what is counted here. */
+const appendDataBytesMax = 256 * 1024
+const eventIdNamespace = parse('a3a8cf43-6a09-4a3d-8f4e-5f4f7d1e6c5e')
+
+/** What became of one command. */
+export type Outcome =
+  /** `appended`: by this very command, once `toAppend` is written; `recorded`: by the same command before. */
+  | { readonly kind: 'appended' | 'recorded'; readonly record: CommandRecord }
+  | { readonly kind: 'nothing to do'; readonly revision: bigint; readonly position: Position }
+  | { readonly kind: 'refused'; readonly error: unknown }
+
+export type Decided<State> = {
+  /** One a command, for as many commands as fit one append; the others wait. */
+  readonly outcomes: readonly Outcome[]
+  readonly toAppend: readonly EventToAppend[]
+  /** The outcomes and the stream once `toAppend` is written and ends at `position`. */
+  readonly after: (position: Position) => { readonly outcomes: readonly Outcome[]; readonly known: KnownStream<State> }
+}
+
+export const idempotencyKeyReused = (): Rejection =>
+  new Rejection('idempotency_key_reused', 'This idempotency key was used for another request.')
+
+const revisionMismatch = (revision: bigint): Rejection =>
+  new Rejection('revision_mismatch', 'It has changed since you looked.', { revision: String(revision) })
+
+/** A caller who may not know of the stream, and a command that needs an existing one, are refused as if there had never been one. */
+export const refuseOnDeleted = <Command, State>(
+  { initialState, decide }: Pick<Decider<Command, DomainEvent, State>, 'initialState' | 'decide'>,
+  { guard, command }: CommandRequest<Command, State>,
+  deleted: StreamDeleted,
+): unknown => {
+  try {
+    guard?.(initialState)
+    decide(command, initialState)
+  } catch (refusal) {
+    if (refusal instanceof Rejection && /_not_found$/.test(refusal.code)) return refusal
+  }
+  return deleted
+}
+
+/** What of a request is kept with its events. */
+type Recorded = Pick<CommandRequest<unknown>, 'commandId' | 'requestHash' | 'actor' | 'correlationId' | 'traceparent'>
+
+const metadataOf = ({ commandId, requestHash, actor, correlationId, traceparent }: Recorded, schema: number) => ({
+  $correlationId: correlationId ?? commandId,
+  $causationId: commandId,
+  commandId,
+  requestHash,
+  actor,
+  ...(traceparent === undefined ? {} : { traceparent }),
+  schema,
+})
+
+/**
+ * The events of one command as the store gets them. The id names the content too: two replicas that decide the same
+ * command on different outside facts must conflict, not take each other's events for their own (docs/decisions/004).
+ */
+const toAppendOf = (
+  { schemaOf }: Pick<Codec<DomainEvent>, 'schemaOf'>,
+  stream: string,
+  request: Recorded,
+  events: readonly DomainEvent[],
+  json: readonly string[],
+) =>
+  events.map(({ type, data }, index): EventToAppend => {
+    const name = `${request.commandId}/${stream}/${index}/${request.requestHash}/${type}/${json[index]}`
+    // As bytes: the library is slow with texts.
+    return {
+      id: uuidV5(Buffer.from(name), eventIdNamespace),
+      type,
+      data,
+      metadata: metadataOf(request, schemaOf(type)),
+    }
+  })
+
+export const decideAll = <Command, Event extends DomainEvent, State>(
+  { decide, evolve }: Decider<Command, Event, State>,
+  codec: Codec<Event>,
+  stream: string,
+  known: KnownStream<State>,
+  requests: readonly CommandRequest<Command, State>[],
+): Decided<State> => {
+  const outcomes: Outcome[] = []
+  const toAppend: EventToAppend[] = []
+  const records = new Map<string, CommandRecord>()
+  let { state, revision } = known
+  let bytes = 0
+
+  const decideOne = (request: CommandRequest<Command, State>): Outcome | 'append is full' => {
+    const { commandId, requestHash, expectedRevision, command, guard } = request
+    try {
+      guard?.(state)
+    } catch (error) {
+      return { kind: 'refused', error }
+    }
+    const record = records.get(commandId) ?? known.commands.get(commandId)
+    if (record && record.requestHash !== requestHash) return { kind: 'refused', error: idempotencyKeyReused() }
+    if (record) return { kind: 'recorded', record }
+    if (expectedRevision !== undefined && expectedRevision !== revision)
+      return { kind: 'refused', error: revisionMismatch(revision) }
+    let events: readonly Event[]
+    try {
+      events = decide(command, state)
+    } catch (error) {
+      return { kind: 'refused', error }
+    }
+    if (events.length === 0) return { kind: 'nothing to do', revision, position: known.position }
+    const json = events.map(({ data }) => JSON.stringify(data))
+    for (const data of json) bytes += Buffer.byteLength(data)
+    if (toAppend.length > 0 && (toAppend.length + events.length > appendEventsMax || bytes > appendDataBytesMax))
+      return 'append is full'
+    const fresh = {
+      requestHash,
+      first: revision + 1n,
+      last: revision + BigInt(events.length),
+      position: beginning, // known once it is written
+    }
+    records.set(commandId, fresh)
+    toAppend.push(...toAppendOf(codec, stream, request, events, json))
+    state = events.reduce(evolve, state)
+    revision = fresh.last
+    return { kind: 'appended', record: fresh }
+  }
+
+  for (const request of requests) {
+    const outcome = decideOne(request)
+    if (outcome === 'append is full') break
+    outcomes.push(outcome)
+  }
+
+  return {
+    outcomes,
+    toAppend,
+    after: (position) => {
+      for (const [commandId, record] of records) known.commands.set(commandId, { ...record, position })
+      const written = new Set<CommandRecord>(records.values())
+      return {
+        outcomes: outcomes.map((outcome) => {
+          if (outcome.kind === 'nothing to do') return { ...outcome, position }
+          if (outcome.kind === 'refused' || !written.has(outcome.record)) return outcome
+          return { ...outcome, record: { ...outcome.record, position } }
+        }),
+        known: { state, revision, position, commands: known.commands },
+      }
+    },
+  }
+}

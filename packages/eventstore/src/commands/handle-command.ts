@@ -1,0 +1,298 @@
+// Dispatches commands to a decider: cached or read state, decision, append; a conflict reads what is new and decides again.
+import { type Decider, type DomainEvent, Rejection } from '@headwater/deciders/decider'
+import { LRUCache } from 'lru-cache'
+import type { Logger } from 'pino'
+import { type Backoff, waitAfter } from '../backoff.ts'
+import { type EventStore, StoreUnavailable, StreamDeleted } from '../client/client.ts'
+import type { Codec } from '../codec.ts'
+import type { Position } from '../position.ts'
+import { streamName } from '../stream-name.ts'
+import { within } from '../within.ts'
+import { decideAll, idempotencyKeyReused, type Outcome, refuseOnDeleted } from './decide-all.ts'
+import { type CommandRecord, type KnownStream, nothingKnown, readNewer, StreamTruncated } from './known-stream.ts'
+
+/** Of a caller, however the store behaves: below what a gateway waits for a service. */
+const answerMsMaxDefault = 10_000
+const conflictsMax = 10
+const commandsWaitingMax = 10_000
+/**
+ * A stream weighs one, and one for every command it remembers: some 1.3 kB each, so 80 MB. The heap of a process that may
+ * take 384 MiB ends at about 190 MB.
+ */
+const cacheWeightMaxDefault = 64_000
+/** For streams that a process meets once or twice: 13 MB. */
+export const smallCacheWeightMax = 10_000
+const conflictBackoff: Backoff = { delayMsMin: 2, delayMsMax: 100 }
+
+export type CommandRequest<Command, State = unknown> = {
+  /** Of the thing whose stream this is. */
+  readonly id: string
+  readonly command: Command
+  /** Makes a repeat the same command. */
+  readonly commandId: string
+  /** Of what the caller asked for; the same commandId with another hash is refused. */
+  readonly requestHash: string
+  /** Who dispatches, for the record. */
+  readonly actor: string
+  readonly correlationId?: string | undefined
+  readonly traceparent?: string | undefined
+  /** The revision the caller has seen; when the stream stands elsewhere the answer is `revision_mismatch`. */
+  readonly expectedRevision?: bigint | undefined
+  /** By `performance.now()`: of whoever waits for more than this; the handler's own limit is never exceeded. */
+  readonly giveUpAtMs?: number | undefined
+  /**
+   * Throws when the state shows that this is not the caller's to do. It comes first: neither the stream's revision nor
+   * a rule's refusal is told to who may not know of the stream.
+   */
+  readonly guard?: ((state: State) => void) | undefined
+}
+
+export type CommandAnswer = {
+  readonly id: string
+  /** Of the command's last event; of the stream when nothing had to be written, -1 when it is empty. */
+  readonly revision: bigint
+  /** A read model that has reached it shows what the command did. */
+  readonly position: Position
+  /** The command's first event is the stream's first. */
+  readonly created: boolean
+  /**
+   * False when the command was found recorded, or left no events. True may also be a repeat whose events are the same to
+   * the last byte: the store takes it for the same append.
+   */
+  readonly appended: boolean
+}
+
+export type CommandHandler<Command, State = unknown> = {
+  /**
+   * Decides and appends, or answers from what is recorded when this commandId was here before. Within `answerMsMax`
+   * there is an answer, if only that there is none.
+   * @throws Rejection the decider's own, or `conflict`, `revision_mismatch`, `idempotency_key_reused`, `overloaded`,
+   *   `unknown_event_type`, `stream_deleted`, `stream_truncated`, `event_store_unavailable` (nobody knows the outcome: send
+   *   the same command again)
+   */
+  readonly handle: (request: CommandRequest<Command, State>) => Promise<CommandAnswer>
+  /**
+   * The answer this commandId was given, if it was given one: for callers who would have to ask a third party before
+   * they can build the command.
+   * @throws Rejection `idempotency_key_reused`, `unknown_event_type`, `stream_deleted`, `stream_truncated`,
+   *   `event_store_unavailable`
+   */
+  readonly recorded: (
+    request: Pick<CommandRequest<Command>, 'id' | 'commandId' | 'requestHash' | 'giveUpAtMs'>,
+  ) => Promise<CommandAnswer | undefined>
+}
+
+type Waiting<Command, State> = {
+  readonly request: CommandRequest<Command, State>
+  /** By `performance.now()`: nobody waits for it any more. */
+  readonly giveUpAtMs: number
+  readonly resolve: (answer: CommandAnswer) => void
+  readonly reject: (error: unknown) => void
+}
+
+export type CommandHandlerOptions<Command, Event extends DomainEvent, State> = {
+  readonly store: EventStore
+  readonly decider: Decider<Command, Event, State>
+  readonly codec: Codec<Event>
+  readonly category: string
+  readonly logger: Logger
+  readonly answerMsMax?: number
+  readonly cacheWeightMax?: number
+}
+
+const answerOf = (id: string, record: CommandRecord, appended: boolean): CommandAnswer => ({
+  id,
+  revision: record.last,
+  position: record.position,
+  created: record.first === 0n,
+  appended,
+})
+
+/** Refusals and "nothing to do" rest on the state alone; the other outcomes rest on what is written. */
+const restsOnState = (outcome: Outcome): boolean => outcome.kind === 'refused' || outcome.kind === 'nothing to do'
+
+export const createCommandHandler = <Command, Event extends DomainEvent, State>({
+  store,
+  decider,
+  codec,
+  category,
+  logger,
+  answerMsMax = answerMsMaxDefault,
+  cacheWeightMax = cacheWeightMaxDefault,
+}: CommandHandlerOptions<Command, Event, State>): CommandHandler<Command, State> => {
+  const cache = new LRUCache<string, KnownStream<State>>({
+    maxSize: cacheWeightMax,
+    sizeCalculation: (known) => 1 + known.commands.size,
+  })
+  const queues = new Map<string, Waiting<Command, State>[]>()
+  let waitingCount = 0
+
+  const known = (stream: string) => cache.get(stream) ?? nothingKnown(decider.initialState)
+
+  const readAndKeep = async (stream: string, from: KnownStream<State>) => {
+    const read = await readNewer(store, stream, from, decider.evolve, codec)
+    if (read.revision >= 0n) cache.set(stream, read)
+    return read
+  }
+
+  /** What is cached, or of a stream with suspicious metadata what the store has. @throws StreamTruncated */
+  const currentOf = async (stream: string): Promise<KnownStream<State>> => {
+    if (!store.mayHideEvents(stream)) return known(stream)
+    const whole = await readAndKeep(stream, nothingKnown(decider.initialState))
+    if (whole.revision < 0n) throw new StreamTruncated()
+    return whole
+  }
+
+  /** What stands in the store after a conflict. */
+  const readAfterConflict = async (stream: string, believed: KnownStream<State>, clean: boolean) => {
+    cache.delete(stream)
+    const orBelieved = (error: unknown) => (error instanceof StreamTruncated ? believed : Promise.reject(error))
+    const newer = clean ? await readAndKeep(stream, believed).catch(orBelieved) : believed
+    // A conflict without anything newer: what was believed never happened in this store.
+    return newer.revision > believed.revision ? newer : readAndKeep(stream, nothingKnown(decider.initialState))
+  }
+
+  const settle = (waiting: Waiting<Command, State>, outcome: Outcome) => {
+    const { id } = waiting.request
+    if (outcome.kind === 'refused') waiting.reject(outcome.error)
+    else if (outcome.kind === 'nothing to do')
+      waiting.resolve({ id, revision: outcome.revision, position: outcome.position, created: false, appended: false })
+    else waiting.resolve(answerOf(id, outcome.record, outcome.kind === 'appended'))
+  }
+
+  /** Decides as many of the waiting commands as one append holds; returns how many were settled. */
+  const round = async (stream: string, queue: readonly Waiting<Command, State>[]): Promise<number> => {
+    const requests = queue.map(({ request }) => request)
+    const giveUpAtMs = Math.max(...queue.map((waiting) => waiting.giveUpAtMs))
+    let current = await currentOf(stream)
+    let confirmed = false
+    for (let conflicts = 0; ; ) {
+      const decided = decideAll(decider, codec, stream, current, requests)
+      const settleAll = (outcomes: readonly Outcome[]): number => {
+        for (const [index, outcome] of outcomes.entries()) settle(queue[index] as Waiting<Command, State>, outcome)
+        return outcomes.length
+      }
+
+      if (decided.toAppend.length === 0) {
+        // A stale cache never refuses: what rests on it is confirmed by reading what is newer.
+        if (!confirmed && decided.outcomes.some(restsOnState)) {
+          current = await readAndKeep(stream, current)
+          confirmed = true
+          continue
+        }
+        return settleAll(decided.outcomes)
+      }
+
+      const believed = current.revision < 0n ? 'no_stream' : current.revision
+      const reply = await store.append(stream, decided.toAppend, believed, giveUpAtMs)
+      if (reply.outcome === 'appended') {
+        const after = decided.after(reply.position)
+        const isAsDecided = reply.revision === after.known.revision
+        // A stream that begins again behind its first revision was soft-deleted.
+        if (believed === 'no_stream' && !isAsDecided) throw new StreamTruncated()
+        // Only a clean first success proves that exactly these events follow the state that was decided on.
+        if (reply.clean && isAsDecided) cache.set(stream, after.known)
+        else cache.delete(stream)
+        return settleAll(after.outcomes)
+      }
+      conflicts++
+      if (conflicts > conflictsMax) {
+        const conflict = new Rejection('conflict', 'Others keep changing the same thing. Try again.')
+        const wasRecorded = (outcome: Outcome, index: number) =>
+          outcome.kind === 'recorded' && current.commands.get(requests[index]?.commandId ?? '') === outcome.record
+        return settleAll(
+          decided.outcomes.map((outcome, index) =>
+            wasRecorded(outcome, index) ? outcome : { kind: 'refused', error: conflict },
+          ),
+        )
+      }
+      if (conflicts > 1) await waitAfter(conflicts - 1, conflictBackoff)
+      current = await readAfterConflict(stream, current, reply.clean)
+      confirmed = true
+    }
+  }
+
+  /** What nobody waits for is not begun. */
+  const dropGivenUp = (queue: Waiting<Command, State>[]) => {
+    const now = performance.now()
+    const waiting = queue.filter(({ giveUpAtMs }) => giveUpAtMs > now)
+    if (waiting.length === queue.length) return
+    waitingCount -= queue.length - waiting.length
+    queue.splice(0, queue.length, ...waiting)
+  }
+
+  const work = async (stream: string, queue: Waiting<Command, State>[]) => {
+    let alone = 0
+    for (;;) {
+      dropGivenUp(queue)
+      if (queue.length === 0) break
+      const together = alone > 0 ? queue.slice(0, 1) : queue.slice()
+      let settled = together.length
+      try {
+        settled = await round(stream, together)
+      } catch (error) {
+        cache.delete(stream)
+        if (error instanceof StreamDeleted) {
+          for (const { request, reject } of together) reject(refuseOnDeleted(decider, request, error))
+        } else if (together.length > 1 && !(error instanceof StoreUnavailable)) {
+          // One command's append that the store refuses must not take its neighbours with it.
+          alone = together.length
+          continue
+        } else {
+          logger.warn({ stream, err: error }, 'the outcome of a command is unknown')
+          for (const { reject } of together) reject(error)
+        }
+      }
+      alone = Math.max(0, alone - settled)
+      queue.splice(0, settled)
+      waitingCount -= settled
+    }
+    queues.delete(stream)
+  }
+
+  const limitOf = ({ giveUpAtMs = Number.POSITIVE_INFINITY }: Pick<CommandRequest<Command>, 'giveUpAtMs'>): number =>
+    Math.min(performance.now() + answerMsMax, giveUpAtMs)
+
+  const inTime = <Result>(giveUpAtMs: number, work: Promise<Result>): Promise<Result> =>
+    within(
+      // Timers count whole milliseconds and may be one early: who is told that time is over must not be served after all.
+      Math.ceil(giveUpAtMs - performance.now()) + 1,
+      work,
+      () => new StoreUnavailable(new Error('There was no answer in time.')),
+    )
+
+  const enqueue = (request: CommandRequest<Command, State>, giveUpAtMs: number): Promise<CommandAnswer> =>
+    new Promise((resolve, reject) => {
+      if (waitingCount >= commandsWaitingMax)
+        return reject(new Rejection('overloaded', 'Too many commands are waiting. Try again in a moment.'))
+      waitingCount++
+      const waiting = { request, giveUpAtMs, resolve, reject }
+      const stream = streamName(category, request.id)
+      const queue = queues.get(stream)
+      if (queue) {
+        queue.push(waiting)
+        return
+      }
+      const started = [waiting]
+      queues.set(stream, started)
+      void work(stream, started)
+    })
+
+  const findRecorded: CommandHandler<Command>['recorded'] = async ({ id, commandId, requestHash }) => {
+    const stream = streamName(category, id)
+    const cached = await currentOf(stream)
+    const { commands } = cached.commands.has(commandId) ? cached : await readAndKeep(stream, cached)
+    const record = commands.get(commandId)
+    if (!record) return undefined
+    if (record.requestHash !== requestHash) throw idempotencyKeyReused()
+    return answerOf(id, record, false)
+  }
+
+  return {
+    handle: (request) => {
+      const giveUpAtMs = limitOf(request)
+      return inTime(giveUpAtMs, enqueue(request, giveUpAtMs))
+    },
+    recorded: (request) => inTime(limitOf(request), findRecorded(request)),
+  }
+}

@@ -1,0 +1,71 @@
+// `streams delete`: tombstones the stream of one thing, for good; everything that follows it then removes what it has of it.
+import { noSuchStream, StreamDeleted } from '@headwater/eventstore/client/client'
+import { categoryOf, idOf } from '@headwater/eventstore/stream-name'
+import type { Answer, Command, Context, Given } from '../command.ts'
+import { Refusal, WrongUse } from '../refusal.ts'
+
+/** What follows from deleting a stream of a category. The others hold what many share, or would lock a person out for good. */
+const consequences: Readonly<Record<string, string>> = {
+  loan: 'Its applicant can apply again.',
+  patient: 'All consents end, and none can be given again under this id.',
+  user: 'The user name and the e-mail address can be used again.',
+}
+
+const assertDeletable = (stream: string): void => {
+  const category = categoryOf(stream)
+  if (Object.hasOwn(consequences, category) && idOf(stream) !== '') return
+  const names = Object.keys(consequences).map((name) => `${name}-<id>`)
+  throw new Refusal(`Only these streams can be deleted: ${names.join(', ')}.`)
+}
+
+/** Sign-ins of an active account would go on without one. */
+const assertDisabled = async ({ store }: Context, stream: string): Promise<void> => {
+  const eventsMax = 10_000
+  const events = await store.readStream(stream, 0n, eventsMax)
+  if (events === noSuchStream || events.some(({ type }) => ['UserDisabled', 'RegistrationAbandoned'].includes(type)))
+    return
+  throw new Refusal(
+    `The account is open: disable it first, POST /api/users/${idOf(stream)}/disable, which signs it out everywhere.`,
+  )
+}
+
+/** What is kept of a user outside of the event store. Rows of another issuer's people are deleted, too. */
+const forgetUser = async ({ pool }: Context, userId: string): Promise<void> => {
+  await pool.query('delete from headwater.credentials where user_id::text = $1', [userId])
+  await pool.query('delete from headwater.people where sub = $1', [userId])
+}
+
+const deleteStream = async (context: Context, given: Given): Promise<Answer> => {
+  const { store, writeDown } = context
+  const [stream = ''] = given.positionals
+  assertDeletable(stream)
+  const category = categoryOf(stream)
+  try {
+    if (category === 'user') await assertDisabled(context, stream)
+    else await store.readStream(stream, 0n, 1)
+  } catch (error) {
+    if (error instanceof StreamDeleted) throw new Refusal(`${stream} is deleted already.`)
+    throw error
+  }
+  if (!given.flag('yes')) throw new WrongUse(`This cannot be undone. Say --yes to delete ${stream}.`)
+  if (category === 'user') await forgetUser(context, idOf(stream))
+  if (!(await store.tombstone(stream))) throw new Refusal(`There is no stream ${stream}.`)
+  await writeDown({ what: `streams delete ${category}-:id`, resource: idOf(stream) })
+  return {
+    json: { stream, deleted: true },
+    text:
+      `${stream} is deleted. Read models remove its rows when they come to that. ${consequences[category]}\n` +
+      "Its events leave the event store's files with the next scavenge, and backups when those are deleted.",
+  }
+}
+
+export const deleteCommands: readonly Command[] = [
+  {
+    name: ['streams', 'delete'],
+    summary: 'deletes a loan, a patient or a user for good',
+    positionals: ['<stream>'],
+    options: { yes: { type: 'boolean', help: 'needed: it cannot be undone' } },
+    more: 'The id cannot be used again. The audit trail keeps what was done and by whom, which names no applicant.',
+    run: deleteStream,
+  },
+]

@@ -1,0 +1,52 @@
+// Reads what waits with a parked event: the rest of its stream or, where the event alone is parked, itself.
+import { type StoredEvent, streamDeletedType } from '@headwater/eventstore/codec'
+import { comparePosition, type Position } from '@headwater/eventstore/position'
+import type { EventPlace } from '../model/step.ts'
+import type { Projection } from '../run/projection.ts'
+
+export const pageEvents = 500
+
+type Options = {
+  readonly read: (stream: string, from: bigint, maxCount: number) => Promise<readonly StoredEvent[] | 'deleted'>
+  readonly parks: NonNullable<Projection<never, never>['parks']>
+  /** What comes later does not wait: it has not been handed over yet. */
+  readonly until: () => Position
+  readonly isSkipped: (eventId: string) => boolean
+}
+
+/** Earlier releases parked the end of a deleted stream with it, and have moved on: what it is about can still be removed. */
+const deletionAt = (place: EventPlace): StoredEvent => ({
+  ...place,
+  type: streamDeletedType,
+  data: {},
+  metadata: {},
+  recordedAt: new Date(),
+})
+
+/** @returns the events from a revision on, without those that are skipped; more than a page when there are more */
+export const waitingReader =
+  ({ read, parks, until, isSkipped }: Options) =>
+  async (place: EventPlace, from: bigint): Promise<readonly StoredEvent[]> => {
+    const { id, stream } = place
+    const readPage = async (next: bigint, count: number) => {
+      const page = await read(stream, next, count)
+      if (page !== 'deleted') return page
+      return parks === 'stream' && next === place.revision ? [deletionAt(place)] : []
+    }
+    if (parks === 'event') return (await readPage(from, 1)).filter((event) => event.id === id)
+    const found: StoredEvent[] = []
+    for (let next = from; found.length <= pageEvents; ) {
+      const page = await readPage(next, pageEvents + 1)
+      for (const [n, event] of page.entries()) {
+        const before = page[n - 1]
+        if (before && comparePosition(event.position, before.position) <= 0)
+          throw new Error('The event store does not say where events stand in $all: parked streams need that.')
+      }
+      const waiting = page.filter(({ position }) => comparePosition(position, until()) <= 0)
+      found.push(...waiting.filter((event) => !isSkipped(event.id)))
+      const last = waiting[pageEvents]
+      if (!last) return found
+      next = last.revision + 1n
+    }
+    return found
+  }

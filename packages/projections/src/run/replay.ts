@@ -1,0 +1,121 @@
+// Builds a read model as it was at a moment, in a SQLite file of its own: for support work, beside the one that serves.
+import { chmodSync, existsSync, linkSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs'
+import path from 'node:path'
+import type { DomainEvent } from '@headwater/deciders/decider'
+import type { EventStore } from '@headwater/eventstore/client/client'
+import type { StoredEvent } from '@headwater/eventstore/codec'
+import { comparePosition, type Position } from '@headwater/eventstore/position'
+import { categoryOf } from '@headwater/eventstore/stream-name'
+import pino from 'pino'
+import { isWaiting } from '../model/parked.ts'
+import type { Row } from '../model/read-model.ts'
+import { sqliteFile } from '../sqlite/file.ts'
+import { openSqliteSink } from '../sqlite/sink.ts'
+import type { Persistence } from './persistence.ts'
+import type { Projection } from './projection.ts'
+import { openWriter } from './writer.ts'
+
+/** Read at once, and written in one transaction. */
+const pageEvents = 500
+/** The file holds what the read model holds of people. */
+const ownerOnly = 0o600
+/** The sink's only words are about readers that wait for it: here are none. */
+const logger = pino({ level: 'silent' })
+
+/**
+ * Where a replay ends: with the event at a position or the last one before it; or before the first event, of whatever
+ * category, that was recorded after a moment. That moment is by the clock of the event store, which wrote `recordedAt`;
+ * times in the data of events are their writers' and do not count.
+ */
+export type ReplayEnd = { readonly position: Position } | { readonly moment: Date }
+
+export type ReplayProgress = {
+  /** Of the projection's categories, in the rows. */
+  readonly events: number
+  /** Everything up to here is in the rows. */
+  readonly position: Position
+  /** Streams with an event that could not be taken in: what happened in them from there on is not in the rows. */
+  readonly parkedStreams: number
+}
+
+export type ReplayOptions<Event extends DomainEvent, Tables extends Readonly<Record<string, Row>>> = {
+  readonly store: Pick<EventStore, 'eventAt' | 'readAfter' | 'readStream' | 'storeId'>
+  readonly projection: Projection<Event, Tables>
+  /** To be made, with its folder; it is there only when all of it is. */
+  readonly file: string
+  readonly until: ReplayEnd
+  /** Told after every transaction. */
+  readonly onProgress?: (progress: ReplayProgress) => void
+  /** Ends it between two transactions: the replay rejects with the signal's reason and leaves nothing behind. */
+  readonly signal?: AbortSignal
+}
+
+const alreadyThere = (file: string) => new Error(`${file} is there already: name a file that is not.`)
+
+const isWithin = ({ position, recordedAt }: StoredEvent, until: ReplayEnd): boolean =>
+  'moment' in until ? recordedAt <= until.moment : comparePosition(position, until.position) <= 0
+
+/** A replay that meets an outage ends: it can be begun anew. */
+const once: Persistence['persistently'] = (work) => work()
+
+const fill = async <Event extends DomainEvent, Tables extends Readonly<Record<string, Row>>>(
+  directory: string,
+  { store, projection, until, onProgress, signal }: ReplayOptions<Event, Tables>,
+): Promise<ReplayProgress> => {
+  const sink = openSqliteSink({ directory, projection, logger })
+  try {
+    const claimed = await sink.claim(await store.storeId())
+    if (!claimed) throw new Error(`Somebody else writes into ${directory}.`)
+    const options = { store, sink, projection, claimed, skipped: [], persistently: once, logger }
+    const writer = await openWriter({ ...options, signal: signal ?? new AbortController().signal })
+    const reached = (events: number): ReplayProgress => ({
+      events,
+      position: writer.checkpoint().position,
+      parkedStreams: writer.parked().filter(isWaiting).length,
+    })
+    for (let events = 0; ; ) {
+      const page = await store.readAfter(writer.checkpoint().position, pageEvents)
+      signal?.throwIfAborted()
+      const beyond = page.findIndex((event) => !isWithin(event, until))
+      const taken = beyond < 0 ? page : page.slice(0, beyond)
+      const last = taken.at(-1)
+      if (last) {
+        const concerned = taken.filter(({ stream }) => projection.categories.includes(categoryOf(stream)))
+        await writer.takeIn({ events: concerned, position: last.position })
+        events += concerned.length
+        onProgress?.(reached(events))
+      }
+      if (taken.length < pageEvents) return reached(events)
+    }
+  } finally {
+    await sink.close()
+  }
+}
+
+/**
+ * Replays the events from the first until `until` into a new file, with the tables and by the code of the running
+ * projection. What the store does not hold yet is not waited for.
+ * @returns how far it came
+ * @throws when `file` is there, StoreUnavailable, and what the disk refuses; the file is not made then
+ */
+export const replayUntil = async <Event extends DomainEvent, Tables extends Readonly<Record<string, Row>>>(
+  options: ReplayOptions<Event, Tables>,
+): Promise<ReplayProgress> => {
+  const { file, projection } = options
+  if (existsSync(file)) throw alreadyThere(file)
+  mkdirSync(path.dirname(file), { recursive: true })
+  const directory = mkdtempSync(`${file}.replay-`)
+  try {
+    const reached = await fill(directory, options)
+    const made = sqliteFile(directory, projection)
+    chmodSync(made, ownerOnly)
+    try {
+      linkSync(made, file) // unlike a rename it takes no other file's place
+    } catch (error) {
+      throw existsSync(file) ? alreadyThere(file) : error
+    }
+    return reached
+  } finally {
+    rmSync(directory, { recursive: true, force: true })
+  }
+}

@@ -1,0 +1,299 @@
+// Takes batches into a read model; parks what cannot be projected, passes over what cannot even be parked, and tries both later.
+import type { DomainEvent } from '@headwater/deciders/decider'
+import { type Backoff, waitAfter } from '@headwater/eventstore/backoff'
+import { type EventStore, StoreUnavailable, StreamDeleted } from '@headwater/eventstore/client/client'
+import type { Batch } from '@headwater/eventstore/client/subscription'
+import type { StoredEvent } from '@headwater/eventstore/codec'
+import { comparePosition, formatPosition, type Position } from '@headwater/eventstore/position'
+import type { Logger } from 'pino'
+import { pageEvents, waitingReader } from '../freshness/read-waiting.ts'
+import { isDeletion } from '../model/deletion.ts'
+import { Halt, Superseded } from '../model/halt.ts'
+import {
+  asParked,
+  deadLettersText,
+  inOrder,
+  isWaiting,
+  type ParkedEvent,
+  type Parking,
+  parkedFromLetter,
+  type Skip,
+  withDeadLetters,
+} from '../model/parked.ts'
+import type { Row } from '../model/read-model.ts'
+import type { Checkpoint, Sink } from '../model/sink.ts'
+import { assertOrder, BadEvent, stepOver } from '../model/step.ts'
+import type { Persistence } from './persistence.ts'
+import type { Projection } from './projection.ts'
+
+/** Attempts on a single event before it is parked. */
+const triesMax = 3
+const triesBackoff: Backoff = { delayMsMin: 20, delayMsMax: 200 }
+/** Where more wait it is not the events: the projection stops. */
+const parkedMaxDefault = 1_000
+
+/** `not parked`: there was nothing to do. */
+type Retried = 'taken in' | 'parked again' | 'not parked'
+
+export type Writer = {
+  readonly checkpoint: () => Checkpoint
+  /** The longest waiting first, skipped ones included. */
+  readonly parked: () => readonly ParkedEvent[]
+  /** Takes in what the checkpoint does not hold yet. */
+  readonly takeIn: (batch: Batch) => Promise<void>
+  /** Tries a parked event again, and with it all that waits behind it. */
+  readonly retry: (eventId: string) => Promise<Retried>
+  /** Goes on without an event. */
+  readonly skip: (eventId: string, skip: Skip) => Promise<Retried>
+}
+
+const waitsToBeTried = 'It waits behind events that are being tried again.'
+
+const ifDeleted = (error: unknown) => (error instanceof StreamDeleted ? ('deleted' as const) : Promise.reject(error))
+
+export const openWriter = async <Event extends DomainEvent, Tables extends Readonly<Record<string, Row>>>({
+  store,
+  sink,
+  projection,
+  claimed,
+  skipped,
+  persistently,
+  signal,
+  logger,
+}: {
+  readonly store: Pick<EventStore, 'eventAt' | 'readStream'>
+  readonly sink: Sink
+  readonly projection: Projection<Event, Tables>
+  readonly claimed: Checkpoint
+  /** Events to go on without. */
+  readonly skipped: readonly ParkedEvent[]
+  readonly persistently: Persistence['persistently']
+  readonly signal: AbortSignal
+  readonly logger: Logger
+}): Promise<Writer> => {
+  const { name, parks = 'stream', parkedMax = parkedMaxDefault } = projection
+  let checkpoint = claimed
+  const parked = new Map((await persistently(sink.parked)).map((one) => [one.event.id, one]))
+  const waiting = () => [...parked.values()].filter(isWaiting)
+  /** Looked at for every event. */
+  let parkedStreams = new Set<string>()
+  const noteParked = () => {
+    const behind = parks === 'stream' ? waiting().filter(({ stops }) => !stops) : []
+    parkedStreams = new Set(behind.map(({ event }) => event.stream))
+  }
+  /** One at which the projection stopped is tried when it comes again. */
+  const isAside = (event: StoredEvent) => {
+    const one = parked.get(event.id)
+    // Behind the deletion of a stream nothing of it matters.
+    const isBehind = parkedStreams.has(event.stream) && !isDeletion(event)
+    return isBehind || (one !== undefined && !(one.stops && isWaiting(one)))
+  }
+
+  const readWaiting = waitingReader({
+    read: (stream, from, count) => persistently(() => store.readStream(stream, from, count).catch(ifDeleted)),
+    parks,
+    until: () => checkpoint.position,
+    isSkipped: (id) => parked.get(id)?.skipped !== undefined,
+  })
+
+  /** Steps of operators and of the subscription, one at a time. */
+  let turn: Promise<unknown> = Promise.resolve()
+  const inTurn = <T>(work: () => Promise<T>): Promise<T> => {
+    const mine = turn.then(work)
+    turn = mine.catch(() => undefined)
+    return mine
+  }
+
+  /** The list loses what is deleted, and an event at which the projection stopped once it is projected. */
+  const unparkedBy = ({ events }: Batch): Parking | undefined => {
+    const isOver = ({ event, stops }: ParkedEvent) =>
+      events.some((one) => (stops && one.id === event.id) || (one.stream === event.stream && isDeletion(one)))
+    const removed = [...parked.values()].filter(isOver).map(({ event }) => event.id)
+    return removed.length > 0 ? { put: [], removed } : undefined
+  }
+
+  const write = async (batch: Batch, parking = unparkedBy(batch)): Promise<void> => {
+    const from = checkpoint
+    const step = { ...stepOver(projection, from, batch), parking }
+    const { to } = parking ? Object.assign(step, withDeadLetters(step, parking)) : step
+    checkpoint = await persistently(async () => {
+      if ((await sink.commit(step)) === 'committed') return to
+      // The answer to an earlier try was lost, not the commit.
+      const stored = await sink.checkpoint()
+      const isThere =
+        stored.epoch === from.epoch &&
+        comparePosition(stored.position, to.position) === 0 &&
+        deadLettersText(stored.deadLetters) === deadLettersText(to.deadLetters)
+      const listed = step.parking && new Set((await sink.parked()).map(({ event }) => event.id))
+      if (isThere && !step.parking?.removed.some((id) => listed?.has(id))) return to
+      throw new Superseded(`Another writer has moved ${name} to ${formatPosition(stored.position)}.`)
+    })
+    if (!parking) return
+    for (const id of parking.removed) parked.delete(id)
+    for (const one of parking.put) parked.set(one.event.id, one)
+    noteParked()
+  }
+
+  /** Not outages, and not what ends the writing: whatever else goes wrong with an event must not hold up others. */
+  const isOfEvents = (error: unknown): boolean => {
+    if (error instanceof BadEvent) return true
+    if (error instanceof Halt || error instanceof StoreUnavailable || signal.aborted) return false
+    return ['refused', undefined].includes(sink.blame(error))
+  }
+  const ifNotOfEvents = (error: unknown): void => {
+    if (!isOfEvents(error)) throw error
+  }
+
+  /** Lists an event, or keeps it beside the checkpoint where the list refuses it, and moves to a position. */
+  const setAside = async (one: ParkedEvent, position: Position): Promise<void> => {
+    try {
+      return await write({ events: [], position }, { put: [one], removed: [] })
+    } catch (error) {
+      ifNotOfEvents(error)
+      const { event, parkedAt: at, stops } = one
+      const number = 1 + Math.max(0, ...checkpoint.deadLetters.map((letter) => letter.number))
+      const deadLetter = { number, eventId: event.id, position: event.position, at, stops }
+      await write({ events: [], position }, { put: [], removed: [], deadLetter })
+      parked.set(event.id, { ...one, deadLetter: number })
+      noteParked()
+      logger.error(
+        { projection: name, err: error, deadLetter },
+        'an event cannot be parked either: it is a dead letter',
+      )
+    }
+  }
+
+  /** Nothing behind the event is projected until it can be, or an operator skips it. */
+  const stopAt = async (error: BadEvent): Promise<never> => {
+    const one = { ...asParked(error.event, error.why, triesMax), stops: true }
+    await setAside(one, checkpoint.position).catch((unlisted: unknown) => {
+      ifNotOfEvents(unlisted)
+      logger.error({ projection: name, err: unlisted }, 'the event at which the projection stops cannot be listed')
+    })
+    throw error
+  }
+
+  const park = async (event: StoredEvent, cause: unknown): Promise<void> => {
+    const error = cause instanceof BadEvent ? cause : new BadEvent(event, cause)
+    if (waiting().filter(({ stops }) => !stops).length >= parkedMax)
+      return stopAt(new BadEvent(event, `${parkedMax} are parked already. ${error.why}`))
+    logger.error({ projection: name, err: error, parks }, 'an event cannot be projected: it is parked')
+    try {
+      await setAside(asParked(event, error.why, triesMax), event.position)
+    } catch (refused) {
+      ifNotOfEvents(refused)
+      await stopAt(error)
+    }
+  }
+
+  const takeInAlone = async (event: StoredEvent): Promise<void> => {
+    for (let tries = 1; ; tries++) {
+      try {
+        return await write({ events: [event], position: event.position })
+      } catch (error) {
+        ifNotOfEvents(error)
+        if (tries === triesMax) return park(event, error)
+        await waitAfter(tries, triesBackoff, signal)
+      }
+    }
+  }
+
+  const takeIn = async ({ events, position }: Batch): Promise<void> => {
+    if (comparePosition(position, checkpoint.position) <= 0) return
+    const unseen = events.filter((event) => comparePosition(event.position, checkpoint.position) > 0)
+    const concerned = unseen.filter((event) => !isAside(event))
+    try {
+      assertOrder(checkpoint, { events: concerned, position })
+    } catch (error) {
+      throw error instanceof BadEvent ? await stopAt(error) : error
+    }
+    try {
+      return await write({ events: concerned, position })
+    } catch (error) {
+      ifNotOfEvents(error)
+    }
+    for (const event of concerned) if (!isAside(event)) await takeInAlone(event)
+    if (comparePosition(position, checkpoint.position) > 0) await write({ events: [], position })
+  }
+
+  /** Takes in a stream from its parked event on. */
+  const advance = async (from: ParkedEvent): Promise<Retried> => {
+    /** Its removal from the list is what makes a step happen once: the checkpoint stays where it is. */
+    let first = from
+    const stepTo = async (events: readonly StoredEvent[], next: StoredEvent | undefined) => {
+      const put = next ? [asParked(next, waitsToBeTried, 0, from.parkedAt)] : []
+      await write({ events, position: checkpoint.position }, { put, removed: [first.event.id] })
+      first = put[0] ?? first
+      return next === undefined
+    }
+    for (;;) {
+      const page = await readWaiting(first.event, first.event.revision)
+      try {
+        if (await stepTo(page.slice(0, pageEvents), page[pageEvents])) return 'taken in'
+        continue
+      } catch (error) {
+        ifNotOfEvents(error)
+      }
+      for (const [n, event] of page.slice(0, pageEvents).entries())
+        try {
+          if (await stepTo([event], page[n + 1])) return 'taken in'
+        } catch (error) {
+          ifNotOfEvents(error)
+          const { why } = error instanceof BadEvent ? error : new BadEvent(event, error)
+          const again = asParked(event, why, first.tries + 1, from.parkedAt)
+          // Where that is refused it stays on the list as it is.
+          await write({ events: [], position: checkpoint.position }, { put: [again], removed: [] }).catch(ifNotOfEvents)
+          return 'parked again'
+        }
+    }
+  }
+
+  const waitingFor = (eventId: string): ParkedEvent | undefined => {
+    const found = parked.get(eventId)
+    return found && isWaiting(found) ? found : undefined
+  }
+
+  const goOnWithout = async (one: ParkedEvent, skipped: Skip): Promise<Retried> => {
+    const [next] = await readWaiting(one.event, one.event.revision + 1n)
+    const behind = next && asParked(next, waitsToBeTried, 0, one.parkedAt)
+    const put = [{ ...one, skipped, stops: undefined }, ...(behind ? [behind] : [])]
+    await write({ events: [], position: checkpoint.position }, { put, removed: [] })
+    return behind ? advance(behind) : 'taken in'
+  }
+
+  const isInRows = ({ event }: ParkedEvent): boolean =>
+    comparePosition(event.position, checkpoint.position) <= 0 &&
+    !waiting().some((one) => one.event.stream === event.stream && one.event.revision < event.revision)
+
+  for (const letter of checkpoint.deadLetters) {
+    const event = await persistently(() => store.eventAt(letter.position))
+    if (event?.id === letter.eventId) parked.set(event.id, parkedFromLetter(letter, event))
+    // The store has forgotten it: rows that are built again would not have it either.
+    else await write({ events: [], position: checkpoint.position }, { put: [], removed: [letter.eventId] })
+  }
+  noteParked()
+  const unknown = skipped.filter((one) => !parked.has(one.event.id) && !isInRows(one))
+  if (unknown.length > 0) await write({ events: [], position: checkpoint.position }, { put: unknown, removed: [] })
+  for (const { event, skipped: skip } of inOrder(skipped)) {
+    const found = waitingFor(event.id)
+    if (found && skip) await inTurn(() => goOnWithout(found, skip))
+  }
+  // What is deployed now may be able to take in what the version before could not.
+  for (const one of inOrder(waiting())) if (!one.stops) await inTurn(() => advance(one))
+
+  return {
+    checkpoint: () => checkpoint,
+    parked: () => inOrder(parked.values()),
+    takeIn: (batch) => inTurn(() => takeIn(batch)),
+    retry: (eventId) =>
+      inTurn(async () => {
+        const one = waitingFor(eventId)
+        return one ? advance(one) : 'not parked'
+      }),
+    skip: (eventId, skipped) =>
+      inTurn(async () => {
+        const one = waitingFor(eventId)
+        return one ? goOnWithout(one, skipped) : 'not parked'
+      }),
+  }
+}

@@ -1,0 +1,108 @@
+// Where a read model lives on a node's disk, and the rows about itself that writer and readers share.
+import { rmSync } from 'node:fs'
+import path from 'node:path'
+import type Database from 'better-sqlite3'
+import { deadLettersFromText } from '../model/parked.ts'
+import type { ReadModel } from '../model/read-model.ts'
+import type { Checkpoint } from '../model/sink.ts'
+
+/** A call blocks its process so long at most when another connection is in the way; then it fails as SQLITE_BUSY. */
+export const busyTimeoutMs = 250
+
+const inDirectory = (directory: string, { name, version }: ReadModel, ending: string) =>
+  path.join(directory, `${name}.v${version}.${ending}`)
+
+/** The read model that serves: a file or, once it was built again, a link to one. */
+export const sqliteFile = (directory: string, model: ReadModel): string => inDirectory(directory, model, 'sqlite')
+
+/** The read model that is being built to take its place. */
+export const scratchFile = (directory: string, model: ReadModel): string =>
+  inDirectory(directory, model, 'rebuild.sqlite')
+
+/** Removes a database with what SQLite keeps beside it; its readers keep what they have open. */
+export const removeDatabase = (file: string): void => {
+  for (const ending of ['', '-wal', '-shm']) rmSync(file + ending, { force: true })
+}
+
+/** The unix domain socket beside the file through which its writer wakes readers. */
+export const socketFile = (directory: string, model: ReadModel): string => inDirectory(directory, model, 'sock')
+
+export const checkpointSchema = `
+  create table if not exists checkpoint (
+    one integer primary key check (one = 1),
+    commitPosition integer not null,
+    preparePosition integer not null,
+    eventId text,
+    eventCommit integer,
+    eventPrepare integer,
+    storeId text not null,
+    epoch integer not null,
+    shape text not null,
+    build text not null default '',
+    deadLetters text not null default '[]',
+    replacedTexts integer not null default 0
+  ) strict`
+
+/** A row a batch that changed something; its changes are numbered on from those of the batch before. */
+export const feedSchema = `
+  create table if not exists feed (
+    lastChange integer primary key,
+    firstChange integer not null,
+    sinceCommit integer not null,
+    sincePrepare integer not null,
+    commitPosition integer not null,
+    preparePosition integer not null,
+    changes text not null,
+    unique (commitPosition, preparePosition)
+  ) strict`
+
+/** Events that could not be projected; see parked.ts. */
+export const parkedSchema = `
+  create table if not exists parked (
+    eventId text primary key,
+    stream text not null,
+    isSkipped integer not null,
+    details text not null
+  ) strict`
+
+type CheckpointRow = {
+  readonly commitPosition: bigint
+  readonly preparePosition: bigint
+  readonly eventId: string | null
+  readonly eventCommit: bigint
+  readonly eventPrepare: bigint
+  readonly storeId: string
+  readonly epoch: bigint
+  readonly shape: string
+  readonly build: string
+  /** Missing, as the next, where no writer of this version has been yet. */
+  readonly deadLetters?: string
+  readonly replacedTexts?: bigint
+}
+
+/** Prepares the reading of the checkpoint and of the shape that the tables were made with. */
+export const checkpointQuery = (
+  db: Database.Database,
+): (() => { checkpoint: Checkpoint; shape: string } | undefined) => {
+  const query = db.prepare<[], CheckpointRow>('select * from checkpoint').safeIntegers()
+  return () => {
+    const row = query.get()
+    if (!row) return undefined
+    const { eventId, storeId, epoch, shape, build } = row
+    return {
+      checkpoint: {
+        position: { commit: row.commitPosition, prepare: row.preparePosition },
+        lastEvent:
+          eventId === null
+            ? undefined
+            : { id: eventId, position: { commit: row.eventCommit, prepare: row.eventPrepare } },
+        storeId,
+        build,
+        epoch,
+        deadLetters: deadLettersFromText(row.deadLetters),
+        replacedTexts: Number(row.replacedTexts ?? 0n),
+      },
+      shape,
+    }
+  }
+}

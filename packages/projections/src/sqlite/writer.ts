@@ -1,0 +1,179 @@
+// The statements with which a SQLite file is written: its tables, the steps, and the claim to write.
+import type { Position } from '@headwater/eventstore/position'
+import type Database from 'better-sqlite3'
+import { type Change, feedLengthMax } from '../model/changes.ts'
+import { StepRefused, wrongShape } from '../model/halt.ts'
+import { deadLettersText, type Parking, parkedRow } from '../model/parked.ts'
+import { type ReadModel, type Row, shapeOf, type Table } from '../model/read-model.ts'
+import { type Keys, mergeRows, type StoredRows } from '../model/rows.ts'
+import type { Checkpoint, Step } from '../model/sink.ts'
+import { checkpointQuery, checkpointSchema, feedSchema, parkedSchema } from './file.ts'
+
+const quoted = (name: string) => `"${name}"`
+const list = (names: readonly string[]) => names.map(quoted).join(', ')
+
+const tableSchema = (name: string, { key, columns, indexes }: Table): readonly string[] => {
+  const column = ([column, type]: [string, string]) =>
+    `${quoted(column)} ${type.endsWith(' or null') ? type.slice(0, -' or null'.length) : `${type} not null`}`
+  return [
+    `create table ${quoted(name)} (${Object.entries(columns).map(column).join(', ')}, primary key (${quoted(key)})) strict`,
+    ...indexes.map((names, n) => `create index ${quoted(`${name}${n}`)} on ${quoted(name)} (${list(names)})`),
+  ]
+}
+
+/** Reading and writing the rows of one table by their keys. */
+const openTable = (db: Database.Database, name: string, { key, columns }: Table) => {
+  const names = Object.keys(columns)
+  const updates = names
+    .filter((column) => column !== key)
+    .map((column) => `${quoted(column)} = excluded.${quoted(column)}`)
+  const selectBy = (column: string) =>
+    db.prepare<[string], Row & Record<string, string>>(
+      `select ${list(names)} from ${quoted(name)} where ${quoted(column)} in (select value from json_each(?))`,
+    )
+  const select = selectBy(key)
+  const rowsOf = (selected: typeof select, values: ReadonlySet<string>): ReadonlyMap<string, Row> =>
+    new Map(selected.all(JSON.stringify([...values])).map((row) => [String(row[key]), row]))
+  const upsert = db.prepare(
+    `insert into ${quoted(name)} (${list(names)}) values (${names.map(() => '?').join(', ')})
+     on conflict do update set ${updates.join(', ')}`,
+  )
+  const remove = db.prepare(`delete from ${quoted(name)} where ${quoted(key)} = ?`)
+  return {
+    load: (keys: ReadonlySet<string>) => rowsOf(select, keys),
+    loadBy: (column: string, values: ReadonlySet<string>) => rowsOf(selectBy(column), values),
+    write: ({ key, after }: Change) => {
+      if (after) upsert.run(names.map((column) => after[column]))
+      else remove.run(key)
+    },
+  }
+}
+
+/** Writing the list of parked events. Rows then change without the checkpoint: the feed begins anew. */
+const openParked = (db: Database.Database) => {
+  const put = db.prepare(
+    `insert into parked (eventId, stream, isSkipped, details) values (?, ?, ?, ?)
+     on conflict do update set isSkipped = excluded.isSkipped, details = excluded.details`,
+  )
+  const remove = db.prepare('delete from parked where eventId = ?')
+  const lastChange = db.prepare<[], number>('select coalesce(max(lastChange), 0) from feed').pluck()
+  const forget = db.prepare('delete from feed')
+  const begin = db.prepare(
+    `insert into feed (firstChange, lastChange, sinceCommit, sincePrepare, commitPosition, preparePosition, changes)
+     values (:change, :change, :commit, :prepare, :commit, :prepare, '[]')`,
+  )
+  return {
+    /** False when one is not there. */
+    remove: (eventIds: Parking['removed']) => eventIds.every((id) => remove.run(id).changes > 0),
+    put: (parking: Parking, { commit, prepare }: Position) => {
+      for (const { eventId, stream, isSkipped, details } of parking.put.map(parkedRow))
+        put.run(eventId, stream, isSkipped ? 1 : 0, details)
+      const change = (lastChange.get() ?? 0) + 1
+      forget.run()
+      begin.run({ change, commit, prepare })
+    },
+  }
+}
+
+/** The statements of a writer, prepared once for an open file. */
+export const openWriter = (db: Database.Database, { tables }: ReadModel) => {
+  const stored = new Map(Object.entries(tables).map(([name, table]) => [name, openTable(db, name, table)]))
+  const tableOf = (name: string) => {
+    const table = stored.get(name)
+    if (!table) throw new Error(`The read model has no table ${name}.`)
+    return table
+  }
+  const move = db.prepare(
+    `update checkpoint set commitPosition = ?, preparePosition = ?, eventId = ?, eventCommit = ?, eventPrepare = ?,
+       deadLetters = ?, replacedTexts = ?
+     where commitPosition = ? and preparePosition = ? and epoch = ? and deadLetters = ?`,
+  )
+  const feed = db.prepare(
+    `with before as (select coalesce(max(lastChange), 0) as changes from feed)
+     insert into feed (firstChange, lastChange, sinceCommit, sincePrepare, commitPosition, preparePosition, changes)
+     select changes + 1, changes + ?, ?, ?, ?, ?, ? from before`,
+  )
+  const trim = db.prepare('delete from feed where lastChange <= (select max(lastChange) from feed) - ?')
+  const parked = openParked(db)
+  const load = (keys: Keys): StoredRows =>
+    new Map([...keys].map(([name, wanted]) => [name, tableOf(name).load(wanted)]))
+  const loadStep = ({ keys, deletion }: Step): StoredRows => {
+    const stored = load(keys)
+    if (!deletion) return stored
+    const owned = deletion.owned.map(
+      ({ table, column, values }) => [table, tableOf(table).loadBy(column, values)] as const,
+    )
+    const withOwned = mergeRows(stored, new Map(owned))
+    return mergeRows(withOwned, load(deletion.counting(withOwned)))
+  }
+  const write = db.transaction((step: Step): void => {
+    const { from, to, evolve, parking } = step
+    const event = to.lastEvent
+    const moved = move.run(
+      to.position.commit,
+      to.position.prepare,
+      event?.id ?? null,
+      event?.position.commit ?? null,
+      event?.position.prepare ?? null,
+      deadLettersText(to.deadLetters),
+      to.replacedTexts,
+      from.position.commit,
+      from.position.prepare,
+      from.epoch,
+      deadLettersText(from.deadLetters),
+    )
+    if (moved.changes === 0 || (parking && !parked.remove(parking.removed))) throw new StepRefused()
+    const changes = evolve(loadStep(step))
+    for (const change of changes) tableOf(change.table).write(change)
+    if (parking) parked.put(parking, to.position)
+    else if (changes.length > 0) {
+      const { position: since } = from
+      const { position } = to
+      feed.run(changes.length, since.commit, since.prepare, position.commit, position.prepare, JSON.stringify(changes))
+      trim.run(feedLengthMax)
+    }
+  }).immediate
+  return (step: Step): 'committed' | 'superseded' => {
+    try {
+      write(step)
+      return 'committed'
+    } catch (error) {
+      if (error instanceof StepRefused) return 'superseded'
+      throw error
+    }
+  }
+}
+
+/** Columns that files of earlier releases do not have. */
+const addedColumns = {
+  build: "text not null default ''",
+  deadLetters: "text not null default '[]'",
+  replacedTexts: 'integer not null default 0',
+}
+
+const addColumns = (db: Database.Database) => {
+  const columns = db.prepare<[], string>("select name from pragma_table_info('checkpoint')").pluck().all()
+  for (const [name, definition] of Object.entries(addedColumns))
+    if (!columns.includes(name)) db.exec(`alter table checkpoint add column ${name} ${definition}`)
+}
+
+/** Makes the tables where there are none yet, and takes over the checkpoint: whoever wrote before cannot any more. */
+export const claimFile = (db: Database.Database, model: ReadModel, storeId: string, build: string): Checkpoint => {
+  db.exec(checkpointSchema)
+  db.exec(feedSchema)
+  db.exec(parkedSchema)
+  addColumns(db)
+  const inserted = db
+    .prepare(
+      `insert into checkpoint (one, commitPosition, preparePosition, storeId, epoch, shape, build)
+       values (1, 0, 0, ?, 0, ?, ?) on conflict do nothing`,
+    )
+    .run(storeId, shapeOf(model), build)
+  if (inserted.changes > 0)
+    for (const [name, table] of Object.entries(model.tables))
+      for (const statement of tableSchema(name, table)) db.exec(statement)
+  db.exec('update checkpoint set epoch = epoch + 1')
+  const stored = checkpointQuery(db)()
+  if (stored?.shape !== shapeOf(model)) throw wrongShape(db.name)
+  return stored.checkpoint
+}

@@ -1,0 +1,164 @@
+// Current rows are read only when they are shown to be: by a writer that lives, and that asked the store after the question.
+import { randomUUID } from 'node:crypto'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import path from 'node:path'
+import { start } from '@headwater/embedded-eventstore'
+import { connectEventStore, type EventStore } from '@headwater/eventstore/client/client'
+import { beginning, comparePosition, type Position } from '@headwater/eventstore/position'
+import { nameStoreAnew } from '@headwater/eventstore/store-name'
+import { afterEach, beforeEach, expect, test } from 'vitest'
+import { type Currency, watchCurrency } from '../src/freshness/freshness.ts'
+import { type RunningProjection, startProjection } from '../src/run/projection.ts'
+import { openSqliteReader, type SqliteReader } from '../src/sqlite/reader.ts'
+import { openSqliteSink } from '../src/sqlite/sink.ts'
+import { logger, putIn, tillsOf, until } from './support.ts'
+
+/** Longer than anything here takes. */
+const patienceMs = 20_000
+const impatienceMs = 100
+
+const category = `till${randomUUID().replaceAll('-', '')}`
+const tills = tillsOf(category)
+let directory: string
+let store: EventStore
+let stopStore: () => Promise<void>
+let projection: RunningProjection
+let reader: SqliteReader
+
+const project = async () => {
+  projection = startProjection({
+    store,
+    sink: openSqliteSink({ directory, projection: tills, logger }),
+    projection: tills,
+    logger,
+  })
+  await projection.whenLive()
+}
+beforeEach(async () => {
+  directory = mkdtempSync(path.join(tmpdir(), 'currency-'))
+  const node = await start({ port: 0, memory: true })
+  store = connectEventStore({ url: node.connectionString, logger })
+  stopStore = node.stop
+  await project()
+  reader = openSqliteReader({ directory, projection: tills, logger })
+  await until('the writer is connected', () =>
+    reader.needed().then(
+      () => true,
+      () => false,
+    ),
+  )
+})
+afterEach(async () => {
+  reader.close()
+  await projection.stop()
+  await store.close()
+  await stopStore()
+  rmSync(directory, { recursive: true })
+})
+
+/** To a stream of its own. */
+const append = async (stream: string): Promise<Position> => {
+  const event = { id: randomUUID(), ...putIn(stream, 1), metadata: {} }
+  const appended = await store.append(stream, [event], 'no_stream')
+  if (appended.outcome !== 'appended') throw new Error('the event was not appended')
+  return appended.position
+}
+const ownStream = () => `${category}-${randomUUID()}`
+
+const isCurrent = async (currency: Currency, withinMs: number) =>
+  (await currency.read(() => 'read', withinMs))?.value === 'read'
+
+test('current: after nothing, after events of its own and after those of others', async () => {
+  const currency = watchCurrency(reader)
+  expect(currency.knownAt()).toBeUndefined()
+  expect(await isCurrent(currency, patienceMs)).toBe(true)
+  for (const stream of [ownStream(), 'other-1', 'other-2', ownStream(), 'other-3']) {
+    const position = await append(stream)
+    const read = await currency.read(() => undefined, patienceMs)
+    if (stream.startsWith(category)) expect(comparePosition(read?.checkpoint ?? beginning, position)).toBe(0)
+    else expect(read).toBeDefined()
+  }
+  expect(currency.knownAt()).toBeInstanceOf(Date)
+  expect(await currency.trouble()).toBeUndefined()
+})
+
+test('not current while an event of its own lies ahead of the rows, nor without a writer', async () => {
+  const currency = watchCurrency(reader)
+  expect(await isCurrent(currency, patienceMs)).toBe(true)
+  await projection.stop()
+  const position = await append(ownStream())
+  expect(await isCurrent(currency, impatienceMs)).toBe(false)
+  // With a writer whose rows are behind, as a projector that has stopped at a bad event.
+  const behind = watchCurrency({ ...reader, needed: async () => position })
+  expect(await isCurrent(behind, impatienceMs)).toBe(false)
+  expect(behind.knownAt()).toBeUndefined()
+  expect(await behind.trouble()).toMatch(/^It stands still at \d+\/\d+: newer events are not in it\.$/)
+  await project()
+  await until('it is current again', () => isCurrent(currency, impatienceMs))
+  expect(await isCurrent(behind, patienceMs)).toBe(true)
+})
+
+test('rows of another history are not current, though nothing lies ahead of them', async () => {
+  const currency = watchCurrency(reader)
+  await append(ownStream())
+  expect(await isCurrent(currency, patienceMs)).toBe(true)
+  await projection.stop()
+  await nameStoreAnew(store) // as after a restore
+  projection = startProjection({
+    store,
+    sink: openSqliteSink({ directory, projection: tills, logger }),
+    projection: tills,
+    logger,
+  })
+  await until('it refuses', () => projection.status().rebuildNeeded)
+  await until('the reader is connected to the new writer, which has no answer', () =>
+    reader.needed().then(
+      () => true,
+      ({ message }: Error) => message === 'The writer cannot tell.',
+    ),
+  )
+  expect(await isCurrent(currency, impatienceMs)).toBe(false)
+  expect(await currency.trouble()).toMatch(/^It is not known to be current since /)
+})
+
+test('not current while the writer is silent, though nothing lies ahead', async () => {
+  const silent = watchCurrency({ ...reader, needed: () => new Promise(() => undefined) })
+  expect(await isCurrent(silent, impatienceMs)).toBe(false)
+})
+
+test('not current while the store does not answer', async () => {
+  const currency = watchCurrency(reader)
+  expect(await isCurrent(currency, patienceMs)).toBe(true)
+  await stopStore()
+  expect(await isCurrent(currency, impatienceMs)).toBe(false)
+})
+
+test('rows of another writer, which are behind, are not current by what is in those of this one', async () => {
+  await append(ownStream())
+  await until('the projection is there', () => projection.lagMs().then((lag) => lag === 0))
+  const rebuilt = watchCurrency({
+    ...reader,
+    read: (work) => reader.read((db) => work(db, beginning)),
+    waitFor: async () => false,
+  })
+  expect(await isCurrent(rebuilt, patienceMs)).toBe(false)
+})
+
+test('those who ask together share a question; what fails for one fails for nobody else', async () => {
+  const questions = { asked: 0 }
+  const counting = watchCurrency({
+    ...reader,
+    needed: () => {
+      questions.asked++
+      return reader.needed()
+    },
+  })
+  const failing = counting.read(() => {
+    throw new Error('in the work')
+  }, patienceMs)
+  const answers = Array.from({ length: 50 }, () => isCurrent(counting, patienceMs))
+  await expect(failing).rejects.toThrow('in the work')
+  expect(await Promise.all(answers)).toEqual(answers.map(() => true))
+  expect(questions.asked).toBe(1)
+})

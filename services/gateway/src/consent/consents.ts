@@ -1,0 +1,86 @@
+// Queries on consents: who sees my record, who asks for it, whose I see. Each shows the asker's own and nothing else.
+import { consentQueryRules } from '@headwater/deciders/consent/consent-policy'
+import type { HttpServer } from '@headwater/http-kit/server/server'
+import { formatCursor } from '@headwater/projections/model/cursor'
+import type { SqliteReader } from '@headwater/projections/sqlite/reader'
+import { type ConsentRow, consentCursorOf, listConsents } from '@headwater/read-models/consent/consents'
+import { z } from 'zod'
+import { cursor, pageSize, problemAnswer } from '../answers.ts'
+import { named, type People } from '../people.ts'
+import { after, readAfter } from '../read-after.ts'
+import {
+  type ConsentList,
+  consentAt,
+  namedGranteeId,
+  ownConsents,
+  type SeenConsent,
+  seenConsent,
+} from './seen-consent.ts'
+
+const page = z.object({
+  me: z.string().meta({ description: 'Your own id, which others need to grant you something or to ask you.' }),
+  consents: z.array(seenConsent),
+  next: z.string().nullable().meta({ description: 'The `cursor` of the next page; null on the last.' }),
+})
+
+const lists: readonly { readonly list: ConsentList; readonly url: string; readonly summary: string }[] = [
+  { list: 'consents', url: '/api/consents', summary: 'Who sees which part of your record' },
+  { list: 'requests', url: '/api/consents/requests', summary: 'Who asks to see your record' },
+  { list: 'granted', url: '/api/consents/granted', summary: 'Whose records you may see' },
+]
+
+/** Both sides of a consent are named to each other by what they did themselves: to ask or to grant by an ID names nobody else. */
+const withNames = async (
+  list: ConsentList,
+  rows: readonly ConsentRow[],
+  at: string,
+  people: Pick<People, 'namesOf'>,
+): Promise<readonly SeenConsent[]> => {
+  const isOfPatient = list !== 'granted'
+  const namedId = (row: ConsentRow) => (isOfPatient ? namedGranteeId(row) : row.patientId)
+  const names = await people.namesOf(rows.map(namedId))
+  return rows.map((row) => ({
+    ...consentAt(row, at),
+    ...named(names, isOfPatient ? 'granteeName' : 'patientName', namedId(row)),
+  }))
+}
+
+export const registerConsents = (
+  server: HttpServer,
+  { reader, people }: { readonly reader: SqliteReader; readonly people: Pick<People, 'namesOf'> },
+): void => {
+  for (const { list, url, summary } of lists)
+    server.get(
+      url,
+      {
+        config: { rules: consentQueryRules[list] },
+        schema: {
+          tags: ['consent'],
+          summary,
+          querystring: z.strictObject({ cursor, limit: pageSize, after }),
+          response: {
+            200: page,
+            422: problemAnswer('Something in the query is not right.'),
+          },
+        },
+      },
+      async ({ query, allowed }, reply) => {
+        const own = ownConsents(list, allowed)
+        const { cursor, limit } = query
+        // One more than asked for tells whether there is a next page.
+        const rows = listConsents(own, { after: cursor, limit: limit + 1 })
+        const { value, headers } = await readAfter(reader, query.after, () => reader.rows(rows))
+        reply.headers(headers)
+        const shown = value.slice(0, limit)
+        const last = shown.at(-1)
+        const at = new Date().toISOString()
+        const all = await withNames(list, shown, at, people)
+        return {
+          me: 'patientId' in own ? own.patientId : own.granteeId,
+          // What has come to its end is no consent any more, whether or not that is written down.
+          consents: list === 'requests' ? [...all] : all.filter(({ permissions }) => permissions.length > 0),
+          next: last && value.length > limit ? formatCursor(consentCursorOf(own, last)) : null,
+        }
+      },
+    )
+}

@@ -1,0 +1,60 @@
+// A consent as its two people see it, and whose rows a list shows to whom.
+import { granteeKindsOf } from '@headwater/deciders/consent/consent-policy'
+import { granteeKinds, targets } from '@headwater/deciders/consent/patient-events'
+import { personKey } from '@headwater/deciders/fields'
+import type { Allowed } from '@headwater/http-kit/access/access'
+import { type ConsentRow, type ConsentsOf, permissionsAt, standingOfRow } from '@headwater/read-models/consent/consents'
+import { z } from 'zod'
+
+const target = z.enum(targets).meta({ description: 'A part of the record; `all` covers every part.' })
+const instant = z.string().meta({ examples: ['2026-11-21T09:30:00.000Z'] })
+
+export const seenConsent = z
+  .object({
+    consentId: z.string(),
+    patientId: z.string(),
+    patientName: z.string().optional().meta({ description: 'In lists, for whom the patient lets see something.' }),
+    granteeName: z
+      .string()
+      .optional()
+      .meta({ description: 'In lists and histories, for the patient whom they asked.' }),
+    grantee: z.object({ kind: z.enum(granteeKinds), id: z.string() }),
+    permissions: z
+      .array(z.object({ target, grantedAt: instant, until: instant.nullable() }))
+      .meta({ description: 'The newest first.' }),
+    requests: z
+      .array(z.object({ target, purpose: z.string().nullable(), askedAt: instant }))
+      .meta({ description: 'Not answered yet, the newest first.' }),
+  })
+  .meta({ id: 'Consent' })
+
+export type SeenConsent = z.infer<typeof seenConsent>
+
+/** Whom the patient may know by name: who asked said who they are, an ID that the patient was given does not. */
+export const namedGranteeId = ({ granteeId, hasAsked }: ConsentRow): string | null =>
+  hasAsked === 1 ? granteeId : null
+
+/** Both know all of it: one wrote it, the other was told or may ask. */
+const asSeen = (row: ConsentRow, permissions: SeenConsent['permissions']): SeenConsent => ({
+  consentId: row.consentId,
+  patientId: row.patientId,
+  grantee: { kind: row.granteeKind, id: row.granteeId },
+  permissions,
+  requests: [...standingOfRow(row).requests],
+})
+
+/** Without what is past its end. */
+export const consentAt = (row: ConsentRow, at: string): SeenConsent => asSeen(row, [...permissionsAt(row, at)])
+
+/** As it stands: whoever follows it live sees by `until` when something is over. */
+export const consentAsRecorded = (row: ConsentRow): SeenConsent => asSeen(row, [...standingOfRow(row).permissions])
+
+export type ConsentList = ConsentsOf['list']
+
+/** Everybody sees their own: the records they are the patient of, or those they were given sight of in a role they have. */
+export const ownConsents = (list: ConsentList, allowed: readonly Allowed[]): ConsentsOf => {
+  const person = allowed.find(({ actor }) => actor.kind === 'person')?.actor
+  if (!person) throw new Error('whoever is not signed in is refused before')
+  const id = personKey(person.sub)
+  return list === 'granted' ? { list, granteeId: id, kinds: granteeKindsOf(person) } : { list, patientId: id }
+}
