@@ -3,11 +3,11 @@ import { mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import path from 'node:path'
 import { parseArgs } from 'node:util'
 import { createLogger } from '@headwater/http-kit/telemetry/telemetry'
+import { launchBrowser } from '@headwater/test-kit/browser'
 import type { Page } from 'playwright-core'
 import { demoPassword } from '../services/identity/src/users/demo.ts'
 import { createWebServer } from '../services/web/src/web-server.ts'
 import { makePictured } from './screenshots/pictured.ts'
-import { launchBrowser } from './test/browser.ts'
 
 const { url, issuer, eventstore, only } = parseArgs({
   options: {

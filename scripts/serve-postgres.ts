@@ -1,5 +1,5 @@
 // A PostgreSQL for `npm start`, as a process that can be supervised: it ends when the server does, and stops it when told.
-import { startPostgres } from './postgres.ts'
+import { startPostgres } from '@headwater/test-kit/local-postgres'
 
 const { POSTGRES_DIRECTORY = '.data/postgres', POSTGRES_PORT } = process.env
 

@@ -3,6 +3,7 @@
 import { randomUUID } from 'node:crypto'
 import path from 'node:path'
 import { parseArgs } from 'node:util'
+import { type Part, startSystem } from '@headwater/test-kit/system'
 import { createProcesses } from './bench/processes.ts'
 import type { ConsentStoreTasks } from './bench/workers/consent-store.ts'
 import type { StoreBuilderTasks } from './bench/workers/store-builder.ts'
@@ -12,7 +13,6 @@ import { fullRate, holdRate } from './soak/load.ts'
 import { invitePeople } from './soak/people.ts'
 import { type HeldBy, heldWhenQuiet, type Memory, watchMemory } from './soak/watch.ts'
 import { startOwnPostgres } from './test/chaos/own-postgres.ts'
-import { type Part, startSystem } from './test/system.ts'
 
 const minutesDefault = 30
 const minutesMax = 24 * 60

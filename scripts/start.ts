@@ -2,10 +2,10 @@
 import { rmSync } from 'node:fs'
 import path from 'node:path'
 import { parseArgs } from 'node:util'
+import { portIsFree } from '@headwater/test-kit/free-port'
+import { removePostgresData } from '@headwater/test-kit/local-postgres'
 import { buildWeb } from './build-web.ts'
 import { capabilityKeys } from './capability-keys.ts'
-import { portIsFree } from './free-port.ts'
-import { removePostgresData } from './postgres.ts'
 import { createPrinter } from './readable-log.ts'
 import { type Part, type Supervised, supervise } from './supervise.ts'
 

@@ -18,6 +18,7 @@ const mayUse: Readonly<Record<string, readonly string[]>> = {
   live: ['deciders', 'eventstore', 'http-kit', 'projections'],
   'third-parties': ['deciders', 'http-kit'],
   'embedded-eventstore': [],
+  'test-kit': ['embedded-eventstore', 'eventstore', 'http-kit', 'projections'],
   'operator-tool': ['deciders', 'eventstore', 'postgres', 'projections', 'read-models', 'http-kit'],
 }
 /** Services that run locally and in compose only: production has its own. */

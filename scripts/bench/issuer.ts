@@ -1,6 +1,6 @@
 // Who is asking, in measures: an issuer whose tokens outlast all rounds, and what a gateway is told besides.
 import { randomUUID } from 'node:crypto'
-import { startIssuer } from '../../packages/http-kit/test/issuer.ts'
+import { startIssuer } from '@headwater/test-kit/issuer'
 
 /** Longer than all rounds. */
 const tokenLifetimeSeconds = 60 * 60

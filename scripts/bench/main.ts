@@ -4,8 +4,8 @@
 import { existsSync, mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { parseArgs } from 'node:util'
+import { type Postgres, startPostgres } from '@headwater/test-kit/local-postgres'
 import { Client } from 'pg'
-import { type Postgres, startPostgres } from '../postgres.ts'
 import { describeRun } from './machine.ts'
 import { type Bench, type Measure, verdictOn } from './measure.ts'
 import { commands } from './measures/commands.ts'
@@ -71,7 +71,7 @@ const say = (text: string) =>
 let postgres: Promise<Postgres> | undefined
 let databases = 0
 const newDatabase = async (): Promise<string> => {
-  // Where a user other than root can reach it too; see scripts/postgres.ts.
+  // Where a user other than root can reach it too; see packages/test-kit/src/local-postgres.ts.
   postgres ??= startPostgres({ dataDir: path.join(directory, 'postgres'), port: 0, durable: true })
   const { url } = await postgres
   const name = `bench${++databases}`

@@ -3,7 +3,7 @@ import { type ChildProcess, fork, type SpawnOptions, spawn } from 'node:child_pr
 import path from 'node:path'
 import { createInterface } from 'node:readline'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { freePort } from '../free-port.ts'
+import { freePort } from '@headwater/test-kit/free-port'
 import { type Answer, type Call, stopWorker, type Tasks } from './worker.ts'
 
 const root = path.join(import.meta.dirname, '../..')

@@ -1,10 +1,10 @@
 // The loans and consents that pictures show: made through the API by demo people of the system that is pictured.
 import { randomUUID } from 'node:crypto'
 import { connectEventStore } from '@headwater/eventstore/client/client'
+import { post } from '@headwater/test-kit/system'
+import { until } from '@headwater/test-kit/until'
 import { pino } from 'pino'
 import { demoTokens } from '../demo-tokens.ts'
-import { post } from '../test/system.ts'
-import { until } from '../test/until.ts'
 
 export const makePictured = async (url: string, issuer: string) => {
   const tokenOf = demoTokens(issuer, url)

@@ -1,8 +1,8 @@
 // Who uses the system while it is watched: applicants and underwriters, patients and a hospital, visitors, and viewers of live pages.
 import { randomUUID } from 'node:crypto'
+import { followTopic, type LiveClient } from '@headwater/test-kit/live-client'
+import { introduce, type System, underwriter } from '@headwater/test-kit/system'
 import { nationalIdOf } from '../bench/load.ts'
-import { followTopic, type LiveClient } from '../test/live-client.ts'
-import { introduce, type System, underwriter } from '../test/system.ts'
 
 const answerTimeoutMs = 20_000
 const patients = 200

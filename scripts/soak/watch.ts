@@ -1,6 +1,6 @@
 // Watches processes: their memory while they work, and what they hold while nobody asks for anything.
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { Part } from '../test/system.ts'
+import type { Part } from '@headwater/test-kit/system'
 import { activeHandles, openFiles, residentBytes } from './figures.ts'
 
 const sampleEveryMs = 2_000

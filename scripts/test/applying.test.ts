@@ -2,10 +2,10 @@
 import { randomUUID } from 'node:crypto'
 import { connectEventStore, type EventStore } from '@headwater/eventstore/client/client'
 import { keyedId } from '@headwater/eventstore/keyed-id'
+import { application, nationalId, type Part, post, type System, startSystem, until } from '@headwater/test-kit/system'
 import pg from 'pg'
 import pino from 'pino'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { application, nationalId, type Part, post, type System, startSystem, until } from './system.ts'
 
 let system: System
 let store: EventStore

@@ -1,8 +1,9 @@
 // Breaks the parts of the system at random moments under load, and compares what was acknowledged, stored, projected and shown.
 // A failing round names its seed: npm run chaos -- --seed <seed> --rounds 1 repeats it.
 import { setTimeout as sleep } from 'node:timers/promises'
+import { type Chance, chanceFrom } from '@headwater/test-kit/chance'
+import { post } from '@headwater/test-kit/system'
 import { afterAll, beforeAll, expect, onTestFailed, test } from 'vitest'
-import { type Chance, chanceFrom } from './chance.ts'
 import { type EffectChecks, hurry, openEffectChecks } from './chaos/check-effects.ts'
 import { type LiveChecks, openLiveChecks } from './chaos/check-live.ts'
 import { openReadModelChecks, type ReadModelChecks } from './chaos/check-read-models.ts'
@@ -14,7 +15,6 @@ import { type StoreFold, startStoreFold } from './chaos/store-fold.ts'
 import { reportText, writeReport } from './chaos/tally.ts'
 import { consentWorkload, loanWorkload, type Workload } from './chaos/workload.ts'
 import { startWorld, viewersLine, type World } from './chaos/world.ts'
-import { post } from './system.ts'
 
 const roundsOfShortForm = 2
 const rounds = Number(process.env.CHAOS_ROUNDS ?? roundsOfShortForm)

@@ -2,10 +2,10 @@
 import { randomUUID } from 'node:crypto'
 import { connectEventStore } from '@headwater/eventstore/client/client'
 import { streamName } from '@headwater/eventstore/stream-name'
+import { application, introduce, post, type System, startSystem, until } from '@headwater/test-kit/system'
 import pino from 'pino'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { WebSocket } from 'ws'
-import { application, introduce, post, type System, startSystem, until } from './system.ts'
 
 let system: System
 let headersOf: (sub: string, roles?: readonly string[]) => Promise<Record<string, string>>

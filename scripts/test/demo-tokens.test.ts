@@ -2,8 +2,8 @@
 import { execFile } from 'node:child_process'
 import path from 'node:path'
 import { promisify } from 'node:util'
+import { authenticatorOf } from '@headwater/test-kit/issuer'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { authenticatorOf } from '../../packages/http-kit/test/issuer.ts'
 import { startWorld } from '../../services/identity/test/support.ts'
 import { demoTokens } from '../demo-tokens.ts'
 

@@ -1,8 +1,8 @@
 // The embedded event store's page in a real browser: live, by keyboard, on a small screen, with nothing stored that runs.
 import { start } from '@headwater/embedded-eventstore'
+import { launchBrowser, launchTimeoutMs } from '@headwater/test-kit/browser'
 import type { Browser } from 'playwright-core'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { launchBrowser, launchTimeoutMs } from './browser.ts'
 
 const smallestWidth = 320
 

@@ -2,13 +2,22 @@
 import { randomUUID } from 'node:crypto'
 import { once } from 'node:events'
 import { connect } from 'node:net'
+import {
+  application,
+  introduce,
+  nationalId,
+  type Part,
+  post,
+  type System,
+  startSystem,
+  until,
+} from '@headwater/test-kit/system'
 import fc from 'fast-check'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { WebSocket } from 'ws'
 import { hostileTexts } from '../../packages/deciders/test/hostile-texts.ts'
 import { run } from '../../packages/operator-tool/src/run.ts'
 import { type HostileRequest, knownId, requestsWith, type Sender } from './hostile-requests.ts'
-import { application, introduce, nationalId, type Part, post, type System, startSystem, until } from './system.ts'
 
 const requestsOfShortForm = 500
 const requests = Number(process.env.MALFORMED_REQUESTS ?? requestsOfShortForm)

@@ -3,15 +3,15 @@ import path from 'node:path'
 import { sqliteQueries } from '@headwater/projections/model/queries'
 import { openSqliteReader } from '@headwater/projections/sqlite/reader'
 import { type LoanRow, loans } from '@headwater/read-models/loan/loans'
+import { freePort } from '@headwater/test-kit/free-port'
+import { followTopic } from '@headwater/test-kit/live-client'
+import { type Part, startSystem, until } from '@headwater/test-kit/system'
 import pg from 'pg'
 import pino from 'pino'
 import { expect, onTestFinished, test } from 'vitest'
-import { freePort } from '../free-port.ts'
 import { differencesOf } from './chaos/differences.ts'
-import { followTopic } from './live-client.ts'
 import { startFront } from './new-version/front.ts'
 import { startLoad } from './new-version/load.ts'
-import { type Part, startSystem, until } from './system.ts'
 
 const people = 2
 /** Served by the old release alone, by both, and by the new one alone. */

@@ -3,7 +3,7 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { type AddressInfo, createServer, type Server } from 'node:net'
 import path from 'node:path'
-import { freePort } from '../free-port.ts'
+import { freePort } from '@headwater/test-kit/free-port'
 
 export const listenAnywhere = async (): Promise<Server> => {
   const server = createServer().listen(0, '127.0.0.1')

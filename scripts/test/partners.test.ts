@@ -6,10 +6,10 @@ import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { formatSecret, signedHeaders } from '@headwater/http-kit/outbound/webhook-signature'
+import { application, nationalId, post, type System, startSystem, until } from '@headwater/test-kit/system'
 import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest'
 import { startWorld } from '../../services/identity/test/support.ts'
 import { demoTokens } from '../demo-tokens.ts'
-import { application, nationalId, post, type System, startSystem, until } from './system.ts'
 
 const startMsMax = 90_000
 const page = readFileSync(path.resolve(import.meta.dirname, '../../docs/partners.md'), 'utf8')

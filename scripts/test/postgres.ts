@@ -1,9 +1,9 @@
 // Gives the tests a PostgreSQL: the server that DATABASE_URL names, or one of this run's own that goes with it.
 import { randomUUID } from 'node:crypto'
 import path from 'node:path'
+import { startPostgres } from '@headwater/test-kit/local-postgres'
 import pg from 'pg'
 import type { TestProject } from 'vitest/node'
-import { startPostgres } from '../postgres.ts'
 import { scratch } from './scratch.ts'
 
 declare module 'vitest' {

@@ -2,8 +2,8 @@
 import { spawnSync } from 'node:child_process'
 import { existsSync, readFileSync } from 'node:fs'
 import path from 'node:path'
+import { introduce, type System, startSystem } from '@headwater/test-kit/system'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { introduce, type System, startSystem } from './system.ts'
 
 /** Of a script of the tour. */
 const runMsMax = 50_000

@@ -1,7 +1,15 @@
 // Three loan services over one store: one decision, one loan a request, no wrong refusals, also after all of them restart.
 import { randomUUID } from 'node:crypto'
+import {
+  application,
+  nationalId,
+  type Part,
+  post,
+  type System,
+  startSystem,
+  underwriter,
+} from '@headwater/test-kit/system'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { application, nationalId, type Part, post, type System, startSystem, underwriter } from './system.ts'
 
 let system: System
 beforeAll(async () => {

@@ -3,9 +3,9 @@ import { execFile } from 'node:child_process'
 import path from 'node:path'
 import { promisify } from 'node:util'
 import { requestLoanInput } from '@headwater/deciders/loan/loan'
+import { type System, startSystem, until } from '@headwater/test-kit/system'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { loansMax, seedLoans } from '../seed/loans.ts'
-import { type System, startSystem, until } from './system.ts'
 
 const run = promisify(execFile)
 const count = 80

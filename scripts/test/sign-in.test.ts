@@ -3,14 +3,14 @@ import type { ChildProcess } from 'node:child_process'
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
+import { launchBrowser, launchTimeoutMs } from '@headwater/test-kit/browser'
+import { startSignedIn } from '@headwater/test-kit/signed-in'
+import { nationalId, post } from '@headwater/test-kit/system'
 import type { Page } from 'playwright-core'
 import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest'
 import { demoPassword } from '../../services/identity/src/users/demo.ts'
 import { demoTokens } from '../demo-tokens.ts'
-import { launchBrowser, launchTimeoutMs } from './browser.ts'
 import { freePorts, run, stop } from './npm-start.ts'
-import { startSignedIn } from './signed-in.ts'
-import { nationalId, post } from './system.ts'
 
 const startMsMax = 90_000
 const personMsMax = 60_000

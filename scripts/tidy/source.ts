@@ -32,7 +32,7 @@ export const code: readonly string[] = tracked.filter((file) =>
   /^(packages|services|scripts)\/.*\.(ts|tsx|js|mjs)$/.test(file),
 )
 
-export const isTest = (file: string): boolean => /\/test\//.test(file)
+export const isTest = (file: string): boolean => /\/(test|test-kit)\//.test(file)
 
 /** The package, service or tool that a file belongs to, such as `packages/eventstore`. */
 export const roomOf = (file: string): string =>

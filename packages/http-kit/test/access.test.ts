@@ -1,6 +1,7 @@
 // A route serves whom its rules name, and that is settled before anything else about the request is looked at.
 import { name } from '@headwater/deciders/fields'
 import { owner, people, role } from '@headwater/deciders/policy'
+import { authenticatorOf, startIssuer } from '@headwater/test-kit/issuer'
 import { expect, onTestFinished, test } from 'vitest'
 import { z } from 'zod'
 import { publicRoute } from '../src/access/access.ts'
@@ -8,7 +9,6 @@ import { bearerCredentials } from '../src/access/auth.ts'
 import { createHealth } from '../src/server/health.ts'
 import { createServer } from '../src/server/server.ts'
 import { createLogger } from '../src/telemetry/telemetry.ts'
-import { authenticatorOf, startIssuer } from './issuer.ts'
 
 const logger = createLogger({ service: 'test', level: 'silent' })
 

@@ -1,12 +1,12 @@
 // Which tokens are believed, whose actor they make, and what happens while the issuer is away.
 import { generateKeyPairSync } from 'node:crypto'
+import { freePort } from '@headwater/test-kit/free-port'
+import { type IssuerOptions, startIssuer, type TestIssuer } from '@headwater/test-kit/issuer'
 import { afterEach, describe, expect, onTestFinished, test, vi } from 'vitest'
 import { z } from 'zod'
-import { freePort } from '../../../scripts/free-port.ts'
 import { type Authenticator, authSettings, bearerToken, createAuthenticator } from '../src/access/auth.ts'
 import { parseConfig } from '../src/config.ts'
 import { createLogger } from '../src/telemetry/telemetry.ts'
-import { type IssuerOptions, startIssuer, type TestIssuer } from './issuer.ts'
 
 const logger = createLogger({ service: 'test', level: 'silent' })
 const schema = z.object(authSettings)

@@ -4,6 +4,7 @@ import { randomUUID } from 'node:crypto'
 import { Rejection } from '@headwater/deciders/decider'
 import { longText, optionalText, uuid } from '@headwater/deciders/fields'
 import { owner, people, role } from '@headwater/deciders/policy'
+import { startIssuer } from '@headwater/test-kit/issuer'
 import { expect, onTestFinished, test } from 'vitest'
 import { z } from 'zod'
 import { authSettings, bearerCredentials, createAuthenticator } from '../src/access/auth.ts'
@@ -14,7 +15,6 @@ import { createHealth } from '../src/server/health.ts'
 import { createServer } from '../src/server/server.ts'
 import { createMetrics } from '../src/telemetry/metrics.ts'
 import { createLogger } from '../src/telemetry/telemetry.ts'
-import { startIssuer } from './issuer.ts'
 
 const logger = createLogger({ service: 'test', level: 'silent' })
 

@@ -11,10 +11,10 @@ import { openSqliteSink } from '@headwater/projections/sqlite/sink'
 import { openSqliteWishes } from '@headwater/projections/sqlite/wishes'
 import { audit } from '@headwater/read-models/audit/audit'
 import { loans } from '@headwater/read-models/loan/loans'
+import { startIssuer } from '@headwater/test-kit/issuer'
+import { until } from '@headwater/test-kit/until'
 import Database from 'better-sqlite3'
 import { expect, onTestFinished, test, vi } from 'vitest'
-import { until } from '../../../scripts/test/until.ts'
-import { startIssuer } from '../../http-kit/test/issuer.ts'
 import type { Finding } from '../src/doctor/checks.ts'
 import {
   jsonOf,

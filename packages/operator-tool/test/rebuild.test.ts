@@ -6,9 +6,9 @@ import type { Projection } from '@headwater/projections/run/projection'
 import { sqliteFile } from '@headwater/projections/sqlite/file'
 import { loans } from '@headwater/read-models/loan/loans'
 import { underwriting } from '@headwater/read-models/loan/underwriting'
+import { until } from '@headwater/test-kit/until'
 import Database from 'better-sqlite3'
 import { describe, expect, test } from 'vitest'
-import { until } from '../../../scripts/test/until.ts'
 import { jsonOf, requested, shareWorld, startWorld, use, type World } from './support.ts'
 
 const loansMax = 20

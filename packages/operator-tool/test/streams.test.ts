@@ -1,7 +1,7 @@
 // What is in the event store: the streams that changed last, one stream, what comes from now on; and what is not shown of people.
 import { randomUUID } from 'node:crypto'
+import { until } from '@headwater/test-kit/until'
 import { describe, expect, test } from 'vitest'
-import { until } from '../../../scripts/test/until.ts'
 import { hidden, knownCategories } from '../src/streams/personal.ts'
 import { jsonOf, me, requested, shareWorld, startWorld, use, withdrawn } from './support.ts'
 

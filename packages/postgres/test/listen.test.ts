@@ -1,8 +1,9 @@
 // Listening to a channel of Postgres goes on, whatever becomes of the connection; also when nobody says that it is dead.
+
+import { testDatabase } from '@headwater/test-kit/database'
+import { startLine } from '@headwater/test-kit/line'
+import { logger, until } from '@headwater/test-kit/tills'
 import { expect, onTestFinished, test } from 'vitest'
-import { startLine } from '../../../scripts/test/chaos/line.ts'
-import { testDatabase } from '../../../scripts/test/database.ts'
-import { logger, until } from '../../projections/test/support.ts'
 import { listen } from '../src/listen.ts'
 
 test.each(['cut', 'silence'] as const)(

@@ -4,9 +4,9 @@ import { start } from '@headwater/embedded-eventstore'
 import { connectEventStore, type EventStore } from '@headwater/eventstore/client/client'
 import { formatPosition, type Position } from '@headwater/eventstore/position'
 import { streamName } from '@headwater/eventstore/stream-name'
+import { logger, type Place, type TillEvent, tillsOf } from '@headwater/test-kit/tills'
 import type { Sink } from '../src/model/sink.ts'
 import { type RunningProjection, startProjection } from '../src/run/projection.ts'
-import { logger, type Place, type TillEvent, tillsOf } from './support.ts'
 
 const waitMsMax = 20_000
 

@@ -7,12 +7,12 @@ import { start } from '@headwater/embedded-eventstore'
 import { connectEventStore, type EventStore } from '@headwater/eventstore/client/client'
 import { beginning, comparePosition, type Position } from '@headwater/eventstore/position'
 import { nameStoreAnew } from '@headwater/eventstore/store-name'
+import { logger, putIn, tillsOf, until } from '@headwater/test-kit/tills'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { type Currency, watchCurrency } from '../src/freshness/freshness.ts'
 import { type RunningProjection, startProjection } from '../src/run/projection.ts'
 import { openSqliteReader, type SqliteReader } from '../src/sqlite/reader.ts'
 import { openSqliteSink } from '../src/sqlite/sink.ts'
-import { logger, putIn, tillsOf, until } from './support.ts'
 
 /** Longer than anything here takes. */
 const patienceMs = 20_000

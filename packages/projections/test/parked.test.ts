@@ -1,5 +1,6 @@
 // An event that cannot be taken in parks its stream: all others go on, and nothing of it is lost, doubled or out of order.
 import { createCodec } from '@headwater/eventstore/codec'
+import { at, deletedAt, places, putIn, type TillEvent, tills, until } from '@headwater/test-kit/tills'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { waitingReader } from '../src/freshness/read-waiting.ts'
 import { Halt } from '../src/model/halt.ts'
@@ -8,7 +9,6 @@ import type { Wish } from '../src/operate/wishes.ts'
 import type { RunningProjection } from '../src/run/projection.ts'
 import { projectionStatus } from '../src/run/projection-status.ts'
 import { type Following, following } from './following.ts'
-import { at, deletedAt, places, putIn, type TillEvent, tills, until } from './support.ts'
 
 const broken = (tillId: string): TillEvent => ({ type: 'TillBroken', data: { tillId } })
 const noted = (tillId: string, amount: number, note: string): TillEvent => ({

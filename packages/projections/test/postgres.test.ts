@@ -4,14 +4,14 @@ import path from 'node:path'
 import { takeLease } from '@headwater/postgres/lease'
 import { migrate } from '@headwater/postgres/migrations/migrate'
 import { openPool } from '@headwater/postgres/pool'
+import { type TestDatabase, testDatabase } from '@headwater/test-kit/database'
+import { at, logger, putIn, storedAt, storeId, type TillRow, tills, until } from '@headwater/test-kit/tills'
 import type pg from 'pg'
 import { afterEach, beforeEach, expect, onTestFinished, test } from 'vitest'
-import { type TestDatabase, testDatabase } from '../../../scripts/test/database.ts'
 import { postgresQueries } from '../src/model/queries.ts'
 import { stepOver } from '../src/model/step.ts'
 import { openPostgresReader } from '../src/postgres/reader.ts'
 import { openPostgresSink } from '../src/postgres/sink.ts'
-import { at, logger, putIn, storedAt, storeId, type TillRow, tills, until } from './support.ts'
 
 let database: TestDatabase
 let pool: pg.Pool

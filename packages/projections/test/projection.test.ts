@@ -5,11 +5,7 @@ import { connectEventStore, type EventStore } from '@headwater/eventstore/client
 import type { StoredEvent } from '@headwater/eventstore/codec'
 import { beginning, formatPosition } from '@headwater/eventstore/position'
 import { streamName } from '@headwater/eventstore/stream-name'
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
-import { freePort } from '../../../scripts/free-port.ts'
-import type { Sink } from '../src/model/sink.ts'
-import { assertOrder } from '../src/model/step.ts'
-import { type RunningProjection, startProjection } from '../src/run/projection.ts'
+import { freePort } from '@headwater/test-kit/free-port'
 import {
   at,
   close,
@@ -22,7 +18,11 @@ import {
   tills,
   tillsOf,
   until,
-} from './support.ts'
+} from '@headwater/test-kit/tills'
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import type { Sink } from '../src/model/sink.ts'
+import { assertOrder } from '../src/model/step.ts'
+import { type RunningProjection, startProjection } from '../src/run/projection.ts'
 
 let url: string
 let stopStore: () => Promise<unknown>

@@ -1,10 +1,11 @@
 // What goes wrong while a read model is paused or built again: operators' wishes hold all the same, and no row is lost.
+
+import { logger, places, putIn, type TillEvent, tills, tillsOf, until } from '@headwater/test-kit/tills'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import type { Scratch, Sink, Step } from '../src/model/sink.ts'
 import type { Wish, Wishes } from '../src/operate/wishes.ts'
 import { type ProjectionOptions, type RunningProjection, startProjection } from '../src/run/projection.ts'
 import { type Following, following } from './following.ts'
-import { logger, places, putIn, type TillEvent, tills, tillsOf, until } from './support.ts'
 
 const broken = (tillId: string): TillEvent => ({ type: 'TillBroken', data: { tillId } })
 const rebuild = { kind: 'rebuild', eventId: '', coresMax: 2 } as const

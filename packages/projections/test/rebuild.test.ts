@@ -1,12 +1,12 @@
 // An operator has a read model built again: the old one serves meanwhile, and the new one takes its place at once.
 import { comparePosition } from '@headwater/eventstore/position'
+import { places, putIn, type TillEvent, tills, until } from '@headwater/test-kit/tills'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import type { Sink } from '../src/model/sink.ts'
 import type { Wish, Wishes } from '../src/operate/wishes.ts'
 import type { RunningProjection } from '../src/run/projection.ts'
 import { createThrottle } from '../src/run/rebuild.ts'
 import { type Following, following } from './following.ts'
-import { places, putIn, type TillEvent, tills, until } from './support.ts'
 
 const broken = (tillId: string): TillEvent => ({ type: 'TillBroken', data: { tillId } })
 const of = { kind: 'rebuild', eventId: '' } as const

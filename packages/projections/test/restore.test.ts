@@ -4,13 +4,13 @@ import { connectEventStore } from '@headwater/eventstore/client/client'
 import { nameStoreAnew } from '@headwater/eventstore/store-name'
 import { streamName } from '@headwater/eventstore/stream-name'
 import { takeLease } from '@headwater/postgres/lease'
+import { testDatabase } from '@headwater/test-kit/database'
+import { startRestorablePostgres, startRestorableStore } from '@headwater/test-kit/restorable'
+import { logger, places, putIn, type TillEvent, tillsOf, until } from '@headwater/test-kit/tills'
 import pg from 'pg'
 import { describe, expect, onTestFinished, test } from 'vitest'
-import { testDatabase } from '../../../scripts/test/database.ts'
-import { startRestorablePostgres, startRestorableStore } from '../../../scripts/test/restorable.ts'
 import { openPostgresSink } from '../src/postgres/sink.ts'
 import { type RunningProjection, startProjection } from '../src/run/projection.ts'
-import { logger, places, putIn, type TillEvent, tillsOf, until } from './support.ts'
 
 const startStore = async () => {
   const node = await startRestorableStore()

@@ -8,13 +8,13 @@ import { start } from '@headwater/embedded-eventstore'
 import { connectEventStore } from '@headwater/eventstore/client/client'
 import { createCommandHandler } from '@headwater/eventstore/commands/handle-command'
 import { comparePosition, laterPosition, type Position } from '@headwater/eventstore/position'
+import { logger, until } from '@headwater/test-kit/tills'
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
 import { sqliteQueries } from '../src/model/queries.ts'
 import { startProjection } from '../src/run/projection.ts'
 import { openSqliteReader } from '../src/sqlite/reader.ts'
 import { openSqliteSink } from '../src/sqlite/sink.ts'
 import { type BadgeCommand, type BadgeRow, first, last, type Release, reading, withDoors } from './releases.ts'
-import { logger, until } from './support.ts'
 
 /** A limit, not a measurement. */
 const arriveMsMax = 20_000

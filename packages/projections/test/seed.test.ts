@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { start } from '@headwater/embedded-eventstore'
 import { connectEventStore, type EventStore } from '@headwater/eventstore/client/client'
+import { logger as silent, type TillEvent, type TillRow, tillsOf, until } from '@headwater/test-kit/tills'
 import Database from 'better-sqlite3'
 import pino from 'pino'
 import { expect, onTestFinished, test } from 'vitest'
@@ -13,7 +14,6 @@ import { startProjection } from '../src/run/projection.ts'
 import { openSqliteReader } from '../src/sqlite/reader.ts'
 import { makeSeed, withSeed } from '../src/sqlite/seed.ts'
 import { openSqliteSink } from '../src/sqlite/sink.ts'
-import { logger as silent, type TillEvent, type TillRow, tillsOf, until } from './support.ts'
 
 const category = `till${randomUUID().replaceAll('-', '')}`
 const tills = tillsOf(category)

@@ -1,10 +1,21 @@
 // What both stores promise for rows, change feed and checkpoint, from batches made by hand.
 import { inspect } from 'node:util'
+import {
+  at,
+  close,
+  type Place,
+  places,
+  putIn,
+  storedAt,
+  storeId,
+  type TillEvent,
+  tills,
+  tillsOf,
+} from '@headwater/test-kit/tills'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { feedLengthMax } from '../src/model/changes.ts'
 import type { Checkpoint, Sink } from '../src/model/sink.ts'
 import { BadEvent, stepOver } from '../src/model/step.ts'
-import { at, close, type Place, places, putIn, storedAt, storeId, type TillEvent, tills, tillsOf } from './support.ts'
 
 describe.each(Object.entries(places))('%s', (_name, openPlace) => {
   let place: Place

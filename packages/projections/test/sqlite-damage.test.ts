@@ -5,12 +5,12 @@ import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { start } from '@headwater/embedded-eventstore'
 import { connectEventStore, type EventStore } from '@headwater/eventstore/client/client'
+import { logger, putIn, tillsOf, until } from '@headwater/test-kit/tills'
 import Database from 'better-sqlite3'
 import { afterEach, beforeEach, expect, onTestFinished, test, vi } from 'vitest'
 import { startProjection } from '../src/run/projection.ts'
 import { checkpointQuery } from '../src/sqlite/file.ts'
 import { openSqliteSink } from '../src/sqlite/sink.ts'
-import { logger, putIn, tillsOf, until } from './support.ts'
 
 let directory: string
 let file: string

@@ -2,6 +2,7 @@
 import { existsSync, mkdtempSync, renameSync, rmSync, symlinkSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
+import { at, logger, putIn, storedAt, storeId, type TillRow, tills, until } from '@headwater/test-kit/tills'
 import Database from 'better-sqlite3'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { sqliteQueries } from '../src/model/queries.ts'
@@ -10,7 +11,6 @@ import { stepOver } from '../src/model/step.ts'
 import { openSqliteReader, type SqliteReader } from '../src/sqlite/reader.ts'
 import { openSqliteSink } from '../src/sqlite/sink.ts'
 import { listenToWaker } from '../src/sqlite/wake.ts'
-import { at, logger, putIn, storedAt, storeId, type TillRow, tills, until } from './support.ts'
 
 let directory: string
 let file: string

@@ -4,9 +4,9 @@ import { existsSync, mkdtempSync, rmSync } from 'node:fs'
 import { createServer, type Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
+import { logger, until } from '@headwater/test-kit/tills'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { listenToWaker, startWaker, type Waker } from '../src/sqlite/wake.ts'
-import { logger, until } from './support.ts'
 
 const place = { commit: 4_711n, prepare: 4_710n }
 let directory: string

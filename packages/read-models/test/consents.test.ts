@@ -14,10 +14,10 @@ import type { Checkpoint, Sink } from '@headwater/projections/model/sink'
 import { stepOver } from '@headwater/projections/model/step'
 import { openSqliteReader, type SqliteReader } from '@headwater/projections/sqlite/reader'
 import { openSqliteSink } from '@headwater/projections/sqlite/sink'
+import { at, deletedAt, logger, storeId } from '@headwater/test-kit/tills'
 import fc from 'fast-check'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { chains, createModel } from '../../deciders/test/consent-model.ts'
-import { at, deletedAt, logger, storeId } from '../../projections/test/support.ts'
 import {
   type ConsentRow,
   type ConsentsOf,

@@ -17,11 +17,11 @@ import { openPostgresSink } from '@headwater/projections/postgres/sink'
 import { startProjection } from '@headwater/projections/run/projection'
 import { openSqliteReader } from '@headwater/projections/sqlite/reader'
 import { openSqliteSink } from '@headwater/projections/sqlite/sink'
+import { testDatabase } from '@headwater/test-kit/database'
+import { logger } from '@headwater/test-kit/tills'
 import { expect, onTestFinished, test } from 'vitest'
-import { testDatabase } from '../../../scripts/test/database.ts'
-import { logger } from '../../projections/test/support.ts'
-import type { Writing } from '../../projections/test/writer.ts'
 import { audit } from '../src/audit/audit.ts'
+import type { Writing } from './writer.ts'
 
 const threads = 4
 const writersOfThread = 4

@@ -10,8 +10,8 @@ import type { Checkpoint, Sink } from '@headwater/projections/model/sink'
 import { stepOver } from '@headwater/projections/model/step'
 import { openSqliteReader, type SqliteReader } from '@headwater/projections/sqlite/reader'
 import { openSqliteSink } from '@headwater/projections/sqlite/sink'
+import { at, deletedAt, logger, storeId } from '@headwater/test-kit/tills'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { at, deletedAt, logger, storeId } from '../../projections/test/support.ts'
 import {
   compareLoans,
   type LoanRow,

@@ -8,9 +8,9 @@ import { rowsAfter } from '@headwater/projections/run/past'
 import { openSqliteReader } from '@headwater/projections/sqlite/reader'
 import { openSqliteSink } from '@headwater/projections/sqlite/sink'
 import { loans } from '@headwater/read-models/loan/loans'
+import { close, logger, putIn, storedAt, storeId, tills } from '@headwater/test-kit/tills'
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { close, logger, putIn, storedAt, storeId, tills } from '../../projections/test/support.ts'
 import { loanStories } from './loan-stories.ts'
 
 const allLoans = sqliteQueries<{ loans: { loanId: string } }>().selectFrom('loans').selectAll().compile()

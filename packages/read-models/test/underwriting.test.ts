@@ -7,11 +7,11 @@ import type { Checkpoint, Sink } from '@headwater/projections/model/sink'
 import { stepOver } from '@headwater/projections/model/step'
 import { openPostgresReader, type PostgresReader } from '@headwater/projections/postgres/reader'
 import { openPostgresSink } from '@headwater/projections/postgres/sink'
+import { type TestDatabase, testDatabase } from '@headwater/test-kit/database'
+import { at, deletedAt, logger, storeId } from '@headwater/test-kit/tills'
 import fc from 'fast-check'
 import type { CompiledQuery } from 'kysely'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
-import { type TestDatabase, testDatabase } from '../../../scripts/test/database.ts'
-import { at, deletedAt, logger, storeId } from '../../projections/test/support.ts'
 import { decisionTimeBuckets, type UnderwritingLoan, underwriting } from '../src/loan/underwriting.ts'
 import {
   compareIn,

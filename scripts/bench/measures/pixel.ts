@@ -1,8 +1,8 @@
 // From an append to the screen of an underwriter: through event store, dashboard projector, Postgres, gateway and a real browser.
 import path from 'node:path'
+import { freePort } from '@headwater/test-kit/free-port'
+import { startSignedIn } from '@headwater/test-kit/signed-in'
 import { buildWeb } from '../../build-web.ts'
-import { freePort } from '../../free-port.ts'
-import { startSignedIn } from '../../test/signed-in.ts'
 import { startBenchIssuer } from '../issuer.ts'
 import type { Measure } from '../measure.ts'
 import type { WatcherTasks } from '../workers/watcher.ts'

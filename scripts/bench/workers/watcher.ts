@@ -4,7 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { loan } from '@headwater/deciders/loan/loan'
 import { connectEventStore } from '@headwater/eventstore/client/client'
 import { createLogger } from '@headwater/http-kit/telemetry/telemetry'
-import { launchBrowser } from '../../test/browser.ts'
+import { launchBrowser } from '@headwater/test-kit/browser'
 import { percentile, requestLoan } from '../load.ts'
 import { serveTasks } from '../worker.ts'
 

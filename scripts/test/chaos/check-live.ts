@@ -1,6 +1,6 @@
 // Checks that the pictures of live clients, which were followed through everything, are what a client sees that comes now.
-import { followTopic, type LiveClient } from '../live-client.ts'
-import { until } from '../system.ts'
+import { followTopic, type LiveClient } from '@headwater/test-kit/live-client'
+import { until } from '@headwater/test-kit/system'
 import { differencesOf, expectNone } from './differences.ts'
 import { doctors } from './workload.ts'
 import type { World } from './world.ts'

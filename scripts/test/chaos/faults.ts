@@ -1,9 +1,9 @@
 // The faults: each breaks one thing for a while and mends it again. Which, where and for how long the seed says.
 import { execFileSync } from 'node:child_process'
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { Chance } from '../chance.ts'
-import type { Part } from '../system.ts'
-import type { Line } from './line.ts'
+import type { Chance } from '@headwater/test-kit/chance'
+import type { Line } from '@headwater/test-kit/line'
+import type { Part } from '@headwater/test-kit/system'
 import { whenTakenOver } from './take-over.ts'
 import type { World } from './world.ts'
 

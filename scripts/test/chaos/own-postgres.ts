@@ -1,8 +1,8 @@
 // A PostgreSQL of a test's own, which can be stopped or killed and comes back on the same port with the same data.
 import { rmSync } from 'node:fs'
 import path from 'node:path'
-import { freePort } from '../../free-port.ts'
-import { removePostgresData, startPostgres } from '../../postgres.ts'
+import { freePort } from '@headwater/test-kit/free-port'
+import { removePostgresData, startPostgres } from '@headwater/test-kit/local-postgres'
 
 export type OwnPostgres = {
   readonly url: string

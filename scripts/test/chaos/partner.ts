@@ -1,7 +1,7 @@
 // A partner with a webhook: receives what it is told about its loans and keeps how often each message came.
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { post } from '../system.ts'
+import { post } from '@headwater/test-kit/system'
 
 type Received = { readonly loanId: string; readonly type: string; readonly times: number }
 

@@ -1,6 +1,6 @@
 // How long it takes until a stand-by works for one that was killed or stopped, as they say it by their health.
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { Part } from '../system.ts'
+import type { Part } from '@headwater/test-kit/system'
 import type { World } from './world.ts'
 
 const pollMs = 50

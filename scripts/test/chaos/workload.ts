@@ -1,8 +1,8 @@
 // Applicants, underwriters, patients, doctors and a hospital at work: each insists until there is an answer, as careful clients do.
 import { randomUUID } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { Chance } from '../chance.ts'
-import { application, introduce, nationalId } from '../system.ts'
+import type { Chance } from '@headwater/test-kit/chance'
+import { application, introduce, nationalId } from '@headwater/test-kit/system'
 import { type Decision, type Model, newPatient, type PatientModel } from './model.ts'
 import type { World } from './world.ts'
 

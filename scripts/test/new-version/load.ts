@@ -1,7 +1,7 @@
 // People at work: each applies, looks at their loan, and decides or lists, without a pause; what fails is kept.
 import { randomUUID } from 'node:crypto'
 import { request } from 'node:http'
-import { application, nationalId } from '../system.ts'
+import { application, nationalId } from '@headwater/test-kit/system'
 
 type Headers = Readonly<Record<string, string>>
 

@@ -10,8 +10,8 @@ import { createLogger } from '@headwater/http-kit/telemetry/telemetry'
 import { openPostgresReader } from '@headwater/projections/postgres/reader'
 import { underwriting } from '@headwater/read-models/loan/underwriting'
 import { readStatistics } from '@headwater/read-models/loan/underwriting-queries'
+import { testDatabase } from '@headwater/test-kit/database'
 import { expect, onTestFinished, test } from 'vitest'
-import { testDatabase } from '../../../scripts/test/database.ts'
 
 const logger = createLogger({ service: 'test', level: 'silent' })
 const deadlineMs = 20_000

@@ -10,8 +10,8 @@ import { type Actor, anonymous, may, type Rules } from '@headwater/deciders/poli
 import { webhookRules } from '@headwater/deciders/webhook/webhook-policy'
 import { securityOf } from '@headwater/http-kit/server/openapi-security'
 import type { LoanRow } from '@headwater/read-models/loan/loans'
+import type { TestIssuer } from '@headwater/test-kit/issuer'
 import { beforeAll, describe, expect, onTestFinished, test, vi } from 'vitest'
-import type { TestIssuer } from '../../../packages/http-kit/test/issuer.ts'
 import { topics } from '../src/live/topics.ts'
 import { connectLive, newLoan, startEdge, startGateway } from './support.ts'
 

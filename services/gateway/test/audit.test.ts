@@ -6,8 +6,8 @@ import { createLogger } from '@headwater/http-kit/telemetry/telemetry'
 import { openPostgresSink } from '@headwater/projections/postgres/sink'
 import { startProjection } from '@headwater/projections/run/projection'
 import { audit as auditModel } from '@headwater/read-models/audit/audit'
+import { testDatabase } from '@headwater/test-kit/database'
 import { expect, onTestFinished, test } from 'vitest'
-import { testDatabase } from '../../../scripts/test/database.ts'
 import { connectLive, newLoan, startEdge, startGateway } from './support.ts'
 
 const logger = createLogger({ service: 'test', level: 'silent' })

@@ -6,7 +6,7 @@ import { createLogger } from '@headwater/http-kit/telemetry/telemetry'
 import { stepOver } from '@headwater/projections/model/step'
 import { openPostgresSink } from '@headwater/projections/postgres/sink'
 import { underwriting } from '@headwater/read-models/loan/underwriting'
-import { testDatabase } from '../../../scripts/test/database.ts'
+import { testDatabase } from '@headwater/test-kit/database'
 
 const logger = createLogger({ service: 'test', level: 'silent' })
 

@@ -6,9 +6,9 @@ import path from 'node:path'
 import { liveRowsMax } from '@headwater/live/live-queries'
 import { feedLengthMax } from '@headwater/projections/model/changes'
 import { type LoanRow, type LoanStatus, publicLoan } from '@headwater/read-models/loan/loans'
+import { chanceFrom } from '@headwater/test-kit/chance'
 import { describe, expect, onTestFailed, onTestFinished, test } from 'vitest'
 import { WebSocket } from 'ws'
-import { chanceFrom } from '../../../scripts/test/chance.ts'
 import { connectLive, newLoan, startEdge, startGateway, underwriter } from './support.ts'
 
 type Gateway = Awaited<ReturnType<typeof startGateway>>

@@ -1,6 +1,7 @@
 // What the gateway serves itself in a browser, and what it says while the pages' own service is away.
+
+import { launchBrowser, launchTimeoutMs } from '@headwater/test-kit/browser'
 import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest'
-import { launchBrowser, launchTimeoutMs } from '../../../scripts/test/browser.ts'
 import { startEdge, startGateway } from './support.ts'
 
 let browser: Awaited<ReturnType<typeof launchBrowser>>

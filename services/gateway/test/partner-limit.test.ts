@@ -8,11 +8,11 @@ import { createMetrics } from '@headwater/http-kit/telemetry/metrics'
 import { createLogger } from '@headwater/http-kit/telemetry/telemetry'
 import { openPool } from '@headwater/postgres/pool'
 import { openSharedLimits } from '@headwater/postgres/shared-limits'
+import { type TestDatabase, testDatabase } from '@headwater/test-kit/database'
+import { startIssuer, type TestIssuer } from '@headwater/test-kit/issuer'
 import pino from 'pino'
 import { expect, onTestFinished, test } from 'vitest'
 import { z } from 'zod'
-import { startIssuer, type TestIssuer } from '../../../packages/http-kit/test/issuer.ts'
-import { type TestDatabase, testDatabase } from '../../../scripts/test/database.ts'
 import { limitPartners } from '../src/partner-limit.ts'
 
 const logger = createLogger({ service: 'test', level: 'silent' })

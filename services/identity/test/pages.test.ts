@@ -4,9 +4,9 @@ import { once } from 'node:events'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { AxeBuilder } from '@axe-core/playwright'
+import { launchBrowser, launchTimeoutMs } from '@headwater/test-kit/browser'
 import type { Browser, Page } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
-import { launchBrowser, launchTimeoutMs } from '../../../scripts/test/browser.ts'
 import { person, startWorld } from './support.ts'
 
 let browser: Browser

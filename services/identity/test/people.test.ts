@@ -1,10 +1,10 @@
 // What people do at the issuer itself, and what is kept from those who are not them.
 import { readFileSync } from 'node:fs'
+import { freePort } from '@headwater/test-kit/free-port'
+import { until } from '@headwater/test-kit/system'
 import { decodeJwt } from 'jose'
 import * as oidc from 'openid-client'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { freePort } from '../../../scripts/free-port.ts'
-import { until } from '../../../scripts/test/system.ts'
 import {
   anAddress,
   application,

@@ -5,12 +5,12 @@ import { once } from 'node:events'
 import path from 'node:path'
 import { start as startEventStore } from '@headwater/embedded-eventstore'
 import { connectEventStore } from '@headwater/eventstore/client/client'
+import { testDatabase } from '@headwater/test-kit/database'
+import { freePort } from '@headwater/test-kit/free-port'
+import { until } from '@headwater/test-kit/system'
 import * as oidc from 'openid-client'
 import pino from 'pino'
 import { expect } from 'vitest'
-import { freePort } from '../../../scripts/free-port.ts'
-import { testDatabase } from '../../../scripts/test/database.ts'
-import { until } from '../../../scripts/test/system.ts'
 
 export const deadlineMs = 25_000
 const byteValues = 256

@@ -8,9 +8,9 @@ import { type PatientCommand, patient } from '@headwater/deciders/consent/patien
 import { type Grantee, type PatientEvent, patientEvents, type Target } from '@headwater/deciders/consent/patient-events'
 import { createCodec } from '@headwater/eventstore/codec'
 import { createCommandHandler } from '@headwater/eventstore/commands/handle-command'
+import { freePort } from '@headwater/test-kit/free-port'
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
 import { logger } from '../../../packages/third-parties/test/support.ts'
-import { freePort } from '../../../scripts/free-port.ts'
 import { startMailSink } from '../../sandbox/src/mail-sink.ts'
 import { startWorld, untilMatches } from './support.ts'
 

@@ -12,10 +12,10 @@ import { connectEventStore } from '@headwater/eventstore/client/client'
 import { createCodec } from '@headwater/eventstore/codec'
 import { createCommandHandler } from '@headwater/eventstore/commands/handle-command'
 import { keyedId } from '@headwater/eventstore/keyed-id'
+import { type TestDatabase, testDatabase } from '@headwater/test-kit/database'
+import { startIssuer } from '@headwater/test-kit/issuer'
 import { expect, onTestFinished, vi } from 'vitest'
-import { startIssuer } from '../../../packages/http-kit/test/issuer.ts'
 import { logger, startBureau } from '../../../packages/third-parties/test/support.ts'
-import { type TestDatabase, testDatabase } from '../../../scripts/test/database.ts'
 
 const deadlineMs = 45_000
 const applicantKey = 'a key of the tests, long enough for a key'

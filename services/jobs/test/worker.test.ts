@@ -1,10 +1,10 @@
 // The worker of jobs ends without taking its process along, whatever Postgres does at that moment.
 import { once } from 'node:events'
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net'
+import { testDatabase } from '@headwater/test-kit/database'
 import { pino } from 'pino'
 import { expect, onTestFinished, test } from 'vitest'
 import { logger } from '../../../packages/third-parties/test/support.ts'
-import { testDatabase } from '../../../scripts/test/database.ts'
 import { openDatabase } from '../src/database.ts'
 import { startWorker } from '../src/worker.ts'
 

@@ -6,9 +6,9 @@ import { connectEventStore, type EventStore } from '@headwater/eventstore/client
 import { keyedId } from '@headwater/eventstore/keyed-id'
 import { createMetrics } from '@headwater/http-kit/telemetry/metrics'
 import { createLogger } from '@headwater/http-kit/telemetry/telemetry'
+import { authenticatorOf, startIssuer } from '@headwater/test-kit/issuer'
 import { connectCreditBureau } from '@headwater/third-parties/loan/credit-bureau'
 import { onTestFinished } from 'vitest'
-import { authenticatorOf, startIssuer } from '../../../packages/http-kit/test/issuer.ts'
 import { startBureau } from '../../../packages/third-parties/test/support.ts'
 import { createLoanServer } from '../src/loan-server.ts'
 

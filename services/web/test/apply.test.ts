@@ -1,6 +1,7 @@
 // Applying, from the first page to a decision: with and without scripts, on wide and narrow screens, by keyboard alone.
+
+import { post } from '@headwater/test-kit/system'
 import { describe, expect, test } from 'vitest'
-import { post } from '../../../scripts/test/system.ts'
 import {
   answer,
   answersOf,

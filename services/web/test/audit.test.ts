@@ -1,7 +1,8 @@
 // What auditors see of what others do: searched for by a form, followed from fact to fact, with and without scripts.
+
+import { nationalId, post, underwriter } from '@headwater/test-kit/system'
 import type { Page } from 'playwright-core'
 import { beforeAll, describe, expect, test } from 'vitest'
-import { nationalId, post, underwriter } from '../../../scripts/test/system.ts'
 import { expectUsable, testWorld, untilRead, ways } from './support.ts'
 
 const world = testWorld({ without: ['consent', 'jobs'] })

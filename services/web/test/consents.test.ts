@@ -1,10 +1,10 @@
 // Consents as people live them: a doctor asks, the patient answers, sees who sees what, takes it back; with and without scripts.
 import { randomUUID } from 'node:crypto'
+import { launchBrowser, launchTimeoutMs } from '@headwater/test-kit/browser'
+import { startSignedIn } from '@headwater/test-kit/signed-in'
+import { introduce, post, type System, startSystem, until } from '@headwater/test-kit/system'
 import type { Browser } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
-import { launchBrowser, launchTimeoutMs } from '../../../scripts/test/browser.ts'
-import { startSignedIn } from '../../../scripts/test/signed-in.ts'
-import { introduce, post, type System, startSystem, until } from '../../../scripts/test/system.ts'
 import { expectUsable, openPage, ways } from './support.ts'
 
 let browser: Browser

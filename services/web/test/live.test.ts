@@ -1,6 +1,7 @@
 // Pages that follow what happens: a thousand rows, a gateway that is killed, a pointer that is in the way, a colleague who is faster.
+
+import { underwriter } from '@headwater/test-kit/system'
 import { expect, test } from 'vitest'
-import { underwriter } from '../../../scripts/test/system.ts'
 import { expectUsable, focused, untilHydrated, untilLive } from './support.ts'
 import { card, namesShown, rowOf, searchFor, underwritingWorld } from './underwriting-world.ts'
 

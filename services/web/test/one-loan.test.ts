@@ -1,8 +1,9 @@
 // A form makes one loan, however often and however late it is sent: double submit, back button, reload, a service that dies.
+
+import { type Part, until } from '@headwater/test-kit/system'
 import pg from 'pg'
 import type { Page } from 'playwright-core'
 import { describe, expect, onTestFinished, test } from 'vitest'
-import { type Part, until } from '../../../scripts/test/system.ts'
 import {
   answer,
   answersOf,

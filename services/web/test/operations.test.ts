@@ -1,11 +1,11 @@
 // What operators see of the whole and do about it: pause, build again, try again, go on without; with and without scripts.
 import { randomUUID } from 'node:crypto'
 import { connectEventStore } from '@headwater/eventstore/client/client'
+import { application, nationalId, post, until } from '@headwater/test-kit/system'
 import pg from 'pg'
 import { pino } from 'pino'
 import type { Page } from 'playwright-core'
 import { describe, expect, onTestFinished, test } from 'vitest'
-import { application, nationalId, post, until } from '../../../scripts/test/system.ts'
 import { expectUsable, testWorld, untilHydrated, ways } from './support.ts'
 
 const world = testWorld()

@@ -1,6 +1,7 @@
 // Who sees which pages: the way to one's own is shown, pages of others are refused in words, and nobody is lost who is not known.
+
+import { post } from '@headwater/test-kit/system'
 import { describe, expect, test } from 'vitest'
-import { post } from '../../../scripts/test/system.ts'
 import {
   answer,
   answersOf,

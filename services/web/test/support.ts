@@ -1,10 +1,10 @@
 // Pages as people use them: a whole system, a browser with and without scripts, and everything it complains about.
 import { AxeBuilder } from '@axe-core/playwright'
+import { launchBrowser, launchTimeoutMs } from '@headwater/test-kit/browser'
+import { startSignedIn } from '@headwater/test-kit/signed-in'
+import { nationalId, type System, startSystem, underwriter, until } from '@headwater/test-kit/system'
 import type { Browser, CDPSession, Page } from 'playwright-core'
 import { afterAll, beforeAll, expect, onTestFinished } from 'vitest'
-import { launchBrowser, launchTimeoutMs } from '../../../scripts/test/browser.ts'
-import { startSignedIn } from '../../../scripts/test/signed-in.ts'
-import { nationalId, type System, startSystem, underwriter, until } from '../../../scripts/test/system.ts'
 
 const [wide, narrow, height] = [1280, 320, 800] as const
 /**

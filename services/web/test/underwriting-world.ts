@@ -1,7 +1,8 @@
 // People who wait for an underwriter, for tests of the underwriters' pages.
+
+import { post } from '@headwater/test-kit/system'
 import type { Page } from 'playwright-core'
 import { expect } from 'vitest'
-import { post } from '../../../scripts/test/system.ts'
 import { somebody, testWorld, untilRead } from './support.ts'
 
 /** A system, a browser, and loans in it. */

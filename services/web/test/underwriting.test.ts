@@ -1,6 +1,7 @@
 // What underwriters do all day: see who waits, decide, look up; by pointer, by keyboard, and without scripts.
+
+import { underwriter } from '@headwater/test-kit/system'
 import { describe, expect, test } from 'vitest'
-import { underwriter } from '../../../scripts/test/system.ts'
 import { expectUsable, focused, untilHydrated, untilLive, ways } from './support.ts'
 import { namesShown, rowOf, searchFor, underwritingWorld } from './underwriting-world.ts'
 

@@ -1,6 +1,7 @@
 // What operators do about partners' webhooks: register, hand over a secret, see what arrived, tell again; with and without scripts.
+
+import { application, nationalId, post, until } from '@headwater/test-kit/system'
 import { describe, expect, test } from 'vitest'
-import { application, nationalId, post, until } from '../../../scripts/test/system.ts'
 import { expectUsable, testWorld, untilHydrated, ways } from './support.ts'
 
 const world = testWorld({ without: ['consent', 'dashboard-projector'] })

@@ -1,7 +1,7 @@
 // A session: how long it lasts by Postgres' clock, how it is refreshed once among many gateways, and what is kept of it.
 import { createLogger } from '@headwater/http-kit/telemetry/telemetry'
+import { testDatabase } from '@headwater/test-kit/database'
 import { afterEach, expect, onTestFinished, test, vi } from 'vitest'
-import { testDatabase } from '../../../../scripts/test/database.ts'
 import { idleMinutesMax, openSessionDatabase, sessionHoursMax } from '../../src/auth/sign-in/sessions.ts'
 import { openBrowser, startAuth, startSite } from './support.ts'
 

@@ -1,7 +1,7 @@
 // The tests' issuer with a sign-in page that asks nothing: whoever the test names is signed in there.
 import { createHash, randomUUID } from 'node:crypto'
 import type { IncomingMessage } from 'node:http'
-import { startIssuer } from '../../../../packages/http-kit/test/issuer.ts'
+import { startIssuer } from '@headwater/test-kit/issuer'
 
 type Person = { readonly sub: string; readonly name?: string; readonly roles?: readonly string[] }
 

@@ -1,13 +1,13 @@
 // One process of the system under test, which can be killed and comes back on the same port with the same data.
 import { type ChildProcess, spawn } from 'node:child_process'
 import path from 'node:path'
-import { freePort } from '../free-port.ts'
+import { freePort } from './free-port.ts'
 import { until } from './until.ts'
 
 /** A projector of the soak reads half a million events first. */
 const readyMsMax = 240_000
 const outputKept = 20_000
-const root = path.resolve(import.meta.dirname, '../..')
+const root = path.resolve(import.meta.dirname, '../../..')
 
 export type Part = {
   readonly name: string

@@ -7,10 +7,10 @@ import { promisify } from 'node:util'
 import { start } from '@headwater/embedded-eventstore'
 import pg from 'pg'
 import { onTestFinished } from 'vitest'
-import { freePort } from '../free-port.ts'
-import { startPostgres } from '../postgres.ts'
+import { freePort } from './free-port.ts'
+import { startPostgres } from './local-postgres.ts'
 
-const eventStoreMain = path.resolve(import.meta.dirname, '../../packages/embedded-eventstore/src/main.ts')
+const eventStoreMain = path.resolve(import.meta.dirname, '../../embedded-eventstore/src/main.ts')
 
 const newFolder = (name: string) => {
   const folder = mkdtempSync(path.join(tmpdir(), `${name}-`))
