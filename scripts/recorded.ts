@@ -68,12 +68,12 @@ export const recordedStreams: ReadonlyMap<string, readonly StoredEvent[]> = new 
   ).map(([stream, events = []]) => [stream, events.sort((one, other) => Number(one.revision - other.revision))]),
 )
 
-/** What the modules of a folder export that `is`: nothing new is left out. */
+/** What the modules in a folder export that `is`: nothing new is left out. */
 const exportsOf = async <T>(
   folder: string,
   is: (exported: object) => exported is T & object,
 ): Promise<readonly T[]> => {
-  const files = readdirSync(folder).filter((file) => file.endsWith('.ts'))
+  const files = readdirSync(folder, { recursive: true, encoding: 'utf8' }).filter((file) => file.endsWith('.ts'))
   const modules = await Promise.all(files.map((file) => import(path.join(folder, file))))
   const exported = modules.flatMap((module): readonly unknown[] => Object.values(module))
   return exported.filter((one) => typeof one === 'object' && one !== null).filter(is)

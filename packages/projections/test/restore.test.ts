@@ -4,10 +4,10 @@ import { connectEventStore } from '@headwater/eventstore/client/client'
 import { nameStoreAnew } from '@headwater/eventstore/store-name'
 import { streamName } from '@headwater/eventstore/stream-name'
 import { takeLease } from '@headwater/postgres/lease'
+import { openPool } from '@headwater/postgres/pool'
 import { testDatabase } from '@headwater/test-kit/database'
 import { startRestorablePostgres, startRestorableStore } from '@headwater/test-kit/restorable'
 import { logger, places, putIn, type TillEvent, tillsOf, until } from '@headwater/test-kit/tills'
-import pg from 'pg'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { openPostgresSink } from '../src/postgres/sink.ts'
 import { type RunningProjection, startProjection } from '../src/run/projection.ts'
@@ -162,7 +162,7 @@ test('an older Postgres: of writers that have lived on and new ones, with equal 
 
 test('a lease that was restored is free; whoever held its epoch before does not keep another from taking it', async () => {
   const { url, remove } = await testDatabase()
-  const pool = new pg.Pool({ connectionString: url })
+  const pool = openPool(url, 5, logger)
   onTestFinished(async () => {
     await pool.end()
     await remove()

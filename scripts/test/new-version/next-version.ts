@@ -1,7 +1,7 @@
 // Makes the next release of a service: loaded before its main.ts, it raises the versions of two read models where they are read.
 import { registerHooks } from 'node:module'
 
-const raised = /\/read-models\/src\/(loans|underwriting)\.ts$/
+const raised = /\/read-models\/src\/loan\/(loans|underwriting)\.ts$/
 const declaration = /(?<=\bversion: )\d+/
 
 registerHooks({
