@@ -1,6 +1,7 @@
 // Readiness waits for every part once; later trouble is told but takes no service out of use.
 import { expect, onTestFinished, test } from 'vitest'
-import { createHealth, type PartStatus } from '../src/server/health.ts'
+import { createHealth } from '../src/server/health.ts'
+import type { PartStatus } from '../src/server/part-status.ts'
 import { createServer } from '../src/server/server.ts'
 import { createLogger } from '../src/telemetry/telemetry.ts'
 

@@ -9,7 +9,7 @@ import { type Line, startLine } from '@headwater/test-kit/line'
 import { type Part, type System, startSystem, underwriter } from '@headwater/test-kit/system'
 import type { Pool } from 'pg'
 import pino, { type Logger } from 'pino'
-import { type Mail, startMailSink } from '../../../services/sandbox/src/mail-sink.ts'
+import { type MailSink, startMailSink } from '../../../services/sandbox/src/mail-sink.ts'
 import { type OwnPostgres, startOwnPostgres } from './own-postgres.ts'
 import { startPartner, type WebhookReceiver } from './partner.ts'
 import { startTally, type Tally } from './tally.ts'
@@ -35,7 +35,7 @@ export type World = {
   /** Past the lines, for who checks. */
   readonly store: EventStore
   readonly database: Pool
-  readonly mails: () => readonly Mail[]
+  readonly mails: MailSink['mails']
   readonly webhooks: WebhookReceiver
   readonly tally: Tally
   readonly logger: Logger

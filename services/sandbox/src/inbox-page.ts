@@ -1,5 +1,5 @@
 // The inbox of the stand-in mail server as a page: plain HTML, nothing loaded from anywhere.
-import type { Mail } from './mail-sink.ts'
+import type { Mail } from './mail.ts'
 
 const escapes: Readonly<Record<string, string>> = {
   '&': '&amp;',

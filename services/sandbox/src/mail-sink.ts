@@ -7,21 +7,10 @@ import type { Logger } from '@headwater/http-kit/telemetry/telemetry'
 import { SMTPServer } from 'smtp-server'
 import { z } from 'zod'
 import { inboxPage } from './inbox-page.ts'
+import { type Mail, mail } from './mail.ts'
 
 const mailBytesMax = 1024 * 1024
 const mailsKeptMax = 1_000
-
-const mail = z.object({
-  messageId: z.string(),
-  to: z.array(z.string()),
-  subject: z.string(),
-  text: z.string(),
-  receivedAt: z.string(),
-  /** How often it came. */
-  deliveries: z.int(),
-})
-
-export type Mail = z.infer<typeof mail>
 
 /** Header and text of a mail of one plain part, as ours are. */
 const parse = (raw: string) => {

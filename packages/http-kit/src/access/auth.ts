@@ -7,7 +7,7 @@ import { decodeJwt, errors, type JWTPayload, type JWTVerifyOptions, jwtVerify } 
 import { LRUCache } from 'lru-cache'
 import { z } from 'zod'
 import { Problem } from '../commands/problem.ts'
-import type { PartStatus } from '../server/health.ts'
+import type { PartStatus } from '../server/part-status.ts'
 import type { Logger } from '../telemetry/telemetry.ts'
 import { connectIssuer, IssuerUnavailable, KeyNotAskedFor } from './issuer-keys.ts'
 

@@ -1,7 +1,7 @@
 // The keys of the identity provider: found where it says they are, kept, and asked for again when it signs with others.
 import { createLocalJWKSet, createRemoteJWKSet, errors, type JWTVerifyGetKey } from 'jose'
 import { z } from 'zod'
-import type { PartStatus } from '../server/health.ts'
+import type { PartStatus } from '../server/part-status.ts'
 import type { Logger } from '../telemetry/telemetry.ts'
 
 const answerTimeoutMs = 3_000

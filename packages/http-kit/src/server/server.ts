@@ -20,7 +20,7 @@ import { type Health, healthRoutes } from './health.ts'
 import { type Accepted, securitySchemes, withSecurity } from './openapi-security.ts'
 import { type ContentSecurityPolicy, securityHeaders } from './security-headers.ts'
 import { endSlowBodies } from './slow-bodies.ts'
-import { closeUnusedConnections } from './unused-connections.ts'
+import { trackUnusedConnections } from './unused-connections.ts'
 import { refuseOtherThanUtf8 } from './utf8.ts'
 import { refuseFreeText, validatorCompiler } from './validation.ts'
 
@@ -119,8 +119,9 @@ export const createServer = async (options: ServerOptions): Promise<HttpServer> 
     frameworkErrors: (error, _request, reply) => sendProblem(reply, problem(error, statuses)),
   }).withTypeProvider<ZodTypeProvider>()
 
-  closeUnusedConnections(server)
-  endSlowBodies(server, requestTimeoutMs)
+  const closeUnusedConnections = trackUnusedConnections(server.server)
+  server.addHook('preClose', async () => closeUnusedConnections())
+  endSlowBodies(server.server, requestTimeoutMs)
   server.setValidatorCompiler(validatorCompiler)
   server.setSerializerCompiler(serializerCompiler)
   const parseJson = server.getDefaultJsonParser('error', 'error')

@@ -1,9 +1,8 @@
 // Ends the connection of a client that never sends the whole of its request's body: Node's own time-out ends with the headers.
-import type { IncomingMessage } from 'node:http'
-import type { HttpServer } from './server.ts'
+import type { IncomingMessage, Server } from 'node:http'
 
-export const endSlowBodies = (server: HttpServer, timeoutMs: number): void => {
-  server.server.on('request', (request: IncomingMessage) => {
+export const endSlowBodies = (server: Server, timeoutMs: number): void => {
+  server.on('request', (request: IncomingMessage) => {
     const { 'content-length': length = '0', 'transfer-encoding': encoding } = request.headers
     if (length === '0' && encoding === undefined) return
     const timer = setTimeout(() => {
