@@ -239,7 +239,7 @@ describe('$all', () => {
     expect(insensitive.streams).toEqual([pear])
   })
 
-  test('§2.9 a regular expression that is wrong, or that takes for ever, is refused and blocks nobody', async () => {
+  test('§2.9 a regular expression that is wrong is refused; one that would take for ever by trying every way is served', async () => {
     const wrong = await filtered((filter, expression) => {
       expression.setRegex('(')
       filter.setStreamIdentifier(expression)
@@ -247,9 +247,9 @@ describe('$all', () => {
     expect(wrong.code).toBe(status.INVALID_ARGUMENT)
     await used.client.appendToStream(`${'a'.repeat(200)}!`, added())
     const endless = await filtered((filter, expression) => {
-      expression.setRegex('^(a+)+$')
+      expression.setRegex('(a|a)*b')
       filter.setStreamIdentifier(expression)
     })
-    expect(endless.code).toBe(status.INVALID_ARGUMENT)
+    expect(endless.code).toBe(status.OK)
   })
 })

@@ -1,41 +1,32 @@
 // Decides which events of $all a reader wants, once for each stream name or event type instead of once for each event (§2.9).
-import { createContext, Script } from 'node:vm'
+
 import type { Names } from '../store/names.ts'
 import type { Place } from '../store/pages.ts'
-import { translateRegex } from './dotnet-regex.ts'
 import { type FilterOptions, InvalidRead } from './read-request.ts'
+import { createMatcher, UnusableRegex } from './regex/match.ts'
+import { parseRegex } from './regex/parse.ts'
 
 // The answers of the most recent names; past this number the filter starts afresh.
 const answersMax = 200_000
-const guardedMatchMaxMs = 200
+// About a tenth of a second.
+const stepsOfPageMax = 10_000_000
 
 type Test = (names: string[]) => boolean[]
 
-const parseRegex = (source: string): RegExp => {
+const invalid = <Value>(attempt: () => Value): Value => {
   try {
-    return new RegExp(translateRegex(source))
+    return attempt()
   } catch (error) {
-    throw new InvalidRead(
-      `The filter's regular expression cannot be used: ${error instanceof Error ? error.message : error}`,
-    )
+    if (!(error instanceof UnusableRegex)) throw error
+    throw new InvalidRead(`The filter's regular expression cannot be used: ${error.message}`)
   }
 }
 
-const guard = new Script('names.map((name) => regex.test(name))')
-
-// Two or more quantifiers can take exponential time. Only a virtual machine's time limit can end a match that has begun.
 const regexTest = (source: string): Test => {
-  const regex = parseRegex(source)
-  const quantifiers = source.match(/[*+{?]/g)?.length ?? 0
-  if (quantifiers < 2) return (names) => names.map((name) => regex.test(name))
-  const context = createContext({ regex, names: [] })
+  const matches = invalid(() => createMatcher(parseRegex(source)))
   return (names) => {
-    context.names = names
-    try {
-      return guard.runInContext(context, { timeout: guardedMatchMaxMs })
-    } catch {
-      throw new InvalidRead(`The filter's regular expression takes longer than ${guardedMatchMaxMs} ms on a name.`)
-    }
+    const work = { left: stepsOfPageMax }
+    return invalid(() => names.map((name) => matches(name, work)))
   }
 }
 
