@@ -7,11 +7,18 @@ export const freeText = (schema: z.core.$ZodType, path = ''): readonly string[] 
   if (fields.get(schema)) return []
   const { def } = schema._zod as z.core.$ZodTypes['_zod']
   switch (def.type) {
-    case 'string':
-    case 'unknown':
-    case 'any':
-    case 'template_literal':
-      return [path]
+    case 'number':
+    case 'bigint':
+    case 'boolean':
+    case 'date':
+    case 'null':
+    case 'undefined':
+    case 'void':
+    case 'never':
+    case 'nan':
+    case 'enum':
+    case 'literal':
+      return []
     case 'object':
       return [
         ...Object.entries(def.shape).flatMap(([name, one]) => freeText(one, path === '' ? name : `${path}.${name}`)),
@@ -26,7 +33,10 @@ export const freeText = (schema: z.core.$ZodType, path = ''): readonly string[] 
     case 'intersection':
       return [def.left, def.right].flatMap((one) => freeText(one, path))
     case 'tuple':
-      return def.items.flatMap((one, index) => freeText(one, `${path}[${index}]`))
+      return [
+        ...def.items.flatMap((one, index) => freeText(one, `${path}[${index}]`)),
+        ...(def.rest ? freeText(def.rest, `${path}[]`) : []),
+      ]
     case 'pipe':
       return freeText(def.in._zod.def.type === 'transform' ? def.out : def.in, path)
     case 'optional':
@@ -38,6 +48,6 @@ export const freeText = (schema: z.core.$ZodType, path = ''): readonly string[] 
     case 'catch':
       return freeText(def.innerType, path)
     default:
-      return []
+      return [path]
   }
 }

@@ -170,6 +170,11 @@ test('finds free text wherever it hides', () => {
     map: z.record(z.string(), shared),
     id: z.uuid(),
     piped: z.preprocess(String, z.string()),
+    rest: z.tuple([z.number()], z.string()),
+    later: z.lazy(() => z.string()),
+    custom: z.custom<string>(),
+    set: z.set(z.string()),
   })
-  expect(freeText(schema)).toEqual(['text', 'many[].any', 'either', 'map.*', 'id', 'piped'])
+  const found = ['text', 'many[].any', 'either', 'map.*', 'id', 'piped', 'rest[]', 'later', 'custom', 'set']
+  expect(freeText(schema)).toEqual(found)
 })
