@@ -211,6 +211,23 @@ describe.each(Object.entries(places))('%s', (_name, openPlace) => {
     expect(await sink.parked()).toMatchObject([{ event: { id: bad?.id }, skipped: { by: 'nils' } }])
   })
 
+  test('one that stops the projection and cannot be listed is one dead letter, however often the service is restarted', async () => {
+    await start({ parkedMax: 0 })
+    const mend = await on.place.refuseParking()
+    await on.append('b', broken('b'))
+    const [bad] = await on.store.readStream(on.streamOf('b'), 0n, 1)
+    const isStopped = () => projection.status().state === 'stopped'
+    await until('it has stopped', isStopped)
+    for (const _ of ['restarted', 'and again']) {
+      await on.stop(projection)
+      sink = on.place.openSink()
+      projection = on.project({ parkedMax: 0 }, sink)
+      await until('it has stopped again', isStopped)
+    }
+    expect((await sink.checkpoint()).deadLetters).toMatchObject([{ number: 1, eventId: bad?.id, stops: true }])
+    await mend()
+  })
+
   test('once its stream is deleted, nothing of it is parked, and its rows are gone', async () => {
     await on.append('a', putIn('a', 1), broken('a'), putIn('a', 1))
     await on.append('b', putIn('b', 1), broken('b'))

@@ -36,6 +36,16 @@ export type DeadLetter = {
   readonly stops?: boolean | undefined
 }
 
+/** An event at which a projection stopped is met again after every restart: it keeps its number. */
+export const asDeadLetter = (
+  { event: { id: eventId, position }, parkedAt: at, stops }: ParkedEvent,
+  letters: readonly DeadLetter[],
+): DeadLetter => {
+  const known = letters.find((letter) => letter.eventId === eventId)
+  const number = known?.number ?? 1 + Math.max(0, ...letters.map((letter) => letter.number))
+  return { number, eventId, position, at, stops }
+}
+
 const noDeadLetters: readonly DeadLetter[] = []
 const noDeadLettersText = '[]'
 
@@ -100,7 +110,7 @@ export const withDeadLetters = (
 ): Pick<Step, 'to' | 'parking'> => {
   const letters = new Set(from.deadLetters.map(({ eventId }) => eventId))
   const seenTo = new Set([...removed, ...put.map(({ event }) => event.id)])
-  const kept = from.deadLetters.filter(({ eventId }) => !seenTo.has(eventId))
+  const kept = from.deadLetters.filter(({ eventId }) => !seenTo.has(eventId) && eventId !== deadLetter?.eventId)
   return {
     to: { ...to, deadLetters: deadLetter ? [...kept, deadLetter] : kept },
     parking: { put, removed: removed.filter((id) => !letters.has(id)) },

@@ -10,6 +10,7 @@ import { pageEvents, waitingReader } from '../freshness/read-waiting.ts'
 import { isDeletion } from '../model/deletion.ts'
 import { Halt, Superseded } from '../model/halt.ts'
 import {
+  asDeadLetter,
   asParked,
   deadLettersText,
   inOrder,
@@ -150,11 +151,9 @@ export const openWriter = async <Event extends DomainEvent, Tables extends Reado
       return await write({ events: [], position }, { put: [one], removed: [] })
     } catch (error) {
       ifNotOfEvents(error)
-      const { event, parkedAt: at, stops } = one
-      const number = 1 + Math.max(0, ...checkpoint.deadLetters.map((letter) => letter.number))
-      const deadLetter = { number, eventId: event.id, position: event.position, at, stops }
+      const deadLetter = asDeadLetter(one, checkpoint.deadLetters)
       await write({ events: [], position }, { put: [], removed: [], deadLetter })
-      parked.set(event.id, { ...one, deadLetter: number })
+      parked.set(one.event.id, { ...one, deadLetter: deadLetter.number })
       noteParked()
       logger.error(
         { projection: name, err: error, deadLetter },
