@@ -3,6 +3,7 @@ import { randomUUID } from 'node:crypto'
 import { mkdtempSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
+import { EventStoreDBClient } from '@eventstore/db-client'
 import { start } from '@headwater/embedded-eventstore'
 import { freePort } from '@headwater/test-kit/free-port'
 import { afterEach, describe, expect, test } from 'vitest'
@@ -389,6 +390,27 @@ describe('interruptions', () => {
     await until('all were handed over', () => ids().length >= written.length)
     expect(ids()).toEqual(written)
   })
+
+  test.runIf(process.env.EVENTSTORE_URL === undefined)(
+    'metadata that hides events is noticed, also when it was written while the server could not be reached',
+    async () => {
+      const directory = mkdtempSync(path.join(tmpdir(), 'unreachable-'))
+      const port = await freePort()
+      let node = await start({ port, directory })
+      endings.push(() => node.stop())
+      const store = connect(node.connectionString)
+      expect(store.mayHideEvents('till-a')).toBe(false)
+      await write(store, newCategory(), 1)
+      await node.stop()
+      node = await start({ port: 0, directory })
+      const elsewhere = EventStoreDBClient.connectionString(node.connectionString)
+      await elsewhere.setStreamMetadata('till-a', { truncateBefore: 1 })
+      await elsewhere.dispose()
+      await node.stop()
+      node = await start({ port, directory })
+      await until('it is noticed', () => store.mayHideEvents('till-a'))
+    },
+  )
 
   test('a store that ends every subscription is not stormed: the time between tries grows', async () => {
     const { store, opened } = scripted()

@@ -270,7 +270,7 @@ export const connectEventStore = ({ url, logger }: { url: string; logger: Logger
     storeId: () => storeName({ readStream, append }),
     subscribe: (categories, after, handlers) => openSubscription(url, prefixesOf(categories), after, handlers),
     mayHideEvents: (stream) => {
-      metadata ??= watchMetadata(url, logger)
+      metadata ??= watchMetadata(url, head, logger)
       return metadata.mayHideEvents(stream)
     },
     close: async () => {

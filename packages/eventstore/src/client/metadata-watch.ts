@@ -1,5 +1,4 @@
 // Notices which streams get metadata that can hide their events. The store takes appends to them as if nothing were missing.
-import { END } from '@eventstore/db-client'
 import { LRUCache } from 'lru-cache'
 import type { Logger } from 'pino'
 import { type Backoff, waitAfter } from '../backoff.ts'
@@ -17,10 +16,11 @@ export type MetadataWatch = {
   readonly close: () => void
 }
 
-export const watchMetadata = (url: string, logger: Logger): MetadataWatch => {
+/** @param head the position of the store's last event */
+export const watchMetadata = (url: string, head: () => Promise<Position>, logger: Logger): MetadataWatch => {
   const suspects = new LRUCache<string, true>({ max: streamsRememberedMax })
   const ending = new AbortController()
-  let after: Position | typeof END = END
+  let after: Position | undefined
   let failures = 0
   let open: OpenSubscription | undefined
 
@@ -28,7 +28,19 @@ export const watchMetadata = (url: string, logger: Logger): MetadataWatch => {
     after = position
     failures = 0
   }
-  const connect = () => {
+  const reconnect = async (error: unknown): Promise<void> => {
+    failures++
+    if (failures === 1) logger.info({ err: error }, 'the watch of metadata was interrupted; reconnecting')
+    await waitAfter(failures, reconnectBackoff, ending.signal)
+    if (!ending.signal.aborted) await connect()
+  }
+  const connect = async (): Promise<void> => {
+    try {
+      // Once for all connections: what is written between two of them must not be missed.
+      after ??= await head()
+    } catch (error) {
+      return reconnect(error)
+    }
     if (ending.signal.aborted) return
     open = openSubscription(url, [metastreamPrefix], after, {
       onEvent: ({ stream, data, position }) => {
@@ -37,15 +49,10 @@ export const watchMetadata = (url: string, logger: Logger): MetadataWatch => {
       },
       onCheckpoint: reached,
       onCaughtUp: () => undefined,
-      onEnd: async (error) => {
-        failures++
-        if (failures === 1) logger.info({ err: error }, 'the watch of metadata was interrupted; reconnecting')
-        await waitAfter(failures, reconnectBackoff, ending.signal)
-        connect()
-      },
+      onEnd: reconnect,
     })
   }
-  connect()
+  void connect()
 
   return {
     mayHideEvents: (stream) => suspects.has(stream),

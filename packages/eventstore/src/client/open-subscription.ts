@@ -1,5 +1,5 @@
 // One subscription of the official client to categories of $all, until it ends; subscription.ts makes it last.
-import { type AllStreamSubscription, END, START, streamNameFilter } from '@eventstore/db-client'
+import { type AllStreamSubscription, START, streamNameFilter } from '@eventstore/db-client'
 import type { StoredEvent } from '../codec.ts'
 import { beginning, comparePosition, type Position } from '../position.ts'
 import { type AllStreamRecordedEvent, isKnown, toStoredEvent } from './client-events.ts'
@@ -24,14 +24,14 @@ export const openSubscription = (
   url: string,
   /** Of the names of streams. */
   prefixes: readonly string[],
-  after: Position | typeof END,
+  after: Position,
   { onEvent, onCheckpoint, onCaughtUp, onEnd }: SubscriptionHandlers,
   of: { readonly requiresLeader?: boolean } = {},
 ): OpenSubscription => {
   // A connection of its own: a call that fails makes the client drop the connection with all that runs on it.
   const own = newConnection(url)
   let over = false
-  let seen = after === END ? beginning : after
+  let seen = after
   /** The client reports checkpoints and catching up ahead of events that still wait in its buffer. */
   const delivered = (subscription: AllStreamSubscription, report: () => void) => {
     if (subscription.readableLength === 0) report()
@@ -40,7 +40,7 @@ export const openSubscription = (
   const reports: (() => void)[] = []
   const subscription = own.subscribeToAll({
     ...of,
-    fromPosition: after !== END && comparePosition(after, beginning) === 0 ? START : after,
+    fromPosition: comparePosition(after, beginning) === 0 ? START : after,
     filter: {
       ...streamNameFilter({
         prefixes: [...prefixes],
