@@ -356,7 +356,7 @@ describe('image', () => {
 })
 
 describe('what an image holds', () => {
-  test.each(made)('is enough for %s to start, and to stop when told', { timeout: imageMsMax }, async (service) => {
+  test.each(made)('is enough for %s to start, and to stop on a signal', { timeout: imageMsMax }, async (service) => {
     const folder = buildFolder(instructionsOf(dockerfileSource), service)
     onTestFinished(() => rmSync(folder, { recursive: true, force: true }))
     const { live, exitCode } = await runOnce(instructionsOf(dockerfileSource), folder, service)

@@ -12,7 +12,7 @@ test('keeps of a filter what narrows a list down, and of a search only that ther
   expect(auditedFilter({ nested: { name: 'Ada' } })).toEqual({})
 })
 
-test('has no place for whoever is not signed in, nor for a resource that is not an id', () => {
+test('takes no anonymous actor, and no resource that is not an ID', () => {
   const refusal = {
     actor: { kind: 'person', sub: 'alice', roles: [] },
     at: '2026-11-21T09:30:00.000Z',

@@ -32,7 +32,7 @@ const copyOf = (directory: string): string => {
   return copy
 }
 
-/** How many of users can be read of it, as one would be told who starts it. */
+/** How many events of users the database has when it is opened. */
 const eventsIn = (directory: string): number => {
   const store = openStore(directory)
   try {

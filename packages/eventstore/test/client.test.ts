@@ -172,7 +172,7 @@ describe('reading', () => {
     expect(await reading).toMatchObject({ code: 'event_store_unavailable' })
   })
 
-  test('a stream that does not exist, one that was deleted and one with nothing newer are told apart', async () => {
+  test('a stream that does not exist, one that was deleted and one with nothing newer are answered differently', async () => {
     const url = await newStore()
     const [store, client] = [connect(url), EventStoreDBClient.connectionString(url)]
     endings.push(() => client.dispose())

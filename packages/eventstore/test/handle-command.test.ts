@@ -330,7 +330,7 @@ describe('a deleted stream', () => {
     }
   })
 
-  test('is not told of to a caller who may not know of it', async () => {
+  test('looks as if it had never existed to a caller who may not know of it', async () => {
     const { id, stream, warm } = await opened()
     await store.tombstone(stream)
     const guard = ({ amount }: Till) => {

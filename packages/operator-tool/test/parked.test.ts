@@ -204,7 +204,7 @@ describe('a projection that has stopped', () => {
     expect((await world.use('projections', 'list')).out).toContain(`stopped at LoanWithdrawn: parked show ${id}`)
 
     const again = await world.use('parked', 'retry', id, '--name', 'jobs', '--json')
-    expect(jsonOf(again)).toMatchObject({ outcomes: [{ projection: 'jobs', outcome: 'begun again' }] })
+    expect(jsonOf(again)).toMatchObject({ outcomes: [{ projection: 'jobs', outcome: 'restarted' }] })
     for (const [n, name] of names.entries()) {
       const skipped = await world.use('parked', 'skip', id, '--name', name, '--reason', 'it was entered twice')
       expect(skipped).toMatchObject({ code: 0, out: `${name} goes on without it.\n` })

@@ -28,7 +28,7 @@ const startStore = async (endings: Ending[]): Promise<string> => {
   return node.connectionString
 }
 
-/** Who there is, in which roles; it can be told to fail. */
+/** A directory with given people and roles, which a test can make fail. */
 const startDirectory = async (endings: Ending[]) => {
   const people = new Map<string, readonly string[]>()
   let isAway = false

@@ -94,7 +94,7 @@ test('is ready once it has caught up, and the rows are there', async () => {
   expect(projector.child.exitCode).toBe(0)
 })
 
-test('is ready in spite of an event that it cannot take in, says how many streams wait, and takes in all others', async () => {
+test('is ready in spite of an event that it cannot project, says how many streams wait, and projects all others', async () => {
   const store = await startStore()
   await store.append('loan-broken', 'LoanRequested', { nonsense: true })
   const directory = newDirectory()

@@ -87,7 +87,7 @@ export const createGateway = async (options: GatewayOptions): Promise<HttpServer
   const notMade = (projector: string) => ({ trouble: `The ${projector} projector has not made the read model yet.` })
   const loans = { reader: readers.loans, currency: watchCurrency(readers.loans) }
   const consents = { reader: readers.consents, currency: watchCurrency(readers.consents) }
-  /** What is there is served, also while it is not current. */
+  /** Existing rows are served even while they are not current. */
   const atEdge =
     ({ reader, currency }: Rows) =>
     async () =>

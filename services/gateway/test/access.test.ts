@@ -236,7 +236,7 @@ describe.each(Object.keys(viewers))('%s', (who) => {
   })
 })
 
-test('answers for the loan of somebody else exactly as for one that does not exist', async () => {
+test("answers for another person's loan exactly as for one that does not exist", async () => {
   const { edge, gateway } = await start()
   const strangers = newLoan({ requestedById: 'stranger', revision: 7 })
   await edge.write(newLoan(), strangers)
@@ -286,7 +286,7 @@ describe('a live query of one’s own loans', () => {
     for (const { loanId } of [strangers, late]) expect(said).not.toContain(loanId)
   })
 
-  test('is shared with nobody who sees other rows or other fields', async () => {
+  test('is never shared with a viewer who sees other rows or other fields', async () => {
     const { edge, gateway } = await start()
     const loans = [newLoan(), newLoan({ requestedById: 'bob' })]
     await edge.write(...loans)
@@ -323,7 +323,7 @@ test('closes a socket when its token has ended', async () => {
   expect(await client.closed).toEqual({ code: 4401, reason: 'the token has ended' })
 })
 
-test('counts what a partner asks for through a socket with its requests, and nobody else', async () => {
+test("counts a partner's requests through a socket with its others, and limits no other caller", async () => {
   const edge = await startEdge()
   onTestFinished(edge.remove)
   const gateway = await startGateway(edge.directory, { partnerLimitPerMinute: 4 })

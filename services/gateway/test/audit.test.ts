@@ -140,7 +140,7 @@ test('is for auditors: others are refused, which auditors find', async () => {
   ])
 })
 
-test('tells who opened the loan of somebody else, and who tried', async () => {
+test("shows who opened another person's loan, and who tried", async () => {
   const { loan, ask, found } = await start()
   const path = `/api/loans/${loan.loanId}`
   expect((await ask('alice', path)).status).toBe(200)
@@ -159,7 +159,7 @@ test('tells who opened the loan of somebody else, and who tried', async () => {
   ])
 })
 
-test('tells who looked at the past of somebody else’s loan, and who tried', async () => {
+test("shows who looked at the past of another person's loan, and who tried", async () => {
   const { store, ask, found } = await start()
   const { loanId, name, address, nationalId, amount, requestedAt } = newLoan()
   const requestedBy = { kind: 'person', id: 'alice' }

@@ -84,7 +84,7 @@ test('takes a token alone, whatever cookies come with it, and refuses a bad one 
   expect(reached).toHaveLength(1)
 })
 
-test('says that signing in may help where only links came, and that it does not where somebody is signed in', async () => {
+test('says that signing in may help where only links came, and that it does not where a person is signed in', async () => {
   const approve = `/api/loans/${held}/approve`
   expect((await (await start(capability(held))).sentWith(approve)).status).toBe(401)
   expect((await (await start(session('alice'))).sentWith(approve)).status).toBe(403)
@@ -145,7 +145,7 @@ test('closes the sockets of a session that is over, and no others', async () => 
   await stays.until(() => stays.rows('mine').length === 1)
 })
 
-test('is asked again by nobody: what is public needs no credentials at all', async () => {
+test('is not asked for again: what is public needs no credentials at all', async () => {
   let asked = 0
   const edge = await startEdge()
   onTestFinished(edge.remove)

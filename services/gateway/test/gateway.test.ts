@@ -68,7 +68,7 @@ describe('GET /api/loans/:id', () => {
     expect(await unknown.json()).toMatchObject({ code: 'loan_not_found' })
   })
 
-  test('says so when what happened in a stream could not be taken in, of that loan and of every list', async () => {
+  test('says so, for that loan and for every list, when an event of the stream could not be projected', async () => {
     const { edge, get } = await start()
     const [stuck, other, missing] = [newLoan(), newLoan(), newLoan()]
     await edge.write(stuck, other)

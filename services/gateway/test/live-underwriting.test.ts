@@ -69,7 +69,7 @@ test('goes on where an earlier connection ended, with what changed in between on
   expect(client.messages.map(({ type }) => type)).toEqual(['change'])
 })
 
-test('ends with what the query answers, for whoever came, left and came back while it changed', async () => {
+test('ends with what the query answers, for a client that came, left and came back while it changed', async () => {
   const { dashboard, connect } = await start()
   const loans = Array.from({ length: 60 }, () => newLoan())
   const clients = await Promise.all(Array.from({ length: 5 }, connect))

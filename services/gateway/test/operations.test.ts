@@ -322,7 +322,7 @@ test('answers also while event store and Postgres are away, and says that they a
   })
 })
 
-test('counts jobs and has one run again or skipped that failed for good, by the jobs service, as whoever asks', async () => {
+test('counts jobs, and has the jobs service retry or skip a failed one in the name of the caller', async () => {
   const { database, startedGateway } = await start()
   const jobsDatabase = openDatabase(database.url, logger)
   onTestFinished(() => jobsDatabase.pool.end())
@@ -382,7 +382,7 @@ test('knows what the jobs follow', () => {
   expect(jobsCategories).toEqual(reactions.categories)
 })
 
-test('looks at nothing any more, and keeps nothing, once nobody has looked for a while', async () => {
+test('stops looking, and keeps nothing, once no page has asked for a while', async () => {
   let looks = 0
   const look = async () => {
     looks += 1

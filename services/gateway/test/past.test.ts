@@ -268,7 +268,7 @@ describe.each(['?asOf=0', '?asOf=99', '?asOf=2020-01-01T00:00:00Z', '/changes?fr
   },
 )
 
-test('is shown to the partner that asked, and to whoever holds the link', async () => {
+test('is shown to the partner that asked, and to a holder of the link', async () => {
   const ofPartner = await deniedLoan({ kind: 'partner', id: 'acme' })
   const ofNobody = await deniedLoan({ kind: 'anonymous', id: 'anonymous' })
   for (const [who, { path }] of [

@@ -140,7 +140,7 @@ test.each(['score=11', 'sort=name', 'direction=up', 'limit=0', 'cursor=x', 'afte
   },
 )
 
-test.each(['queue', 'history', 'history.csv'])('nobody is looked for in the address of the %s', async (list) => {
+test.each(['queue', 'history', 'history.csv'])('the address of the %s takes no search for a person', async (list) => {
   const { get } = await startWithDashboard()
   expect((await get(`/api/underwriting/${list}?search=Ada`)).status).toBe(422)
   for (const search of ['%', '%00', '%FF', '\u00eb', '%E2%80%AE', 'a'.repeat(121)])

@@ -105,7 +105,7 @@ describe('expire consent', () => {
     await consents.grant('exams', inMs(1_500))
     await untilMatches(consents.events, ['ConsentGranted', 'ConsentGranted', 'ConsentExpired'])
     await untilMatches(consents.jobs, [{ state: 'replaced' }, { state: 'done' }])
-    // The ledger says so first; the queue is told after the task.
+    // The ledger says so first; the queue follows after the task.
     await expect
       .poll(async () => (await world.database.client.query('select from graphile_worker.jobs')).rowCount)
       .toBe(0)

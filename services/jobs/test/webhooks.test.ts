@@ -28,7 +28,7 @@ const outcomes = [
   ['withdrawn', 5, 'WithdrawLoan'],
 ] as const
 
-test('each outcome is told once, signed, without personal data', async () => {
+test('each outcome is sent once, signed, without personal data', async () => {
   const world = await startWorld()
   const jobs = await world.startJobs()
   const receiver = await startReceiver()

@@ -35,7 +35,7 @@ test.each(['approve', 'deny', 'withdraw'])(
   },
 )
 
-test('accepted again after the open loan was deleted, which nobody finds any more, cached or not', async () => {
+test('accepted again after the open loan was deleted, which is found no more, cached or not', async () => {
   const { service } = await startLoan()
   const [loan, other] = [await service(), await service()]
   const key = randomUUID()

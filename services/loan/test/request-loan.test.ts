@@ -121,7 +121,7 @@ test('conflicting: another request under a used key is refused, without asking t
 
 const grace = { nationalId: '666666AA' }
 
-test('conflicting: a used key for another person is refused, holds nobody, and leaves the first answer', async () => {
+test('conflicting: a used key for another person is refused, reserves nothing, and leaves the first answer', async () => {
   const { service } = await startLoan()
   const [one, other] = [await service(), await service()]
   const key = randomUUID()

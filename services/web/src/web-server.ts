@@ -40,7 +40,7 @@ const urlOf = ({ url = '/', headers }: IncomingMessage): URL => {
   return found
 }
 
-/** The request as pages know it, with the form that it brought; `gone` tells them that nobody waits for the answer any more. */
+/** The request as pages know it, with the form that it brought; `gone` aborts once the client has left. */
 const toRequest = (incoming: IncomingMessage, form: unknown, gone: AbortSignal): Request => {
   const { method = 'GET', headersDistinct } = incoming
   const headers = new Headers()

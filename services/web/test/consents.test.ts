@@ -149,7 +149,7 @@ test('calls people by their names where these are known, also those who come whi
   await patient.getByRole('heading', { name: 'History with Dora Doctor (doctor)' }).waitFor()
 })
 
-test('is granted once, for just so long, also when the form is sent twice in a moment', async () => {
+test('is granted once, until the chosen end, also when the form is sent twice at once', async () => {
   const { paula, dora } = await people()
   const page = await fetch(paula.url, { headers: paula.headers })
   const [, key = ''] = /name="key" value="([\w-]+)"/.exec(await page.text()) ?? []

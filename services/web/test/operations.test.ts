@@ -84,7 +84,7 @@ describe.each(ways)('scripts $scripts, $width px', (way) => {
       await page.getByText('underwriting is built again').waitFor()
       await untilShown(page, way, async () => (await page.getByRole('progressbar').count()) === 0)
 
-      // Nobody sees to it: it stays, until it is stopped.
+      // No projector handles it: it stays until it is stopped.
       await world.system.dashboardProjector.stop()
       onTestFinished(() => world.system.dashboardProjector.start())
       await act('followers/underwriting/rebuild')

@@ -98,7 +98,7 @@ describe.each(ways)('scripts $scripts, $width px', (way) => {
 
 const application = () => ({ name: 'Ada Lovelace', address: 'London', nationalId: somebody(5), amount: 5_000 })
 
-test('whose session ends is told so, everywhere, and keeps what was typed', async () => {
+test('every page says that the session has ended, and keeps what was typed', async () => {
   const { body } = await post(world.urlOf('/api/loans'), application())
   await untilRead(world.urlOf(`/api/underwriting/queue?after=${body.position}`, 'underwriter'))
   for (const scripts of [true, false]) {

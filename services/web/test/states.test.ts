@@ -56,7 +56,7 @@ describe('while the database is away', () => {
     () => restartGateway(),
   )
 
-  test.each(ways)('underwriters are told, applicants are served, scripts $scripts, $width px', async (way) => {
+  test.each(ways)('underwriters see a message, applicants are served, scripts $scripts, $width px', async (way) => {
     for (const address of underwriting) expect((await fetch(world.urlOf(address, 'underwriter'))).status).toBe(503)
     const page = await world.open('/underwriting', way, 'underwriter')
     await page.getByRole('heading', { name: 'We cannot show this just now' }).waitFor()

@@ -33,7 +33,7 @@ const apply = async (partner: string) => {
 }
 
 describe.each(ways)('scripts $scripts, $width px', (way) => {
-  test('registers a webhook, shows its secret once and what it was told, and tells it again', async () => {
+  test('registers a webhook, shows its secret once and its deliveries, and resends one', async () => {
     const partner = `partner-${way.scripts}-${way.width}`
     const page = await open('', way)
     await expectUsable(page, way)

@@ -36,7 +36,7 @@ export type ReservationCommand = {
   readonly data: { readonly userId: string; readonly reservationId: string; readonly at: string }
 }
 
-/** Nothing about whoever has it. */
+/** Says nothing about the holder. */
 export const identifierTaken = () => new Rejection('identifier_taken', 'The user name or the e-mail address is taken.')
 
 const decide = ({ type, data }: ReservationCommand, state: ReservationState): readonly ReservationEvent[] => {

@@ -12,7 +12,7 @@ type Internals = Record<'_streamHandler' | '_channelzHandler', Handler> & {
 
 /**
  * grpc-js 1.14.7 answers methods that it does not know, and calls that are no gRPC, by `stream.respond()`, which throws when the
- * reset has come with the call; nobody can catch that. Such a call is dropped instead: nobody waits for its answer.
+ * reset has come with the call; nothing can catch that. Such a call is dropped instead: no client waits for its answer.
  */
 export const dropResetCalls = (server: Server): void => {
   const internals = server as unknown as Internals

@@ -67,7 +67,7 @@ export type CommandHandler<Command, State = unknown> = {
    * Decides and appends, or answers from what is recorded when this commandId was here before. Within `answerMsMax`
    * there is an answer, if only that there is none.
    * @throws Rejection the decider's own, or `conflict`, `revision_mismatch`, `idempotency_key_reused`, `overloaded`,
-   *   `unknown_event_type`, `stream_deleted`, `stream_truncated`, `event_store_unavailable` (nobody knows the outcome: send
+   *   `unknown_event_type`, `stream_deleted`, `stream_truncated`, `event_store_unavailable` (the outcome is unknown: send
    *   the same command again)
    */
   readonly handle: (request: CommandRequest<Command, State>) => Promise<CommandAnswer>

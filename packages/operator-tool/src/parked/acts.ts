@@ -31,7 +31,7 @@ const waitingIn = async (context: Context, given: Given, id: string): Promise<re
 
 type Become = {
   readonly projection: string
-  readonly outcome: 'taken in' | 'begun again' | 'parked again' | 'skipped' | 'waiting'
+  readonly outcome: 'taken in' | 'restarted' | 'parked again' | 'skipped' | 'waiting'
   readonly text: string
 }
 
@@ -40,7 +40,7 @@ const becomeOf = async ({ follower, parked }: ParkedIn, kind: Wish['kind']): Pro
   const { event } = parked
   if (kind === 'retry' && parked.stops) {
     const text = `${projection} begins again with it: \`${self} projections list\` shows whether it goes on.`
-    return { projection, outcome: 'begun again', text }
+    return { projection, outcome: 'restarted', text }
   }
   const now = (await follower.parked()).filter(
     (one) => one.event.id === event.id || (one.event.stream === event.stream && one.deadLetter === undefined),

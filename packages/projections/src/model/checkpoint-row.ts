@@ -1,4 +1,4 @@
-// A checkpoint as tables of Postgres keep it, whoever follows: a read model or the jobs.
+// How Postgres stores the checkpoint of a read model or of the jobs.
 import { deadLettersFromText, deadLettersText } from './parked.ts'
 import type { Checkpoint, Step } from './sink.ts'
 

@@ -16,7 +16,7 @@ export type ParkedEvent = {
   readonly tries: number
   readonly parkedAt: Date
   readonly triedAt: Date
-  /** Its stream goes on without it. It stays on the list: whoever builds the rows again skips it too. */
+  /** Its stream goes on without it. It stays on the list, so that a rebuild skips it too. */
   readonly skipped: Skip | undefined
   /** Nothing behind it is projected, of whatever stream. */
   readonly stops?: boolean | undefined

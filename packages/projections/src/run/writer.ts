@@ -40,7 +40,7 @@ export type Writer = {
   readonly checkpoint: () => Checkpoint
   /** The longest waiting first, skipped ones included. */
   readonly parked: () => readonly ParkedEvent[]
-  /** Takes in what the checkpoint does not hold yet. */
+  /** Applies the events after the checkpoint. */
   readonly takeIn: (batch: Batch) => Promise<void>
   /** Tries a parked event again, and with it all that waits behind it. */
   readonly retry: (eventId: string) => Promise<Retried>
@@ -215,7 +215,7 @@ export const openWriter = async <Event extends DomainEvent, Tables extends Reado
     if (comparePosition(position, checkpoint.position) > 0) await write({ events: [], position })
   }
 
-  /** Takes in a stream from its parked event on. */
+  /** Projects a stream from its parked event on. */
   const advance = async (from: ParkedEvent): Promise<Retried> => {
     /** Its removal from the list is what makes a step happen once: the checkpoint stays where it is. */
     let first = from
@@ -277,7 +277,7 @@ export const openWriter = async <Event extends DomainEvent, Tables extends Reado
     const found = waitingFor(event.id)
     if (found && skip) await inTurn(() => goOnWithout(found, skip))
   }
-  // What is deployed now may be able to take in what the version before could not.
+  // This version may project what the one before could not.
   for (const one of inOrder(waiting())) if (!one.stops) await inTurn(() => advance(one))
 
   return {

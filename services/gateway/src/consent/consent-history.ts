@@ -86,7 +86,7 @@ export const registerConsentHistory = (
       const row = await findCurrent(consents, 'consent', (db) =>
         db
           .rows(consentById(params.id))
-          // Somebody else's is answered as if there were none.
+          // Another person's is answered as if there were none.
           .find(({ patientId }) => own.list !== 'granted' && patientId === own.patientId),
       )
       if (!row) throw consentNotFound()

@@ -29,7 +29,7 @@ const lists: readonly { readonly list: ConsentList; readonly url: string; readon
   { list: 'granted', url: '/api/consents/granted', summary: 'Whose records you may see' },
 ]
 
-/** Both sides of a consent are named to each other by what they did themselves: to ask or to grant by an ID names nobody else. */
+/** A consent shows the other side's name only after that person asked or granted: an ID alone reveals no name. */
 const withNames = async (
   list: ConsentList,
   rows: readonly ConsentRow[],

@@ -80,7 +80,7 @@ export const registerQueries = (
       const stream = streamName('loan', params.id)
       const { value, parked, headers } = await readAfter(reader, query.after, read, stream)
       reply.headers(headers)
-      // Somebody else's is answered as if there were none.
+      // Another person's is answered as if there were none.
       const ownOf = ([loan]: readonly LoanRow[]) => (loan && isOwned(owned, loan) ? loan : undefined)
       let loan = ownOf(value)
       if (!loan && canOwn(owned, params.id)) {

@@ -40,7 +40,7 @@ describe('a capability', () => {
     expect(await browser.me()).toMatchObject({ loans: [] })
   })
 
-  test('that was tampered with, signed by somebody else, or put under the name of another loan is as good as none', async () => {
+  test('that was tampered with, signed with another key, or put under the name of another loan is as good as none', async () => {
     const { browser, loanId, hold, held, issuer } = await start()
     await hold(loanId)
     const [header, , signature] = (browser.jar.get(`headwater_loan_${loanId}`) ?? '').split('.')
@@ -107,7 +107,7 @@ describe('the link to come back', () => {
     expect(await stranger.me()).toMatchObject({ loans: [] })
   })
 
-  test('gives no more time than its maker had, whoever makes a link of a link', async () => {
+  test('gives no more time than its maker had, also through a link made from a link', async () => {
     const started = await start()
     const { loanId, site } = started
     const endOf = (browser: ReturnType<typeof openBrowser>) =>
@@ -168,7 +168,7 @@ describe('the link to come back', () => {
     expect((await phone.post(url, { origin: 'null' })).status).toBe(303)
   })
 
-  test.each(['nonsense', 'x'.repeat(43), '%00', '..%2f..'])('is not what somebody makes up: %s', async (code) => {
+  test.each(['nonsense', 'x'.repeat(43), '%00', '..%2f..'])('is refused when it is made up: %s', async (code) => {
     const { site } = await start()
     expect((await openBrowser(site.url).post(`/auth/link/${code}`)).status).toBe(410)
   })

@@ -132,7 +132,7 @@ describe('what another site makes a browser send', () => {
     expect(described.length).toBeGreaterThanOrEqual(5)
   })
 
-  test('is told from what our own pages send, also by browsers that do not say from where', async () => {
+  test('is distinguished from what our own pages send, also in browsers that do not say from where', async () => {
     const { gateway, browser, service } = await startSite()
     await browser.signIn()
     const own: Record<string, string>[] = [
@@ -220,7 +220,7 @@ describe('applying without an account', () => {
 })
 
 describe('a live socket', () => {
-  test('closes when its session ends on another gateway, and nobody else does', async () => {
+  test('closes when its session ends on another gateway, and no other connection does', async () => {
     const { browser, gateway, addGateway, issuer } = await startSite()
     const second = await addGateway(gateway.url)
     await browser.signIn()
@@ -238,7 +238,7 @@ describe('a live socket', () => {
     expect(others.socket.readyState).toBe(WebSocket.OPEN)
   })
 
-  test('closes when its session ends by time, of which nobody is told', async () => {
+  test('closes when its session expires, which no message announces', async () => {
     const { browser, gateway, database } = await startSite()
     await browser.signIn()
     const { closed } = await opened(gateway.liveUrl, browser)
@@ -339,7 +339,7 @@ test('what it answers itself carries the headers that browsers guard by', async 
   expect(service.reached).toEqual([])
 })
 
-test('pages are told the address that a trusted proxy saw, not the one that a browser claims', async () => {
+test('pages get the address that a trusted proxy saw, not the one that a browser claims', async () => {
   const { browser, service } = await startSite()
   await browser.get('/apply', { 'x-forwarded-for': '203.0.113.9, 192.0.2.7' })
   expect(service.reached[0]?.headers['x-forwarded-for']).toBe('192.0.2.7')

@@ -2,7 +2,7 @@
 import { expect, test } from 'vitest'
 import { createApplyLimit, createPlaces } from '../../src/auth/limits.ts'
 
-test('lets an address apply so often an hour, and says how long to wait', async () => {
+test('limits the applications of an address per hour, and says how long to wait', async () => {
   const limit = createApplyLimit(3)
   for (let n = 0; n < 3; n++) expect(await limit.count('192.0.2.1')).toBe(0)
   const wait = await limit.count('::ffff:192.0.2.1')
@@ -13,7 +13,7 @@ test('lets an address apply so often an hour, and says how long to wait', async 
   expect(others).toContain(0)
 })
 
-test('gives so many places to each, again when one is given back, and remembers nobody who has none', () => {
+test('gives each caller a limited number of places, again when one is returned, and forgets callers without any', () => {
   const places = createPlaces(2)
   expect([places.take('a'), places.take('a'), places.take('a'), places.take('b')]).toEqual([true, true, false, true])
   places.give('a')

@@ -19,7 +19,7 @@ const start = async () => {
   return { ...started, browser, client, row, moveBack }
 }
 
-test('is kept as a hash with its tokens encrypted: who reads the table takes nobody over', async () => {
+test('is kept as a hash with its tokens encrypted: the table alone takes over no session', async () => {
   const { browser, row, issuer } = await start()
   const kept = await row()
   const text = JSON.stringify({ ...kept, sealed: kept.sealed.toString('latin1') })
@@ -53,7 +53,7 @@ test('tokens moved to another row, or read with another key, open nothing', asyn
   expect(await browser.me()).toMatchObject({ signedIn: true })
 })
 
-test('ends when nobody was there for half an hour, and lives on while somebody is', async () => {
+test('ends after half an hour without requests, and lives on while there are some', async () => {
   const { browser, row, moveBack } = await start()
   await moveBack('seen_at', idleMinutesMax - 1)
   expect(await browser.me()).toMatchObject({ signedIn: true })

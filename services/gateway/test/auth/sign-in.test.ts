@@ -77,7 +77,7 @@ describe('signing in', () => {
     expect(cookie?.domain).toBeUndefined()
   })
 
-  test('gives a new session to whoever comes with one, and ends that', async () => {
+  test('gives a new session to a browser that brings one, and ends the old one', async () => {
     const { site, issuer } = await startAuth()
     const [attacker, victim] = [openBrowser(site.url), openBrowser(site.url)]
     await attacker.signIn()
@@ -90,7 +90,7 @@ describe('signing in', () => {
     expect(await attacker.me()).toMatchObject({ signedIn: false })
   })
 
-  test('is not taken over from another browser: the code is worth nothing without what was begun', async () => {
+  test('is not taken over from another browser: the code is worth nothing without the cookie of the first', async () => {
     const { site } = await startAuth()
     const [attacker, victim] = [openBrowser(site.url), openBrowser(site.url)]
     const toCallback = await attacker.follow(await attacker.get('/auth/sign-in'))
@@ -268,7 +268,7 @@ describe('signing out', () => {
     expect((await elsewhere.get('/api/secret')).status).toBe(401)
   })
 
-  test('goes to the start where the issuer signs nobody out', async () => {
+  test('goes to the home page where the issuer has no sign-out', async () => {
     const { site } = await startAuth({ endSession: false })
     const browser = openBrowser(site.url)
     await browser.signIn()

@@ -62,7 +62,7 @@ export const createLoanTasks = (options: LoanTasksOptions): LoanTasks => {
     try {
       const [stored] = await store.readStream(streamName('loan', loanId), 0n, 1)
       const first = stored && loanCodec.decode(stored)
-      // Whoever was abandoned before requesting has been released by the job that abandoned.
+      // An application that was abandoned before its request was released by the job that abandoned it.
       return first?.type === 'LoanRequested' ? [applicantIdOf(first.data.nationalId)] : []
     } catch (error) {
       if (!(error instanceof StreamDeleted)) throw error
