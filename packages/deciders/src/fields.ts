@@ -8,7 +8,7 @@ const emailLengthMax = 254
 /** All shared schemas. A server does not start with a route that takes any other text (free-text.ts). */
 export const fields = z.registry<{ readonly kind: string }>()
 
-/** Makes a schema with a form of its own, such as a national id, one of the shared ones. */
+/** Registers a schema with a special format, such as a national ID, as shared. */
 export const field = <Schema extends z.ZodType>(kind: string, schema: Schema): Schema => {
   fields.add(schema, { kind })
   return schema
@@ -45,11 +45,11 @@ const letter: Rule = { pattern: /(?!\p{Default_Ignorable_Code_Point})\p{L}/u, me
 const inNormalForm = (text: string): string => text.normalize('NFC').trim()
 /** Forms send CRLF where the page counted one character. */
 const withPlainLineEnds = (text: string): string => inNormalForm(text.replaceAll(/\r\n?/g, '\n'))
-/** Of passwords: exported for those that are only compared. */
+/** For passwords. Exported because sign-in only compares them. */
 export const inOneForm = (text: string): string => text.normalize('NFKC')
 const inLowerCase = (text: string): string => text.trim().toLowerCase()
 
-/** Before anything is known of the text. */
+/** A text without any rule yet. */
 export const anyText = () => z.string({ error: ({ input }) => (input === undefined ? 'is missing' : 'a text') })
 
 type TextRules = {
@@ -101,12 +101,12 @@ export const longText = (max: number, min = 1) =>
 export const secret = (min: number, max: number) =>
   textOf('secret', { min, max, refused: [malformed, controls], normalise: inOneForm })
 
-/** What other systems call something, such as a client id: printable ASCII. */
+/** An identifier from another system, such as a client ID: printable ASCII. */
 export const reference = (max: number) => textOf('reference', { max, refused: [notAscii] })
 
 const uuidPattern = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/
 
-/** An id that Headwater gave. */
+/** An ID that Headwater assigned. */
 export const uuid = field('uuid', anyText().overwrite(inLowerCase).check(z.uuid('a UUID')))
 
 /**

@@ -115,12 +115,12 @@ export const startAudit = ({
   const flushed = new AbortController()
   let bytes = 0
   let limitedStream: string | undefined
-  /** By day, how many of its streams were deleted. */
+  /** Number of deleted streams per day. */
   const deletedStreams = new Map<string, number>()
   let isLosing = false
   let writing: Promise<void> | undefined
 
-  /** Once for each stream: every process writes the same setting, or the first one's stands. */
+  /** Once per stream: all processes write the same setting, otherwise the first one wins. */
   const limitAge = async (stream: string, seed: string) => {
     if (limitedStream === stream) return
     const age = { $maxAge: days * secondsADay }

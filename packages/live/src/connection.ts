@@ -160,7 +160,7 @@ export const serveConnection = <ReadModelName extends string>(
     else unsubscribe(message.id)
   }
 
-  /** Counted messages, one after the other: to count takes a while. */
+  /** Counted messages in order, because counting is asynchronous. */
   let counted = Promise.resolve()
   const followCounted = async (count: () => Promise<Problem | undefined>, message: ClientMessage) => {
     const tooMany = message.type === 'subscribe' && (await count())

@@ -151,7 +151,7 @@ export const startLiveQueries = (reader: Reader, logger: Logger): LiveQueries =>
     // Another token than the pictures': too much was missed, or the client has been at a node that is ahead of this one.
     if (missed === 'snapshot needed' || missed.token !== token) return undefined
     const ofTable = missed.changes.filter(({ table }) => table === view.table)
-    // A row that is gone does not say whose it was, so that this viewer may not hear of it, and may have it.
+    // A removed row has no owner any more: this viewer may have it, and would not hear of its removal.
     if (!view.canSee(null) && ofTable.some(({ after }) => after === null)) return undefined
     return picture.since(new Set(ofTable.filter(({ after }) => view.canSee(after)).map(({ key }) => key)))
   }

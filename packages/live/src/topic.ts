@@ -1,4 +1,4 @@
-// What can be followed live: which rows a topic is about, who may see which of them, and their order.
+// Defines live topics: their rows, their order, and which viewer may see which row.
 import type { Rules } from '@headwater/deciders/policy'
 import type { Allowed } from '@headwater/http-kit/access/access'
 import type { Row } from '@headwater/projections/model/read-model'

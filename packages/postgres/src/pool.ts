@@ -32,7 +32,7 @@ const outageClasses = ['08', '25', '53', '55', '57', '58', 'XX']
 export const isRefused = (error: unknown): error is pg.DatabaseError =>
   error instanceof pg.DatabaseError && !outageClasses.includes(error.code?.slice(0, 2) ?? '')
 
-/** As pg-pool's own, which ends a connection for every query that fails: a missing table would cost one a request. */
+/** Like pg-pool's `query`, which closes the connection after every failed query: a missing table would cost one per request. */
 const queryKeeping = (pool: pg.Pool) => async (text: string | pg.QueryConfig, values?: unknown[]) => {
   const client = await pool.connect()
   try {

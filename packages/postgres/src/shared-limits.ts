@@ -31,7 +31,7 @@ export type LimitOptions = {
   readonly keyPrefix: string
   readonly points: number
   readonly windowSeconds: number
-  /** A key that is used up costs Postgres nothing more, and is refused here until its window ends, whatever is given back. */
+  /** Refuses a used-up key without asking Postgres until its window ends, even if uses are given back. */
   readonly remembersRefusals?: boolean
 }
 
@@ -124,7 +124,7 @@ export const openSharedLimits = ({
           return work(alone)
         }
       }
-      /** How many uses there are with these; without a number when the key is used up and was not counted any more. */
+      /** The number of uses including these; zero points when the key was used up and not counted. */
       const consume = async (key: string, uses: number) => {
         try {
           return await run((limiter) => limiter.consume(key, uses))

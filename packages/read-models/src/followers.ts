@@ -34,7 +34,7 @@ export type FollowerState = {
   readonly changes: number
   /** Events that could not be projected and wait, dead letters among them. */
   readonly parked: number
-  /** Nothing gets past one of them. */
+  /** One of them stops the projection. */
   readonly stopped: boolean
   /** Somebody follows the event store for it, as far as that shows. */
   readonly isWritten: boolean

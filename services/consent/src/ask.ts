@@ -20,7 +20,7 @@ export type AskOptions = {
   readonly unknownKey: string
 }
 
-/** The revision of a record says how much has happened to it, so every request is answered with this one. */
+/** A real revision would tell how much has happened to the record, so every request gets this one. */
 const revisionShown = '0'
 
 export const createAsk = ({ commands, directory, head, unknownKey }: AskOptions) => {
@@ -36,12 +36,12 @@ export const createAsk = ({ commands, directory, head, unknownKey }: AskOptions)
 
   return async (asked: AskData, origin: Origin): Promise<CommandAnswer> => {
     const { patientId } = asked
-    // Not under what was typed, which may be a name, and without the purpose: the stream has no owner.
+    // The typed ID may be a name, and the stream has no owner: neither the ID nor the purpose is stored.
     const unknown = { ...asked, patientId: `unknown.${keyedId(unknownKey, patientId)}`, purpose: undefined }
     const person = await directory.find(patientId, origin.traceparent)
     const isThere = person !== undefined || patientId === asked.by.id
     const position = await send(isThere ? asked : unknown, origin).catch((error: unknown) => {
-      // To who asks, a deleted record is one that never was.
+      // For the asker a deleted record never existed.
       if (error instanceof Rejection && error.code === 'stream_deleted') return send(unknown, origin)
       throw error
     })

@@ -31,7 +31,7 @@ export type Directory = {
 
 export type DirectoryOptions = {
   readonly url: string
-  /** What the directory knows its callers by. */
+  /** The key that the directory expects of its callers. */
   readonly key: string
   readonly logger: Logger
   readonly answerTimeoutMs?: number

@@ -105,7 +105,7 @@ export const connectService = (
   }
 }
 
-/** Calls `register` with a server for such routes: what their schemas say of bodies is for the API's description, and the service validates. */
+/** Registers forwarded routes: their body schemas only describe the API, and the service behind validates. */
 export const registerForwarded = async (server: HttpServer, register: (scope: HttpServer) => void): Promise<void> => {
   await server.register(async (scope: HttpServer) => {
     scope.setValidatorCompiler((route) =>

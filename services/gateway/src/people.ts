@@ -1,5 +1,5 @@
-// What people are called and what they are: kept when they sign in, looked up for those who see what they did, and for services
-// that ask whether there is such a person. Events and logs hold ids only.
+// Names and roles of people: stored at sign-in, shown beside what they did, and served to services that ask whether a person
+// exists. Events and logs hold IDs only.
 import { personKey } from '@headwater/deciders/fields'
 import type { KnownPerson } from '@headwater/http-kit/server/people-server'
 import type { Logger } from '@headwater/http-kit/telemetry/telemetry'
@@ -37,7 +37,7 @@ export const createPeople = ({ asking }: Pick<SessionDatabase, 'asking'>, logger
     asking(async (pool) => {
       const text = 'select roles from headwater.people where sub = $1'
       const [person] = (await pool.query<{ roles: string[] | null }>(text, [personKey(id)])).rows
-      // Who has not signed in since roles are kept is there, and may be asked, but is not known to be a doctor.
+      // A person who has not signed in since roles are stored exists and may be asked, but is not known to be a doctor.
       return person && { roles: person.roles ?? [] }
     }),
   namesOf: async (subs) => {

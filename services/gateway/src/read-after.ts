@@ -10,7 +10,7 @@ import type { SqliteQueries, SqliteReader } from '@headwater/projections/sqlite/
 import { z } from 'zod'
 
 const waitMsMax = 2_000
-/** For the rows to become current, before it is answered that something is not known here. */
+/** Time for the rows to catch up before a missing thing is answered with 503. */
 const missWaitMsMax = 1_000
 
 /** The query parameter `after`. */
@@ -56,7 +56,7 @@ export const notKnownYet = (what: string, details: { readonly parked?: boolean }
   )
 
 /**
- * Looks again for what was not found, in rows that are known to be current: only what is not in these is not there.
+ * Looks again in rows that are known to be current: only a thing missing there does not exist.
  * Requests at the same time share one question to the writer of the rows.
  * @throws Problem 503 when the rows are not known to be current
  */
@@ -69,7 +69,7 @@ export const lookAgain = async <T>(currency: Currency, what: string, find: (db: 
 export type Rows = { readonly reader: SqliteReader; readonly currency: Currency }
 
 /**
- * One thing: undefined only when it is in no rows that are known to be current.
+ * One thing; undefined only when it is missing from rows that are known to be current.
  * @throws as `lookAgain` does
  */
 export const findCurrent = async <T>(

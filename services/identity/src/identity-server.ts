@@ -52,7 +52,7 @@ const userId = z.uuid()
 
 export type IdentityServer = {
   readonly server: HttpServer
-  /** What the directory says of an active user; undefined of everything else. @throws Problem 503 until it is ready */
+  /** The directory entry of an active user, otherwise undefined. @throws Problem 503 until it is ready */
   readonly find: PeopleServerOptions['find']
 }
 

@@ -23,7 +23,7 @@ export type Ledger = {
   readonly beginSend: (id: string) => Promise<boolean>
   /** What was begun certainly did not go. */
   readonly notSent: (id: string) => Promise<void>
-  /** The streams from whose events jobs of this kind about this loan followed. Reads the whole ledger: for what is rare. */
+  /** The streams whose events caused jobs of this kind for this loan. Reads the whole ledger, so only for rare cases. */
   readonly streamsOf: (kind: string, loanId: string) => Promise<readonly string[]>
   /** The oldest first. */
   readonly parked: (limit: number) => Promise<readonly ParkedJob[]>

@@ -11,7 +11,7 @@ import type { Pool, PoolClient } from 'pg'
 import { follower, readCheckpoint } from './jobs-sink.ts'
 
 const pageEvents = 500
-/** Streams of what had followed last may have been deleted. */
+/** The streams of the newest jobs may have been deleted. */
 const anchorsTriedMax = 100
 
 export type Restored = {
@@ -37,7 +37,7 @@ const findEvent = async (
   }
 }
 
-/** The last event before that moment from which anything followed: it was there, and is in the ledger. Undefined when nothing had, or all of it is deleted. */
+/** The last event before that moment that caused a job in the ledger. Undefined when there is none, or all their streams are deleted. */
 const findAnchor = async (store: Pick<EventStore, 'readStream'>, pool: Pool, backupTaken: Date) => {
   const { rows } = await pool.query<{ stream: string; event_id: string }>(
     'select stream, event_id from headwater.jobs where entered_at < $1 order by entered_at desc limit $2',

@@ -93,7 +93,7 @@ export const createApply = ({ store, loans, bureau, applicantIdOf, reached, logg
     }
   }
 
-  /** Releases the reservation when the loan that it is for is over, or turned out to be another person's. */
+  /** Releases the reservation when its loan is over, or belongs to another person. */
   const releasedUnlessHeld = async (applicantId: string, application: Application): Promise<boolean> => {
     const reservation = await readState(store, streamName('applicant', applicantId), applicant, applicantCodec)
     if (reservation.status === 'free') return true
@@ -149,7 +149,7 @@ export const createApply = ({ store, loans, bureau, applicantIdOf, reached, logg
     try {
       return await requestLoan(application, reserved)
     } catch (error) {
-      // Only another person's request can be in the loan's stream under this key: this person must not be held by it.
+      // The loan under this key belongs to another person: this person must not stay reserved for it.
       const isNeverTheirs = isRejection(error, 'idempotency_key_reused') || error instanceof StreamDeleted
       if (isNeverTheirs) await release(applicantId, application.loanId, application)
       throw error

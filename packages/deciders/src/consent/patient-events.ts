@@ -10,7 +10,7 @@ export const granteeKinds = ['patient', 'doctor', 'nurse'] as const
 export const targets = ['exams', 'conditions', 'consultations', 'er_visits', 'all'] as const
 
 export const granteeKind = z.enum(granteeKinds)
-/** As it is stored; what comes from outside is an input's (patient.ts). */
+/** As it is stored. Input from outside is checked in patient.ts. */
 const personId = z.string()
 export const grantee = z.strictObject({ kind: granteeKind, id: personId })
 export const target = z.enum(targets)

@@ -1,4 +1,4 @@
-// Sets right how grpc-js answers calls that no service takes: reset ones must not end the process, and the words are EventStoreDB's.
+// Corrects how grpc-js answers unknown calls: a reset must not end the process, and the status text is EventStoreDB's.
 
 import type { Http2Stream, IncomingHttpHeaders } from 'node:http2'
 import type { Server } from '@grpc/grpc-js'
@@ -24,7 +24,7 @@ export const dropResetCalls = (server: Server): void => {
   }
 }
 
-/** grpc-js says in its own words which method it does not know; it has no other way to answer than this. */
+/** grpc-js has its own text for unknown methods, and this is the only place to change it. */
 export const nameUnimplemented = (server: Server): void => {
   const internals = server as unknown as Internals
   const respond = internals._respondWithError

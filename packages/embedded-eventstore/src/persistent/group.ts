@@ -21,7 +21,7 @@ export type Consumer = Candidate & {
   readonly inFlight: Map<string, Message>
   readonly statistics: ReturnType<typeof createStatistics>
   readonly send: (message: Message) => void
-  /** The group is there no more, or cannot read because of its `fault`. */
+  /** Called when the group was removed, or cannot read because of `fault`. */
   readonly drop: (fault?: string) => void
 }
 
@@ -206,7 +206,7 @@ export const openGroup = (store: Store, definition: Definition) => {
       act(found)
     }
     remember(false)
-    // At once: room that waited for others would go to younger events than those that are to be handed out again.
+    // At once, before more answers arrive: free room must go to retries before younger events.
     pump()
   }
 

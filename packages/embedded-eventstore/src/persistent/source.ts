@@ -83,7 +83,7 @@ const streamSource = (store: Store, streamName: string, resolveLinks: boolean): 
 
 const allSource = (store: Store, { source, settings }: Definition): EventSource => {
   const options = source.kind === 'all' ? source.filter : undefined
-  // Not before it is needed: a stored filter that is refused by now keeps its group from reading, not the node from starting.
+  // Created on first use: a stored filter that this version refuses must stop its group only, not the start of the node.
   let filter: Filter | undefined
   const read = createRead(store, settings.resolveLinks)
   return {

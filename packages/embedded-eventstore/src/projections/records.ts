@@ -81,7 +81,7 @@ export const everybodyReads = { $r: '$all', $mr: '$all' }
 
 const bounded = (acl: unknown) => ({ $maxCount: checkpointsMax, $acl: acl })
 
-/** The copy begins with a checkpoint of the time before the first event. */
+/** The copy starts with a checkpoint before the first event. */
 export const beginCheckpointCopy = ({ checkpointCopy }: SystemProjection): Write[] =>
   checkpointCopy === undefined
     ? []

@@ -1,4 +1,4 @@
-// What EventStoreDB writes when it starts on an empty database: clients take positions from it, so a fresh node has it, too.
+// Writes the events that EventStoreDB writes to an empty database, because clients take positions from them.
 
 import { systemProjections } from '../projections/catalogue.ts'
 import type { ProjectionMode } from '../projections/projections.ts'

@@ -1,4 +1,4 @@
-// Serves catch-up subscriptions: reads what is there, says "caught up", then sends every event that is committed (§2.9).
+// Serves catch-up subscriptions: reads the existing events, says "caught up", then sends every committed event (§2.9).
 import { randomUUID } from 'node:crypto'
 import { firstRevision } from '../store/names.ts'
 import { pageBytesMax, pageEventsMax } from '../store/pages.ts'

@@ -40,7 +40,7 @@ type Row<Each extends Reason> = {
   readonly words: (reason: Each) => string
   readonly exception?: string
   readonly trailers?: (reason: Each) => Record<string, string>
-  /** How a batch answers one of its appends: in the same words unless there are others; `type` names the message with the details. */
+  /** The error of a single append in a batch; `words` only where they differ, `type` is the message type of the details. */
   readonly inBatch?: { readonly code: status; readonly words?: string; readonly type: string }
 }
 
@@ -53,7 +53,7 @@ const ofGroup = ({ streamName, groupName }: GroupName) => ({ 'stream-name': stre
 const theGroup = ({ streamName, groupName }: GroupName): string =>
   `Subscription group ${groupName} on stream ${streamName}`
 const typeName = (message: string): string => `event_store.client.${message}`
-// EventStoreDB leaves the code unset here, and says all in words.
+// EventStoreDB leaves the code unset here; only the text tells the reason.
 const unhandled = { code: status.OK, type: 'google.protobuf.Empty' }
 const badRequest = { code: status.INVALID_ARGUMENT, words: 'BadRequest', type: typeName('BadRequest') }
 

@@ -48,7 +48,7 @@ export class StreamDeleted extends Rejection {
   }
 }
 
-/** The answer of `readStream`, itself and no copy, for a stream that does not exist. A soft-deleted one reads the same. */
+/** `readStream` returns exactly this array for a missing stream. A soft-deleted stream reads the same. */
 export const noSuchStream: readonly StoredEvent[] = Object.freeze([])
 
 export type AppendOutcome =
@@ -192,10 +192,10 @@ export const connectEventStore = ({ url, logger }: { url: string; logger: Logger
 
   const tombstone: EventStore['tombstone'] = async (stream) => {
     const exists = async (name: string) => (await readStream(name, 0n, 1)) !== noSuchStream
-    // Of any revision: whatever is in it goes.
+    // At any revision: all events go.
     const options = { ...ofLeader, expectedRevision: ANY, deadline: readTimeoutMs } as const
     try {
-      // Of a soft-deleted one the metadata is left. The store would make a tombstone of any other name, too.
+      // A soft-deleted stream still has its metadata. For any other name the store would write a tombstone, too.
       if (!(await exists(stream)) && !(await exists(`$$${stream}`))) return false
       await throughOutages(() => client.tombstoneStream(stream, options))
     } catch (error) {

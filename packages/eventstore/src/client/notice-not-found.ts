@@ -1,6 +1,6 @@
-// Keeps the official client from making an error of the answer that a stream does not exist.
+// Keeps the official client from throwing an error when a stream does not exist.
 
-/** Of the client's stream of answers, what it does with each as it comes from the wire. */
+/** The client's read stream: `_transform` handles each answer from the wire. */
 type Answers = {
   _transform: (
     answer: { readonly hasStreamNotFound?: () => boolean },

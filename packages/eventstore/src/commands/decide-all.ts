@@ -33,7 +33,7 @@ export const idempotencyKeyReused = (): Rejection =>
 const revisionMismatch = (revision: bigint): Rejection =>
   new Rejection('revision_mismatch', 'It has changed since you looked.', { revision: String(revision) })
 
-/** A caller who may not know of the stream, and a command that needs an existing one, are refused as if there had never been one. */
+/** Refuses callers who may not know of the stream, and commands on an existing one, as if it had never existed. */
 export const refuseOnDeleted = <Command, State>(
   { initialState, decide }: Pick<Decider<Command, DomainEvent, State>, 'initialState' | 'decide'>,
   { guard, command }: CommandRequest<Command, State>,

@@ -135,7 +135,7 @@ export const createCommandHandler = <Command, Event extends DomainEvent, State>(
     return read
   }
 
-  /** What is cached, or of a stream with suspicious metadata what the store has. @throws StreamTruncated */
+  /** The cached state, or a fresh read where metadata may hide events. @throws StreamTruncated */
   const currentOf = async (stream: string): Promise<KnownStream<State>> => {
     if (!store.mayHideEvents(stream)) return known(stream)
     const whole = await readAndKeep(stream, nothingKnown(decider.initialState))

@@ -43,7 +43,7 @@ const rules: Rules = [partner('people:find')]
 
 const digest = (text: string): Buffer => createHash('sha256').update(text).digest()
 
-/** Tokens of people and partners are nothing here: who has an account could otherwise try ids. */
+/** Accepts only the key: with tokens of people or partners, any account could probe IDs. */
 const keyCredentials = (key: string): CredentialsOf => {
   const expected = digest(key)
   return async (request) => {

@@ -7,7 +7,7 @@ const shutdownMsMax = 10_000
 
 type Address = { readonly host: string; readonly port: number }
 
-/** A port that is taken ends the process with which setting to change. */
+/** Ends the process when the port is in use, and names the setting to change. */
 const listen = async (server: HttpServer, address: Address, setting: string): Promise<void> => {
   const { host, port } = address
   try {

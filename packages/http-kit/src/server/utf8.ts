@@ -1,4 +1,4 @@
-// Refuses bodies that are not UTF-8: their bytes would be replaced, and what was meant stored spoilt.
+// Refuses bodies that are not UTF-8: decoding would replace bytes, and spoilt text would be stored.
 import { isUtf8 } from 'node:buffer'
 import { Problem } from '../commands/problem.ts'
 

@@ -12,10 +12,10 @@ export const fieldErrors = (error: z.ZodError): FieldError[] =>
       : [{ field: issue.path.join('.'), message: issue.message }],
   )
 
-/** @throws Error for a route that takes text which no shared field schema looks at: it could hold what stops its readers. */
+/** @throws Error when a route takes text without a shared field schema: such text could stop readers of the events. */
 export const refuseFreeText = ({ url, schema = {} }: RouteOptions): void => {
   const { body, querystring, params, headers } = schema
-  // Of the headers, those that are named: all others stand beside them.
+  // Only named headers: requests bring many others.
   const named = headers instanceof z.ZodObject ? z.object(headers.shape) : headers
   const free = [body, querystring, params, named].flatMap((part) => (part instanceof z.ZodType ? freeText(part) : []))
   if (free.length > 0) throw new Error(`${url} takes any text as ${free.join(', ')}: use the schemas of fields.ts.`)

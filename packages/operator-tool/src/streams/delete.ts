@@ -1,10 +1,10 @@
-// `streams delete`: tombstones the stream of one thing, for good; everything that follows it then removes what it has of it.
+// `streams delete`: tombstones a stream for good, after which every projection removes its rows.
 import { noSuchStream, StreamDeleted } from '@headwater/eventstore/client/client'
 import { categoryOf, idOf } from '@headwater/eventstore/stream-name'
 import type { Answer, Command, Context, Given } from '../command.ts'
 import { Refusal, WrongUse } from '../refusal.ts'
 
-/** What follows from deleting a stream of a category. The others hold what many share, or would lock a person out for good. */
+/** Consequences of a deletion by category. Streams of other categories are shared, or would lock a person out for good. */
 const consequences: Readonly<Record<string, string>> = {
   loan: 'Its applicant can apply again.',
   patient: 'All consents end, and none can be given again under this id.',
@@ -18,7 +18,7 @@ const assertDeletable = (stream: string): void => {
   throw new Refusal(`Only these streams can be deleted: ${names.join(', ')}.`)
 }
 
-/** Sign-ins of an active account would go on without one. */
+/** Sessions of an active account would outlive it. */
 const assertDisabled = async ({ store }: Context, stream: string): Promise<void> => {
   const eventsMax = 10_000
   const events = await store.readStream(stream, 0n, eventsMax)
@@ -29,7 +29,7 @@ const assertDisabled = async ({ store }: Context, stream: string): Promise<void>
   )
 }
 
-/** What is kept of a user outside of the event store. Rows of another issuer's people are deleted, too. */
+/** Deletes the user's rows in Postgres, also those of another issuer's people. */
 const forgetUser = async ({ pool }: Context, userId: string): Promise<void> => {
   await pool.query('delete from headwater.credentials where user_id::text = $1', [userId])
   await pool.query('delete from headwater.people where sub = $1', [userId])

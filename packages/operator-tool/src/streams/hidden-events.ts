@@ -13,7 +13,7 @@ const lookMsMax = 3_000
 const namedMax = 5
 const check = 'hidden events'
 
-/** The newest metadata of each of our streams that ever had some, and how far that was looked for. */
+/** The newest metadata of each of our streams, and the position up to which it was looked for. */
 const readMetadata = (store: Pick<EventStore, 'subscribe'>) =>
   new Promise<{ readonly found: readonly StoredEvent[]; readonly position: Position; readonly isAll: boolean }>(
     (resolve, reject) => {

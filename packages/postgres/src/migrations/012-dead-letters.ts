@@ -1,4 +1,4 @@
-// What the jobs' checkpoint knows besides: events that could not even be parked, and how many had text that was replaced.
+// Adds to the jobs' checkpoint the events that could not be parked, and the number of events with replaced text.
 import { type Kysely, sql } from 'kysely'
 import type { Migration } from 'kysely/migration'
 

@@ -1,4 +1,4 @@
-// In which roles people last signed in: services ask whether there is such a person.
+// Adds the roles of a person's last sign-in, because services ask whether a person exists.
 import { type Kysely, sql } from 'kysely'
 import type { Migration } from 'kysely/migration'
 
@@ -9,7 +9,7 @@ export const rolesOfPeople: Migration = {
       .alterTable('people')
       // Null until they sign in again: their roles are not known yet.
       .addColumn('roles', sql`text[]`)
-      // Who signs in without a name is there all the same.
+      // A person without a name can sign in, too.
       .alterColumn('name', (column) => column.dropNotNull())
       .execute()
   },

@@ -35,7 +35,7 @@ export const migrations = {
 
 const nothing: Migration = { up: async () => undefined }
 
-/** Those of a newer release, which the library would take for lost. They only add, so this release works beside it. */
+/** Migrations of a newer release. The library would report them as missing; they only add, so this release still works. */
 const newerMigrations = async (pool: Pool): Promise<Record<string, Migration>> => {
   const { rows: tables } = await pool.query(
     `select from pg_tables where schemaname = 'headwater' and tablename = 'migrations'`,
@@ -60,7 +60,7 @@ export const migrate = async (pool: Pool): Promise<void> => {
   if (error) throw error
 }
 
-/** Does `work` until it has once been done; calls at the same time share one try. */
+/** Runs `work` until it succeeds once; concurrent calls share one attempt. */
 export const onceDone = (work: () => Promise<void>): (() => Promise<void>) => {
   let trying: Promise<void> | undefined
   return () => {

@@ -9,12 +9,12 @@ export const pageEvents = 500
 type Options = {
   readonly read: (stream: string, from: bigint, maxCount: number) => Promise<readonly StoredEvent[] | 'deleted'>
   readonly parks: NonNullable<Projection<never, never>['parks']>
-  /** What comes later does not wait: it has not been handed over yet. */
+  /** Later events do not wait: the subscription has not delivered them yet. */
   readonly until: () => Position
   readonly isSkipped: (eventId: string) => boolean
 }
 
-/** Earlier releases parked the end of a deleted stream with it, and have moved on: what it is about can still be removed. */
+/** Earlier releases parked the end of a deleted stream and moved on: its rows can still be removed. */
 const deletionAt = (place: EventPlace): StoredEvent => ({
   ...place,
   type: streamDeletedType,

@@ -12,7 +12,7 @@ export type CheckpointRow = {
   readonly store_id: string
   readonly build?: string
   readonly epoch: bigint
-  /** Missing, as the next, where no writer of this version has been yet. */
+  /** Missing, like the next one, until a writer of this version has run. */
   readonly dead_letters?: string
   readonly replaced_texts?: bigint
 }
@@ -42,7 +42,7 @@ export const moveValues = ({ from, to }: Pick<Step, 'from' | 'to'>): readonly un
   to.lastEvent?.id,
   to.lastEvent?.position.commit,
   to.lastEvent?.position.prepare,
-  // What stays is not written again.
+  // Unchanged letters are not written again.
   to.deadLetters === from.deadLetters ? undefined : deadLettersText(to.deadLetters),
   to.replacedTexts,
   from.position.commit,

@@ -1,8 +1,8 @@
-// Where a page of a list begins, in the order of an instant and an id, as callers see it: opaque text.
+// A cursor: where the next page of a list starts, by instant and ID; opaque text for callers.
 
 export type Cursor = { readonly at: string; readonly id: string }
 
-/** Whatever else a caller made up never reaches a database. */
+/** Checked before a made-up cursor reaches a database. */
 export const isInstant = (text: unknown): text is string =>
   typeof text === 'string' && /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,9})?Z$/.test(text)
 export const isId = (text: unknown): text is string => typeof text === 'string' && /^[\w-]{1,64}$/.test(text)

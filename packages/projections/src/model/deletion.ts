@@ -1,4 +1,4 @@
-// What the deletion of streams does to a read model: which rows it needs for that, and how they go.
+// Removes the rows of deleted streams from a read model.
 import { type StoredEvent, streamDeletedType } from '@headwater/eventstore/codec'
 import { idOf } from '@headwater/eventstore/stream-name'
 import type { Row } from './read-model.ts'
@@ -7,7 +7,7 @@ import type { Deletion } from './sink.ts'
 
 type NeededKeys = Readonly<Record<string, readonly string[] | undefined>>
 
-/** What a projection says of a table whose rows belong to streams, without the types of its rows. */
+/** A table whose rows belong to streams, without the types of its rows. */
 type Owned = {
   readonly table: string
   readonly column: string

@@ -1,4 +1,4 @@
-// Events that could not be projected: each parks its stream, whose later events wait behind it, or itself alone.
+// Parked events: an event that cannot be projected parks its stream, whose later events wait, or only itself.
 import { createHash } from 'node:crypto'
 import type { StoredEvent } from '@headwater/eventstore/codec'
 import { comparePosition, formatPosition, type Position, parsePosition } from '@headwater/eventstore/position'
@@ -181,7 +181,7 @@ export const inOrder = (events: Iterable<ParkedEvent>): readonly ParkedEvent[] =
 /** Of a dead letter, which does not say which stream waits. */
 export const unknownStream = ''
 
-/** What readers have to know of the list: which streams are not up to date, and which rows these are. */
+/** For readers: which streams are behind, and a mark of the list. */
 export type SetAside = {
   /** Ask {@link isBehind} whether one is among them. */
   readonly parkedStreams: readonly string[]

@@ -1,4 +1,4 @@
-// Makes the text of stored events such that every database takes it: earlier versions let anything in.
+// Replaces text in stored events that databases refuse: earlier versions accepted any text.
 import type { StoredEvent } from '@headwater/eventstore/codec'
 
 const replacement = '\ufffd'

@@ -19,7 +19,7 @@ export type Checkpoint = {
   readonly epoch: bigint
   /** Events that could be neither projected nor parked, the oldest first. */
   readonly deadLetters: readonly DeadLetter[]
-  /** How many events had text in which U+FFFD had to stand for what no database takes. */
+  /** Number of events in which U+FFFD replaced text that databases refuse. */
   readonly replacedTexts: number
 }
 
@@ -72,7 +72,7 @@ export type Sink = {
   readonly scratch?: Scratch | undefined
   /** True when a claim runs out by itself; otherwise a claim ends only when another writer claims. */
   readonly claimsExpire: boolean
-  /** What an operator does when it has another history than the store's, as a sentence. */
+  /** Advice for the operator when the history differs from the store's, as a sentence. */
   readonly rebuildAdvice: string
   /** Gives the claim back, so that whoever comes next need not wait for it to run out; it can be claimed again. */
   readonly release: () => Promise<void>

@@ -20,7 +20,7 @@ export type Attended = {
   readonly hasEnded: () => boolean
   /** The id of the event at which it has stopped, while it stands there. */
   readonly stoppedAt: () => string | undefined
-  /** Has it begin again, after which what is wished of that event can be done. */
+  /** Starts it again, so that the operator's request for that event can be applied. */
   readonly beginAgain: () => void
   /** Finishes the batch in hand; nothing is written until `go`. */
   readonly hold: (why: 'pause' | 'swap') => Promise<void>
@@ -40,7 +40,7 @@ export type Attending = {
   readonly paused: () => Wish | undefined
   /** Looks now. */
   readonly look: () => Promise<void>
-  /** Looks now for what is wished of parked events. */
+  /** Applies operator requests for parked events now. */
   readonly lookAtParked: () => Promise<void>
   readonly stop: () => Promise<void>
 }

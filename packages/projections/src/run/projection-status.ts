@@ -47,7 +47,7 @@ export const projectionStatus = (projection: RunningProjection) => {
     return {
       trouble: stoppedTrouble(status) ?? reason ?? (isReady ? parkedTrouble(parked) : `The read model is ${state}.`),
       serves: reason === undefined && isReady,
-      // Another history, an event that stops it: it waits for an operator, and says so loudly.
+      // It waits for an operator: the history differs, or an event stops it.
       ended: state === 'stopped',
       state,
       position: formatPosition(position),

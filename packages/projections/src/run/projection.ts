@@ -25,7 +25,7 @@ const lookAgainMs = 5_000
 type OwnedTable<Tables extends Readonly<Record<string, Row>>, Name extends keyof Tables> = {
   /** The indexed column that holds the id of the stream. */
   readonly column: keyof Tables[Name] & string
-  /** Rows of other tables that count a row, and how they stop to. */
+  /** Rows of other tables that count a row, and how to subtract it. */
   readonly counted?: {
     readonly keys: (row: Tables[Name]) => KeysOf<Tables>
     readonly subtract: (row: Tables[Name], rows: RowsOf<Tables>) => void
@@ -40,7 +40,7 @@ export type Projection<Event extends DomainEvent, Tables extends Readonly<Record
   readonly categories: readonly string[]
   /** What waits behind an event that cannot be projected: its stream or, where many share streams, nothing. */
   readonly parks?: 'stream' | 'event'
-  /** Where more events are bad, it is not the events: the projection stops. */
+  /** With more bad events than this the events are not the cause: the projection stops. */
   readonly parkedMax?: number
   readonly codec: Pick<Codec<Event>, 'decode'>
   /** The rows that `project` will ask for, by table. */
@@ -117,7 +117,7 @@ export const startProjection = <Event extends DomainEvent, Tables extends Readon
   const { persistently, outage, rebuildNeeded } = createPersistence(name, sink, signal, logger)
   const position = () => writer?.checkpoint().position ?? beginning
 
-  /** False until the checkpoint is known to be of the store's history: nothing that is read from another says how far rows have to be. */
+  /** False until the checkpoint is known to belong to this store's history. A position of another history means nothing. */
   let isSameHistory = false
   const needed = watchNeeded(store, categories, position)
   sink.tellNeeded?.(async () => {
@@ -156,7 +156,7 @@ export const startProjection = <Event extends DomainEvent, Tables extends Readon
     writer = writing
     failure = undefined
     phase = 'following'
-    // Before an event comes again at which it stopped: it may have to be skipped.
+    // Before the event that stopped it arrives again: an operator may have skipped it.
     await attending?.lookAtParked()
     if (signal.aborted || holds.size > 0) return
     const following = startSubscription({

@@ -1,4 +1,4 @@
-// Takes batches into a read model; parks what cannot be projected, passes over what cannot even be parked, and tries both later.
+// Applies batches to a read model; parks events that cannot be projected, keeps dead letters of those that cannot be parked.
 import type { DomainEvent } from '@headwater/deciders/decider'
 import { type Backoff, waitAfter } from '@headwater/eventstore/backoff'
 import { type EventStore, StoreUnavailable, StreamDeleted } from '@headwater/eventstore/client/client'
@@ -30,7 +30,7 @@ import type { Projection } from './projection.ts'
 /** Attempts on a single event before it is parked. */
 const triesMax = 3
 const triesBackoff: Backoff = { delayMsMin: 20, delayMsMax: 200 }
-/** Where more wait it is not the events: the projection stops. */
+/** With more parked events than this the events are not the cause: the projection stops. */
 const parkedMaxDefault = 1_000
 
 /** `not parked`: there was nothing to do. */
@@ -82,10 +82,10 @@ export const openWriter = async <Event extends DomainEvent, Tables extends Reado
     const behind = parks === 'stream' ? waiting().filter(({ stops }) => !stops) : []
     parkedStreams = new Set(behind.map(({ event }) => event.stream))
   }
-  /** One at which the projection stopped is tried when it comes again. */
+  /** An event that stopped the projection is tried again when it arrives. */
   const isAside = (event: StoredEvent) => {
     const one = parked.get(event.id)
-    // Behind the deletion of a stream nothing of it matters.
+    // A deletion ends all waiting of its stream.
     const isBehind = parkedStreams.has(event.stream) && !isDeletion(event)
     return isBehind || (one !== undefined && !(one.stops && isWaiting(one)))
   }
@@ -135,7 +135,7 @@ export const openWriter = async <Event extends DomainEvent, Tables extends Reado
     noteParked()
   }
 
-  /** Not outages, and not what ends the writing: whatever else goes wrong with an event must not hold up others. */
+  /** True for every error but outages and those that end the writer: no single event may hold up the others. */
   const isOfEvents = (error: unknown): boolean => {
     if (error instanceof BadEvent) return true
     if (error instanceof Halt || error instanceof StoreUnavailable || signal.aborted) return false
@@ -240,7 +240,7 @@ export const openWriter = async <Event extends DomainEvent, Tables extends Reado
           ifNotOfEvents(error)
           const { why } = error instanceof BadEvent ? error : new BadEvent(event, error)
           const again = asParked(event, why, first.tries + 1, from.parkedAt)
-          // Where that is refused it stays on the list as it is.
+          // If that is refused, the entry stays as it is.
           await write({ events: [], position: checkpoint.position }, { put: [again], removed: [] }).catch(ifNotOfEvents)
           return 'parked again'
         }

@@ -75,7 +75,7 @@ type CheckpointRow = {
   readonly epoch: bigint
   readonly shape: string
   readonly build: string
-  /** Missing, as the next, where no writer of this version has been yet. */
+  /** Missing, like the next one, until a writer of this version has run. */
   readonly deadLetters?: string
   readonly replacedTexts?: bigint
 }

@@ -152,7 +152,7 @@ export const audit: Projection<DomainEvent, AuditRows> = {
   name: 'audit',
   version: 2,
   categories: ['loan', 'applicant', 'user', 'patient', 'audit'],
-  // A day's stream is everybody's, and no entry needs another.
+  // All share the stream of a day, and no entry depends on another.
   parks: 'event',
   codec,
   tables: {

@@ -177,7 +177,7 @@ export const isOwned = (owned: OwnedLoans | undefined, loan: LoanRow): boolean =
   owned.loanIds.includes(loan.loanId) ||
   owned.requestedBy.some(({ kind, id }) => loan.requestedByKind === kind && loan.requestedById === id)
 
-/** False when no loan of this id can be theirs, whatever its row says. */
+/** False when a loan of this ID cannot be theirs, without looking at its row. */
 export const canOwn = (owned: OwnedLoans | undefined, loanId: string): boolean =>
   owned === undefined || owned.requestedBy.length > 0 || owned.loanIds.includes(loanId)
 

@@ -159,7 +159,7 @@ const add = <R extends Counts>(rows: Rows<R>, zero: R, change: (row: R) => Parti
   rows.set(zero.key, { ...row, ...change(row), count: row.count + 1 })
 }
 
-/** Takes from a row of counts what was added. One that counts nothing goes: built again, it would never have been made. */
+/** Subtracts from a row of counts. An empty row is removed, because a rebuild would not create it. */
 const subtract = <R extends Counts>(rows: Rows<R>, key: string, change: (row: R) => Partial<R> = () => ({})): void => {
   const row = rows.get(key)
   if (!row) return

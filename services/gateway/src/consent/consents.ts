@@ -77,7 +77,7 @@ export const registerConsents = (
         const all = await withNames(list, shown, at, people)
         return {
           me: 'patientId' in own ? own.patientId : own.granteeId,
-          // What has come to its end is no consent any more, whether or not that is written down.
+          // An expired consent is not listed, even before its end is recorded.
           consents: list === 'requests' ? [...all] : all.filter(({ permissions }) => permissions.length > 0),
           next: last && value.length > limit ? formatCursor(consentCursorOf(own, last)) : null,
         }

@@ -30,7 +30,7 @@ export const seenConsent = z
 
 export type SeenConsent = z.infer<typeof seenConsent>
 
-/** Whom the patient may know by name: who asked said who they are, an ID that the patient was given does not. */
+/** The patient sees the name of a person who asked, not the name behind an ID that the patient typed. */
 export const namedGranteeId = ({ granteeId, hasAsked }: ConsentRow): string | null =>
   hasAsked === 1 ? granteeId : null
 

@@ -32,7 +32,7 @@ export const openCredentials = async (pool: Pool): Promise<Credentials> => {
       const [row] = rows
       const kept = row?.password_hash ?? nobodys
       if (await verify(kept, inOneForm(password))) return row !== undefined
-      // Hashes used to be of passwords as they were typed: such a one is replaced.
+      // Earlier releases hashed passwords as typed: such a hash is replaced.
       if (password === inOneForm(password) || !(await verify(kept, password))) return false
       await pool.query(
         'update headwater.credentials set password_hash = $3 where user_id = $1 and password_hash = $2',

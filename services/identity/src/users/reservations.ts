@@ -77,7 +77,7 @@ export const createReservations = ({ store, users, key, logger, nowMs }: Reserva
       await handlers[category].handle({ ...origin, id, command, commandId, requestHash: commandId })
     } catch (error) {
       if (!(error instanceof StreamDeleted)) throw error
-      // The stream that would hold it is gone for good, and with it whatever was to be released.
+      // The stream is deleted for good, and with it the reservation to release.
       if (type === 'ReserveIdentifier') throw identifierTaken()
     }
   }
@@ -102,7 +102,7 @@ export const createReservations = ({ store, users, key, logger, nowMs }: Reserva
       await users.handle({ ...origin, id: userId, command, commandId, requestHash: commandId })
     } catch (error) {
       if (error instanceof Rejection && error.code === 'identifier_in_use') return false
-      // A deleted user comes to have nothing any more.
+      // A deleted user gets no identifiers any more.
       if (!(error instanceof StreamDeleted)) throw error
     }
     await send(identifier, 'ReleaseIdentifier', { userId, reservationId }, origin)

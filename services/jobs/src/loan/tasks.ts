@@ -108,7 +108,7 @@ export const createLoanTasks = (options: LoanTasksOptions): LoanTasks => {
       // From here on a request that comes late is refused. One that came already leaves nothing to abandon.
       const command = { type: 'AbandonLoan', data: { loanId, at: now() } } as const
       const applicantId = idOf(job.stream)
-      // A key used for two persons leaves one of them reserved for the other's loan.
+      // After a key was used for two people, one has a reservation for the other's loan.
       const isApplicant = (nationalId: string) => applicantIdOf(nationalId) === applicantId
       try {
         await loans.handle({ ...originOf(job), id: loanId, command })

@@ -62,7 +62,7 @@ export const listConsents = (context: Context, request: Request, path: ListName)
 export const readHistory = (context: Context, consentId: string) =>
   get(context, `/api/consents/${encodeURIComponent(consentId)}/history`, history)
 
-/** Without an end only where none is chosen; what is no number of seconds goes on as it is, to be refused. */
+/** No end only if none was chosen; anything but a number of seconds is passed on, and refused by the service. */
 const untilOf = (seconds: string): { until?: string } => {
   if (seconds === '') return {}
   return { until: /^\d{1,9}$/.test(seconds) ? new Date(Date.now() + Number(seconds) * 1_000).toISOString() : seconds }

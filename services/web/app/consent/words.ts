@@ -11,7 +11,7 @@ export const targetWords: Readonly<Record<Target, string>> = {
 
 export const kindWords: Readonly<Record<GranteeKind, string>> = { doctor: 'Doctor', nurse: 'Nurse', patient: 'Patient' }
 
-/** Who has asked is known by name, and by their role: that is the issuer's word, the name mostly their own. */
+/** An asker is shown by name and role: the issuer vouches for the role, people mostly choose the name themselves. */
 export const nameOf = ({ grantee: { kind, id }, granteeName }: Pick<Consent, 'grantee' | 'granteeName'>): string =>
   granteeName === undefined ? `${kindWords[kind]} ${id}` : `${granteeName} (${kindWords[kind].toLowerCase()})`
 
@@ -23,7 +23,7 @@ export const durations = [
   { seconds: '2592000', words: 'for 30 days' },
 ] as const
 
-/** A map: what is looked for stands in an address, which may name anything. */
+/** A map, because the key comes from an address and may be any text. */
 export const doneWords: ReadonlyMap<string | null, string> = new Map([
   // True for every ID: whether it is a patient's is not for the asker to know.
   [

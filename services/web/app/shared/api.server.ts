@@ -61,14 +61,14 @@ export const readForm = async (context: Readonly<RouterContextProvider>, request
 
 const notAForm = { status: 422, code: 'validation', detail: 'This is no form of the page.' }
 
-/** What a form may hold, of whichever page. @throws the error page for what no page of ours sends */
+/** The fields of any of our forms. @throws the error page for a form that no page of ours sends */
 export const parseForm = <T>(form: FormData, schema: z.ZodType<T>): T => {
   const parsed = schema.safeParse(Object.fromEntries(form))
   if (!parsed.success) throw data(notAForm, { status: notAForm.status })
   return parsed.data
 }
 
-/** Names what a form asks for, so that sending it twice is sending it once. */
+/** An idempotency key, so that a form sent twice counts once. */
 export const formKey = z.uuid()
 
 /** The page that gives a form back which nobody signed in has sent. */

@@ -1,4 +1,4 @@
-// Which characters .NET's classes, categories and ignoring of case mean.
+// The characters of .NET's classes and categories, and which characters are equal when case is ignored.
 import type { Characters } from './match.ts'
 
 export const codeUnits = 0x1_0000
@@ -53,7 +53,7 @@ export const shorthandOf = (letter: string): CharacterSet => {
 }
 export const charactersOfShorthand = remembering((letter) => charactersOf(shorthandOf(letter)))
 
-/** Code units that differ in case only, each with all of its kind. */
+/** Maps each code unit to all code units that differ from it in case only. */
 export const casings = remembering((): ReadonlyMap<number, readonly number[]> => {
   const same = new Map<number, number[]>()
   for (let code = 0; code < codeUnits; code++) {

@@ -1,4 +1,4 @@
-// Matches texts in time that grows with their length only, whatever the expression: all ways through it are followed side by side.
+// Matches a text in linear time for any expression, by following all paths through the expression at once.
 
 /** Pairs of the first and the last code unit of a range, in ascending order. */
 export type Characters = Uint16Array
@@ -37,7 +37,7 @@ const has = (characters: Characters, code: number): boolean => {
   return false
 }
 
-/** Calls `end` with every place at which a match ends that began anywhere, until that answers true. */
+/** Calls `end` with every place where a match ends, until `end` returns true. A match may start anywhere. */
 const run = (steps: Steps, text: string, isBackwards: boolean, work: Work, end: (at: number) => boolean): void => {
   const seen = new Int32Array(steps.length)
   const open: number[] = []
@@ -126,7 +126,7 @@ export const createMatcher = (regex: Regex): ((text: string, work: Work) => bool
       } else if (part.kind === 'either') writeEither(part.parts)
       else if (part.kind === 'repeated') writeRepeated(part)
       else if (part.kind === 'look') {
-        // What comes before a place is matched on the way to it, what comes after it on the way back.
+        // Lookbehind is matched forwards up to each place, lookahead backwards from the end.
         const look: Look = { steps: stepsOf(part.part, part.isAhead), isAhead: part.isAhead, holdsAt: new Uint8Array() }
         looks.push(look)
         add({ kind: 'place', holds: (_, at) => (look.holdsAt[at] === 1) === part.isWanted })

@@ -1,4 +1,4 @@
-// Reads .NET's regular expressions, as EventStoreDB's filters have them; what cannot be matched as .NET does is refused.
+// Parses .NET regular expressions of EventStoreDB filters, and refuses those that cannot be matched as .NET does.
 import {
   boundaryWord,
   type CharacterSet,
@@ -189,7 +189,7 @@ export const parseRegex = (pattern: string): Regex => {
     }
   }
 
-  /** After "(". No group captures, as nothing refers back. Answers nothing when it only sets options. */
+  /** After "(". No group captures, because back references are refused. Undefined when the group only sets options. */
   const group = (options: Options): Regex | undefined => {
     if (!takeText('?') || take(groupNameAt) || takeText(':')) return alternatives({ ...options }, true)
     const lookaround = lookarounds[take(lookaroundAt)?.[0] ?? '']
@@ -227,7 +227,7 @@ export const parseRegex = (pattern: string): Regex => {
     }
   }
 
-  /** Whether a repetition is lazy makes no difference to whether there is a match. */
+  /** Lazy and greedy repetitions match the same texts. */
   const repeated = (part: Regex, options: Options): Regex => {
     skipBlanks(options)
     const found = take(quantifierAt)

@@ -97,7 +97,7 @@ export const connectSignInIssuer = (settings: SignInSettings, logger: Logger): S
     }
   }
 
-  /** Name and verified address in the form that ours have, from the id token or, where that does not tell, from the issuer itself. */
+  /** Name and verified address in our format, from the ID token or, if missing there, from the issuer's userinfo. */
   const about = async (config: oidc.Configuration, answer: oidc.TokenEndpointResponse, claims: oidc.IDToken) => {
     const nameIn = (from: typeof claims | oidc.UserInfoResponse) =>
       nameField.safeParse(from.name).data ?? nameField.safeParse(from.preferred_username).data
