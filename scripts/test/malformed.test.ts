@@ -251,7 +251,7 @@ const bearer = async (sub: string, ...roles: string[]) => ({
   authorization: `Bearer ${await system.issuer.tokenOf({ sub, roles })}`,
 })
 
-test('hostile text in every field of every request is refused or taken, and stops nothing', {
+test('hostile text in every field of every request is refused or accepted, and stops nothing', {
   timeout: runMsMax,
 }, async () => {
   const headersOf = new Map<Sender, Readonly<Record<string, string>>>()

@@ -135,7 +135,7 @@ test.each<readonly [Kind, unknown, string]>([
   ['instant', '2026-12-24T18:00:00Z\u0000', aMoment],
 ])('%s %j: %s', (kind, text, expected) => expect(outcome(kind, text)).toBe(expected))
 
-test('a field that is optional may be left out or null, and a text blank, which all mean the same', () => {
+test('an optional field may be missing, null or, as a text, blank: all mean the same', () => {
   const schema = z.strictObject({ reason: optionalText(longText(lengthMax)), kind: optional(z.enum(['a'])) })
   for (const absent of [{}, { reason: undefined }, { reason: null }, { reason: '' }, { reason: ' \n', kind: null }])
     expect(JSON.stringify(schema.parse(absent))).toBe('{}')
@@ -146,7 +146,7 @@ test('a field that is optional may be left out or null, and a text blank, which 
   expect(schema.safeParse({ reason: '\u200b' }).success).toBe(false)
 })
 
-test('no input of a contract takes text that is no shared field', () => {
+test('every text in the input of a contract has a shared field schema', () => {
   const contracts = [patientContract, userContract, loanContract, operationsContract, webhookContract]
   const inputs = contracts.flatMap((contract) =>
     Object.entries(contract).flatMap(([title, exported]): [string, z.ZodType][] => {

@@ -268,7 +268,7 @@ describe('RegisterContact', () => {
     given(registered('paula@example.org')).when(register('p@example.org')).then(registered('p@example.org')))
 })
 
-describe('one person under several spellings of an ID, as events from before IDs were normalised hold them', () => {
+describe('one person under several spellings of an ID, as in events older than normalised IDs', () => {
   const id = '5b0e2c0e-6a3c-4a5e-9d55-0d6f4c1f2a10'
   const plain: Grantee = { kind: 'doctor', id }
   const shouted: Grantee = { kind: 'doctor', id: ` ${id.toUpperCase()} ` }
@@ -295,7 +295,7 @@ describe('one person under several spellings of an ID, as events from before IDs
     expect(
       permissionsAfter(granted('exams', null, plain), granted('all', until, shouted), revokedFrom(plain, 'exams')),
     ).toEqual([]))
-  test('what stands under the other is refused a second time, and can be revoked', () => {
+  test('a grant under the other is refused a second time, and can be revoked', () => {
     given(granted('exams', null, shouted))
       .when(grant('exams', undefined, plain))
       .refused('consent_already_granted')
@@ -303,15 +303,15 @@ describe('one person under several spellings of an ID, as events from before IDs
       .when(revoke('exams', plain))
       .then(revokedFrom(plain, 'exams'))
   })
-  test('an end that came under one does not end what was granted under the other', () =>
+  test('an expiry under one does not end a grant under the other', () =>
     expect(
       permissionsAfter(granted('exams', until, shouted), granted('exams', null, plain), expiredOf(shouted)),
     ).toEqual(['exams']))
-  test('a timer set under one ends what stands', () =>
+  test('a timer set under one ends the grant', () =>
     given(granted('exams', until, shouted))
       .when({ type: 'ExpireConsent', data: { patientId, from: plain, target: 'exams', until, at: until } })
       .then(expiredOf(plain)))
-  test('it is oneself under any', () => {
+  test('people are themselves under any spelling', () => {
     const own = { patientId: id, target: 'exams', at } as const
     given()
       .when({ type: 'AskConsent', data: { ...own, by: shouted } })

@@ -261,7 +261,7 @@ describe('raw classic append', () => {
     }
   })
 
-  test('§2.4 an event without a type, or with the nil id, is refused in the words that a batch has for it', async () => {
+  test('§2.4 an event without a type, or with the nil id, is refused with the text that a batch answers', async () => {
     const stream = newStream()
     const cases = [
       [eventMessage({ ...complete, type: '' }), 'Empty eventType provided.'],

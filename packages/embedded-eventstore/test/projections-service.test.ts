@@ -59,7 +59,7 @@ test.each(modes)('a fresh database has what EventStoreDB writes: %s', async (sys
   if (systemProjections === 'running') expect(all.at(-1)?.data).toEqual({ $c: 0, $p: -1 })
 })
 
-test('there are five, stopped', async () => {
+test('five system projections exist, stopped', async () => {
   const listed = await client.listProjections()
   expect(listed.map((projection) => projection.name)).toEqual(projectionNames)
   for (const projection of listed)

@@ -104,7 +104,7 @@ const upTo = (last: number): number[] => Array.from({ length: last + 1 }, (_, re
 const singly = (stream: string, count: number) =>
   Promise.all(many(count).map((event) => used.client.appendToStream(stream, event)))
 
-describe('§2.9 a live subscriber gets every committed event, whatever retention says by then', () => {
+describe('§2.9 a live subscriber gets every committed event, also those that retention hides by then', () => {
   test.each<[what: string, metadata: StreamMetadata, act: (stream: string) => Promise<unknown>, revisions: number[]]>([
     [
       '$maxCount 2, four at once and four singly',
@@ -171,7 +171,7 @@ describe('§2.9 a live subscriber gets every committed event, whatever retention
     expect(await followed(`$$${stream}`, set, 3)).toEqual(upTo(3))
   })
 
-  test('catching up, it gets what is still to be read', async () => {
+  test('while catching up it gets only the events that retention leaves', async () => {
     for (const metadata of [{ truncateBefore: 3 }, { maxCount: 2 }]) {
       const stream = newStream()
       await used.client.setStreamMetadata(stream, metadata)

@@ -347,7 +347,7 @@ describe('a deleted stream', () => {
     expect(new Set(await Promise.all(sent))).toEqual(new Set(['stream_deleted']))
   })
 
-  test('that was only soft-deleted is not taken for a new one: what it hid would be missing from every decision', async () => {
+  test('that was only soft-deleted is not taken for a new one: decisions would miss the hidden events', async () => {
     const { id, stream, warm } = await opened()
     await client.deleteStream(stream)
     const takeOut = request(id, { type: 'TakeOut', amount: 9 })

@@ -103,7 +103,7 @@ test.each([
   expect(answer.json()).toMatchObject({ code: 'validation', errors })
 })
 
-test('a byte order mark before a body means nothing', async () => {
+test('a byte order mark before a body is ignored', async () => {
   const { server } = await start()
   const answer = await server.inject({ method: 'POST', url: '/things', headers: json, payload: '\ufeff{"name":"Zoë"}' })
   expect(answer.json()).toEqual({ name: 'Zoë' })

@@ -173,7 +173,7 @@ describe('parked skip', () => {
 })
 
 describe('a projection that has stopped', () => {
-  test('is listed with the event, by every command that looks, and goes on when that is skipped', async () => {
+  test('is listed with its event by every command, and goes on once the event is skipped', async () => {
     const world = await startWorld()
     const bug = { isMended: false }
     // The jobs begin with what comes after their first start.
@@ -213,7 +213,7 @@ describe('a projection that has stopped', () => {
   })
 })
 
-test('a dead letter is listed, shown as what the store has of it, and retried once the list takes rows again', async () => {
+test('a dead letter is listed, shown with its event from the store, and retried once the list accepts rows again', async () => {
   const { world, bug, id, atEdge } = await startWithParked()
   await atEdge.stop()
   const refuse = new Database(sqliteFile(world.directory, loans))

@@ -111,7 +111,7 @@ describe('streams read', () => {
 })
 
 describe('streams delete', () => {
-  test('deletes one loan for good, when that is confirmed; the trail says who did', async () => {
+  test('deletes a loan for good after confirmation; the audit trail says who did', async () => {
     const world = await startWorld()
     const loanId = randomUUID()
     await world.append(requested(loanId))
@@ -147,7 +147,7 @@ describe('streams delete', () => {
     expect(await world.acts()).toHaveLength(1)
   })
 
-  test('deletes a user whose account is closed, and what Postgres has of the user', async () => {
+  test('deletes a user whose account is closed, and the rows of that user in Postgres', async () => {
     const world = await startWorld()
     const userId = randomUUID()
     const stream = `user-${userId}`

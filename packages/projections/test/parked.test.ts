@@ -20,7 +20,7 @@ const corrected: Partial<typeof tills> = {
   project: (event, rows) => (event.type === 'TillBroken' ? undefined : tills.project(event, rows)),
 }
 
-test('of a stream whose deletion an earlier release parked, and went on, the rows still go', async () => {
+test('rows are still removed for a deletion that an earlier release parked', async () => {
   const reader = waitingReader({
     read: async () => 'deleted',
     parks: 'stream',

@@ -80,7 +80,7 @@ const list = async (filter: AuditFilter = {}, limit = 100, after?: AuditRow) =>
   (await reader.rows(listAudit(filter, { limit, after: after && parseCursor(formatCursor(auditCursorOf(after))) })))
     .value
 
-test('the trail of what was deleted stays, and says that it was deleted', async () => {
+test('entries about a deleted stream stay, and its deletion is an entry', async () => {
   const loanId = randomUUID()
   await project(...loanEvents(loanId), refused(loanId, 11))
   const before = await list()

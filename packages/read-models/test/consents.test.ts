@@ -96,7 +96,7 @@ const list = (of: ConsentsOf, limit = 100): readonly ConsentRow[] => reader.rows
 const has = (patient: string, grantee: Grantee, target: Target, at: string) =>
   hasConsent(reader.rows(permissionsBetween(patient, grantee)).value, target, at)
 
-test('the shape that version 2 stands for', () => {
+test('version 2 has this shape', () => {
   expect(consents.version).toBe(2)
   expect(shapeOf(consents)).toMatchInlineSnapshot(
     `"{"consents":{"key":"consentId","columns":{"consentId":"text","patientId":"text","granteeKind":"text","granteeId":"text","permissions":"text","requests":"text","grantedAt":"text or null","askedAt":"text or null","hasAsked":"integer"},"indexes":[["patientId","grantedAt","consentId"],["patientId","askedAt","consentId"],["granteeId","grantedAt","consentId"]]}}"`,
@@ -136,7 +136,7 @@ test("a patient's consents, newest first, with what each grantee may see and unt
   expect(first && permissionsAt(first, instant(20))).toEqual([{ target: 'exams', grantedAt: instant(1), until: null }])
 })
 
-test('one row for the spellings of one ID: revoked under either, nothing is listed or answered', async () => {
+test('all spellings of an ID share one row: revoked under one, nothing is listed or answered', async () => {
   const plain: Grantee = { kind: 'doctor', id: randomUUID() }
   const shouted: Grantee = { kind: 'doctor', id: ` ${plain.id.toUpperCase()}` }
   const answers = () => [plain, shouted].map((grantee) => has('paula', grantee, 'exams', instant(3)))

@@ -344,7 +344,7 @@ test('building it again gives the same', async () => {
   expect(seen[1]).toEqual(seen[0])
 })
 
-test('deleted loans are in no list and no number, as if they had never been, whatever the batches', async () => {
+test('deleted loans are in no list and no number, for any split into batches', async () => {
   const [kept, ...gone] = [
     waiting({ end: 'approved' }),
     waiting({ end: 'approved' }),

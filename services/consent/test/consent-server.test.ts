@@ -196,7 +196,7 @@ test('what was granted to a person who is gone can be revoked, and their request
   expect((await post(paula, 'decline', { by: doctor, target: 'conditions' })).status).toBe(200)
 })
 
-test('who asks is answered alike whether or not there is such a patient, and only a patient is written to', async () => {
+test('a request is answered alike whether or not the patient exists, and only a patient is written to', async () => {
   const { post, eventsOf, run, paula, dora, doctor } = await startConsent()
   // Much has happened to one of the two records.
   for (const target of ['er_visits', 'conditions']) {
@@ -244,7 +244,7 @@ test('who asks is answered alike whether or not there is such a patient, and onl
   expect((await eventsOf(paula.sub)).map(({ type }) => type).slice(-2)).toEqual(['ConsentAsked', 'ConsentAsked'])
 })
 
-test('what a request for an unknown patient leaves holds neither the ID nor the purpose', async () => {
+test('a request for an unknown patient stores neither the ID nor the purpose', async () => {
   const { post, run, dora, store } = await startConsent()
   const from = await store.head()
   const patientId = `ada lovelace ${run}`

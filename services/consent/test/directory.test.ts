@@ -27,13 +27,13 @@ const start = async () => {
   return { server, url, connect }
 }
 
-test('says who is there and in which roles, and of all others that there is no one', async () => {
+test('finds people with their roles, and no one under other IDs', async () => {
   const { url, connect } = await start()
   const { find } = connect({ url, key })
   expect([await find('dora'), await find('dan')]).toEqual([{ roles: ['doctor'] }, undefined])
 })
 
-test('is for who has the key: without it, or with a token, no ID can be tried', async () => {
+test('answers only to the key: without it, or with a token, no ID can be tried', async () => {
   const { server, url, connect } = await start()
   await expect(connect({ url, key: randomUUID() }).find('dora')).rejects.toThrow(DirectoryUnavailable)
   const payload = { id: 'dora' }
@@ -41,7 +41,7 @@ test('is for who has the key: without it, or with a token, no ID can be tried', 
   expect([answer.statusCode, answer.json().code]).toEqual([401, 'not_signed_in'])
 })
 
-test('an address where something else answers, or nothing, does not pass for one that knows no one', async () => {
+test('an address where something else or nothing answers does not pass for an empty directory', async () => {
   const { connect } = await start()
   const other = await createServer({ title: 'Other', description: 'Another server.', logger, health: createHealth({}) })
   onTestFinished(() => other.close())

@@ -55,7 +55,7 @@ test('a feed that cannot be read is read again until it can, without another com
   await expect.poll(() => told, { timeout: 10_000 }).toEqual([loan.loanId])
 })
 
-test('who comes back after a row was removed, which no longer says whose it was, is given all rows again', async () => {
+test('a client that comes back after a row was removed gets all rows again: a removed row has no owner', async () => {
   const { edge, queries, view } = await start()
   const loan = newLoan()
   await edge.write(loan)

@@ -287,7 +287,7 @@ test('a request that never arrived has no past to show', async () => {
     expect((await ask('underwriter', `/api/loans/${id}${query}`)).status).toBe(404)
 })
 
-test('a deleted loan has no past to show, and of one with hidden events none is made up', async () => {
+test('a deleted loan shows no past, and a loan with hidden events no incomplete one', async () => {
   const [deleted, truncated] = [await deniedLoan(), await deniedLoan()]
   await store.tombstone(`loan-${deleted.id}`)
   const metadata = { id: randomUUID(), type: '$metadata', data: { $tb: 2 }, metadata: {} }

@@ -314,7 +314,7 @@ const lookUp = async (id: string, key = peopleKey, url = peopleUrl) => {
   return { status: answer.status, body: await answer.json().catch(() => undefined) }
 }
 
-test('the directory knows active people and their roles, for who has its key, and at its own port only', async () => {
+test('the directory knows active people and their roles, and answers only to its key and at its own port', async () => {
   const { tokens } = await signIn('dora')
   const id = decodeJwt(tokens.access_token).sub ?? ''
   expect(await lookUp(id)).toEqual({ status: 200, body: { person: { roles: ['doctor'] } } })

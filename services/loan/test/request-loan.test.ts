@@ -67,7 +67,7 @@ test('repeated: the same answer and one loan, also from another replica and whil
   expect(await one.typesOf(first.body.id)).toHaveLength(3)
 })
 
-test('repeated after a decision, and after the next application: still the answer the request was given', async () => {
+test('repeated after a decision, and after the next application: still the first answer', async () => {
   const { service } = await startLoan()
   const [one, other] = [await service(), await service()]
   const key = randomUUID()

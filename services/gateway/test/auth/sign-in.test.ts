@@ -23,7 +23,7 @@ describe('signing in', () => {
     ])
   })
 
-  test('shows no name of the issuer that cannot be seen, or would turn what stands beside it around', async () => {
+  test('shows no name from the issuer that is invisible or changes the writing direction', async () => {
     const { site, issuer } = await startAuth()
     const sub = '6F1B58F0-37A5-4C53-8A4B-0D8C5C9D6A01'
     for (const name of ['\u200b\u200b', 'Uma \u202e', 'a\u0000b']) {
