@@ -95,7 +95,7 @@ const rows = [...asObserved, ...asDotNetDocuments].map(([expression, matching, o
 
 test.each(rows)('$expression', ({ expression, matching, others }) => {
   const matches = createMatcher(parseRegex(expression))
-  const isMatch = (name: string) => matches(name, { left: 10_000 })
+  const isMatch = (name: string) => matches(name, { steps: 0 })
   expect(matching.filter((name) => !isMatch(name))).toEqual([])
   expect(others.filter(isMatch)).toEqual([])
 })
@@ -144,10 +144,8 @@ const long = 'a'.repeat(2_000)
 test.each(['^(a+)+$', '(a|a)*b', '^(a|aa)*$', '(?:.*a){20}b', '(?=(a*)*b)', '(?<=(a|a)*b)'])(
   '%s takes steps in proportion to the length of the name',
   (expression) => {
-    expect(createMatcher(parseRegex(expression))(`${long}!`, { left: 100 * long.length })).toBe(false)
+    const work = { steps: 0 }
+    expect(createMatcher(parseRegex(expression))(`${long}!`, work)).toBe(false)
+    expect(work.steps).toBeLessThan(100 * long.length)
   },
 )
-
-test('a match that takes more steps than it may is given up', () => {
-  expect(() => createMatcher(parseRegex('(?:a?){300}b'))(long, { left: 10_000 })).toThrow('It takes too many steps.')
-})

@@ -9,6 +9,7 @@ import { EventStoreDBClient } from '@eventstore/db-client'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { type Consumer, openGroup as openStoredGroup } from '../src/persistent/group.ts'
 import type { Message } from '../src/persistent/message.ts'
+import type { Source } from '../src/persistent/settings.ts'
 import { createStatistics } from '../src/persistent/statistics.ts'
 import { jsonEvent, ownAppend } from '../src/store/own-events.ts'
 import { openStore } from '../src/store/store.ts'
@@ -22,13 +23,13 @@ const opened = async (count: number, change = {}) => {
   return openGroup(used.client, stream, change)
 }
 /** A group with one consumer, without the wire: what is answered together arrives together. */
-const groupAlone = async (count: number) => {
+const groupAlone = async (count: number, source: Source = { kind: 'stream', streamName: 'stream' }) => {
   const store = openStore(undefined)
   onTestFinished(store.close)
   const events = Array.from({ length: count }, (_, number) => jsonEvent('Added', { number }))
   await new Promise((resolve) => store.write(ownAppend('stream', events), resolve))
   const definition = {
-    source: { kind: 'stream', streamName: 'stream' },
+    source,
     groupName: 'group',
     startFrom: 0,
     settings: {
@@ -49,6 +50,7 @@ const groupAlone = async (count: number) => {
   const group = openStoredGroup(store, definition)
   onTestFinished(group.close)
   const inbox: Message[] = []
+  const faults: string[] = []
   const inFlight = new Map<string, Message>()
   const consumer: Consumer = {
     name: '',
@@ -59,12 +61,26 @@ const groupAlone = async (count: number) => {
     statistics: createStatistics(),
     hasRoom: () => inFlight.size < 10,
     send: (message) => inbox.push(message),
-    drop: () => undefined,
+    drop: (fault = 'removed') => faults.push(fault),
   }
   group.join(consumer)
-  return { group, consumer, inbox }
+  return { group, consumer, inbox, faults }
 }
 const numbersFrom = (first: number, count: number) => Array.from({ length: count }, (_, at) => first + at)
+
+test('a stored filter that this version refuses ends its consumers, not the node', async () => {
+  const filter = {
+    on: 'stream name',
+    regex: '(',
+    prefixes: [],
+    searchWindow: 32,
+    checkpointIntervalMultiplier: 1,
+  } as const
+  const { group, faults } = await groupAlone(1, { kind: 'all', filter: { ...filter, prefixes: [] } })
+  await expect.poll(() => faults).toEqual([expect.stringContaining('A "(" is not closed.')])
+  expect(group.fault()).toBe(faults[0])
+})
+
 const parkedEvents = (stream: string) =>
   collect(used.client.readStream(`$persistentsubscription-${stream}::group-parked`, { resolveLinkTos: true }))
 

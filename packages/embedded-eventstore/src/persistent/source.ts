@@ -90,9 +90,9 @@ const allSource = (store: Store, { source, settings }: Definition): EventSource 
     end: store.head,
     isOver: () => false,
     readAfter: (after, count) => {
-      const places = store.pages.places(after + 1, 'forwards')
+      const page = store.pages.places(after + 1, 'forwards')
       if (options) filter ??= createFilter(options, store.names)
-      const matches = filter?.(places)
+      const { places, matches } = filter?.(page) ?? { places: page, matches: undefined }
       const events: Read[] = []
       let place = after
       for (const [position, stream, type] of places) {

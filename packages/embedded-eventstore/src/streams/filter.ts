@@ -8,14 +8,15 @@ import { parseRegex } from './regex/parse.ts'
 
 // The answers of the most recent names; past this number the filter starts afresh.
 const answersMax = 200_000
-// About a tenth of a second.
-const stepsOfPageMax = 10_000_000
+/** About a millisecond: others get their turn before the next names are matched. */
+const stepsOfTurnMax = 50_000
 
+/** Answers for the first names only when the others would take too long. */
 type Test = (names: string[]) => boolean[]
 
-const invalid = <Value>(attempt: () => Value): Value => {
+const parse = (source: string) => {
   try {
-    return attempt()
+    return createMatcher(parseRegex(source))
   } catch (error) {
     if (!(error instanceof UnusableRegex)) throw error
     throw new InvalidRead(`The filter's regular expression cannot be used: ${error.message}`)
@@ -23,10 +24,15 @@ const invalid = <Value>(attempt: () => Value): Value => {
 }
 
 const regexTest = (source: string): Test => {
-  const matches = invalid(() => createMatcher(parseRegex(source)))
+  const matches = parse(source)
   return (names) => {
-    const work = { left: stepsOfPageMax }
-    return invalid(() => names.map((name) => matches(name, work)))
+    const work = { steps: 0 }
+    const found: boolean[] = []
+    for (const name of names) {
+      if (work.steps >= stepsOfTurnMax) break
+      found.push(matches(name, work))
+    }
+    return found
   }
 }
 
@@ -35,7 +41,12 @@ const prefixTest =
   (names) =>
     names.map((name) => prefixes.some((prefix) => name.startsWith(prefix)))
 
-export type Filter = (places: Place[]) => (place: Place) => boolean
+export type Decided = {
+  /** The first of the places, at least one: the others are for another turn. */
+  readonly places: readonly Place[]
+  readonly matches: (place: Place) => boolean
+}
+export type Filter = (places: readonly Place[]) => Decided
 
 export const createFilter = ({ on, regex, prefixes }: FilterOptions, names: Names): Filter => {
   const test = regex === '' ? prefixTest(prefixes) : regexTest(regex)
@@ -49,9 +60,12 @@ export const createFilter = ({ on, regex, prefixes }: FilterOptions, names: Name
     for (const place of places) if (!answers.has(place[column])) unknown.add(place[column])
     if (unknown.size > 0) {
       const numbers = [...unknown]
-      const found = test(numbers.map(nameOf))
-      for (const [index, number] of numbers.entries()) answers.set(number, found[index] === true)
+      for (const [index, isMatch] of test(numbers.map(nameOf)).entries()) answers.set(numbers[index] as number, isMatch)
     }
-    return (place) => answers.get(place[column]) === true
+    const undecided = places.findIndex((place) => !answers.has(place[column]))
+    return {
+      places: undecided < 0 ? places : places.slice(0, undecided),
+      matches: (place) => answers.get(place[column]) === true,
+    }
   }
 }

@@ -88,8 +88,7 @@ const readFiltered = async (call: ReadCall, store: Store, request: ReadRequest, 
   let { from, count } = range
   let unsentBytes = 0
   while (count > 0 && !isPast(from, range)) {
-    const places = store.pages.places(from, range.direction)
-    const matches = matching(places)
+    const { places, matches } = matching(store.pages.places(from, range.direction))
     for (const place of places) {
       if (isPast(place[0], range) || count === 0) return
       const row = !store.names.isHiddenOfAll(place[1]) && matches(place) ? store.pages.at(place[0]) : undefined

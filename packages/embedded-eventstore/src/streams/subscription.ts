@@ -106,8 +106,7 @@ const filteredFeed = (call: ReadCall, store: Store, request: ReadRequest, option
 
   const sendPage = (): boolean => {
     if (store.head() < next) return false
-    const places = store.pages.places(next, 'forwards')
-    const matches = matching(places)
+    const { places, matches } = matching(store.pages.places(next, 'forwards'))
     let sentBytes = 0
     for (const place of places) {
       const row = !store.names.isHiddenOfAll(place[1]) && matches(place) ? store.pages.at(place[0]) : undefined

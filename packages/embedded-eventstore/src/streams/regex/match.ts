@@ -21,10 +21,11 @@ type Step =
 type Steps = readonly Step[]
 type Look = { readonly steps: Steps; readonly isAhead: boolean; holdsAt: Uint8Array }
 
-/** How many steps a matcher may still take. */
-export type Work = { left: number }
+/** Counts the steps of matchers: at most {@link stepsMax} and one more for each character of a text. */
+export type Work = { steps: number }
 
-const stepsMax = 1_000
+/** A filter's expression has 2,048 characters at most, and as many steps when nothing in it is repeated by number. */
+const stepsMax = 2_500
 
 const has = (characters: Characters, code: number): boolean => {
   let [low, high] = [0, characters.length / 2 - 1]
@@ -49,7 +50,7 @@ const run = (steps: Steps, text: string, isBackwards: boolean, work: Work, end: 
     for (let number = open.pop(); number !== undefined; number = open.pop()) {
       if (seen[number] === at + 1) continue
       seen[number] = at + 1
-      work.left--
+      work.steps++
       const step = steps[number] as Step
       if (step.kind === 'character') waiting.push(number)
       else if (step.kind === 'fork') open.push(...step.to)
@@ -70,13 +71,12 @@ const run = (steps: Steps, text: string, isBackwards: boolean, work: Work, end: 
       }
     }
     follow(0, at)
-    if (work.left < 0) throw new UnusableRegex('It takes too many steps.')
     if (hasEnded && end(at)) return
     hasEnded = false
   }
 }
 
-/** @throws UnusableRegex when the expression is too large; so does the matcher when its work is used up. */
+/** @throws UnusableRegex when the expression is too large */
 export const createMatcher = (regex: Regex): ((text: string, work: Work) => boolean) => {
   const looks: Look[] = []
   let written = 0
