@@ -69,7 +69,6 @@ export const openGroup = (store: Store, definition: Definition) => {
   let wasLive = isLive
   let scheduled = false
   let closed = false
-  let fault: string | undefined
 
   const read = (): boolean => {
     if (waiting.length + settings.readBatchSize > settings.historyBufferSize || waitingBytes >= waitingBytesMax)
@@ -112,7 +111,8 @@ export const openGroup = (store: Store, definition: Definition) => {
     try {
       handOutAll()
     } catch (error) {
-      fault = error instanceof Error ? error.message : String(error)
+      // Consumers that come later make it try again.
+      const fault = error instanceof Error ? error.message : String(error)
       for (const consumer of consumers) consumer.drop(fault)
     }
   }
@@ -214,8 +214,6 @@ export const openGroup = (store: Store, definition: Definition) => {
     definition,
     /** Whether a stream that was deleted for good leaves it nothing to hand out. */
     isOver: () => source.isOver() && !wasLive,
-    /** Why it cannot read. */
-    fault: () => fault,
     isFull: () => settings.maxSubscriberCount > 0 && consumers.size >= settings.maxSubscriberCount,
     join: (consumer: Consumer): void => {
       consumers.add(consumer)

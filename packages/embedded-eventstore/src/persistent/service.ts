@@ -89,8 +89,6 @@ const serveConsumer =
         if (joined) throw new Error('A consumer says once who it is, first.')
         caller.check(connect, request.streamName)
         const group = groups.find(request.streamName, request.groupName)
-        const fault = group.fault()
-        if (fault !== undefined) throw new Refused({ ...request, kind: 'group failed', reason: fault })
         if (group.isOver()) throw new Refused({ kind: 'stream deleted', streamName: request.streamName })
         joined = { group, consumer: join(call, caller, group, request) }
         unwatch = caller.watch(connect, request.streamName, (denied) => fail(call, denied))
