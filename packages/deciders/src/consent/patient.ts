@@ -86,7 +86,7 @@ const decide = (command: PatientCommand, state: PatientState): readonly PatientE
     case 'AskConsent': {
       const { by, target, purpose = null } = command.data
       if (isSamePerson(by.id, patientId))
-        throw new Rejection('asking_oneself', 'Nobody needs consent for their own record.')
+        throw new Rejection('asking_oneself', 'You need no consent for your own record.')
       const standing = standingOf(state, by)
       const covering = permissionCovering(standing.permissions, target, at)
       if (covering) throw alreadyGranted(covering)
@@ -96,7 +96,7 @@ const decide = (command: PatientCommand, state: PatientState): readonly PatientE
     case 'GrantConsent': {
       const { to, target, until = null, kinds } = command.data
       if (isSamePerson(to.id, patientId))
-        throw new Rejection('granting_oneself', 'Nobody needs consent for their own record.')
+        throw new Rejection('granting_oneself', 'You need no consent for your own record.')
       if (until !== null && until <= at)
         throw new Rejection('until_not_in_future', 'The end has to lie in the future.', {
           errors: [{ field: 'until', message: 'in the future' }],

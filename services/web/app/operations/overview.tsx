@@ -21,7 +21,7 @@ export const loader = ({ context }: Route.LoaderArgs) => readOperations(context)
 export const action = ({ request, context }: Route.ActionArgs) => act(context, request)
 
 const doneText = new Map<string, (of: string) => string>([
-  ['pause', (of) => `${of} is paused: nothing more is taken in until it is resumed.`],
+  ['pause', (of) => `${of} is paused. It won’t process events until you resume it.`],
   ['resume', (of) => `${of} goes on where it was paused.`],
   ['rebuild', (of) => `${of} is built again, beside the one that serves.`],
   ['stop-rebuild', (of) => `The rebuild of ${of} was stopped. What served goes on serving.`],
