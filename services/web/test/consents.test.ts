@@ -79,7 +79,7 @@ describe.each(ways)('scripts $scripts, $width px', (way) => {
       await form.getByRole('button', { name: 'Let them see it' }).click()
     }
     await grant(paula.sub)
-    await page.getByRole('alert').getByText('Nobody needs consent for their own record.').waitFor()
+    await page.getByRole('alert').getByText('You need no consent for your own record.').waitFor()
     expect(await form.getByLabel('Their id').inputValue()).toBe(paula.sub)
     await expectUsable(page, way)
     await grant(randomUUID())
