@@ -1,6 +1,7 @@
 // The events of every type and shape as the store once gave them, and what there is to read them: all that packages export.
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
+import { contexts } from '@headwater/deciders/contexts'
 import type { DomainEvent } from '@headwater/deciders/decider'
 import type { EventTypes } from '@headwater/deciders/event-types'
 import type { StoredEvent } from '@headwater/eventstore/codec'
@@ -79,18 +80,10 @@ const exportsOf = async <T>(
   return exported.filter((one) => typeof one === 'object' && one !== null).filter(is)
 }
 
-const isEventTypes = (exported: object): exported is EventTypes => 'schemas' in exported && 'upcasts' in exported
-
-/** By context, the event types of its deciders. */
-export const eventTypes: readonly (readonly [string, EventTypes])[] = (
-  await Promise.all(
-    foldersIn(path.join(packages, 'deciders/src')).map(async (context) =>
-      (
-        await exportsOf(path.join(packages, 'deciders/src', context), isEventTypes)
-      ).map((types) => [context, types] as const),
-    ),
-  )
-).flat()
+/** By context, the event types of its streams. */
+export const eventTypes: readonly (readonly [string, EventTypes])[] = contexts.flatMap(({ name, streams }) =>
+  [...new Set(streams.map(({ events }) => events))].map((events) => [name, events] as const),
+)
 
 /**
  * Adds an event to those of its type and shape, once.

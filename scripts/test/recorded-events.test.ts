@@ -42,7 +42,7 @@ test.each(recordedFiles)('$name: as it is read today it has today’s shape', ({
   const types = eventTypes.find(([of, { schemas }]) => of === context && type in schemas)?.[1]
   if (!types) throw new Error(`The context ${context} has no type ${type}.`)
   const schema = types.schemas[type] as Schema
-  const { decode } = createCodec(types)
+  const { decode } = createCodec({ events: types })
   expect(events.length).toBeGreaterThan(0)
   for (const event of events) {
     expect(event).toMatchObject({ type, metadata: { schema: version } })
@@ -62,7 +62,7 @@ const foldedBy =
     shown: (state: State) => unknown = (state) => state,
   ) =>
   (events: readonly StoredEvent[]): unknown =>
-    shown(fold({ evolve }, initialState, events.map(createCodec<Event>(types).decode)))
+    shown(fold({ evolve }, initialState, events.map(createCodec<Event>({ events: types }).decode)))
 
 const reserved = foldedBy(reservation, reservationEvents)
 const deciders: Readonly<Record<string, (events: readonly StoredEvent[]) => unknown>> = {

@@ -1,7 +1,7 @@
 // Writes down what people were refused and what they looked at: in batches, a stream a day, bounded also while the store is away.
 import { randomUUID } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { type AuditEvent, type AuditedActor, auditEvents, auditedActor } from '@headwater/deciders/audit/audit-events'
+import { type AuditEvent, type AuditedActor, auditedActor, auditStream } from '@headwater/deciders/audit/audit-events'
 import type { Actor } from '@headwater/deciders/policy'
 import { LRUCache } from 'lru-cache'
 import type { Logger } from 'pino'
@@ -33,7 +33,7 @@ const tooManyRequests = 429
 const secondsADay = 86_400
 const metadataNamespace = '6b6d4f57-6f0c-4b0e-9b7b-1f7a3f0f7d11'
 
-const { schemaOf } = createCodec<AuditEvent>(auditEvents)
+const { schemaOf } = createCodec(auditStream)
 
 /** What an event's metadata says about the request it comes from. */
 export type AuditOrigin = { readonly traceparent: string }

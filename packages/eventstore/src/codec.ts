@@ -1,6 +1,7 @@
 // Reads a context's events from what the store keeps: other shapes than today's are upcast, unknown ones refused.
 import { type DomainEvent, Rejection } from '@headwater/deciders/decider'
-import type { EventTypes, Upcast } from '@headwater/deciders/event-types'
+import type { Upcast } from '@headwater/deciders/event-types'
+import type { EventStreamType } from '@headwater/deciders/stream-type'
 import type { Position } from './position.ts'
 
 /** An event as the store gave it: JSON data of whatever type name it was written with. */
@@ -47,11 +48,10 @@ const unknownEventType = ({ type, revision, metadata: { schema } }: StoredEvent)
     revision: String(revision),
   })
 
-/** The one way from what a decider says of its events to what reads them: with the types come the upcasts. */
+/** The one way from what a stream type says of its events to what reads them: with the types come the upcasts. */
 export const createCodec = <Event extends DomainEvent>({
-  schemas,
-  upcasts,
-}: EventTypes<Event['type']>): Codec<Event> => {
+  events: { schemas, upcasts },
+}: Omit<EventStreamType<Event>, 'category'>): Codec<Event> => {
   const known = new Map(
     Object.keys(schemas).map((type) => {
       const { to = schemaOfUnchanged, from = {} } = upcasts[type as Event['type']] ?? {}

@@ -11,7 +11,7 @@ import { createCommandHandler } from '../src/commands/handle-command.ts'
 import { beginning, comparePosition } from '../src/position.ts'
 import { nameStoreAnew } from '../src/store-name.ts'
 import { lineTo, logger, runPrefix, testStore, until } from './support.ts'
-import { till, tillCodec } from './till.ts'
+import { tillStream } from './till.ts'
 
 const endings: (() => Promise<unknown>)[] = []
 afterEach(async () => {
@@ -70,7 +70,7 @@ describe('appending', () => {
     const line = await newLine(url)
     const category = `${runPrefix}till`
     const [store, direct] = [connect(line.url), connect(url)]
-    const handler = createCommandHandler({ store, decider: till, codec: tillCodec, category, logger })
+    const handler = createCommandHandler({ store, stream: tillStream(category), logger })
     const id = randomUUID()
     const putIn = () => ({
       id,

@@ -14,15 +14,17 @@ const stored = (type: string, data: object, metadata: StoredEvent['metadata'] = 
   metadata,
   recordedAt: new Date(0),
 })
-const unchanged = createCodec<Named>({ schemas: { Named: true }, upcasts: {} })
+const unchanged = createCodec<Named>({ events: { schemas: { Named: true }, upcasts: {} } })
 const changed = createCodec<Named>({
-  schemas: { Named: true },
-  upcasts: {
-    Named: {
-      to: 3,
-      from: {
-        1: ({ user }: { user: string }) => ({ name: user }),
-        2: ({ first, last }: { first: string; last: string }) => ({ name: `${first} ${last}` }),
+  events: {
+    schemas: { Named: true },
+    upcasts: {
+      Named: {
+        to: 3,
+        from: {
+          1: ({ user }: { user: string }) => ({ name: user }),
+          2: ({ first, last }: { first: string; last: string }) => ({ name: `${first} ${last}` }),
+        },
       },
     },
   },

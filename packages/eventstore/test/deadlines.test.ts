@@ -5,7 +5,7 @@ import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest'
 import { connectEventStore, type EventStore } from '../src/client/client.ts'
 import { type CommandHandlerOptions, createCommandHandler } from '../src/commands/handle-command.ts'
 import { logger, runPrefix, testStore } from './support.ts'
-import { type Till, type TillCommand, type TillEvent, till, tillCodec } from './till.ts'
+import { type Till, type TillCommand, type TillEvent, tillStream } from './till.ts'
 
 const category = `${runPrefix}till`
 const answerMsMax = 300
@@ -23,7 +23,7 @@ beforeAll(async () => {
 afterAll(() => close())
 
 const handlerOver = (over: EventStore, limits: Partial<CommandHandlerOptions<TillCommand, TillEvent, Till>> = {}) =>
-  createCommandHandler({ store: over, decider: till, codec: tillCodec, category, logger, answerMsMax, ...limits })
+  createCommandHandler({ store: over, stream: tillStream(category), logger, answerMsMax, ...limits })
 const putIn = (id: string = randomUUID()) => ({
   id,
   command: { type: 'PutIn', amount: 1 } as const,

@@ -7,7 +7,7 @@ import { connectEventStore, type EventStore, noSuchStream, StoreUnavailable } fr
 import { type CommandHandler, createCommandHandler } from '../src/commands/handle-command.ts'
 import { comparePosition } from '../src/position.ts'
 import { logger, runPrefix, testStore } from './support.ts'
-import { type Till, type TillCommand, till, tillCodec } from './till.ts'
+import { type Till, type TillCommand, tillStream } from './till.ts'
 
 const category = `${runPrefix}till`
 let store: EventStore
@@ -29,7 +29,7 @@ afterAll(() => close())
 
 /** A replica of the service: its own cache, the same store. */
 const replica = (over: EventStore = store): CommandHandler<TillCommand, Till> =>
-  createCommandHandler({ store: over, decider: till, codec: tillCodec, category, logger })
+  createCommandHandler({ store: over, stream: tillStream(category), logger })
 
 const request = (id: string, command: TillCommand, commandId: string = randomUUID()) => ({
   id,

@@ -1,6 +1,6 @@
 // A small decider for the engine's tests: money goes into a till and comes out while there is enough.
 import { type Decider, Rejection } from '@headwater/deciders/decider'
-import { createCodec } from '../src/codec.ts'
+import { type StreamType, streamType } from '@headwater/deciders/stream-type'
 
 export type TillEvent =
   | { type: 'MoneyPutIn'; data: { amount: number } }
@@ -13,7 +13,7 @@ export type TillCommand =
   | { type: 'PutInBlob'; bytes: number }
 export type Till = { amount: number; closed: boolean }
 
-export const till: Decider<TillCommand, TillEvent, Till> = {
+const till: Decider<TillCommand, TillEvent, Till> = {
   initialState: { amount: 0, closed: false },
   decide: (command, state) => {
     switch (command.type) {
@@ -42,7 +42,9 @@ export const till: Decider<TillCommand, TillEvent, Till> = {
   isTerminal: (state) => state.closed,
 }
 
-export const tillCodec = createCodec<TillEvent>({
-  schemas: { MoneyPutIn: true, MoneyTakenOut: true, TillClosed: true },
-  upcasts: {},
-})
+export const tillStream = (category: string): StreamType<TillCommand, TillEvent, Till> =>
+  streamType({
+    category,
+    events: { schemas: { MoneyPutIn: true, MoneyTakenOut: true, TillClosed: true }, upcasts: {} },
+    decider: till,
+  })

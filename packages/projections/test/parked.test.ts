@@ -264,7 +264,7 @@ describe.each(Object.entries(places))('%s', (_name, openPlace) => {
     expect(parked()).toMatchObject([{ event: { type: 'TillPainted', revision: 1n } }])
     expect(await on.amounts()).toEqual({ a: 1 })
     const schemas = { MoneyPutIn: true, TillClosed: true, TillBroken: true, TillPainted: true }
-    const codec = createCodec<TillEvent>({ schemas, upcasts: {} })
+    const codec = createCodec<TillEvent>({ events: { schemas, upcasts: {} } })
     await deploy({ codec })
     expect(await on.amounts()).toEqual({ a: 2 })
   })

@@ -1,7 +1,7 @@
 // Releases of one small context, as they are deployed one after the other: badges that people are given, use, and lose.
 import { type Decider, Rejection } from '@headwater/deciders/decider'
 import type { EventTypes } from '@headwater/deciders/event-types'
-import { type Codec, createCodec } from '@headwater/eventstore/codec'
+import { createCodec } from '@headwater/eventstore/codec'
 import type { Projection } from '../src/run/projection.ts'
 
 /** What the first release calls a user is a holder in the last. */
@@ -27,7 +27,7 @@ export type BadgeRow = {
 
 export type Release = {
   readonly decider: Decider<BadgeCommand, BadgeEvent, Badge>
-  readonly codec: Codec<BadgeEvent>
+  readonly events: EventTypes
   /** @param version of the read model: the deployment's own, built beside those of other deployments */
   readonly projectionOf: (category: string, version: number) => Projection<BadgeEvent, { readonly badges: BadgeRow }>
 }
@@ -37,9 +37,8 @@ const release = (
   whose: Whose,
   { door }: { /** Uses say at which door. */ readonly door?: string } = {},
 ): Release => {
-  const codec = createCodec<BadgeEvent>(types)
   return {
-    codec,
+    events: types,
 
     decider: {
       initialState: { status: 'none' },
@@ -72,7 +71,7 @@ const release = (
       name: 'badges',
       version,
       categories: [category],
-      codec,
+      codec: createCodec<BadgeEvent>({ events: types }),
       tables: {
         badges: {
           key: 'badgeId',

@@ -40,10 +40,10 @@ const startSite = () => {
   let deployments = 0
 
   /** A service and a projector: with a line to the store, a cache and a read model of their own. */
-  return ({ decider, codec, projectionOf }: Release) => {
+  return ({ decider, events, projectionOf }: Release) => {
     deployments += 1
     const store = connectEventStore({ url, logger })
-    const commands = createCommandHandler({ store, decider, codec, category, logger })
+    const commands = createCommandHandler({ store, stream: { category, events, decider }, logger })
     const projection = projectionOf(category, deployments)
     const running = startProjection({
       store,

@@ -37,7 +37,9 @@ export const tillsOf = (category: string): Projection<TillEvent, { readonly till
   name: 'tills',
   version: 1,
   categories: [category],
-  codec: createCodec<TillEvent>({ schemas: { MoneyPutIn: true, TillClosed: true, TillBroken: true }, upcasts: {} }),
+  codec: createCodec<TillEvent>({
+    events: { schemas: { MoneyPutIn: true, TillClosed: true, TillBroken: true }, upcasts: {} },
+  }),
   tables: {
     tills: {
       key: 'tillId',

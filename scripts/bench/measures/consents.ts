@@ -1,10 +1,8 @@
 // Consents: the check of hospital systems beside an empty route, with few and with many consents; revoking; long histories.
 import { randomUUID } from 'node:crypto'
 import path from 'node:path'
-import { patient } from '@headwater/deciders/consent/patient'
-import { type PatientEvent, patientEvents } from '@headwater/deciders/consent/patient-events'
+import { patientStream } from '@headwater/deciders/consent/streams'
 import { connectEventStore } from '@headwater/eventstore/client/client'
-import { createCodec } from '@headwater/eventstore/codec'
 import { createCommandHandler } from '@headwater/eventstore/commands/handle-command'
 import { createLogger } from '@headwater/http-kit/telemetry/telemetry'
 import { startIssuer } from '@headwater/test-kit/issuer'
@@ -42,8 +40,7 @@ const startCity = async ({ processes, directory, say }: Bench, patients: number,
 const patientsOn = (url: string) => {
   const logger = createLogger({ service: 'bench', level: 'fatal' })
   const store = connectEventStore({ url, logger })
-  const codec = createCodec<PatientEvent>(patientEvents)
-  const handler = () => createCommandHandler({ store, decider: patient, codec, category: 'patient', logger })
+  const handler = () => createCommandHandler({ store, stream: patientStream, logger })
   const once = () => ({ commandId: randomUUID(), requestHash: 'bench', actor: 'bench' })
   return { handler, once, close: store.close }
 }

@@ -4,7 +4,7 @@ import { randomUUID } from 'node:crypto'
 import type { Decider, DomainEvent } from '@headwater/deciders/decider'
 import { loan } from '@headwater/deciders/loan/loan'
 import { Pool } from 'pg'
-import { account } from '../account.ts'
+import { accountStream } from '../account.ts'
 import { accountId, type ContenderTasks, deposit, drive, requestLoan } from '../load.ts'
 import { serveTasks } from '../worker.ts'
 
@@ -66,6 +66,7 @@ const handlerOf = <Command, Event extends DomainEvent, State>(
 }
 
 const handleLoan = handlerOf('loan', loan)
+const { decider: account } = accountStream
 const handleAccount = handlerOf('account', account)
 
 const tasks = {

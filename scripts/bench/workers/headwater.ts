@@ -1,13 +1,11 @@
 // Headwater as a contender: commands through `handleCommand` against an event store in another process.
 import { randomUUID } from 'node:crypto'
-import { loan } from '@headwater/deciders/loan/loan'
-import { type LoanEvent, loanEvents } from '@headwater/deciders/loan/loan-events'
+import { loanStream } from '@headwater/deciders/loan/streams'
 import { connectEventStore, type EventStore } from '@headwater/eventstore/client/client'
-import { createCodec } from '@headwater/eventstore/codec'
 import { type CommandHandler, createCommandHandler } from '@headwater/eventstore/commands/handle-command'
 import { streamName } from '@headwater/eventstore/stream-name'
 import { createLogger } from '@headwater/http-kit/telemetry/telemetry'
-import { account, accountCodec, type Deposit } from '../account.ts'
+import { accountStream, type Deposit } from '../account.ts'
 import { accountId, type ContenderTasks, deposit, drive, type Load, requestLoan } from '../load.ts'
 import { serveTasks } from '../worker.ts'
 
@@ -17,11 +15,10 @@ const fillsAtOnce = 15
 
 const logger = createLogger({ service: 'bench', level: 'silent' })
 const requestHash = 'a'.repeat(64)
-const loanCodec = createCodec<LoanEvent>(loanEvents)
 
 let store: EventStore | undefined
 const accountHandler = (store: EventStore): CommandHandler<Deposit> =>
-  createCommandHandler({ store, decider: account, codec: accountCodec, category: 'account', logger })
+  createCommandHandler({ store, stream: accountStream, logger })
 let warmAccounts: CommandHandler<Deposit> | undefined
 
 const opened = (): EventStore => {
@@ -47,7 +44,7 @@ const fillStream = async (id: string, eventsEach: number): Promise<void> => {
 }
 
 const runNew = (load: Load) => {
-  const handler = createCommandHandler({ store: opened(), decider: loan, codec: loanCodec, category: 'loan', logger })
+  const handler = createCommandHandler({ store: opened(), stream: loanStream, logger })
   return drive(load, () => {
     const loanId = randomUUID()
     return send(handler, loanId, requestLoan(loanId))

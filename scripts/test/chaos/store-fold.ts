@@ -1,12 +1,12 @@
 // What the event store holds, read once and folded in the plainest way: without the engine that is under test.
 
-import { type PatientEvent, patientEvents } from '@headwater/deciders/consent/patient-events'
 import { evolve as evolvePatient, initialState, type PatientState } from '@headwater/deciders/consent/patient-state'
+import { patientStream } from '@headwater/deciders/consent/streams'
 import type { DomainEvent } from '@headwater/deciders/decider'
-import { type ApplicantEvent, applicant, applicantEvents } from '@headwater/deciders/loan/applicant'
+import { applicant } from '@headwater/deciders/loan/applicant'
 import { loan } from '@headwater/deciders/loan/loan'
-import { type LoanEvent, loanEvents } from '@headwater/deciders/loan/loan-events'
 import type { LoanState } from '@headwater/deciders/loan/loan-state'
+import { applicantStream, loanStream } from '@headwater/deciders/loan/streams'
 import { createCodec, type StoredEvent } from '@headwater/eventstore/codec'
 import { beginning, formatPosition, laterPosition, type Position } from '@headwater/eventstore/position'
 import { categoryOf } from '@headwater/eventstore/stream-name'
@@ -87,9 +87,9 @@ export const startStoreFold = ({ store }: Pick<World, 'store'>): StoreFold => {
   const patientStates = new Map<string, PatientState>()
   const applicantStates = new Map<string, ReturnType<typeof applicant.evolve>>()
   const codecs = {
-    loan: createCodec<LoanEvent>(loanEvents),
-    applicant: createCodec<ApplicantEvent>(applicantEvents),
-    patient: createCodec<PatientEvent>(patientEvents),
+    loan: createCodec(loanStream),
+    applicant: createCodec(applicantStream),
+    patient: createCodec(patientStream),
   }
   const lastPositions = new Map<string, Position>()
   let reached: Position = beginning

@@ -1,9 +1,7 @@
 // The consent service without a process around it: commands in over HTTP, events out to the store.
-import { patient } from '@headwater/deciders/consent/patient'
-import { type PatientEvent, patientEvents } from '@headwater/deciders/consent/patient-events'
+import { patientStream } from '@headwater/deciders/consent/streams'
 import type { Audit } from '@headwater/eventstore/audit'
 import type { EventStore } from '@headwater/eventstore/client/client'
-import { createCodec } from '@headwater/eventstore/codec'
 import { createCommandHandler } from '@headwater/eventstore/commands/handle-command'
 import { type Authenticator, bearerCredentials } from '@headwater/http-kit/access/auth'
 import { createHealth } from '@headwater/http-kit/server/health'
@@ -55,8 +53,7 @@ export const createConsentServer = async (options: ConsentServerOptions): Promis
     onRefused: audit.refused,
     accepted: { issuer: authenticator.issuer },
   })
-  const codec = createCodec<PatientEvent>(patientEvents)
-  const commands = createCommandHandler({ store, decider: patient, codec, category: 'patient', logger })
+  const commands = createCommandHandler({ store, stream: patientStream, logger })
   registerRoutes(server, { commands, directory, head: store.head, unknownKey })
   return server
 }

@@ -1,11 +1,10 @@
 // The contexts whose events have consequences: a new one is registered here, and its tasks in main.ts.
-import { type PatientEvent, patientEvents } from '@headwater/deciders/consent/patient-events'
 import { react as reactToPatient } from '@headwater/deciders/consent/reactions'
+import { patientStream } from '@headwater/deciders/consent/streams'
 import type { DomainEvent } from '@headwater/deciders/decider'
-import type { EventTypes } from '@headwater/deciders/event-types'
-import { type ApplicantEvent, applicantEvents } from '@headwater/deciders/loan/applicant'
-import { type LoanEvent, loanEvents } from '@headwater/deciders/loan/loan-events'
 import { reactToDeletion as reactToDeletedLoan, react as reactToLoan } from '@headwater/deciders/loan/reactions'
+import { applicantStream, loanStream } from '@headwater/deciders/loan/streams'
+import type { EventStreamType } from '@headwater/deciders/stream-type'
 import { type Codec, createCodec } from '@headwater/eventstore/codec'
 
 /** A job as a reaction asks for it. What else it has says what it is about; flat or not, and without personal data. */
@@ -29,20 +28,19 @@ export type Context = {
 }
 
 const context = <Event extends DomainEvent>(
-  category: string,
-  types: EventTypes<Event['type']>,
+  stream: EventStreamType<Event>,
   react: (event: Event) => readonly RequestedJob[],
   reactToDeletion: Context['reactToDeletion'] = () => [],
 ): Context => ({
-  category,
-  codec: createCodec<Event>(types),
+  category: stream.category,
+  codec: createCodec(stream),
   // Its codec gives it no others.
   react: (event) => react(event as Event),
   reactToDeletion,
 })
 
 export const contexts: readonly Context[] = [
-  context<LoanEvent>('loan', loanEvents, reactToLoan, reactToDeletedLoan),
-  context<ApplicantEvent>('applicant', applicantEvents, reactToLoan),
-  context<PatientEvent>('patient', patientEvents, reactToPatient),
+  context(loanStream, reactToLoan, reactToDeletedLoan),
+  context(applicantStream, reactToLoan),
+  context(patientStream, reactToPatient),
 ]

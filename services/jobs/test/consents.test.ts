@@ -4,9 +4,9 @@ import { mkdtempSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { pathToFileURL } from 'node:url'
-import { type PatientCommand, patient } from '@headwater/deciders/consent/patient'
-import { type Grantee, type PatientEvent, patientEvents, type Target } from '@headwater/deciders/consent/patient-events'
-import { createCodec } from '@headwater/eventstore/codec'
+import type { PatientCommand } from '@headwater/deciders/consent/patient'
+import { type Grantee, patientEvents, type Target } from '@headwater/deciders/consent/patient-events'
+import { patientStream } from '@headwater/deciders/consent/streams'
 import { createCommandHandler } from '@headwater/eventstore/commands/handle-command'
 import { freePort } from '@headwater/test-kit/free-port'
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
@@ -26,9 +26,7 @@ const startConsents = async (shared?: World) => {
   const world = shared ?? (await startWorld())
   const patients = createCommandHandler({
     store: world.store,
-    decider: patient,
-    codec: createCodec<PatientEvent>(patientEvents),
-    category: 'patient',
+    stream: patientStream,
     logger,
   })
   const send = (command: PatientCommand) =>

@@ -3,9 +3,9 @@ import { execFile } from 'node:child_process'
 import { randomUUID } from 'node:crypto'
 import path from 'node:path'
 import { promisify } from 'node:util'
-import { type PatientCommand, patient } from '@headwater/deciders/consent/patient'
-import { type Grantee, type PatientEvent, patientEvents, type Target } from '@headwater/deciders/consent/patient-events'
-import { createCodec } from '@headwater/eventstore/codec'
+import type { PatientCommand } from '@headwater/deciders/consent/patient'
+import type { Grantee, Target } from '@headwater/deciders/consent/patient-events'
+import { patientStream } from '@headwater/deciders/consent/streams'
 import { createCommandHandler } from '@headwater/eventstore/commands/handle-command'
 import { beginning } from '@headwater/eventstore/position'
 import { testDatabase } from '@headwater/test-kit/database'
@@ -27,9 +27,7 @@ const startServices = async (given: Given, settings: Record<string, string>) => 
   const world = await startWorldIn(given)
   const patients = createCommandHandler({
     store: world.store,
-    decider: patient,
-    codec: createCodec<PatientEvent>(patientEvents),
-    category: 'patient',
+    stream: patientStream,
     logger,
   })
   const send = (command: PatientCommand, commandId: string = randomUUID()) =>

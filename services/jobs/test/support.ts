@@ -4,12 +4,11 @@ import { randomUUID } from 'node:crypto'
 import { once } from 'node:events'
 import path from 'node:path'
 import { createInterface } from 'node:readline'
-import { type ApplicantEvent, applicant, applicantEvents } from '@headwater/deciders/loan/applicant'
-import { type LoanCommand, loan } from '@headwater/deciders/loan/loan'
-import { type LoanEvent, loanEvents, type RequestedBy } from '@headwater/deciders/loan/loan-events'
+import type { LoanCommand } from '@headwater/deciders/loan/loan'
+import type { RequestedBy } from '@headwater/deciders/loan/loan-events'
+import { applicantStream, loanStream } from '@headwater/deciders/loan/streams'
 import { type EmbeddedEventStore, start as startEventStore } from '@headwater/embedded-eventstore'
 import { connectEventStore } from '@headwater/eventstore/client/client'
-import { createCodec } from '@headwater/eventstore/codec'
 import { createCommandHandler } from '@headwater/eventstore/commands/handle-command'
 import { keyedId } from '@headwater/eventstore/keyed-id'
 import { type TestDatabase, testDatabase } from '@headwater/test-kit/database'
@@ -98,16 +97,12 @@ export const startWorldIn = async <Database extends Given['database']>(
 
   const loans = createCommandHandler({
     store,
-    decider: loan,
-    codec: createCodec<LoanEvent>(loanEvents),
-    category: 'loan',
+    stream: loanStream,
     logger,
   })
   const applicants = createCommandHandler({
     store,
-    decider: applicant,
-    codec: createCodec<ApplicantEvent>(applicantEvents),
-    category: 'applicant',
+    stream: applicantStream,
     logger,
   })
   const once = (commandId: string = randomUUID()) => ({ commandId, requestHash: 'hash', actor: 'test' })

@@ -1,12 +1,11 @@
 // Applying for a loan: reserve the applicant, ask the bureau once, decide. The process may end between any two steps.
 import { randomUUID } from 'node:crypto'
 import { Rejection } from '@headwater/deciders/decider'
-import { type ApplicantEvent, applicant, applicantEvents } from '@headwater/deciders/loan/applicant'
-import { type CreditScore, type LoanCommand, loan, type requestLoanInput } from '@headwater/deciders/loan/loan'
-import { type LoanEvent, loanEvents, type RequestedBy } from '@headwater/deciders/loan/loan-events'
+import type { CreditScore, LoanCommand, requestLoanInput } from '@headwater/deciders/loan/loan'
+import type { RequestedBy } from '@headwater/deciders/loan/loan-events'
 import { isOpenLoanOf } from '@headwater/deciders/loan/loan-state'
+import { applicantStream, loanStream } from '@headwater/deciders/loan/streams'
 import { type EventStore, StoreUnavailable, StreamDeleted } from '@headwater/eventstore/client/client'
-import { createCodec } from '@headwater/eventstore/codec'
 import {
   type CommandAnswer,
   type CommandHandler,
@@ -15,7 +14,6 @@ import {
   smallCacheWeightMax,
 } from '@headwater/eventstore/commands/handle-command'
 import { readState } from '@headwater/eventstore/commands/known-stream'
-import { streamName } from '@headwater/eventstore/stream-name'
 import { within } from '@headwater/eventstore/within'
 import type { Logger } from '@headwater/http-kit/telemetry/telemetry'
 import { type CreditBureau, CreditBureauUnavailable } from '@headwater/third-parties/loan/credit-bureau'
@@ -27,9 +25,6 @@ const reserveTriesMax = 3
 
 const isRejection = (error: unknown, code: string): error is Rejection =>
   error instanceof Rejection && error.code === code
-
-const loanCodec = createCodec<LoanEvent>(loanEvents)
-const applicantCodec = createCodec<ApplicantEvent>(applicantEvents)
 
 /** For all that applying takes, below what a gateway waits; the bureau alone may take 2 s of it. */
 export const applyMsMaxDefault = 12_000
@@ -63,9 +58,7 @@ export type ApplyOptions = {
 export const createApply = ({ store, loans, bureau, applicantIdOf, reached, logger }: ApplyOptions): Apply => {
   const applicants = createCommandHandler({
     store,
-    decider: applicant,
-    codec: applicantCodec,
-    category: 'applicant',
+    stream: applicantStream,
     cacheWeightMax: smallCacheWeightMax,
     logger,
   })
@@ -85,7 +78,7 @@ export const createApply = ({ store, loans, bureau, applicantIdOf, reached, logg
   /** A loan that does not exist yet may still arrive; a deleted one cannot. */
   const isHeldBy = async (loanId: string, applicantId: string): Promise<boolean> => {
     try {
-      const state = await readState(store, streamName('loan', loanId), loan, loanCodec)
+      const state = await readState(store, loanStream, loanId)
       return state.status === 'none' || isOpenLoanOf(state, (nationalId) => applicantIdOf(nationalId) === applicantId)
     } catch (error) {
       if (error instanceof StreamDeleted) return false
@@ -95,7 +88,7 @@ export const createApply = ({ store, loans, bureau, applicantIdOf, reached, logg
 
   /** Releases the reservation when its loan is over, or belongs to another person. */
   const releasedUnlessHeld = async (applicantId: string, application: Application): Promise<boolean> => {
-    const reservation = await readState(store, streamName('applicant', applicantId), applicant, applicantCodec)
+    const reservation = await readState(store, applicantStream, applicantId)
     if (reservation.status === 'free') return true
     const { loanId } = reservation
     if (await isHeldBy(loanId, applicantId)) return false

@@ -1,8 +1,6 @@
 // The loan service without a process around it: commands in over HTTP, events out to the store.
-import { loan } from '@headwater/deciders/loan/loan'
-import { type LoanEvent, loanEvents } from '@headwater/deciders/loan/loan-events'
+import { loanStream } from '@headwater/deciders/loan/streams'
 import type { Audit } from '@headwater/eventstore/audit'
-import { createCodec } from '@headwater/eventstore/codec'
 import { createCommandHandler } from '@headwater/eventstore/commands/handle-command'
 import { type Authenticator, bearerCredentials } from '@headwater/http-kit/access/auth'
 import { createHealth } from '@headwater/http-kit/server/health'
@@ -54,8 +52,7 @@ export const createLoanServer = async ({
     credentialsOf: bearerCredentials(authenticator),
     onRefused: audit.refused,
   })
-  const codec = createCodec<LoanEvent>(loanEvents)
-  const commands = createCommandHandler({ store, decider: loan, codec, category: 'loan', logger })
+  const commands = createCommandHandler({ store, stream: loanStream, logger })
   registerRoutes(server, { commands, apply: createApply({ ...options, loans: commands }), applyMsMax })
   return server
 }

@@ -2,6 +2,7 @@
 import { z } from 'zod'
 import type { EventOf, EventTypes } from '../event-types.ts'
 import type { Actor } from '../policy.ts'
+import type { EventStreamType } from '../stream-type.ts'
 
 /** Whoever is not signed in is not audited: anybody could fill the trail. */
 const actor = z.strictObject({
@@ -51,6 +52,9 @@ const schemas = {
 /** The events an `audit-<day>` stream may hold, a schema a type. No field belongs to a person who applies. */
 export const auditEvents = { schemas, upcasts: {} } satisfies EventTypes
 export type AuditEvent = EventOf<typeof auditEvents>
+
+/** A stream a day, which every service writes to. No decider: nothing is refused. */
+export const auditStream: EventStreamType<AuditEvent> = { category: 'audit', events: auditEvents }
 
 export type AuditedCheck = z.infer<typeof check>
 

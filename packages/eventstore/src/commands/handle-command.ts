@@ -1,10 +1,11 @@
 // Dispatches commands to a decider: cached or read state, decision, append; a conflict reads what is new and decides again.
-import { type Decider, type DomainEvent, Rejection } from '@headwater/deciders/decider'
+import { type DomainEvent, Rejection } from '@headwater/deciders/decider'
+import type { StreamType } from '@headwater/deciders/stream-type'
 import { LRUCache } from 'lru-cache'
 import type { Logger } from 'pino'
 import { type Backoff, waitAfter } from '../backoff.ts'
 import { type EventStore, StoreUnavailable, StreamDeleted } from '../client/client.ts'
-import type { Codec } from '../codec.ts'
+import { createCodec } from '../codec.ts'
 import type { Position } from '../position.ts'
 import { streamName } from '../stream-name.ts'
 import { within } from '../within.ts'
@@ -92,9 +93,7 @@ type Waiting<Command, State> = {
 
 export type CommandHandlerOptions<Command, Event extends DomainEvent, State> = {
   readonly store: EventStore
-  readonly decider: Decider<Command, Event, State>
-  readonly codec: Codec<Event>
-  readonly category: string
+  readonly stream: StreamType<Command, Event, State>
   readonly logger: Logger
   readonly answerMsMax?: number
   readonly cacheWeightMax?: number
@@ -113,13 +112,13 @@ const restsOnState = (outcome: Outcome): boolean => outcome.kind === 'refused' |
 
 export const createCommandHandler = <Command, Event extends DomainEvent, State>({
   store,
-  decider,
-  codec,
-  category,
+  stream: streamType,
   logger,
   answerMsMax = answerMsMaxDefault,
   cacheWeightMax = cacheWeightMaxDefault,
 }: CommandHandlerOptions<Command, Event, State>): CommandHandler<Command, State> => {
+  const { category, decider } = streamType
+  const codec = createCodec(streamType)
   const cache = new LRUCache<string, KnownStream<State>>({
     maxSize: cacheWeightMax,
     sizeCalculation: (known) => 1 + known.commands.size,

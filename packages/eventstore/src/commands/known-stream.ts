@@ -1,8 +1,10 @@
 // What a process knows of a stream: its folded state, its revision, and which commands it has recorded.
 import { type Decider, type DomainEvent, Rejection } from '@headwater/deciders/decider'
+import type { StreamType } from '@headwater/deciders/stream-type'
 import { type EventStore, noSuchStream } from '../client/client.ts'
-import { type Codec, isOfStore, type StoredEvent } from '../codec.ts'
+import { type Codec, createCodec, isOfStore, type StoredEvent } from '../codec.ts'
 import { beginning, type Position } from '../position.ts'
+import { streamName } from '../stream-name.ts'
 
 const readPageEvents = 500
 
@@ -100,10 +102,19 @@ export const readNewer = async <Event extends DomainEvent, State>(
   return { state, revision, position, commands }
 }
 
-/** The state of a stream as the store has it now; for who has to look at another stream than the one it changes. */
+/** The stream of the thing `id` as the store has it now, for callers that look at another stream than the one they change. */
+export const readKnown = async <Event extends DomainEvent, State>(
+  store: EventStore,
+  stream: StreamType<never, Event, State>,
+  id: string,
+): Promise<KnownStream<State>> => {
+  const { category, decider } = stream
+  const from = nothingKnown(decider.initialState)
+  return readNewer(store, streamName(category, id), from, decider.evolve, createCodec(stream))
+}
+
 export const readState = async <Event extends DomainEvent, State>(
   store: EventStore,
-  stream: string,
-  { initialState, evolve }: Pick<Decider<never, Event, State>, 'initialState' | 'evolve'>,
-  codec: Codec<Event>,
-): Promise<State> => (await readNewer(store, stream, nothingKnown(initialState), evolve, codec)).state
+  stream: StreamType<never, Event, State>,
+  id: string,
+): Promise<State> => (await readKnown(store, stream, id)).state

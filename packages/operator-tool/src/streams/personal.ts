@@ -1,12 +1,7 @@
 // Shows what events hold without what belongs to a person, as their schemas mark it.
-import { auditEvents } from '@headwater/deciders/audit/audit-events'
-import { patientEvents } from '@headwater/deciders/consent/patient-events'
+import { contexts } from '@headwater/deciders/contexts'
 import type { DomainEvent } from '@headwater/deciders/decider'
 import type { EventTypes } from '@headwater/deciders/event-types'
-import { reservationEvents } from '@headwater/deciders/identity/reservation'
-import { userEvents } from '@headwater/deciders/identity/user-events'
-import { applicantEvents } from '@headwater/deciders/loan/applicant'
-import { loanEvents } from '@headwater/deciders/loan/loan-events'
 import { createCodec, type StoredEvent } from '@headwater/eventstore/codec'
 import { categoryOf } from '@headwater/eventstore/stream-name'
 import { z } from 'zod'
@@ -14,18 +9,11 @@ import { z } from 'zod'
 /** What stands for a value that is not shown. */
 export const hidden = { personal: '(personal)', unknown: '(not known here)' } as const
 
-/** By category of streams. */
-const eventTypes: Readonly<Record<string, EventTypes>> = {
-  loan: loanEvents,
-  applicant: applicantEvents,
-  patient: patientEvents,
-  user: userEvents,
-  username: reservationEvents,
-  email: reservationEvents,
-  audit: auditEvents,
-}
+const eventTypes: ReadonlyMap<string, EventTypes> = new Map(
+  contexts.flatMap(({ streams }) => streams.map(({ category, events }) => [category, events] as const)),
+)
 
-export const knownCategories: readonly string[] = Object.keys(eventTypes)
+export const knownCategories: readonly string[] = [...eventTypes.keys()]
 
 const isObject = (value: unknown): value is Readonly<Record<string, unknown>> =>
   typeof value === 'object' && value !== null && !Array.isArray(value)
@@ -54,10 +42,9 @@ const shown = (schema: z.core.$ZodType | undefined, value: unknown): unknown => 
 
 /** An event's data in today's shape, without personal fields; of an event that this version does not know, nothing. */
 export const shownData = (stored: StoredEvent): unknown => {
-  const category = categoryOf(stored.stream)
-  const types = Object.hasOwn(eventTypes, category) ? eventTypes[category] : undefined
-  if (!types) return hidden.unknown
-  const codec = createCodec<DomainEvent>(types)
+  const events = eventTypes.get(categoryOf(stored.stream))
+  if (!events) return hidden.unknown
+  const codec = createCodec<DomainEvent>({ events })
   if (!codec.knows(stored)) return hidden.unknown
-  return shown(types.schemas[stored.type] as z.ZodType | undefined, codec.decode(stored).data)
+  return shown(events.schemas[stored.type] as z.ZodType | undefined, codec.decode(stored).data)
 }

@@ -1,8 +1,9 @@
 // Read model `audit`: who did what to which thing, was refused it, or looked at it. It holds no personal data: it outlives what it tells of.
-import { type AuditEvent, auditEvents } from '@headwater/deciders/audit/audit-events'
-import { type Grantee, grantee, type PatientEvent, patientEvents } from '@headwater/deciders/consent/patient-events'
+import { type AuditEvent, auditStream } from '@headwater/deciders/audit/audit-events'
+import { type Grantee, grantee } from '@headwater/deciders/consent/patient-events'
+import { patientStream } from '@headwater/deciders/consent/streams'
 import type { DomainEvent } from '@headwater/deciders/decider'
-import { type ApplicantEvent, applicantEvents } from '@headwater/deciders/loan/applicant'
+import { applicantStream } from '@headwater/deciders/loan/streams'
 import { type Codec, createCodec, type RecordedEvent, streamDeletedType } from '@headwater/eventstore/codec'
 import { categoryOf, idOf } from '@headwater/eventstore/stream-name'
 import type { Projection } from '@headwater/projections/run/projection'
@@ -32,12 +33,12 @@ export type AuditRow = {
 
 type AuditRows = { readonly entries: AuditRow }
 
-const auditCodec = createCodec<AuditEvent>(auditEvents)
+const auditCodec = createCodec(auditStream)
 
 /** By category, those of other contexts that are looked into; of the rest only what is around them counts. */
 const codecs: Readonly<Record<string, Codec<DomainEvent>>> = {
-  applicant: createCodec<ApplicantEvent>(applicantEvents),
-  patient: createCodec<PatientEvent>(patientEvents),
+  applicant: createCodec(applicantStream),
+  patient: createCodec(patientStream),
 }
 
 const codec: Projection<DomainEvent, AuditRows>['codec'] = {

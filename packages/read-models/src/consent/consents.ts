@@ -6,7 +6,6 @@ import {
   granteeKey,
   granteeOf,
   type PatientEvent,
-  patientEvents,
   type Target,
 } from '@headwater/deciders/consent/patient-events'
 import {
@@ -17,6 +16,7 @@ import {
   permissionsInForce,
   type Standing,
 } from '@headwater/deciders/consent/permissions'
+import { patientStream } from '@headwater/deciders/consent/streams'
 import { personKey } from '@headwater/deciders/fields'
 import { createCodec } from '@headwater/eventstore/codec'
 import type { Cursor } from '@headwater/projections/model/cursor'
@@ -63,7 +63,7 @@ export const consents: Projection<PatientEvent, ConsentRows> = {
   name: 'consents',
   version: 2,
   categories: ['patient'],
-  codec: createCodec<PatientEvent>(patientEvents),
+  codec: createCodec(patientStream),
   tables: {
     consents: {
       key: 'consentId',

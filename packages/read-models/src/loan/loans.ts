@@ -1,5 +1,6 @@
 // Read model `loans`: one row a loan, as applicants and underwriters see it, with the queries on it.
-import { type LoanEvent, loanEvents } from '@headwater/deciders/loan/loan-events'
+import type { LoanEvent } from '@headwater/deciders/loan/loan-events'
+import { loanStream } from '@headwater/deciders/loan/streams'
 import { createCodec, type RecordedEvent } from '@headwater/eventstore/codec'
 import type { Cursor } from '@headwater/projections/model/cursor'
 import { sqliteQueries } from '@headwater/projections/model/queries'
@@ -90,7 +91,7 @@ export const loans: Projection<LoanEvent, LoanRows> = {
   name: 'loans',
   version: 2,
   categories: ['loan'],
-  codec: createCodec<LoanEvent>(loanEvents),
+  codec: createCodec(loanStream),
   tables: {
     loans: {
       key: 'loanId',

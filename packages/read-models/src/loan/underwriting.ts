@@ -1,5 +1,6 @@
 // Read model `underwriting`: the loans as underwriters work on them, and how deciding goes, counted as it happens.
-import { type LoanEvent, loanEvents } from '@headwater/deciders/loan/loan-events'
+import type { LoanEvent } from '@headwater/deciders/loan/loan-events'
+import { loanStream } from '@headwater/deciders/loan/streams'
 import { createCodec, type RecordedEvent } from '@headwater/eventstore/codec'
 import type { Row } from '@headwater/projections/model/read-model'
 import type { Rows } from '@headwater/projections/model/rows'
@@ -214,7 +215,7 @@ export const underwriting: Projection<LoanEvent, UnderwritingRows> = {
   name: 'underwriting',
   version: 1,
   categories: ['loan'],
-  codec: createCodec<LoanEvent>(loanEvents),
+  codec: createCodec(loanStream),
   tables: {
     loans: {
       key: 'loanId',

@@ -1,13 +1,8 @@
 // What has happened between a patient and one grantee, from the patient's events, for the patient.
 
 import { consentQueryRules } from '@headwater/deciders/consent/consent-policy'
-import {
-  granteeKey,
-  granteeKinds,
-  granteeOf,
-  type PatientEvent,
-  patientEvents,
-} from '@headwater/deciders/consent/patient-events'
+import { granteeKey, granteeKinds, granteeOf, type PatientEvent } from '@headwater/deciders/consent/patient-events'
+import { patientStream } from '@headwater/deciders/consent/streams'
 import { field } from '@headwater/deciders/fields'
 import { type EventStore, StreamDeleted } from '@headwater/eventstore/client/client'
 import { createCodec, type RecordedEvent } from '@headwater/eventstore/codec'
@@ -26,7 +21,7 @@ const pageEvents = 500
 /** Of the patient's, whoever they are about. */
 const eventsReadMax = 20_000
 
-const types = Object.keys(patientEvents.schemas) as [PatientEvent['type'], ...PatientEvent['type'][]]
+const types = Object.keys(patientStream.events.schemas) as [PatientEvent['type'], ...PatientEvent['type'][]]
 
 const consentHistory = z.object({
   grantee: z.object({ kind: z.enum(granteeKinds), id: z.string() }),
@@ -45,7 +40,7 @@ const consentHistory = z.object({
 
 const consentNotFound = () => new Problem(404, 'consent_not_found', 'There is no such consent.')
 
-const codec = createCodec<PatientEvent>(patientEvents)
+const codec = createCodec(patientStream)
 
 const asSeen = ({ type, recordedAt, data }: RecordedEvent<PatientEvent>) => ({
   type,

@@ -1,8 +1,9 @@
 // What has happened to one loan, from its events, for underwriters.
 import { uuid } from '@headwater/deciders/fields'
 import { loanNotFound } from '@headwater/deciders/loan/loan'
-import { type LoanEvent, loanEvents } from '@headwater/deciders/loan/loan-events'
+import type { LoanEvent } from '@headwater/deciders/loan/loan-events'
 import { loanQueryRules } from '@headwater/deciders/loan/loan-policy'
+import { loanStream } from '@headwater/deciders/loan/streams'
 import type { EventStore } from '@headwater/eventstore/client/client'
 import { createCodec, type RecordedEvent } from '@headwater/eventstore/codec'
 import { formatPosition } from '@headwater/eventstore/position'
@@ -13,7 +14,7 @@ import { type Names, named, type People } from '../people.ts'
 import { historyTooLong, readLoanEvents } from './loan-past.ts'
 import { masked } from './sight.ts'
 
-const types = Object.keys(loanEvents.schemas) as [LoanEvent['type'], ...LoanEvent['type'][]]
+const types = Object.keys(loanStream.events.schemas) as [LoanEvent['type'], ...LoanEvent['type'][]]
 
 const loanHistory = z.object({
   events: z.array(
@@ -30,7 +31,7 @@ const loanHistory = z.object({
   ),
 })
 
-const codec = createCodec<LoanEvent>(loanEvents)
+const codec = createCodec(loanStream)
 
 const actorOf = ({ metadata }: RecordedEvent<LoanEvent>): string | null =>
   typeof metadata.actor === 'string' ? metadata.actor : null

@@ -1,19 +1,13 @@
 // Holds user names and e-mail addresses for users, one user each, and takes back what somebody reserved and never got to have.
 import { randomUUID } from 'node:crypto'
 import { Rejection } from '@headwater/deciders/decider'
-import {
-  identifierTaken,
-  type ReservationEvent,
-  reservation,
-  reservationEvents,
-} from '@headwater/deciders/identity/reservation'
+import { identifierTaken } from '@headwater/deciders/identity/reservation'
+import { emailStream, usernameStream } from '@headwater/deciders/identity/streams'
 import type { UserCommand } from '@headwater/deciders/identity/user'
 import { type EventStore, StreamDeleted } from '@headwater/eventstore/client/client'
-import { createCodec } from '@headwater/eventstore/codec'
 import { type CommandHandler, createCommandHandler } from '@headwater/eventstore/commands/handle-command'
 import { readState } from '@headwater/eventstore/commands/known-stream'
 import { keyedId } from '@headwater/eventstore/keyed-id'
-import { streamName } from '@headwater/eventstore/stream-name'
 import type { Logger } from '@headwater/http-kit/telemetry/telemetry'
 
 /** What is reserved for so long without being had was left behind by a process that ended, or that will come too late. */
@@ -52,11 +46,13 @@ export type ReservationsOptions = {
   readonly nowMs: () => number
 }
 
-const codec = createCodec<ReservationEvent>(reservationEvents)
+const streams = { username: usernameStream, email: emailStream }
 
 export const createReservations = ({ store, users, key, logger, nowMs }: ReservationsOptions): Reservations => {
-  const handlerOf = (category: string) => createCommandHandler({ store, decider: reservation, codec, category, logger })
-  const handlers = { username: handlerOf('username'), email: handlerOf('email') }
+  const handlers = {
+    username: createCommandHandler({ store, stream: streams.username, logger }),
+    email: createCommandHandler({ store, stream: streams.email, logger }),
+  }
   const placeOf = (identifier: Identifier) => {
     const [category, text] =
       'email' in identifier ? (['email', identifier.email] as const) : (['username', identifier.userName] as const)
@@ -84,8 +80,8 @@ export const createReservations = ({ store, users, key, logger, nowMs }: Reserva
 
   const stateOf = (identifier: Identifier) => {
     const { category, id } = placeOf(identifier)
-    return readState(store, streamName(category, id), reservation, codec).catch((error) =>
-      error instanceof StreamDeleted ? reservation.initialState : Promise.reject(error),
+    return readState(store, streams[category], id).catch((error) =>
+      error instanceof StreamDeleted ? streams[category].decider.initialState : Promise.reject(error),
     )
   }
 

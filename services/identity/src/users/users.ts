@@ -1,13 +1,11 @@
 // Users: registered, found, changed and disabled. Each step may be the last before the process ends; what is begun again is taken up.
 import { createHmac, randomUUID } from 'node:crypto'
 import { Rejection } from '@headwater/deciders/decider'
-import { type registerUserInput, type UserCommand, type UserState, user } from '@headwater/deciders/identity/user'
-import { type UserEvent, userEvents } from '@headwater/deciders/identity/user-events'
+import { userStream } from '@headwater/deciders/identity/streams'
+import type { registerUserInput, UserCommand, UserState } from '@headwater/deciders/identity/user'
 import { type EventStore, StreamDeleted } from '@headwater/eventstore/client/client'
-import { createCodec } from '@headwater/eventstore/codec'
 import { type CommandAnswer, createCommandHandler } from '@headwater/eventstore/commands/handle-command'
-import { nothingKnown, readNewer } from '@headwater/eventstore/commands/known-stream'
-import { streamName } from '@headwater/eventstore/stream-name'
+import { readKnown } from '@headwater/eventstore/commands/known-stream'
 import type { Logger } from '@headwater/http-kit/telemetry/telemetry'
 import { v5 as uuidV5 } from 'uuid'
 import type { z } from 'zod'
@@ -55,16 +53,13 @@ export type UsersOptions = {
   readonly nowMs?: () => number
 }
 
-const codec = createCodec<UserEvent>(userEvents)
-
 export const createUsers = (options: UsersOptions): Users => {
   const { store, credentials, key: streamsKey, logger, nowMs = Date.now } = options
-  const commands = createCommandHandler({ store, decider: user, codec, category: 'user', logger })
+  const commands = createCommandHandler({ store, stream: userStream, logger })
   const reservations = createReservations({ store, users: commands, key: streamsKey, logger, nowMs })
   const now = () => new Date(nowMs()).toISOString()
 
-  const read = (userId: string) =>
-    readNewer(store, streamName('user', userId), nothingKnown(user.initialState), user.evolve, codec)
+  const read = (userId: string) => readKnown(store, userStream, userId)
 
   const send = (command: UserCommand, origin: Origin, expectedRevision?: bigint) => {
     const commandId = randomUUID()
@@ -75,7 +70,7 @@ export const createUsers = (options: UsersOptions): Users => {
   const find: Users['find'] = async (userId) => {
     const state = await read(userId).then(
       (known) => known.state,
-      (error) => (error instanceof StreamDeleted ? user.initialState : Promise.reject(error)),
+      (error) => (error instanceof StreamDeleted ? userStream.decider.initialState : Promise.reject(error)),
     )
     return state.status === 'active' ? state : undefined
   }

@@ -1,21 +1,17 @@
 // What the jobs of consents do: write down that a consent is over, and tell a patient that somebody asks.
-import { patient } from '@headwater/deciders/consent/patient'
-import { type PatientEvent, patientEvents } from '@headwater/deciders/consent/patient-events'
 import { standingOf } from '@headwater/deciders/consent/patient-state'
 import { isAsked } from '@headwater/deciders/consent/permissions'
 import type { ConsentJob } from '@headwater/deciders/consent/reactions'
+import { patientStream } from '@headwater/deciders/consent/streams'
 import type { EventStore } from '@headwater/eventstore/client/client'
-import { createCodec } from '@headwater/eventstore/codec'
 import { createCommandHandler, smallCacheWeightMax } from '@headwater/eventstore/commands/handle-command'
 import { readState } from '@headwater/eventstore/commands/known-stream'
-import { streamName } from '@headwater/eventstore/stream-name'
 import type { Mailer } from '@headwater/http-kit/outbound/mailer'
 import type { Logger } from '@headwater/http-kit/telemetry/telemetry'
 import type { Ledger } from '../ledger.ts'
 import { originOf, type Task, triesMaxDefault } from '../task.ts'
 import { sendAtMostTwice } from './send-at-most-twice.ts'
 
-const codec = createCodec<PatientEvent>(patientEvents)
 const mailTriesMax = 3
 
 type ConsentTasks = {
@@ -35,9 +31,7 @@ export const createConsentTasks = (options: ConsentTasksOptions): ConsentTasks =
   const { store, mailer, ledger, publicUrl, logger } = options
   const patients = createCommandHandler({
     store,
-    decider: patient,
-    codec,
-    category: 'patient',
+    stream: patientStream,
     cacheWeightMax: smallCacheWeightMax,
     logger,
   })
@@ -58,7 +52,7 @@ export const createConsentTasks = (options: ConsentTasksOptions): ConsentTasks =
       triesMax: mailTriesMax,
       run: async (job) => {
         const { id, patientId, by, target } = job
-        const state = await readState(store, streamName('patient', patientId), patient, codec)
+        const state = await readState(store, patientStream, patientId)
         // Answered meanwhile, or nobody to tell: there is an address once the patient has signed in.
         if (state.email === null || !isAsked(standingOf(state, by), target)) return
         const to = state.email

@@ -1,11 +1,9 @@
 // What the jobs of loans and applicants do.
 import { Rejection } from '@headwater/deciders/decider'
-import { type ApplicantEvent, applicant, applicantEvents } from '@headwater/deciders/loan/applicant'
-import { loan } from '@headwater/deciders/loan/loan'
-import { type LoanEvent, loanEvents } from '@headwater/deciders/loan/loan-events'
 import { isOpenLoanOf } from '@headwater/deciders/loan/loan-state'
 import { isOutcome, partnerNews, partnerOf } from '@headwater/deciders/loan/partner-news'
 import type { LoanJob } from '@headwater/deciders/loan/reactions'
+import { applicantStream, loanStream } from '@headwater/deciders/loan/streams'
 import { type EventStore, StreamDeleted } from '@headwater/eventstore/client/client'
 import { createCodec } from '@headwater/eventstore/codec'
 import { createCommandHandler, smallCacheWeightMax } from '@headwater/eventstore/commands/handle-command'
@@ -17,8 +15,7 @@ import type { Job, Ledger } from '../ledger.ts'
 import { originOf, type Task, triesMaxDefault } from '../task.ts'
 import type { Deliveries } from './webhooks/deliveries.ts'
 
-const loanCodec = createCodec<LoanEvent>(loanEvents)
-const applicantCodec = createCodec<ApplicantEvent>(applicantEvents)
+const loanCodec = createCodec(loanStream)
 
 /** Many times what the rules of a loan allow. */
 const loanEventsMax = 100
@@ -42,15 +39,13 @@ export type LoanTasksOptions = {
 export const createLoanTasks = (options: LoanTasksOptions): LoanTasks => {
   const { store, bureau, applicantIdOf, deliveries, ledger, logger } = options
   const common = { store, cacheWeightMax: smallCacheWeightMax, logger }
-  const loans = createCommandHandler({ ...common, decider: loan, codec: loanCodec, category: 'loan' })
+  const loans = createCommandHandler({ ...common, stream: loanStream })
   const applicants = createCommandHandler({
     ...common,
-    decider: applicant,
-    codec: applicantCodec,
-    category: 'applicant',
+    stream: applicantStream,
   })
   const now = () => new Date().toISOString()
-  const loanState = (loanId: string) => readState(store, streamName('loan', loanId), loan, loanCodec)
+  const loanState = (loanId: string) => readState(store, loanStream, loanId)
 
   const release = async (job: AboutLoan, applicantId: string) => {
     const command = { type: 'ReleaseApplication', data: { loanId: job.loanId, at: now() } } as const
