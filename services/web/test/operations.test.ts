@@ -143,7 +143,7 @@ describe.each(ways)('scripts $scripts, $width px', (way) => {
   })
 })
 
-test('has a job run again that failed for good, and goes on without one, with a reason', async () => {
+test('skips an event at which jobs stopped; has a job run again that failed for good, and skips one, with a reason', async () => {
   const database = new pg.Client(world.system.databaseUrl)
   await database.connect()
   onTestFinished(() => database.end())
@@ -159,19 +159,27 @@ test('has a job run again that failed for good, and goes on without one, with a 
   }
   const page = await open()
 
-  // As the jobs leave it when they stop at an event.
-  const event = { id: randomUUID(), stream: 'loan-\0', type: 'LoanPainted', revision: '1', position: '1/1' }
+  // As the jobs leave it when they stop at an event, and find it when they start again.
+  const id = randomUUID()
+  const event = { id, stream: `loan-\0${id}`, type: 'LoanPainted', revision: '1', position: '1/1' }
   const at = new Date()
   const details = { event, error: 'a bug', tries: 3, parkedAt: at, triedAt: at, stops: true }
+  await world.system.jobs.stop()
   await database.query(
     `insert into headwater.parked_events (follower, event_id, stream, is_skipped, details)
-     values ('jobs', $1, 'loan-', false, $2)`,
-    [event.id, JSON.stringify(details)],
+     values ('jobs', $1, $2, false, $3)`,
+    [id, event.stream.replace('\0', '\ufffd'), JSON.stringify(details)],
   )
+  await world.system.jobs.start()
   await page.getByRole('link', { name: 'jobs: stopped at an event' }).waitFor()
-  await page.getByText('jobs has stopped at this event.').waitFor()
-  await database.query('delete from headwater.parked_events where event_id = $1', [event.id])
+  const stopped = page.locator('.parked > li').filter({ hasText: id })
+  await stopped.getByText('jobs has stopped at this event.').waitFor()
+  await stopped.getByText('Go on without it').click()
+  await stopped.getByLabel('Why').fill('a bug, and no loan')
+  await stopped.getByRole('button', { name: 'Skip this event' }).click()
+  await page.getByText('jobs goes on without the event.').waitFor()
   await page.getByText('Nothing is parked.').waitFor()
+  expect(await page.getByRole('link', { name: 'jobs: stopped at an event' }).count()).toBe(0)
 
   const item = await parkJob()
   await item.getByRole('button', { name: 'Run again' }).click()
