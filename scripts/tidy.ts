@@ -15,11 +15,12 @@ const mayUse: Readonly<Record<string, readonly string[]>> = {
   projections: ['deciders', 'eventstore', 'postgres'],
   'read-models': ['deciders', 'eventstore', 'postgres', 'projections'],
   'http-kit': ['deciders'],
+  jobs: ['deciders', 'eventstore', 'http-kit', 'postgres', 'projections'],
   live: ['deciders', 'eventstore', 'http-kit', 'projections'],
   'third-parties': ['deciders', 'http-kit'],
   'embedded-eventstore': [],
-  'test-kit': ['embedded-eventstore', 'eventstore', 'http-kit', 'projections'],
-  'operator-tool': ['deciders', 'eventstore', 'postgres', 'projections', 'read-models', 'http-kit'],
+  'test-kit': ['embedded-eventstore', 'eventstore', 'http-kit', 'jobs', 'projections'],
+  'operator-tool': ['deciders', 'eventstore', 'jobs', 'postgres', 'projections', 'read-models', 'http-kit'],
 }
 /** Services that run locally and in compose only: production has its own. */
 const neverInKubernetes = ['sandbox', 'identity']

@@ -1,6 +1,7 @@
 // What was stored stays readable: an event of every shape of every type is kept as it was, and all of them lead where they led.
 import { patient } from '@headwater/deciders/consent/patient'
 import { patientEvents } from '@headwater/deciders/consent/patient-events'
+import { contexts } from '@headwater/deciders/contexts'
 import { type Decider, type DomainEvent, fold } from '@headwater/deciders/decider'
 import type { EventTypes } from '@headwater/deciders/event-types'
 import { reservation, reservationEvents } from '@headwater/deciders/identity/reservation'
@@ -13,12 +14,14 @@ import { loanEvents } from '@headwater/deciders/loan/loan-events'
 import { createCodec, type StoredEvent } from '@headwater/eventstore/codec'
 import { beginning } from '@headwater/eventstore/position'
 import { categoryOf } from '@headwater/eventstore/stream-name'
+import { reactionsOf } from '@headwater/jobs/reactions'
 import type { Row } from '@headwater/projections/model/read-model'
 import { stepOver } from '@headwater/projections/model/step'
 import type { Projection } from '@headwater/projections/run/projection'
 import { expect, test } from 'vitest'
-import { reactions } from '../../services/jobs/src/reactions.ts'
 import { eventTypes, projections, recordedFiles, recordedStreams } from '../recorded.ts'
+
+const reactions = reactionsOf(contexts)
 
 /** The shape that is written, and the older ones. */
 const versionsOf = ({ upcasts }: EventTypes, type: string): readonly number[] => {

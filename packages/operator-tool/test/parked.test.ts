@@ -1,13 +1,16 @@
 // Events that could not be taken in: listed, shown, tried again, skipped; with projections that have a bug until it is mended.
 import { randomUUID } from 'node:crypto'
+import { contexts } from '@headwater/deciders/contexts'
+import { reactionsOf } from '@headwater/jobs/reactions'
 import { sqliteFile } from '@headwater/projections/sqlite/file'
 import { loans } from '@headwater/read-models/loan/loans'
 import { underwriting } from '@headwater/read-models/loan/underwriting'
 import { until } from '@headwater/test-kit/until'
 import Database from 'better-sqlite3'
 import { describe, expect, test } from 'vitest'
-import { reactions } from '../../../services/jobs/src/reactions.ts'
 import { jsonOf, me, requested, shareWorld, startWorld, use, type World, withBug, withdrawn } from './support.ts'
+
+const reactions = reactionsOf(contexts)
 
 /** A loan whose second event cannot be taken in. */
 const parkIn = async (world: World) => {

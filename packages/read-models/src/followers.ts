@@ -1,4 +1,5 @@
 // Everything that follows the event store, as operators see it: read from where it keeps what it knows, whether or not it runs.
+import { contexts } from '@headwater/deciders/contexts'
 import type { FollowerName } from '@headwater/deciders/operations'
 import type { Position } from '@headwater/eventstore/position'
 import { bigints } from '@headwater/postgres/pool'
@@ -56,13 +57,10 @@ export type Follower = {
 type Named = { readonly name: FollowerName }
 type Model = ReadModel & Named & { readonly categories: readonly string[] }
 
-/** What the reactions of services/jobs follow. */
-export const jobsCategories: readonly string[] = ['loan', 'applicant', 'patient']
-
-/** Jobs cannot be built again from the events, and jobs that follow from anywhere else miss events. */
-export const jobsRestoreAdvice =
-  'After a restore of the event store, stop all services and run "node src/restored-main.ts --backup-taken <moment>" ' +
-  'in services/jobs (docs/restore.md). If nothing was restored, set EVENTSTORE_URL and DATABASE_URL right.'
+/** What jobs follow. */
+export const jobsCategories: readonly string[] = contexts.flatMap(({ reactions = [] }) =>
+  reactions.map(({ stream }) => stream.category),
+)
 
 const latestChange = (feed: string, column: string) =>
   CompiledQuery.raw(`select coalesce(max(${column}), 0) as changes from ${feed}`) as CompiledQuery<{ changes: number }>

@@ -25,7 +25,7 @@ const makeTemplate = async (server: pg.Client, name: string) => {
   if (rowCount === 0) {
     const making = `${name}_making`
     await server.query(`create database ${making}`)
-    const { openDatabase } = await import('../../../services/jobs/src/database.ts')
+    const { openDatabase } = await import('@headwater/jobs/database')
     const { pool, prepare } = openDatabase(urlOf(making), pino({ level: 'silent' }))
     await prepare()
     await pool.end()

@@ -1,5 +1,6 @@
 // What operators see of what follows the event store, and what they can do about it: against projections that really run.
 import { randomUUID } from 'node:crypto'
+import { contexts } from '@headwater/deciders/contexts'
 import { type Operations, operations, type ParkedList, parkedList } from '@headwater/deciders/operations'
 import { start as startEventStore } from '@headwater/embedded-eventstore'
 import { connectEventStore } from '@headwater/eventstore/client/client'
@@ -7,6 +8,10 @@ import { bearerCredentials } from '@headwater/http-kit/access/auth'
 import { createHealth } from '@headwater/http-kit/server/health'
 import { createServer } from '@headwater/http-kit/server/server'
 import { createLogger } from '@headwater/http-kit/telemetry/telemetry'
+import { openDatabase } from '@headwater/jobs/database'
+import { openLedger } from '@headwater/jobs/ledger'
+import { reactionsOf } from '@headwater/jobs/reactions'
+import { registerRoutes } from '@headwater/jobs/routes'
 import { openPostgresSink } from '@headwater/projections/postgres/sink'
 import { startProjection } from '@headwater/projections/run/projection'
 import { openSqliteSink } from '@headwater/projections/sqlite/sink'
@@ -17,12 +22,10 @@ import { underwriting } from '@headwater/read-models/loan/underwriting'
 import { testDatabase } from '@headwater/test-kit/database'
 import { authenticatorOf } from '@headwater/test-kit/issuer'
 import { expect, onTestFinished, test } from 'vitest'
-import { openDatabase } from '../../jobs/src/database.ts'
-import { openLedger } from '../../jobs/src/ledger.ts'
-import { reactions } from '../../jobs/src/reactions.ts'
-import { registerRoutes } from '../../jobs/src/routes.ts'
 import { keepSamples, ratesOf } from '../src/operations/samples.ts'
 import { connectLive, startEdge, startGateway } from './support.ts'
+
+const reactions = reactionsOf(contexts)
 
 const logger = createLogger({ service: 'test', level: 'silent' })
 const deadlineMs = 20_000

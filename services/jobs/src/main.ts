@@ -1,4 +1,6 @@
 // The jobs service as a process: wiring only. Of several, one follows the events and the others stand by; all run jobs.
+
+import { contexts } from '@headwater/deciders/contexts'
 import { startAudit } from '@headwater/eventstore/audit'
 import { connectEventStore } from '@headwater/eventstore/client/client'
 import { keyedId } from '@headwater/eventstore/keyed-id'
@@ -11,30 +13,34 @@ import { runServer } from '@headwater/http-kit/server/run-server'
 import { createServer } from '@headwater/http-kit/server/server'
 import { createMetrics } from '@headwater/http-kit/telemetry/metrics'
 import { createLogger } from '@headwater/http-kit/telemetry/telemetry'
+import { openDatabase } from '@headwater/jobs/database'
+import { openLedger } from '@headwater/jobs/ledger'
+import { reactionsOf } from '@headwater/jobs/reactions'
+import { registerRoutes } from '@headwater/jobs/routes'
+import { openJobsSink } from '@headwater/jobs/sink'
+import { trackedTasks } from '@headwater/jobs/tracked-tasks'
+import { startWorker } from '@headwater/jobs/worker'
 import { startProjection } from '@headwater/projections/run/projection'
 import { measureProjections, projectionStatus } from '@headwater/projections/run/projection-status'
 import { connectCreditBureau } from '@headwater/third-parties/loan/credit-bureau'
 import { config } from './config.ts'
 import { createConsentTasks } from './consent/tasks.ts'
-import { openDatabase } from './database.ts'
-import { openJobsSink } from './jobs-sink.ts'
-import { openLedger } from './ledger.ts'
 import { createLoanTasks } from './loan/tasks.ts'
 import { createDeliver } from './loan/webhooks/deliver.ts'
 import { deliverJob, openDeliveries } from './loan/webhooks/deliveries.ts'
 import { openRegistry } from './loan/webhooks/registry.ts'
 import { registerWebhookRoutes } from './loan/webhooks/routes.ts'
 import { createSecrets } from './loan/webhooks/secrets.ts'
-import { reactions } from './reactions.ts'
-import { registerRoutes } from './routes.ts'
-import { trackedTasks } from './tracked-tasks.ts'
-import { startWorker } from './worker.ts'
 
 const jobs = { jobsAtOnceMax: 8, pollEveryMs: 500 }
 /** Each to another webhook, and many may be slow to answer. Each of so many asks for what is due. */
 const manyJobs = { jobsAtOnceMax: 32, pollEveryMs: 2_000 }
 
+/** The bureau is asked again; a clock is behind. */
+const transientRejections = ['credit_bureau_unavailable', 'consent_not_due']
+
 const settings = loadConfig(config)
+const reactions = reactionsOf(contexts)
 const logger = createLogger({ service: 'jobs', level: settings.LOG_LEVEL })
 const store = connectEventStore({ url: settings.EVENTSTORE_URL, logger })
 const bureau = connectCreditBureau({ url: settings.CREDIT_BUREAU_URL, logger })
@@ -61,6 +67,7 @@ const worker = startWorker({
     },
     ledger,
     logger,
+    transientRejections,
   ),
   ...jobs,
   logger,

@@ -4,10 +4,10 @@ import { connectEventStore } from '@headwater/eventstore/client/client'
 import { formatPosition } from '@headwater/eventstore/position'
 import { loadConfig } from '@headwater/http-kit/config'
 import { createLogger } from '@headwater/http-kit/telemetry/telemetry'
+import { openDatabase } from '@headwater/jobs/database'
+import { afterRestore } from '@headwater/jobs/restored'
 import { z } from 'zod'
 import { config } from './config.ts'
-import { openDatabase } from './database.ts'
-import { afterRestore } from './restored.ts'
 
 const usage = `node src/restored-main.ts --backup-taken <moment, such as 2026-11-25T03:00:00Z>
 

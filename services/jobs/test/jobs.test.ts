@@ -1,8 +1,8 @@
 // Jobs as a process: what follows from events happens, once, however late and whatever fails meanwhile.
 import { randomUUID } from 'node:crypto'
 import type { ServerResponse } from 'node:http'
+import { triesMaxDefault } from '@headwater/jobs/task'
 import { describe, expect, test } from 'vitest'
-import { triesMaxDefault } from '../src/task.ts'
 import { startReceiver } from './receiver.ts'
 import { startWorld, untilMatches } from './support.ts'
 

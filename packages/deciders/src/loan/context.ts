@@ -1,5 +1,11 @@
 // The context of lending.
 import { context } from '../context.ts'
+import { reaction } from '../reaction.ts'
+import { react, reactToDeletion } from './reactions.ts'
 import { applicantStream, loanStream } from './streams.ts'
 
-export const loan = context({ name: 'loan', streams: [loanStream, applicantStream] })
+export const loan = context({
+  name: 'loan',
+  streams: [loanStream, applicantStream],
+  reactions: [reaction(loanStream, react, reactToDeletion), reaction(applicantStream, react)],
+})

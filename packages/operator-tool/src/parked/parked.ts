@@ -1,7 +1,6 @@
 // `parked list` and `parked show`: events that could not be projected, and jobs that failed for good, on one list.
 import type { StoredEvent } from '@headwater/eventstore/codec'
 import { comparePosition, formatPosition } from '@headwater/eventstore/position'
-import { inOrder, isWaiting, type ParkedEvent, type Skip } from '@headwater/projections/model/parked'
 import {
   hasJobs,
   type JobFound,
@@ -9,7 +8,8 @@ import {
   parkedJobCount,
   parkedJobs,
   skippedJobs,
-} from '@headwater/read-models/job-list'
+} from '@headwater/jobs/job-list'
+import { inOrder, isWaiting, type ParkedEvent, type Skip } from '@headwater/projections/model/parked'
 import type { Answer, Command, Context, Given } from '../command.ts'
 import { followerNamed } from '../doctor/followers.ts'
 import { troubleOf } from '../refusal.ts'

@@ -5,9 +5,9 @@ import type { FollowerName } from '@headwater/deciders/operations'
 import type { EventStore } from '@headwater/eventstore/client/client'
 import { comparePosition, type Position } from '@headwater/eventstore/position'
 import { within } from '@headwater/eventstore/within'
+import { type JobsOverview, readJobsOverview } from '@headwater/jobs/overview'
 import type { Wish } from '@headwater/projections/operate/wishes'
 import type { Follower, FollowerState } from '@headwater/read-models/followers'
-import { type JobsOverview, readJobsOverview } from '@headwater/read-models/jobs-overview'
 import type { Pool } from 'pg'
 
 /** For each part; below the time in which an operator's page asks again. */

@@ -10,9 +10,9 @@ import { createCommandHandler, smallCacheWeightMax } from '@headwater/eventstore
 import { readState } from '@headwater/eventstore/commands/known-stream'
 import { idOf, streamName } from '@headwater/eventstore/stream-name'
 import type { Logger } from '@headwater/http-kit/telemetry/telemetry'
+import type { Job, Ledger } from '@headwater/jobs/ledger'
+import { originOf, type Task, triesMaxDefault } from '@headwater/jobs/task'
 import type { CreditBureau } from '@headwater/third-parties/loan/credit-bureau'
-import type { Job, Ledger } from '../ledger.ts'
-import { originOf, type Task, triesMaxDefault } from '../task.ts'
 import type { Deliveries } from './webhooks/deliveries.ts'
 
 const loanCodec = createCodec(loanStream)
@@ -62,7 +62,7 @@ export const createLoanTasks = (options: LoanTasksOptions): LoanTasks => {
     } catch (error) {
       if (!(error instanceof StreamDeleted)) throw error
       // The national id is gone with the events. Each reservation left a job that names its stream.
-      return (await ledger.streamsOf('abandon application', loanId)).map(idOf)
+      return (await ledger.streamsOf('abandon application', { loanId })).map(idOf)
     }
   }
 

@@ -1,6 +1,7 @@
 // The ledger of jobs in Postgres: enters each job once, with the checkpoint in one transaction, and keeps what became of it.
-import { type ParkedJob, parkedJobCount, parkedJobs, runJobAgain, skipJob } from '@headwater/read-models/job-list'
+
 import type { Pool } from 'pg'
+import { type ParkedJob, parkedJobCount, parkedJobs, runJobAgain, skipJob } from './job-list.ts'
 
 /** What the worker is handed, as JSON, with what the job is about. */
 export type Job = {
@@ -23,8 +24,8 @@ export type Ledger = {
   readonly beginSend: (id: string) => Promise<boolean>
   /** What was begun certainly did not go. */
   readonly notSent: (id: string) => Promise<void>
-  /** The streams whose events caused jobs of this kind for this loan. Reads the whole ledger, so only for rare cases. */
-  readonly streamsOf: (kind: string, loanId: string) => Promise<readonly string[]>
+  /** The streams whose events led to jobs of this kind with these fields. Reads the whole ledger: only for rare cases. */
+  readonly streamsOf: (kind: string, about: Readonly<Record<string, string>>) => Promise<readonly string[]>
   /** The oldest first. */
   readonly parked: (limit: number) => Promise<readonly ParkedJob[]>
   readonly parkedCount: () => Promise<number>
@@ -51,10 +52,10 @@ export const openLedger = (pool: Pool): Ledger => ({
   notSent: async (id) => {
     await pool.query('update headwater.jobs set sends = sends - 1 where id = $1', [id])
   },
-  streamsOf: async (kind, loanId) => {
+  streamsOf: async (kind, about) => {
     const { rows } = await pool.query<{ stream: string }>(
-      "select distinct stream from headwater.jobs where kind = $1 and subject ->> 'loanId' = $2",
-      [kind, loanId],
+      'select distinct stream from headwater.jobs where kind = $1 and subject @> $2',
+      [kind, JSON.stringify(about)],
     )
     return rows.map(({ stream }) => stream)
   },

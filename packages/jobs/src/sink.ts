@@ -14,13 +14,17 @@ import type { Row } from '@headwater/projections/model/read-model'
 import type { Checkpoint, Sink, Step } from '@headwater/projections/model/sink'
 import { readParked, writeParking } from '@headwater/projections/postgres/parked'
 import { postgresWishes } from '@headwater/projections/postgres/wishes'
-import { jobsRestoreAdvice } from '@headwater/read-models/followers'
-import { enqueueEntered } from '@headwater/read-models/job-list'
 import type { Pool, PoolClient } from 'pg'
+import { enqueueEntered } from './job-list.ts'
 import type { JobRow } from './reactions.ts'
 
 /** The name of the follower, its lease and its checkpoint. */
 export const follower = 'jobs'
+
+/** Jobs cannot be built again from the events, and jobs that follow from anywhere else miss events. */
+export const jobsRestoreAdvice =
+  'After a restore of the event store, stop all services and run "node src/restored-main.ts --backup-taken <moment>" ' +
+  'in services/jobs (docs/restore.md). If nothing was restored, set EVENTSTORE_URL and DATABASE_URL right.'
 
 export const readCheckpoint = async (db: Pool | PoolClient): Promise<Checkpoint> => {
   const text = 'select * from headwater.followers where name = $1'

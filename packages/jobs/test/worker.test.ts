@@ -2,9 +2,9 @@
 import { once } from 'node:events'
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net'
 import { testDatabase } from '@headwater/test-kit/database'
+import { logger } from '@headwater/test-kit/tills'
 import { pino } from 'pino'
 import { expect, onTestFinished, test } from 'vitest'
-import { logger } from '../../../packages/third-parties/test/support.ts'
 import { openDatabase } from '../src/database.ts'
 import { startWorker } from '../src/worker.ts'
 

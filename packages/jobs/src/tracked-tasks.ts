@@ -8,18 +8,23 @@ import type { Task, Tasks } from './task.ts'
 
 /** These pass by themselves, however long it takes. */
 const outages = [
-  'credit_bureau_unavailable',
   'event_store_unavailable',
   'overloaded',
   'conflict',
   // A newer release has written what this one cannot read, and will replace it.
   'unknown_event_type',
-  // A clock is behind.
-  'consent_not_due',
 ]
-const isOutage = (error: unknown): boolean => error instanceof Rejection && outages.includes(error.code)
 
-export const trackedTasks = (tasks: Tasks, ledger: Ledger, logger: Logger): TaskList => {
+/** @param transient codes of rejections by tasks that pass by themselves as well */
+export const trackedTasks = (
+  tasks: Tasks,
+  ledger: Ledger,
+  logger: Logger,
+  transient: readonly string[] = [],
+): TaskList => {
+  const passing = new Set([...outages, ...transient])
+  const isOutage = (error: unknown): boolean => error instanceof Rejection && passing.has(error.code)
+
   const tracked =
     (kind: string, { run, triesMax }: Task<never>) =>
     async (payload: unknown, { job: { attempts } }: { readonly job: { readonly attempts: number } }) => {

@@ -1,7 +1,7 @@
 // Shows that a worker lives, and takes care of what the library leaves for hours: jobs of dead workers, and far-off retries.
 import type { Logger } from '@headwater/http-kit/telemetry/telemetry'
 import type { Pool } from 'pg'
-import { deliverJob } from './loan/webhooks/deliveries.ts'
+import { deliverJob } from '../../../services/jobs/src/loan/webhooks/deliveries.ts'
 
 const beatEveryMs = 2_000
 /** A worker unheard of for so long is taken to be dead. With beat and poll on top, its jobs run again within 15 s. */

@@ -6,9 +6,9 @@ import { nameStoreAnew } from '@headwater/eventstore/store-name'
 import { inTransaction } from '@headwater/postgres/pool'
 import { deadLettersText, isWaiting } from '@headwater/projections/model/parked'
 import { readParked } from '@headwater/projections/postgres/parked'
-import { enqueueEntered } from '@headwater/read-models/job-list'
 import type { Pool, PoolClient } from 'pg'
-import { follower, readCheckpoint } from './jobs-sink.ts'
+import { enqueueEntered } from './job-list.ts'
+import { follower, readCheckpoint } from './sink.ts'
 
 const pageEvents = 500
 /** The streams of the newest jobs may have been deleted. */
