@@ -6,8 +6,8 @@ import type { DomainEvent } from '@headwater/deciders/decider'
 import type { EventTypes } from '@headwater/deciders/event-types'
 import type { StoredEvent } from '@headwater/eventstore/codec'
 import { formatPosition, parsePosition } from '@headwater/eventstore/position'
+import type { Projection } from '@headwater/projections/model/projection'
 import type { Row } from '@headwater/projections/model/read-model'
-import type { Projection } from '@headwater/projections/run/projection'
 
 const packages = path.join(import.meta.dirname, '../packages')
 const recorded = path.join(packages, 'deciders/recorded')

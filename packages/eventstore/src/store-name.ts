@@ -1,13 +1,22 @@
 // What a store is called: the same for every client, and another once it was restored, since its positions then mean other events.
 import { randomUUID } from 'node:crypto'
-import type { EventStore } from './client/client.ts'
+import type { EventToAppend, ExpectedRevision } from './client/appender.ts'
 import { isObject } from './client/client-events.ts'
+import type { StoredEvent } from './codec.ts'
 
 const storeStream = 'headwater-store'
 /** A name each time that it was restored. */
 const namesMax = 1_000
 
-type Store = Pick<EventStore, 'readStream' | 'append'>
+/** An event store, without its name. */
+type Store = {
+  readonly readStream: (stream: string, from: bigint, maxCount: number) => Promise<readonly StoredEvent[]>
+  readonly append: (
+    stream: string,
+    events: readonly EventToAppend[],
+    expectedRevision: ExpectedRevision,
+  ) => Promise<{ readonly outcome: 'appended' | 'conflict' }>
+}
 
 const readNames = ({ readStream }: Pick<Store, 'readStream'>) => readStream(storeStream, 0n, namesMax)
 

@@ -4,7 +4,7 @@ import type { DomainEvent } from '@headwater/deciders/decider'
 import type { Reaction, RequestedJob } from '@headwater/deciders/reaction'
 import { type Codec, createCodec, type RecordedEvent, streamDeletedType } from '@headwater/eventstore/codec'
 import { categoryOf, idOf } from '@headwater/eventstore/stream-name'
-import type { Projection } from '@headwater/projections/run/projection'
+import type { Projection } from '@headwater/projections/model/projection'
 import { v5 as uuidV5 } from 'uuid'
 
 const jobNamespace = '0f6a5d1c-3c0e-4b52-9f0b-7d8f5f6f2f61'

@@ -1,8 +1,8 @@
 // Having a read model built again: followed to its end, stopped, gone on with, left running, and refused.
 import { pbkdf2Sync, randomUUID } from 'node:crypto'
 import type { LoanEvent } from '@headwater/deciders/loan/loan-events'
+import type { Projection } from '@headwater/projections/model/projection'
 import type { Row } from '@headwater/projections/model/read-model'
-import type { Projection } from '@headwater/projections/run/projection'
 import { sqliteFile } from '@headwater/projections/sqlite/file'
 import { loans } from '@headwater/read-models/loan/loans'
 import { underwriting } from '@headwater/read-models/loan/underwriting'

@@ -6,7 +6,8 @@ import { formatPosition, type Position } from '@headwater/eventstore/position'
 import { streamName } from '@headwater/eventstore/stream-name'
 import { logger, type Place, type TillEvent, tillsOf } from '@headwater/test-kit/tills'
 import type { Sink } from '../src/model/sink.ts'
-import { type RunningProjection, startProjection } from '../src/run/projection.ts'
+import { startProjection } from '../src/run/projection.ts'
+import type { RunningProjection } from '../src/run/running-projection.ts'
 
 const waitMsMax = 20_000
 

@@ -6,8 +6,8 @@ import { waitingReader } from '../src/freshness/read-waiting.ts'
 import { Halt } from '../src/model/halt.ts'
 import type { Sink } from '../src/model/sink.ts'
 import type { Wish } from '../src/operate/wishes.ts'
-import type { RunningProjection } from '../src/run/projection.ts'
 import { projectionStatus } from '../src/run/projection-status.ts'
+import type { RunningProjection } from '../src/run/running-projection.ts'
 import { type Following, following } from './following.ts'
 
 const broken = (tillId: string): TillEvent => ({ type: 'TillBroken', data: { tillId } })

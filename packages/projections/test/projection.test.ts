@@ -22,7 +22,8 @@ import {
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import type { Sink } from '../src/model/sink.ts'
 import { assertOrder } from '../src/model/step.ts'
-import { type RunningProjection, startProjection } from '../src/run/projection.ts'
+import { startProjection } from '../src/run/projection.ts'
+import type { RunningProjection } from '../src/run/running-projection.ts'
 
 let url: string
 let stopStore: () => Promise<unknown>

@@ -4,7 +4,8 @@ import { logger, places, putIn, type TillEvent, tills, tillsOf, until } from '@h
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import type { Scratch, Sink, Step } from '../src/model/sink.ts'
 import type { Wish, Wishes } from '../src/operate/wishes.ts'
-import { type ProjectionOptions, type RunningProjection, startProjection } from '../src/run/projection.ts'
+import { type ProjectionOptions, startProjection } from '../src/run/projection.ts'
+import type { RunningProjection } from '../src/run/running-projection.ts'
 import { type Following, following } from './following.ts'
 
 const broken = (tillId: string): TillEvent => ({ type: 'TillBroken', data: { tillId } })

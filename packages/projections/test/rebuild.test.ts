@@ -4,8 +4,8 @@ import { places, putIn, type TillEvent, tills, until } from '@headwater/test-kit
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import type { Sink } from '../src/model/sink.ts'
 import type { Wish, Wishes } from '../src/operate/wishes.ts'
-import type { RunningProjection } from '../src/run/projection.ts'
 import { createThrottle } from '../src/run/rebuild.ts'
+import type { RunningProjection } from '../src/run/running-projection.ts'
 import { type Following, following } from './following.ts'
 
 const broken = (tillId: string): TillEvent => ({ type: 'TillBroken', data: { tillId } })

@@ -2,7 +2,7 @@
 import { type Decider, Rejection } from '@headwater/deciders/decider'
 import type { EventTypes } from '@headwater/deciders/event-types'
 import { createCodec } from '@headwater/eventstore/codec'
-import type { Projection } from '../src/run/projection.ts'
+import type { Projection } from '../src/model/projection.ts'
 
 /** What the first release calls a user is a holder in the last. */
 type Whose = 'user' | 'holder'

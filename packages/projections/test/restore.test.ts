@@ -10,7 +10,8 @@ import { startRestorablePostgres, startRestorableStore } from '@headwater/test-k
 import { logger, places, putIn, type TillEvent, tillsOf, until } from '@headwater/test-kit/tills'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { openPostgresSink } from '../src/postgres/sink.ts'
-import { type RunningProjection, startProjection } from '../src/run/projection.ts'
+import { startProjection } from '../src/run/projection.ts'
+import type { RunningProjection } from '../src/run/running-projection.ts'
 
 const startStore = async () => {
   const node = await startRestorableStore()

@@ -1,7 +1,8 @@
 // Asking a patient for consent, answered alike whether or not there is such a patient (docs/decisions/020).
 import type { PatientCommand } from '@headwater/deciders/consent/patient'
 import { Rejection } from '@headwater/deciders/decider'
-import type { CommandHandler, CommandRequest } from '@headwater/eventstore/commands/handle-command'
+import type { CommandRequest } from '@headwater/eventstore/commands/command-request'
+import type { CommandHandler } from '@headwater/eventstore/commands/handle-command'
 import { keyedId } from '@headwater/eventstore/keyed-id'
 import { formatPosition, type Position } from '@headwater/eventstore/position'
 import type { CommandAnswer } from '@headwater/http-kit/commands/command'

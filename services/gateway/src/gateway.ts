@@ -20,9 +20,11 @@ import type { GatewayAuth } from './auth/auth.ts'
 import { createCredentials } from './auth/credentials.ts'
 import { registerCommands, type ServiceUrls } from './commands.ts'
 import { registerConsentCheck } from './consent/consent-check.ts'
+import { consentCommands } from './consent/consent-commands.ts'
 import { registerConsentHistory } from './consent/consent-history.ts'
 import { registerConsents } from './consent/consents.ts'
 import { type LiveLimits, registerLive } from './live/live.ts'
+import { loanCommands } from './loan/loan-commands.ts'
 import { registerLoanHistory } from './loan/loan-history.ts'
 import { registerLoanChanges } from './loan/loan-past.ts'
 import { registerQueries } from './loan/queries.ts'
@@ -157,7 +159,8 @@ export const createGateway = async (options: GatewayOptions): Promise<HttpServer
   registerAudit(server, { reader: readers.audit, people })
   registerConsents(server, { reader: readers.consents, people })
   registerConsentHistory(server, { ...consents, store, people })
-  await registerCommands(server, serviceUrls, { people, applying: auth.applying, answerTimeoutMs: commandTimeoutMs })
+  const commands = [...loanCommands(people, auth.applying), ...consentCommands]
+  await registerCommands(server, serviceUrls, commands, { answerTimeoutMs: commandTimeoutMs })
   await registerWebhooks(server, jobsUrl)
   await registerOperations(server, { ...operations, store, jobsUrl, live, people })
   await registerPages(server, webUrl)

@@ -6,10 +6,10 @@ import type { RequestedBy } from '@headwater/deciders/loan/loan-events'
 import { isOpenLoanOf } from '@headwater/deciders/loan/loan-state'
 import { applicantStream, loanStream } from '@headwater/deciders/loan/streams'
 import { type EventStore, StoreUnavailable, StreamDeleted } from '@headwater/eventstore/client/client'
+import type { CommandRequest } from '@headwater/eventstore/commands/command-request'
 import {
   type CommandAnswer,
   type CommandHandler,
-  type CommandRequest,
   createCommandHandler,
   smallCacheWeightMax,
 } from '@headwater/eventstore/commands/handle-command'

@@ -4,7 +4,7 @@ import { parse, v5 as uuidV5 } from 'uuid'
 import type { EventToAppend, StreamDeleted } from '../client/client.ts'
 import type { Codec } from '../codec.ts'
 import { beginning, type Position } from '../position.ts'
-import type { CommandRequest } from './handle-command.ts'
+import type { CommandRequest } from './command-request.ts'
 import type { CommandRecord, KnownStream } from './known-stream.ts'
 
 const appendEventsMax = 500

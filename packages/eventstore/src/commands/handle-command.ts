@@ -9,6 +9,7 @@ import { createCodec } from '../codec.ts'
 import type { Position } from '../position.ts'
 import { streamName } from '../stream-name.ts'
 import { within } from '../within.ts'
+import type { CommandRequest } from './command-request.ts'
 import { decideAll, idempotencyKeyReused, type Outcome, refuseOnDeleted } from './decide-all.ts'
 import { type CommandRecord, type KnownStream, nothingKnown, readNewer, StreamTruncated } from './known-stream.ts'
 
@@ -24,29 +25,6 @@ const cacheWeightMaxDefault = 64_000
 /** For streams that a process meets once or twice: 13 MB. */
 export const smallCacheWeightMax = 10_000
 const conflictBackoff: Backoff = { delayMsMin: 2, delayMsMax: 100 }
-
-export type CommandRequest<Command, State = unknown> = {
-  /** Of the thing whose stream this is. */
-  readonly id: string
-  readonly command: Command
-  /** Makes a repeat the same command. */
-  readonly commandId: string
-  /** Of what the caller asked for; the same commandId with another hash is refused. */
-  readonly requestHash: string
-  /** Who dispatches, for the record. */
-  readonly actor: string
-  readonly correlationId?: string | undefined
-  readonly traceparent?: string | undefined
-  /** The revision the caller has seen; when the stream stands elsewhere the answer is `revision_mismatch`. */
-  readonly expectedRevision?: bigint | undefined
-  /** By `performance.now()`: of whoever waits for more than this; the handler's own limit is never exceeded. */
-  readonly giveUpAtMs?: number | undefined
-  /**
-   * Throws when the state shows that this is not the caller's to do. It comes first: neither the stream's revision nor
-   * a rule's refusal is told to who may not know of the stream.
-   */
-  readonly guard?: ((state: State) => void) | undefined
-}
 
 export type CommandAnswer = {
   readonly id: string

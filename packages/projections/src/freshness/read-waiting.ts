@@ -1,8 +1,8 @@
 // Reads what waits with a parked event: the rest of its stream or, where the event alone is parked, itself.
 import { type StoredEvent, streamDeletedType } from '@headwater/eventstore/codec'
 import { comparePosition, type Position } from '@headwater/eventstore/position'
+import type { Projection } from '../model/projection.ts'
 import type { EventPlace } from '../model/step.ts'
-import type { Projection } from '../run/projection.ts'
 
 export const pageEvents = 500
 

@@ -3,7 +3,6 @@ import { createHash } from 'node:crypto'
 import type { StoredEvent } from '@headwater/eventstore/codec'
 import { comparePosition, formatPosition, type Position, parsePosition } from '@headwater/eventstore/position'
 import { readableText } from './readable.ts'
-import type { Step } from './sink.ts'
 
 /** An operator's decision to go on without an event. */
 export type Skip = { readonly reason: string; readonly by: string; readonly at: Date }
@@ -104,10 +103,10 @@ export type Parking = {
 }
 
 /** Dead letters lie in the checkpoint; the list holds only the others. */
-export const withDeadLetters = (
-  { from, to }: Pick<Step, 'from' | 'to'>,
+export const withDeadLetters = <Checkpoint extends { readonly deadLetters: readonly DeadLetter[] }>(
+  { from, to }: { readonly from: Checkpoint; readonly to: Checkpoint },
   { put, removed, deadLetter }: Parking,
-): Pick<Step, 'to' | 'parking'> => {
+): { readonly to: Checkpoint; readonly parking: Omit<Parking, 'deadLetter'> } => {
   const letters = new Set(from.deadLetters.map(({ eventId }) => eventId))
   const seenTo = new Set([...removed, ...put.map(({ event }) => event.id)])
   const kept = from.deadLetters.filter(({ eventId }) => !seenTo.has(eventId) && eventId !== deadLetter?.eventId)

@@ -1,10 +1,10 @@
 // The rows that events lead to, in memory: a read model as it was after any of them.
 import type { DomainEvent } from '@headwater/deciders/decider'
 import { isOfStore, type StoredEvent } from '@headwater/eventstore/codec'
+import type { Projection, RowsOf } from '../model/projection.ts'
 import type { Row } from '../model/read-model.ts'
 import { readableEvent } from '../model/readable.ts'
 import type { Rows } from '../model/rows.ts'
-import type { Projection, RowsOf } from './projection.ts'
 
 /** All rows of some tables, by table and key. */
 export type AllRows<Tables extends Readonly<Record<string, Row>>> = {

@@ -1,7 +1,7 @@
 // What health and metrics of a projector say about its projections.
 import { formatPosition } from '@headwater/eventstore/position'
 import type { ParkedEvent } from '../model/parked.ts'
-import type { ProjectionStatus, RunningProjection } from './projection.ts'
+import type { ProjectionStatus, RunningProjection } from './running-projection.ts'
 
 const named = ({ id, stream, type, revision, position }: NonNullable<ProjectionStatus['event']>) => ({
   id,

@@ -2,87 +2,24 @@
 import type { DomainEvent } from '@headwater/deciders/decider'
 import type { EventStore } from '@headwater/eventstore/client/client'
 import { type Subscription, startSubscription } from '@headwater/eventstore/client/subscription'
-import type { Codec, RecordedEvent, StoredEvent } from '@headwater/eventstore/codec'
-import { beginning, type Position } from '@headwater/eventstore/position'
+import { beginning } from '@headwater/eventstore/position'
 import type { Logger } from 'pino'
 import { watchNeeded } from '../freshness/needed.ts'
 import { RebuildNeeded, Superseded } from '../model/halt.ts'
 import { isWaiting, type ParkedEvent } from '../model/parked.ts'
-import type { ReadModel, Row, TableOf } from '../model/read-model.ts'
-import type { Rows } from '../model/rows.ts'
+import type { Projection } from '../model/projection.ts'
+import type { Row } from '../model/read-model.ts'
 import type { Checkpoint, Sink } from '../model/sink.ts'
 import { BadEvent } from '../model/step.ts'
 import { type Attended, attend } from '../operate/attend.ts'
 import { createPersistence } from './persistence.ts'
+import type { ProjectionStatus, RunningProjection } from './running-projection.ts'
 import { otherHistory } from './same-history.ts'
 import { standBy } from './stand-by.ts'
 import { openWriter, type Writer } from './writer.ts'
 
 /** Somebody else may have built again what this one cannot use. */
 const lookAgainMs = 5_000
-
-/** A table whose rows belong to streams: a row goes when its stream is deleted. */
-type OwnedTable<Tables extends Readonly<Record<string, Row>>, Name extends keyof Tables> = {
-  /** The indexed column that holds the id of the stream. */
-  readonly column: keyof Tables[Name] & string
-  /** Rows of other tables that count a row, and how to subtract it. */
-  readonly counted?: {
-    readonly keys: (row: Tables[Name]) => KeysOf<Tables>
-    readonly subtract: (row: Tables[Name], rows: RowsOf<Tables>) => void
-  }
-}
-
-type KeysOf<Tables> = { readonly [Name in keyof Tables]?: readonly string[] }
-
-/** From events to rows. Projections commute across streams: only the order within a stream counts. */
-export type Projection<Event extends DomainEvent, Tables extends Readonly<Record<string, Row>>> = ReadModel & {
-  readonly tables: { readonly [Name in keyof Tables]: TableOf<Tables[Name]> }
-  readonly categories: readonly string[]
-  /** What waits behind an event that cannot be projected: its stream or, where many share streams, nothing. */
-  readonly parks?: 'stream' | 'event'
-  /** With more bad events than this the events are not the cause: the projection stops. */
-  readonly parkedMax?: number
-  readonly codec: Pick<Codec<Event>, 'decode'>
-  /** The rows that `project` will ask for, by table. */
-  readonly keys: (event: RecordedEvent<Event>) => KeysOf<Tables>
-  /** Evolves rows by an event; no I/O, no clock, no chance. */
-  readonly project: (event: RecordedEvent<Event>, rows: RowsOf<Tables>) => void
-  /** Rows of other tables stay when their stream is deleted. */
-  readonly owned?: { readonly [Name in keyof Tables]?: OwnedTable<Tables, Name> }
-  /** Whether the end of a deleted stream is one more event, which the codec decodes. Other types of the store's own never are. */
-  readonly projectsDeletion?: boolean
-}
-
-/** The rows an event concerns, by table. */
-export type RowsOf<Tables extends Readonly<Record<string, Row>>> = {
-  readonly [Name in keyof Tables]: Rows<Tables[Name]>
-}
-
-export type ProjectionStatus = {
-  readonly state: 'starting' | 'catching up' | 'live' | 'standing by' | 'paused' | 'stopped'
-  readonly position: Position
-  /** What is wrong, and what to do about it. */
-  readonly reason: string | undefined
-  /** The event at which the projection has stopped. */
-  readonly event: Pick<StoredEvent, 'id' | 'stream' | 'type' | 'revision' | 'position'> | undefined
-  /** How often the subscription had to be opened again. */
-  readonly restarts: number
-  readonly rebuildNeeded: boolean
-  /** Events that could not be projected and wait for an operator, dead letters among them. */
-  readonly parked: readonly ParkedEvent[]
-  /** So many events this process has taken in or parked. */
-  readonly handled: number
-}
-
-export type RunningProjection = {
-  readonly status: () => ProjectionStatus
-  /** Age of the oldest event not yet in the read model, 0 when all are. Asks the store, not the subscription. */
-  readonly lagMs: () => Promise<number>
-  /** Resolves at the first catch-up; rejects when the projection stops before. */
-  readonly whenLive: () => Promise<void>
-  /** Finishes the batch in hand and closes the sink. */
-  readonly stop: () => Promise<void>
-}
 
 export type ProjectionOptions<Event extends DomainEvent, Tables extends Readonly<Record<string, Row>>> = {
   readonly store: EventStore

@@ -4,7 +4,7 @@ import type { EventStore } from '@headwater/eventstore/client/client'
 import { comparePosition, formatPosition, type Position } from '@headwater/eventstore/position'
 import type { Logger } from 'pino'
 import type { Progress, Wish, Wishes } from '../operate/wishes.ts'
-import type { RunningProjection } from './projection.ts'
+import type { RunningProjection } from './running-projection.ts'
 
 /** What is left of the processor is for the read model that serves. */
 export const rebuildCoresDefault = 0.5

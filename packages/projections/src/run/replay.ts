@@ -8,11 +8,11 @@ import { comparePosition, type Position } from '@headwater/eventstore/position'
 import { categoryOf } from '@headwater/eventstore/stream-name'
 import pino from 'pino'
 import { isWaiting } from '../model/parked.ts'
+import type { Projection } from '../model/projection.ts'
 import type { Row } from '../model/read-model.ts'
 import { sqliteFile } from '../sqlite/file.ts'
 import { openSqliteSink } from '../sqlite/sink.ts'
 import type { Persistence } from './persistence.ts'
-import type { Projection } from './projection.ts'
 import { openWriter } from './writer.ts'
 
 /** Read at once, and written in one transaction. */

@@ -21,11 +21,11 @@ import {
   type Skip,
   withDeadLetters,
 } from '../model/parked.ts'
+import type { Projection } from '../model/projection.ts'
 import type { Row } from '../model/read-model.ts'
 import type { Checkpoint, Sink } from '../model/sink.ts'
 import { assertOrder, BadEvent, stepOver } from '../model/step.ts'
 import type { Persistence } from './persistence.ts'
-import type { Projection } from './projection.ts'
 
 /** Attempts on a single event before it is parked. */
 const triesMax = 3

@@ -1,10 +1,10 @@
 // The questions that auditors ask of the read model `audit`.
 
 import type { Cursor } from '@headwater/projections/model/cursor'
-import { endOfDay } from '@headwater/projections/model/days'
 import { postgresQueries } from '@headwater/projections/model/queries'
 import { schemaName } from '@headwater/projections/postgres/schema'
 import type { CompiledQuery } from 'kysely'
+import { endOfDay } from '../days.ts'
 import { type AuditOutcome, type AuditRow, audit } from './audit.ts'
 
 const queries = postgresQueries<{ readonly entries: AuditRow }>().withSchema(schemaName(audit))

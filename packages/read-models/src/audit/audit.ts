@@ -6,7 +6,7 @@ import type { DomainEvent } from '@headwater/deciders/decider'
 import { applicantStream } from '@headwater/deciders/loan/streams'
 import { type Codec, createCodec, type RecordedEvent, streamDeletedType } from '@headwater/eventstore/codec'
 import { categoryOf, idOf } from '@headwater/eventstore/stream-name'
-import type { Projection } from '@headwater/projections/run/projection'
+import type { Projection } from '@headwater/projections/model/projection'
 
 export const auditOutcomes = ['accepted', 'refused', 'viewed'] as const
 export type AuditOutcome = (typeof auditOutcomes)[number]

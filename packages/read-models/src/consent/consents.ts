@@ -20,8 +20,8 @@ import { patientStream } from '@headwater/deciders/consent/streams'
 import { personKey } from '@headwater/deciders/fields'
 import { createCodec } from '@headwater/eventstore/codec'
 import type { Cursor } from '@headwater/projections/model/cursor'
+import type { Projection } from '@headwater/projections/model/projection'
 import { sqliteQueries } from '@headwater/projections/model/queries'
-import type { Projection } from '@headwater/projections/run/projection'
 import type { CompiledQuery } from 'kysely'
 
 export type ConsentRow = {

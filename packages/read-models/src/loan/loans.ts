@@ -3,8 +3,8 @@ import type { LoanEvent } from '@headwater/deciders/loan/loan-events'
 import { loanStream } from '@headwater/deciders/loan/streams'
 import { createCodec, type RecordedEvent } from '@headwater/eventstore/codec'
 import type { Cursor } from '@headwater/projections/model/cursor'
+import type { Projection, RowsOf } from '@headwater/projections/model/projection'
 import { sqliteQueries } from '@headwater/projections/model/queries'
-import type { Projection, RowsOf } from '@headwater/projections/run/projection'
 import type { CompiledQuery } from 'kysely'
 
 export const loanStatuses = ['checking', 'awaiting review', 'approved', 'denied', 'withdrawn', 'abandoned'] as const

@@ -1,11 +1,11 @@
 // The questions that underwriters ask of the read model `underwriting`: who waits, what was decided, and the numbers.
 
 import { isId, isInstant } from '@headwater/projections/model/cursor'
-import { endOfDay } from '@headwater/projections/model/days'
 import { postgresQueries } from '@headwater/projections/model/queries'
 import type { PostgresQueries } from '@headwater/projections/postgres/reader'
 import { schemaName } from '@headwater/projections/postgres/schema'
 import { type CompiledQuery, sql } from 'kysely'
+import { endOfDay } from '../days.ts'
 import {
   type DayOutcome,
   decisionTimeBuckets,

@@ -2,9 +2,9 @@
 import type { LoanEvent } from '@headwater/deciders/loan/loan-events'
 import { loanStream } from '@headwater/deciders/loan/streams'
 import { createCodec, type RecordedEvent } from '@headwater/eventstore/codec'
+import type { Projection, RowsOf } from '@headwater/projections/model/projection'
 import type { Row } from '@headwater/projections/model/read-model'
 import type { Rows } from '@headwater/projections/model/rows'
-import type { Projection, RowsOf } from '@headwater/projections/run/projection'
 
 /** How a loan ends. */
 export const outcomes = ['approved', 'denied', 'withdrawn'] as const

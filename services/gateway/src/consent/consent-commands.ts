@@ -6,7 +6,7 @@ import {
   grantConsentInput,
   revokeConsentInput,
 } from '@headwater/deciders/consent/patient'
-import type { ForwardedCommand } from '../commands.ts'
+import type { ForwardedCommand } from '../forwarded-command.ts'
 
 /** People only, each for themselves: there is one credential that may. */
 const credential: ForwardedCommand['credential'] = ([allowed]) => allowed

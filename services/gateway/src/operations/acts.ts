@@ -18,10 +18,11 @@ import type { Follower } from '@headwater/read-models/followers'
 import { pause, rebuild, resume, retry, skip, stopRebuild } from '@headwater/read-models/operator-acts'
 import { z } from 'zod'
 import { problemAnswer } from '../answers.ts'
-import { named } from '../people.ts'
-import type { OperationsOptions } from './operations.ts'
+import { named, type People } from '../people.ts'
 
-type Options = Pick<OperationsOptions, 'followers' | 'people'> & {
+type Options = {
+  readonly followers: readonly Follower[]
+  readonly people: Pick<People, 'namesOf'>
   readonly node: string
   /** Called after every act. */
   readonly done: () => void

@@ -1,0 +1,42 @@
+// What a projection is: pure functions from the events of some categories to rows.
+import type { DomainEvent } from '@headwater/deciders/decider'
+import type { Codec, RecordedEvent } from '@headwater/eventstore/codec'
+import type { ReadModel, Row, TableOf } from './read-model.ts'
+import type { Rows } from './rows.ts'
+
+/** A table whose rows belong to streams: a row goes when its stream is deleted. */
+type OwnedTable<Tables extends Readonly<Record<string, Row>>, Name extends keyof Tables> = {
+  /** The indexed column that holds the id of the stream. */
+  readonly column: keyof Tables[Name] & string
+  /** Rows of other tables that count a row, and how to subtract it. */
+  readonly counted?: {
+    readonly keys: (row: Tables[Name]) => KeysOf<Tables>
+    readonly subtract: (row: Tables[Name], rows: RowsOf<Tables>) => void
+  }
+}
+
+type KeysOf<Tables> = { readonly [Name in keyof Tables]?: readonly string[] }
+
+/** From events to rows. Projections commute across streams: only the order within a stream counts. */
+export type Projection<Event extends DomainEvent, Tables extends Readonly<Record<string, Row>>> = ReadModel & {
+  readonly tables: { readonly [Name in keyof Tables]: TableOf<Tables[Name]> }
+  readonly categories: readonly string[]
+  /** What waits behind an event that cannot be projected: its stream or, where many share streams, nothing. */
+  readonly parks?: 'stream' | 'event'
+  /** With more bad events than this the events are not the cause: the projection stops. */
+  readonly parkedMax?: number
+  readonly codec: Pick<Codec<Event>, 'decode'>
+  /** The rows that `project` will ask for, by table. */
+  readonly keys: (event: RecordedEvent<Event>) => KeysOf<Tables>
+  /** Evolves rows by an event; no I/O, no clock, no chance. */
+  readonly project: (event: RecordedEvent<Event>, rows: RowsOf<Tables>) => void
+  /** Rows of other tables stay when their stream is deleted. */
+  readonly owned?: { readonly [Name in keyof Tables]?: OwnedTable<Tables, Name> }
+  /** Whether the end of a deleted stream is one more event, which the codec decodes. Other types of the store's own never are. */
+  readonly projectsDeletion?: boolean
+}
+
+/** The rows an event concerns, by table. */
+export type RowsOf<Tables extends Readonly<Record<string, Row>>> = {
+  readonly [Name in keyof Tables]: Rows<Tables[Name]>
+}
