@@ -1,6 +1,6 @@
 // Removes the rows of deleted streams from a read model.
 import { type StoredEvent, streamDeletedType } from '@headwater/eventstore/codec'
-import { idOf } from '@headwater/eventstore/stream-name'
+import { categoryOf, idOf } from '@headwater/eventstore/stream-name'
 import type { Row } from './read-model.ts'
 import type { openRows } from './rows.ts'
 import type { Deletion } from './sink.ts'
@@ -11,6 +11,7 @@ type NeededKeys = Readonly<Record<string, readonly string[] | undefined>>
 type Owned = {
   readonly table: string
   readonly column: string
+  readonly category?: string
   readonly counted?: {
     readonly keys: (row: Row) => NeededKeys
     readonly subtract: (row: Row, rows: unknown) => void
@@ -52,7 +53,8 @@ export const removeRowsOf = (
   opened: readonly ReturnType<typeof openRows>[],
   rows: unknown,
 ): void => {
-  for (const { table, column, counted } of ownedTables(owned)) {
+  for (const { table, column, category, counted } of ownedTables(owned)) {
+    if (category !== undefined && category !== categoryOf(stream)) continue
     const from = opened.find(({ name }) => name === table)
     for (const [key, row] of from?.having(column, idOf(stream)) ?? []) {
       counted?.subtract(row, rows)

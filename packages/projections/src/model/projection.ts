@@ -8,6 +8,8 @@ import type { Rows } from './rows.ts'
 type OwnedTable<Tables extends Readonly<Record<string, Row>>, Name extends keyof Tables> = {
   /** The indexed column that holds the id of the stream. */
   readonly column: keyof Tables[Name] & string
+  /** Of those streams; without it every category of the projection is. */
+  readonly category?: string
   /** Rows of other tables that count a row, and how to subtract it. */
   readonly counted?: {
     readonly keys: (row: Tables[Name]) => KeysOf<Tables>

@@ -18,10 +18,9 @@ import {
 } from '@headwater/deciders/consent/permissions'
 import { patientStream } from '@headwater/deciders/consent/streams'
 import { personKey } from '@headwater/deciders/fields'
-import { createCodec } from '@headwater/eventstore/codec'
 import type { Cursor } from '@headwater/projections/model/cursor'
-import type { Projection } from '@headwater/projections/model/projection'
 import { sqliteQueries } from '@headwater/projections/model/queries'
+import { type Part, readModel } from '@headwater/projections/run/parts'
 import type { CompiledQuery } from 'kysely'
 
 export type ConsentRow = {
@@ -59,11 +58,8 @@ export const standingOfRow = ({ permissions, requests }: Pick<ConsentRow, 'permi
 export const permissionsAt = ({ permissions }: Pick<ConsentRow, 'permissions'>, at: string): readonly Permission[] =>
   permissionsInForce(JSON.parse(permissions), at)
 
-export const consents: Projection<PatientEvent, ConsentRows> = {
-  name: 'consents',
-  version: 2,
-  categories: ['patient'],
-  codec: createCodec(patientStream),
+const patientPart: Part<PatientEvent, ConsentRows> = {
+  stream: patientStream,
   tables: {
     consents: {
       key: 'consentId',
@@ -85,7 +81,7 @@ export const consents: Projection<PatientEvent, ConsentRows> = {
       ],
     },
   },
-  owned: { consents: { column: 'patientId' } },
+  owners: { consents: 'patientId' },
   keys: (event) => {
     const grantee = granteeOf(event)
     return { consents: grantee ? [consentIdOf(event.data.patientId, grantee)] : [] }
@@ -111,6 +107,8 @@ export const consents: Projection<PatientEvent, ConsentRows> = {
     })
   },
 }
+
+export const consents = readModel({ name: 'consents', version: 2, parts: [patientPart] })
 
 const queries = sqliteQueries<ConsentRows>()
 

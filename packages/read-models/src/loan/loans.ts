@@ -1,10 +1,11 @@
 // Read model `loans`: one row a loan, as applicants and underwriters see it, with the queries on it.
 import type { LoanEvent } from '@headwater/deciders/loan/loan-events'
 import { loanStream } from '@headwater/deciders/loan/streams'
-import { createCodec, type RecordedEvent } from '@headwater/eventstore/codec'
+import type { RecordedEvent } from '@headwater/eventstore/codec'
 import type { Cursor } from '@headwater/projections/model/cursor'
-import type { Projection, RowsOf } from '@headwater/projections/model/projection'
+import type { RowsOf } from '@headwater/projections/model/projection'
 import { sqliteQueries } from '@headwater/projections/model/queries'
+import { type Part, readModel } from '@headwater/projections/run/parts'
 import type { CompiledQuery } from 'kysely'
 
 export const loanStatuses = ['checking', 'awaiting review', 'approved', 'denied', 'withdrawn', 'abandoned'] as const
@@ -87,11 +88,8 @@ const project = (event: RecordedEvent<LoanEvent>, { loans }: RowsOf<LoanRows>): 
   if (loan) loans.set(loanId, { ...loan, revision: Number(event.revision) })
 }
 
-export const loans: Projection<LoanEvent, LoanRows> = {
-  name: 'loans',
-  version: 2,
-  categories: ['loan'],
-  codec: createCodec(loanStream),
+const loanPart: Part<LoanEvent, LoanRows> = {
+  stream: loanStream,
   tables: {
     loans: {
       key: 'loanId',
@@ -118,10 +116,12 @@ export const loans: Projection<LoanEvent, LoanRows> = {
       ],
     },
   },
+  owners: { loans: 'loanId' },
   keys: (event) => ({ loans: [event.data.loanId] }),
   project,
-  owned: { loans: { column: 'loanId' } },
 }
+
+export const loans = readModel({ name: 'loans', version: 2, parts: [loanPart] })
 
 const queries = sqliteQueries<LoanRows>()
 

@@ -1,0 +1,145 @@
+// Parts of a read model: whatever order the streams come in, the rows are the same, because each stream writes only its own.
+import type { StoredEvent } from '@headwater/eventstore/codec'
+import type { Row } from '@headwater/projections/model/read-model'
+import type { StoredRows } from '@headwater/projections/model/rows'
+import type { Checkpoint } from '@headwater/projections/model/sink'
+import { BadEvent, stepOver } from '@headwater/projections/model/step'
+import { type Part, readModel } from '@headwater/projections/run/parts'
+import { at, storeId } from '@headwater/test-kit/tills'
+import fc from 'fast-check'
+import { expect, test } from 'vitest'
+
+type ShelfRow = { readonly shelfId: string; readonly books: number }
+type BookRow = { readonly page: string; readonly bookId: string; readonly lines: number }
+type Filled = { type: 'Filled'; data: { id: string; n: number } }
+type Written =
+  | { type: 'Written'; data: { id: string; page: number; n: number } }
+  | { type: 'Torn'; data: { id: string; page: number } }
+
+const shelves: Part<Filled, { readonly shelves: ShelfRow }> = {
+  stream: { category: 'shelf', events: { schemas: { Filled: true }, upcasts: {} } },
+  tables: { shelves: { key: 'shelfId', columns: { shelfId: 'text', books: 'integer' }, indexes: [] } },
+  owners: { shelves: 'shelfId' },
+  keys: ({ data }) => ({ shelves: [data.id] }),
+  project: ({ data: { id, n } }, { shelves }) =>
+    shelves.set(id, { shelfId: id, books: 2 * (shelves.get(id)?.books ?? 0) + n }),
+}
+
+const pageOf = ({ id, page }: Written['data']) => `${id} ${page}`
+
+const books: Part<Written, { readonly pages: BookRow }> = {
+  stream: { category: 'book', events: { schemas: { Written: true, Torn: true }, upcasts: {} } },
+  tables: {
+    pages: { key: 'page', columns: { page: 'text', bookId: 'text', lines: 'integer' }, indexes: [['bookId']] },
+  },
+  owners: { pages: 'bookId' },
+  keys: ({ data }) => ({ pages: [pageOf(data)] }),
+  project: (event, { pages }) => {
+    const page = pageOf(event.data)
+    if (event.type === 'Torn') return pages.remove(page)
+    const { id, n } = event.data
+    pages.set(page, { page, bookId: id, lines: 2 * (pages.get(page)?.lines ?? 0) + n })
+  },
+}
+
+const library = readModel({ name: 'library', version: 1, parts: [shelves, books] })
+
+const start: Checkpoint = {
+  position: at(0),
+  lastEvent: undefined,
+  storeId,
+  build: '',
+  epoch: 1n,
+  deadLetters: [],
+  replacedTexts: 0,
+}
+
+type Told = Pick<StoredEvent, 'stream' | 'type' | 'data'>
+
+/** The rows after these events, in steps of these sizes. */
+const rowsAfter = (told: readonly Told[], sizes: readonly number[] = [told.length]) => {
+  const rows = new Map(Object.keys(library.tables).map((table) => [table, new Map<string, Row>()]))
+  let from = start
+  for (let taken = 0, n = 0; taken < told.length; n++) {
+    const events = told.slice(taken, taken + (sizes[n % sizes.length] ?? 1)).map((event, place) => ({
+      ...event,
+      id: `event ${taken + place}`,
+      revision: 0n,
+      position: at(taken + place + 1),
+      metadata: {},
+      recordedAt: new Date(0),
+    }))
+    taken += events.length
+    const step = stepOver(library, from, { events, position: at(taken) })
+    const having = (table: string, key: string, row: Row): boolean =>
+      step.keys.get(table)?.has(key) === true ||
+      (step.deletion?.owned ?? []).some((of) => of.table === table && of.values.has(String(row[of.column])))
+    const stored: StoredRows = new Map(
+      [...rows].map(([table, all]) => [table, new Map([...all].filter(([key, row]) => having(table, key, row)))]),
+    )
+    for (const { table, key, after } of step.evolve(stored)) {
+      if (after) rows.get(table)?.set(key, after)
+      else rows.get(table)?.delete(key)
+    }
+    from = step.to
+  }
+  return rows
+}
+
+const ids = ['a', 'b']
+
+const one: fc.Arbitrary<Told> = fc
+  .record({
+    kind: fc.constantFrom('Filled', 'Written', 'Torn', '$streamDeleted'),
+    id: fc.constantFrom(...ids),
+    page: fc.nat(1),
+    n: fc.nat(9),
+    of: fc.constantFrom('shelf', 'book'),
+  })
+  .map(({ kind, id, page, n, of }) => {
+    if (kind === '$streamDeleted') return { stream: `${of}-${id}`, type: kind, data: {} }
+    return { stream: `${kind === 'Filled' ? 'shelf' : 'book'}-${id}`, type: kind, data: { id, page, n } }
+  })
+
+test('parts commute: streams come in whatever order and batches, one of them after it was parked, and the rows are the same', () => {
+  fc.assert(
+    fc.property(
+      fc.array(one, { maxLength: 30 }),
+      fc.array(fc.nat({ max: 3 }), { minLength: 1, maxLength: 30 }),
+      fc.array(fc.integer({ min: 1, max: 5 }), { minLength: 1, maxLength: 5 }),
+      (told, picks, sizes) => {
+        const streams = [...Map.groupBy(told, ({ stream }) => stream).values()]
+        const waiting = streams.map((events) => [...events])
+        const parked = waiting.shift() ?? []
+        const mixed: Told[] = []
+        for (let n = 0; waiting.length > 0; n++) {
+          const place = (picks[n % picks.length] ?? 0) % waiting.length
+          const next = waiting[place]?.shift()
+          if (next) mixed.push(next)
+          else waiting.splice(place, 1)
+        }
+        expect(rowsAfter([...mixed, ...parked], sizes)).toEqual(rowsAfter(told))
+      },
+    ),
+  )
+})
+
+const written = (stream: string, id: string) => ({ stream, type: 'Written', data: { id, page: 1, n: 1 } })
+
+test('an event that would make, change or remove the row of another stream cannot be projected', () => {
+  expect(() => rowsAfter([written('book-a', 'b')])).toThrow(BadEvent)
+  expect(() => rowsAfter([written('book-b', 'b'), written('book-a', 'b')])).toThrow(/is a row of another stream/)
+  const torn = { stream: 'book-a', type: 'Torn', data: { id: 'b', page: 1 } }
+  expect(() => rowsAfter([written('book-b', 'b'), torn])).toThrow(/is a row of another stream/)
+})
+
+test('a deleted stream takes no row of a stream with the same id in another category with it', () => {
+  const filled = { stream: 'shelf-a', type: 'Filled', data: { id: 'a', n: 3 } }
+  const rows = rowsAfter([filled, written('book-a', 'a'), { stream: 'book-a', type: '$streamDeleted', data: {} }])
+  expect(rows.get('pages')?.size).toBe(0)
+  expect([...(rows.get('shelves')?.values() ?? [])]).toEqual([{ shelfId: 'a', books: 3 }])
+})
+
+test('two parts cannot have a category or a table in common', () => {
+  expect(() => readModel({ name: 'library', version: 1, parts: [books, books] })).toThrow(/belongs to two parts/)
+})
