@@ -45,7 +45,7 @@ const requested: LoanEvent = { type: 'LoanRequested', data: { loanId, ...person,
 const creditChecked = (score: number): LoanEvent => ({ type: 'CreditChecked', data: { loanId, score, checkedAt } })
 const autoApproved = (score: number): LoanEvent => ({
   type: 'AutoApproved',
-  data: { loanId, score, decidedAt: checkedAt },
+  data: { loanId, score, decidedAt: checkedAt, amountEuros: person.amount, requestedBy },
 })
 const autoDenied = (score: number): LoanEvent => ({ type: 'AutoDenied', data: { loanId, score, decidedAt: checkedAt } })
 const reviewRequired = (score: number): LoanEvent => {
@@ -54,7 +54,11 @@ const reviewRequired = (score: number): LoanEvent => {
 }
 const manually = (type: 'ManuallyApproved' | 'ManuallyDenied', reason: string | null = null): LoanEvent => ({
   type,
-  data: { loanId, decidedBy: 'grace', reason, decidedAt },
+  data: {
+    ...{ loanId, decidedBy: 'grace', reason, decidedAt },
+    // For paying the loan out.
+    ...(type === 'ManuallyApproved' && { amountEuros: person.amount, requestedBy }),
+  },
 })
 const withdrawn: LoanEvent = { type: 'LoanWithdrawn', data: { loanId, reason: null, withdrawnAt: decidedAt } }
 const abandoned: LoanEvent = { type: 'LoanAbandoned', data: { loanId, abandonedAt: decidedAt } }
@@ -130,6 +134,13 @@ describe('RecordCreditScore', () => {
     given(requested, withdrawn)
       .when(recordCreditScore(creditScore(9)))
       .refused('loan_already_decided', { loanStatus: 'withdrawn', withdrawnAt: decidedAt }))
+})
+
+test('an approval of an earlier release, which says neither amount nor applicant, folds to the same state', () => {
+  const stateAfter = (event: LoanEvent) => fold(loan, loan.initialState, [...awaitingReview, event])
+  const earlier = { type: 'ManuallyApproved', data: { loanId, decidedBy: 'grace', reason: null, decidedAt } } as const
+  expect(loanEvents.schemas.ManuallyApproved.safeParse(earlier.data).success).toBe(true)
+  expect(stateAfter(earlier)).toEqual(stateAfter(manually('ManuallyApproved')))
 })
 
 describe.each([

@@ -17,6 +17,9 @@ const score = z.int().min(scoreMin).max(scoreMax)
 /** What the credit bureau may answer. */
 export const creditBureauAnswer = z.object({ score, checkedAt: instant })
 
+/** What the money of an approved loan needs; absent in events of releases that did not write it. */
+const payable = { amountEuros: z.int().optional(), requestedBy: requestedBy.optional() }
+
 const schemas = {
   LoanRequested: z.strictObject({
     loanId: z.uuid(),
@@ -28,7 +31,7 @@ const schemas = {
     requestedAt: instant,
   }),
   CreditChecked: z.strictObject({ loanId: z.uuid(), score, checkedAt: instant }),
-  AutoApproved: z.strictObject({ loanId: z.uuid(), score, decidedAt: instant }),
+  AutoApproved: z.strictObject({ loanId: z.uuid(), score, decidedAt: instant, ...payable }),
   AutoDenied: z.strictObject({ loanId: z.uuid(), score, decidedAt: instant }),
   ManualReviewRequired: z.strictObject({
     loanId: z.uuid(),
@@ -44,6 +47,7 @@ const schemas = {
     decidedBy: z.string(),
     reason: z.string().nullable().meta(personal),
     decidedAt: instant,
+    ...payable,
   }),
   ManuallyDenied: z.strictObject({
     loanId: z.uuid(),

@@ -64,11 +64,17 @@ export type LoanCommand =
     }
   | { readonly type: 'AbandonLoan'; readonly data: Identified & { readonly at: string } }
 
+/** What an approval says for those who pay the loan out. */
+const payable = ({ amount: amountEuros, requestedBy }: Application) => ({ amountEuros, requestedBy })
+
 const outcome = (application: Application & Identified, { score, checkedAt }: CreditScore): LoanEvent[] => {
   const { loanId } = application
   const creditChecked: LoanEvent = { type: 'CreditChecked', data: { loanId, score, checkedAt } }
   if (score >= autoApproveScoreMin)
-    return [creditChecked, { type: 'AutoApproved', data: { loanId, score, decidedAt: checkedAt } }]
+    return [
+      creditChecked,
+      { type: 'AutoApproved', data: { loanId, score, decidedAt: checkedAt, ...payable(application) } },
+    ]
   if (score <= autoDenyScoreMax)
     return [creditChecked, { type: 'AutoDenied', data: { loanId, score, decidedAt: checkedAt } }]
   const { name, amount, nationalId, requestedBy, requestedAt } = application
@@ -142,8 +148,10 @@ const decide = (command: LoanCommand, state: LoanState): readonly LoanEvent[] =>
       const { loanId, decidedBy, reason = null, at: decidedAt } = command.data
       if (state.requestedBy.kind === 'person' && state.requestedBy.id === decidedBy)
         throw new Rejection('own_loan', 'Nobody decides on their own loan.')
-      const type = command.type === 'ApproveLoan' ? 'ManuallyApproved' : 'ManuallyDenied'
-      return [{ type, data: { loanId, decidedBy, reason, decidedAt } }]
+      const decided = { loanId, decidedBy, reason, decidedAt }
+      return command.type === 'ApproveLoan'
+        ? [{ type: 'ManuallyApproved', data: { ...decided, ...payable(state) } }]
+        : [{ type: 'ManuallyDenied', data: decided }]
     }
     case 'WithdrawLoan': {
       if (state.status === 'none') throw loanNotFound()
