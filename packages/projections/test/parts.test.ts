@@ -9,20 +9,33 @@ import { at, storeId } from '@headwater/test-kit/tills'
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 
-type ShelfRow = { readonly shelfId: string; readonly books: number }
+const maxBooks = 9
+
+type ShelfRow = { readonly shelfId: string; readonly books: number; readonly filled: number }
+type Stock = { readonly of: string; readonly filled: number; readonly label: number }
 type BookRow = { readonly page: string; readonly bookId: string; readonly lines: number }
 type Filled = { type: 'Filled'; data: { id: string; n: number } }
 type Written =
   | { type: 'Written'; data: { id: string; page: number; n: number } }
   | { type: 'Torn'; data: { id: string; page: number } }
 
-const shelves: Part<Filled, { readonly shelves: ShelfRow }> = {
+const stock = (filled: number, label = 0): Stock => ({ of: 'all', filled, label })
+
+const shelves: Part<Filled, { readonly shelves: ShelfRow }, { readonly stock: Stock }> = {
   stream: { category: 'shelf', events: { schemas: { Filled: true }, upcasts: {} } },
-  tables: { shelves: { key: 'shelfId', columns: { shelfId: 'text', books: 'integer' }, indexes: [] } },
+  tables: {
+    shelves: { key: 'shelfId', columns: { shelfId: 'text', books: 'integer', filled: 'integer' }, indexes: [] },
+    stock: { key: 'of', columns: { of: 'text', filled: 'integer', label: 'integer' }, indexes: [] },
+  },
   owners: { shelves: 'shelfId' },
-  keys: ({ data }) => ({ shelves: [data.id] }),
-  project: ({ data: { id, n } }, { shelves }) =>
-    shelves.set(id, { shelfId: id, books: 2 * (shelves.get(id)?.books ?? 0) + n }),
+  sums: { stock: ['filled'] },
+  counted: { shelves: ({ filled }) => ({ stock: [stock(filled)] }) },
+  keys: ({ data }) => ({ shelves: [data.id], stock: ['all'] }),
+  project: ({ data: { id, n } }, { shelves, stock: all }) => {
+    const { books = 0, filled = 0 } = shelves.get(id) ?? {}
+    shelves.set(id, { shelfId: id, books: 2 * books + n, filled: filled + n })
+    all.add(stock(n, n > maxBooks ? 1 : 0))
+  },
 }
 
 const pageOf = ({ id, page }: Written['data']) => `${id} ${page}`
@@ -74,9 +87,13 @@ const rowsAfter = (told: readonly Told[], sizes: readonly number[] = [told.lengt
     const having = (table: string, key: string, row: Row): boolean =>
       step.keys.get(table)?.has(key) === true ||
       (step.deletion?.owned ?? []).some((of) => of.table === table && of.values.has(String(row[of.column])))
-    const stored: StoredRows = new Map(
-      [...rows].map(([table, all]) => [table, new Map([...all].filter(([key, row]) => having(table, key, row)))]),
-    )
+    const load = (wanted: typeof having): StoredRows =>
+      new Map(
+        [...rows].map(([table, all]) => [table, new Map([...all].filter(([key, row]) => wanted(table, key, row)))]),
+      )
+    const loaded = load(having)
+    const counting = step.deletion?.counting(loaded)
+    const stored = load((table, key, row) => having(table, key, row) || counting?.get(table)?.has(key) === true)
     for (const { table, key, after } of step.evolve(stored)) {
       if (after) rows.get(table)?.set(key, after)
       else rows.get(table)?.delete(key)
@@ -93,7 +110,7 @@ const one: fc.Arbitrary<Told> = fc
     kind: fc.constantFrom('Filled', 'Written', 'Torn', '$streamDeleted'),
     id: fc.constantFrom(...ids),
     page: fc.nat(1),
-    n: fc.nat(9),
+    n: fc.integer({ min: -maxBooks, max: maxBooks }),
     of: fc.constantFrom('shelf', 'book'),
   })
   .map(({ kind, id, page, n, of }) => {
@@ -137,7 +154,16 @@ test('a deleted stream takes no row of a stream with the same id in another cate
   const filled = { stream: 'shelf-a', type: 'Filled', data: { id: 'a', n: 3 } }
   const rows = rowsAfter([filled, written('book-a', 'a'), { stream: 'book-a', type: '$streamDeleted', data: {} }])
   expect(rows.get('pages')?.size).toBe(0)
-  expect([...(rows.get('shelves')?.values() ?? [])]).toEqual([{ shelfId: 'a', books: 3 }])
+  expect([...(rows.get('shelves')?.values() ?? [])]).toEqual([{ shelfId: 'a', books: 3, filled: 3 }])
+})
+
+test('a tally is the sum over all streams that are left, and gone when it is zero', () => {
+  const filled = (id: string, n: number) => ({ stream: `shelf-${id}`, type: 'Filled', data: { id, n } })
+  const deleted = (id: string) => ({ stream: `shelf-${id}`, type: '$streamDeleted', data: {} })
+  const told = [filled('a', 3), filled('b', 4), filled('a', 2), deleted('a')]
+  expect(rowsAfter(told, [1]).get('stock')?.get('all')).toEqual(stock(4))
+  expect(rowsAfter([...told, deleted('b')], [2]).get('stock')?.size).toBe(0)
+  expect(() => rowsAfter([filled('a', 1), filled('b', maxBooks + 1)])).toThrow(/label is no sum/)
 })
 
 test('two parts cannot have a category or a table in common', () => {

@@ -71,6 +71,7 @@ export const stepOver = <Event extends DomainEvent, Tables extends Readonly<Reco
       return event
     }),
   )
+  const deletion = deletionIn(projection, events)
   const last = batch.events.at(-1)
   // Events that waited are behind the checkpoint, which is told from another history by the last one before it.
   const isNew = last && comparePosition(last.position, from.position) > 0
@@ -79,9 +80,13 @@ export const stepOver = <Event extends DomainEvent, Tables extends Readonly<Reco
     from,
     to: { ...from, position: batch.position, lastEvent, replacedTexts: from.replacedTexts + replacedTexts },
     keys,
-    deletion: deletionIn(projection, events),
+    deletion,
     evolve: (stored) => {
-      const opened = [...keys].map(([table, wanted]) => openRows(table, wanted, stored.get(table) ?? new Map()))
+      // A row that counts to zero is not stored, and may be needed all the same.
+      const counting = deletion?.counting(stored)
+      const opened = [...keys].map(([table, wanted]) =>
+        openRows(table, new Set([...wanted, ...(counting?.get(table) ?? [])]), stored.get(table) ?? new Map()),
+      )
       const rows = Object.fromEntries<unknown>(opened.map((table) => [table.name, table.rows])) as RowsOf<Tables>
       events.forEach((stored, n) => {
         const event = recorded[n]

@@ -1,10 +1,7 @@
 // Read model `underwriting`: the loans as underwriters work on them, and how deciding goes, counted as it happens.
 import type { LoanEvent } from '@headwater/deciders/loan/loan-events'
 import { loanStream } from '@headwater/deciders/loan/streams'
-import { createCodec, type RecordedEvent } from '@headwater/eventstore/codec'
-import type { Projection, RowsOf } from '@headwater/projections/model/projection'
-import type { Row } from '@headwater/projections/model/read-model'
-import type { Rows } from '@headwater/projections/model/rows'
+import { type Part, readModel } from '@headwater/projections/run/parts'
 
 /** How a loan ends. */
 export const outcomes = ['approved', 'denied', 'withdrawn'] as const
@@ -49,12 +46,13 @@ export type ScoreCount = { readonly key: string; readonly score: number; readonl
 /** The decisions of underwriters that took longer than the bucket before, up to `bucketMs`; null is without end. */
 export type DecisionTimeCount = { readonly key: string; readonly bucketMs: number | null; readonly count: number }
 
-export type UnderwritingRows = {
-  readonly loans: UnderwritingLoan
+type Loans = { readonly loans: UnderwritingLoan }
+type Tallies = {
   readonly days: DayOutcome
   readonly scores: ScoreCount
   readonly decisionTimes: DecisionTimeCount
 }
+export type UnderwritingRows = Loans & Tallies
 
 const minuteMs = 60_000
 const hourMs = 60 * minuteMs
@@ -152,52 +150,41 @@ const evolve = (
   return { ...loan, ...decision, decidedAfterMs }
 }
 
-type Counts = Row & { readonly key: string; readonly count: number }
-
-/** Adds to a row of counts, which begins as `zero`. */
-const add = <R extends Counts>(rows: Rows<R>, zero: R, change: (row: R) => Partial<R> = () => ({})): void => {
-  const row = rows.get(zero.key) ?? zero
-  rows.set(zero.key, { ...row, ...change(row), count: row.count + 1 })
-}
-
-/** Subtracts from a row of counts. An empty row is removed, because a rebuild would not create it. */
-const subtract = <R extends Counts>(rows: Rows<R>, key: string, change: (row: R) => Partial<R> = () => ({})): void => {
-  const row = rows.get(key)
-  if (!row) return
-  if (row.count > 1) rows.set(key, { ...row, ...change(row), count: row.count - 1 })
-  else rows.remove(key)
-}
-
-/** The rows that count a loan. */
-const countedIn = ({ score, status, decidedAt, decidedAfterMs }: UnderwritingLoan) => ({
-  scores: score === null ? [] : [String(score)],
-  days: decidedAt === null ? [] : [dayKey({ decidedAt, status })],
-  decisionTimes: decidedAfterMs === null ? [] : [String(bucketOf(decidedAfterMs))],
+/** What a loan adds to the tallies. */
+const countedIn = ({ score, status, decidedAt, decidedAfterMs, amount }: UnderwritingLoan) => ({
+  scores: score === null ? [] : [scoreCount(score)],
+  days: decidedAt === null ? [] : [dayOutcome({ decidedAt, status }, amount)],
+  decisionTimes: decidedAfterMs === null ? [] : [decisionTimeCount(decidedAfterMs)],
 })
 
-const uncount = (loan: UnderwritingLoan, rows: RowsOf<UnderwritingRows>): void => {
-  const counted = countedIn(loan)
-  for (const key of counted.scores) subtract(rows.scores, key)
-  for (const key of counted.days) subtract(rows.days, key, ({ amount }) => ({ amount: amount - loan.amount }))
-  for (const key of counted.decisionTimes) subtract(rows.decisionTimes, key)
+const scoreCount = (score: number): ScoreCount => ({ key: String(score), score, count: 1 })
+
+const dayOutcome = (
+  decision: Pick<UnderwritingLoan, 'status'> & { decidedAt: string },
+  amount: number,
+): DayOutcome => ({
+  key: dayKey(decision),
+  day: dayOf(decision.decidedAt),
+  outcome: decision.status as Outcome,
+  count: 1,
+  amount,
+})
+
+const decisionTimeCount = (ms: number): DecisionTimeCount => {
+  const bucketMs = bucketOf(ms)
+  return { key: String(bucketMs), bucketMs, count: 1 }
 }
 
-const project = (event: RecordedEvent<LoanEvent>, rows: RowsOf<UnderwritingRows>): void => {
+const project: Part<LoanEvent, Loans, Tallies>['project'] = (event, rows) => {
   const { loanId } = event.data
   const loan = evolve(rows.loans.get(loanId), event)
   if (!loan) return
   rows.loans.set(loanId, { ...loan, revision: Number(event.revision) })
-  if (event.type === 'CreditChecked') {
-    const { score } = event.data
-    add(rows.scores, { key: String(score), score, count: 0 })
-  }
+  if (event.type === 'CreditChecked') rows.scores.add(scoreCount(event.data.score))
   const decision = decisionOf(event)
   if (!decision) return
-  const day = { key: dayKey(decision), day: dayOf(decision.decidedAt), outcome: decision.status, count: 0, amount: 0 }
-  add(rows.days, day, ({ amount }) => ({ amount: amount + loan.amount }))
-  if (loan.decidedAfterMs === null) return
-  const bucketMs = bucketOf(loan.decidedAfterMs)
-  add(rows.decisionTimes, { key: String(bucketMs), bucketMs, count: 0 })
+  rows.days.add(dayOutcome(decision, loan.amount))
+  if (loan.decidedAfterMs !== null) rows.decisionTimes.add(decisionTimeCount(loan.decidedAfterMs))
 }
 
 const keys = (event: LoanEvent): { readonly [Table in keyof UnderwritingRows]?: readonly string[] } => {
@@ -211,11 +198,8 @@ const keys = (event: LoanEvent): { readonly [Table in keyof UnderwritingRows]?: 
   }
 }
 
-export const underwriting: Projection<LoanEvent, UnderwritingRows> = {
-  name: 'underwriting',
-  version: 1,
-  categories: ['loan'],
-  codec: createCodec(loanStream),
+const loanPart: Part<LoanEvent, Loans, Tallies> = {
+  stream: loanStream,
   tables: {
     loans: {
       key: 'loanId',
@@ -247,7 +231,11 @@ export const underwriting: Projection<LoanEvent, UnderwritingRows> = {
       indexes: [],
     },
   },
+  owners: { loans: 'loanId' },
+  sums: { days: ['count', 'amount'], scores: ['count'], decisionTimes: ['count'] },
+  counted: { loans: countedIn },
   keys,
   project,
-  owned: { loans: { column: 'loanId', counted: { keys: countedIn, subtract: uncount } } },
 }
+
+export const underwriting = readModel({ name: 'underwriting', version: 1, parts: [loanPart] })
