@@ -3,7 +3,7 @@
 // Demo people apply and decide, or those whose access tokens APPLICANT_TOKEN and UNDERWRITER_TOKEN hold.
 import { setTimeout as sleep } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
-import { demoTokens } from './demo-tokens.ts'
+import { demoTokens } from './local/demo-tokens.ts'
 import { loansMax, type SeedLoan, seedLoans } from './seed/loans.ts'
 
 const atOnce = 8

@@ -5,9 +5,9 @@ import { parseArgs } from 'node:util'
 import { portIsFree } from '@headwater/test-kit/free-port'
 import { removePostgresData } from '@headwater/test-kit/local-postgres'
 import { buildWeb } from './build-web.ts'
-import { capabilityKeys } from './capability-keys.ts'
-import { createPrinter } from './readable-log.ts'
-import { type Part, type Supervised, supervise } from './supervise.ts'
+import { capabilityKeys } from './local/capability-keys.ts'
+import { createPrinter } from './local/readable-log.ts'
+import { type Part, type Supervised, supervise } from './local/supervise.ts'
 
 const readyMsMax = 60_000
 const readyPollMs = 100
@@ -106,7 +106,7 @@ const postgresDirectory = path.join(dataDirectory, 'postgres')
 const postgres: Part = {
   name: 'postgres',
   ...ports.postgres,
-  script: 'scripts/serve-postgres.ts',
+  script: 'scripts/local/serve-postgres.ts',
   env: { POSTGRES_PORT: String(ports.postgres.port), POSTGRES_DIRECTORY: postgresDirectory },
 }
 

@@ -1,5 +1,5 @@
 // `npm run --silent token uma`: prints an access token of a demo person, for ten minutes of curl, while `npm start` runs.
-import { demoTokens } from './demo-tokens.ts'
+import { demoTokens } from './local/demo-tokens.ts'
 
 const { OIDC_ISSUER = 'http://localhost:8086', PUBLIC_URL = 'http://localhost:8080' } = process.env
 const [userName] = process.argv.slice(2)

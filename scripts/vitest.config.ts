@@ -1,6 +1,6 @@
 // How the tests run: every package's and service's test folder, in Node, each test with a deadline.
 import { defineConfig } from 'vitest/config'
-import slowestFiles from './slowest-files.ts'
+import slowestFiles from './test/slowest-files.ts'
 
 export default defineConfig({
   test: {

@@ -4,7 +4,7 @@ import { connectEventStore } from '@headwater/eventstore/client/client'
 import { post } from '@headwater/test-kit/system'
 import { until } from '@headwater/test-kit/until'
 import { pino } from 'pino'
-import { demoTokens } from '../demo-tokens.ts'
+import { demoTokens } from '../local/demo-tokens.ts'
 
 export const makePictured = async (url: string, issuer: string) => {
   const tokenOf = demoTokens(issuer, url)

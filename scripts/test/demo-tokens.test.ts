@@ -5,7 +5,7 @@ import { promisify } from 'node:util'
 import { authenticatorOf } from '@headwater/test-kit/issuer'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { startWorld } from '../../services/identity/test/support.ts'
-import { demoTokens } from '../demo-tokens.ts'
+import { demoTokens } from '../local/demo-tokens.ts'
 
 const publicUrl = 'http://localhost:8080'
 

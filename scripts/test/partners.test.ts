@@ -9,7 +9,7 @@ import { formatSecret, signedHeaders } from '@headwater/http-kit/outbound/webhoo
 import { application, nationalId, post, type System, startSystem, until } from '@headwater/test-kit/system'
 import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest'
 import { startWorld } from '../../services/identity/test/support.ts'
-import { demoTokens } from '../demo-tokens.ts'
+import { demoTokens } from '../local/demo-tokens.ts'
 
 const startMsMax = 90_000
 const page = readFileSync(path.resolve(import.meta.dirname, '../../docs/partners.md'), 'utf8')

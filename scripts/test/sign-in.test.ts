@@ -9,7 +9,7 @@ import { nationalId, post } from '@headwater/test-kit/system'
 import type { Page } from 'playwright-core'
 import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest'
 import { demoPassword } from '../../services/identity/src/users/demo.ts'
-import { demoTokens } from '../demo-tokens.ts'
+import { demoTokens } from '../local/demo-tokens.ts'
 import { freePorts, run, stop } from './npm-start.ts'
 
 const startMsMax = 90_000

@@ -19,6 +19,6 @@ export default [
   route('consents/patients', 'consent/my-patients.tsx'),
   route('consents/:consentId', 'consent/history.tsx'),
   route('operations', 'operations/overview.tsx'),
-  route('operations/webhooks', 'operations/webhooks.tsx'),
-  route('operations/webhooks/:webhookId', 'operations/webhook.tsx'),
+  route('operations/webhooks', 'operations/webhooks/webhooks.tsx'),
+  route('operations/webhooks/:webhookId', 'operations/webhooks/webhook.tsx'),
 ] satisfies RouteConfig

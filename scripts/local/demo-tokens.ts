@@ -1,6 +1,6 @@
 // Access tokens of the demo people that `npm start` brings: signs them in as a browser would, form and all.
 import * as oidc from 'openid-client'
-import { demoClients, demoPassword } from '../services/identity/src/users/demo.ts'
+import { demoClients, demoPassword } from '../../services/identity/src/users/demo.ts'
 
 const redirectsMax = 10
 /** A token is used so long before it ends. */

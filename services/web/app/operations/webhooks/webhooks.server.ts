@@ -2,7 +2,7 @@
 import { type delivery, deliveryList, webhookList, webhookWithSecret } from '@headwater/deciders/webhook/webhook'
 import { data, type RouterContextProvider } from 'react-router'
 import { z } from 'zod'
-import { get, type Problem, post } from '../shared/api.server.ts'
+import { get, type Problem, post } from '../../shared/api.server.ts'
 
 type Context = Readonly<RouterContextProvider>
 

@@ -1,9 +1,9 @@
 // One webhook of a partner: what it was told, telling it again, and turning it off, on, or to another secret.
 import { data, Form, Link, redirect } from 'react-router'
 import { z } from 'zod'
-import { referenceOf } from '../loan/loan.ts'
-import { parseForm, readForm } from '../shared/api.server.ts'
-import { Time } from '../shared/time.tsx'
+import { referenceOf } from '../../loan/loan.ts'
+import { parseForm, readForm } from '../../shared/api.server.ts'
+import { Time } from '../../shared/time.tsx'
 import type { Route } from './+types/webhook'
 import { Secret } from './secret.tsx'
 import { change, type DeliveryShown, orErrorPage, readWebhook, rotateSecret } from './webhooks.server.ts'

@@ -1,11 +1,11 @@
 // Where partners want to be told of outcomes: all webhooks, and the form that registers one.
 import { data, Form, Link, useNavigation } from 'react-router'
 import { z } from 'zod'
-import { formKey, newKey, parseForm, readForm } from '../shared/api.server.ts'
-import { Time } from '../shared/time.tsx'
+import { formKey, newKey, parseForm, readForm } from '../../shared/api.server.ts'
+import { Time } from '../../shared/time.tsx'
+import { Tabs } from '../tabs.tsx'
 import type { Route } from './+types/webhooks'
 import { Secret } from './secret.tsx'
-import { Tabs } from './tabs.tsx'
 import { listWebhooks, orErrorPage, registerWebhook } from './webhooks.server.ts'
 
 export const loader = async ({ context }: Route.LoaderArgs) => {
