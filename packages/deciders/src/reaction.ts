@@ -5,8 +5,10 @@ import type { EventStreamType } from './stream-type.ts'
 
 /** A job as a reaction asks for it. Its other fields say what it is about, without personal data. */
 export type RequestedJob = {
-  /** No two contexts have the same; an event leads to one job of a kind. */
+  /** No two contexts have the same. An event leads to one job of a kind, or to one of a kind and key. */
   readonly kind: string
+  /** Tells the jobs of one kind apart that one event leads to. Part of the job's id, so it never changes. */
+  readonly key?: string
   /** After the event. Or: */
   readonly delayMs?: number
   /** An instant. */

@@ -11,7 +11,7 @@ const jobNamespace = '0f6a5d1c-3c0e-4b52-9f0b-7d8f5f6f2f61'
 
 /** What is kept of a job. Flat and without personal data. */
 export type JobRow = {
-  /** Named by event and kind, so that both together make one job, however often the event comes. */
+  /** Named by event, kind and key, so that these together make one job, however often the event comes. */
   readonly id: string
   readonly eventId: string
   readonly kind: string
@@ -25,9 +25,10 @@ export type JobRow = {
 }
 
 const rowOf = (event: RecordedEvent<DomainEvent>, job: RequestedJob): JobRow => {
-  const { kind, delayMs = 0, dueAt, timer, ...subject } = job
+  const { kind, key, delayMs = 0, dueAt, timer, ...subject } = job
+  const named = key === undefined ? kind : `${kind}/${key}`
   return {
-    id: uuidV5(`${event.id}/${kind}`, jobNamespace),
+    id: uuidV5(`${event.id}/${named}`, jobNamespace),
     eventId: event.id,
     kind,
     stream: event.stream,
