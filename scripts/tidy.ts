@@ -58,6 +58,11 @@ for (const name of services) {
     if (!(other in mayUse)) find(`services/${name}/package.json`, `a service must not depend on ${other}`)
 }
 
+// A package knows no service, also not by a path.
+for (const { file, imports } of readSources(code.filter((file) => /^packages\/[^/]+\/src\//.test(file))))
+  for (const imported of imports)
+    if (imported.startsWith('services/')) find(file, `must not import ${imported}: a package knows no service`)
+
 // Deciders: one context never imports another; no clock, no chance.
 const impure = /\bDate\.now\b|\bnew Date\b|\bMath\.random\b|\bperformance\b|\brandomUUID\b|\bset(Timeout|Interval)\b/
 for (const file of code.filter((file) => file.startsWith('packages/deciders/src/')))

@@ -1,16 +1,10 @@
 // Shows that a worker lives, and takes care of what the library leaves for hours: jobs of dead workers, and far-off retries.
 import type { Logger } from '@headwater/http-kit/telemetry/telemetry'
 import type { Pool } from 'pg'
-import { deliverJob } from '../../../services/jobs/src/loan/webhooks/deliveries.ts'
 
 const beatEveryMs = 2_000
 /** A worker unheard of for so long is taken to be dead. With beat and poll on top, its jobs run again within 15 s. */
 const silenceMsMax = 8_000
-/** The library doubles its delays into hours; what a job waits for may be back much sooner. */
-const retryDelayMsMax = 30_000
-/** A partner whose webhook is away is not to be met by a crowd when it comes back. */
-const deliveryRetryDelayMsMax = 10 * 60_000
-
 const beat = `insert into headwater.job_workers (id, seen_at) values ($1, clock_timestamp())
   on conflict (id) do update set seen_at = excluded.seen_at`
 
@@ -25,11 +19,11 @@ const freeJobsOfTheDead = `with dead as (
   )
   select graphile_worker.force_unlock_workers(array(select locked_by from dead)) where exists (select from dead)`
 
-/** Jobs that were never tried are due when they are due. */
-const bringRetriesCloser = `with far as (
+/** The library doubles its delays into hours; what a job waits for may be back much sooner. Jobs that were never tried keep their time. */
+const capRetryDelay = `with far as (
     select id from graphile_worker.jobs
     where attempts > 0 and locked_at is null and run_at > now() + make_interval(secs => $1)
-      and (task_identifier = '${deliverJob}') = $2
+      and task_identifier = any($2)
   )
   select from graphile_worker.reschedule_jobs(
     array(select id from far), run_at => now() + make_interval(secs => $1)
@@ -37,14 +31,22 @@ const bringRetriesCloser = `with far as (
 
 export type Heartbeat = { readonly stop: () => void }
 
-export const startHeartbeat = (pool: Pool, workerId: string, logger: Logger): Heartbeat => {
+type HeartbeatOptions = {
+  readonly pool: Pool
+  readonly workerId: string
+  /** The kinds of jobs that the worker runs, and how far off it lets their retries be. */
+  readonly kinds: readonly string[]
+  readonly retryDelayMsMax: number
+  readonly logger: Logger
+}
+
+export const startHeartbeat = ({ pool, workerId, kinds, retryDelayMsMax, logger }: HeartbeatOptions): Heartbeat => {
   const once = async () => {
     await pool.query(beat, [workerId])
     await pool.query(forgetTheDead, [silenceMsMax / 1_000])
     const freed = await pool.query(freeJobsOfTheDead, [silenceMsMax / 1_000])
     if (freed.rowCount) logger.warn('jobs of a worker that is gone are free to run again')
-    await pool.query(bringRetriesCloser, [retryDelayMsMax / 1_000, false])
-    await pool.query(bringRetriesCloser, [deliveryRetryDelayMsMax / 1_000, true])
+    await pool.query(capRetryDelay, [retryDelayMsMax / 1_000, kinds])
   }
   const tick = () =>
     void once().catch((error: unknown) => logger.warn({ err: error }, 'a heartbeat did not reach Postgres'))

@@ -14,6 +14,7 @@ import type { Pool, PoolClient } from 'pg'
 import type { Database } from './database.ts'
 import { startHeartbeat } from './heartbeat.ts'
 
+const retryDelayMsMaxDefault = 30_000
 const restartBackoff: Backoff = { delayMsMin: 100, delayMsMax: 5_000 }
 /** For jobs in hand to end before others take them up. */
 const leaveMsMax = 5_000
@@ -37,6 +38,8 @@ export type WorkerOptions = {
   readonly jobsAtOnceMax: number
   /** Jobs that are due now are heard of at once; this is for those that become due. */
   readonly pollEveryMs: number
+  /** A job that failed is tried again within this time. */
+  readonly retryDelayMsMax?: number
   readonly logger: Logger
 }
 
@@ -78,7 +81,14 @@ const leave = async (workers: WorkerPool): Promise<void> => {
   await within(leaveMsMax, left, () => new Error('It does not end.')).catch(() => undefined)
 }
 
-export const startWorker = ({ database, tasks, jobsAtOnceMax, pollEveryMs, logger }: WorkerOptions): Worker => {
+export const startWorker = ({
+  database,
+  tasks,
+  jobsAtOnceMax,
+  pollEveryMs,
+  retryDelayMsMax = retryDelayMsMaxDefault,
+  logger,
+}: WorkerOptions): Worker => {
   const { pool, prepare } = database
   const ending = new AbortController()
   let running: WorkerPool | undefined
@@ -102,7 +112,7 @@ export const startWorker = ({ database, tasks, jobsAtOnceMax, pollEveryMs, logge
     }
     events.once('worker:getJob:empty', answered)
     events.once('job:start', answered)
-    const heartbeat = startHeartbeat(pool, started.id, logger)
+    const heartbeat = startHeartbeat({ pool, workerId: started.id, kinds: Object.keys(tasks), retryDelayMsMax, logger })
     trouble = undefined
     try {
       await Promise.race([started.promise, lost.promise])

@@ -33,8 +33,11 @@ import { registerWebhookRoutes } from './loan/webhooks/routes.ts'
 import { createSecrets } from './loan/webhooks/secrets.ts'
 
 const jobs = { jobsAtOnceMax: 8, pollEveryMs: 500 }
-/** Each to another webhook, and many may be slow to answer. Each of so many asks for what is due. */
-const manyJobs = { jobsAtOnceMax: 32, pollEveryMs: 2_000 }
+/**
+ * Each goes to another webhook, and many may be slow to answer, so that each of many polls. A webhook that was away is not
+ * met by a crowd when it comes back: its retries may be far apart.
+ */
+const deliveryWorker = { jobsAtOnceMax: 32, pollEveryMs: 2_000, retryDelayMsMax: 10 * 60_000 }
 
 /** The bureau is asked again; a clock is behind. */
 const transientRejections = ['credit_bureau_unavailable', 'consent_not_due']
@@ -75,7 +78,7 @@ const worker = startWorker({
 const deliverer = startWorker({
   database,
   tasks: { [deliverJob]: createDeliver({ deliveries, secrets, sender, logger }) },
-  ...manyJobs,
+  ...deliveryWorker,
   logger,
 })
 
