@@ -85,3 +85,22 @@ test('waits longer the oftener it fails in a row: a look for jobs that is answer
   await worker.stop()
   await database.pool.end()
 })
+
+test('a retry far off is brought closer, of the kinds that the worker runs and of no others', async () => {
+  const postgres = await testDatabase()
+  onTestFinished(postgres.remove)
+  const { client } = postgres
+  const database = openDatabase(postgres.url, logger)
+  await database.prepare()
+  const add = (kind: string) =>
+    client.query(`select graphile_worker.add_job('${kind}', run_at => now() + interval '1 hour')`)
+  for (const kind of ['mine', 'other']) await add(kind)
+  await client.query('update graphile_worker._private_jobs set attempts = 3')
+  await add('mine')
+  const tasks = { mine: async () => undefined }
+  const worker = startWorker({ database, tasks, jobsAtOnceMax: 1, pollEveryMs: 100, retryDelayMsMax: 60_000, logger })
+  const soon = `select task_identifier as kind, attempts from graphile_worker.jobs where run_at < now() + interval '2 minutes'`
+  await expect.poll(async () => (await client.query(soon)).rows).toEqual([{ kind: 'mine', attempts: 3 }])
+  await worker.stop()
+  await database.pool.end()
+})

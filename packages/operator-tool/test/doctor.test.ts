@@ -66,6 +66,16 @@ test('all is well; then something parks, is paused, fails for good, and stands s
   expect(well.out).toMatch(/All is well\.\n$/)
   expect((await examine(world)).of('issuer')).toMatchObject([{ state: 'not checked' }])
 
+  // As earlier releases let it in: Postgres refuses NUL.
+  const checks = [{ patientId: 'a\0b', grantee: { kind: 'doctor', id: 'dora' }, target: 'exams', count: 1 }]
+  const data = { actor: { kind: 'partner', sub: 'clinic', roles: [] }, at: new Date().toISOString(), checks }
+  const metadata = { schema: 1 }
+  await world.store.append('audit-today', [{ id: randomUUID(), type: 'ConsentsChecked', data, metadata }], 'no_stream')
+  const replaced = /^ok +audit +1 event met with text that no database takes: U\+FFFD stands for it$/m
+  await expect.poll(async () => (await use(env, ['doctor'])).out).toMatch(replaced)
+  const entries = `select resource from ${schemaName(audit)}.entries where action = 'ConsentChecked'`
+  expect((await world.pool.query(entries)).rows).toEqual([{ resource: 'a\ufffdb' }])
+
   await issuer.stop()
   await sick(world, 'issuer', /cannot be reached/, /OIDC_ISSUER/, env)
 

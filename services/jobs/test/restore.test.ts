@@ -153,12 +153,20 @@ test('an older event store: one command, and jobs do again what is lost, and sen
   await untilMatches(before.delivered, Array(4).fill({ attempts: 1 }))
   await firstJobs.stop()
   await node.restore('backup')
+  // Of an event that is lost.
+  const letters = [{ number: 1, eventId: randomUUID(), position: '9999999/9999999', at: now() }]
+  const deadLetters = JSON.stringify(letters)
+  await database.client.query("update headwater.followers set dead_letters = $1 where name = 'jobs'", [deadLetters])
 
   const after = await startServices(given, outside.settings)
   const refusal = { rebuildNeeded: true, trouble: expect.stringContaining('restored-main.ts') }
   const jobs = await after.startJobs({ parts: { follower: refusal } })
   await expect(restored(given, new Date().toISOString())).rejects.toThrow(/its backup is older, name an earlier moment/)
   expect(await restored(given, moment)).toMatch(/Jobs follow from/)
+  const kept = await database.client.query(
+    "select dead_letters as letters from headwater.followers where name = 'jobs'",
+  )
+  expect(kept.rows).toEqual([{ letters: '[]' }])
   await untilMatches(jobs.health, { parts: { follower: { state: 'live', lagMs: 0, rebuildNeeded: false } } })
 
   // The score that was lost is asked for again; the timer that a lost grant had replaced stands again.
