@@ -4,7 +4,7 @@ import { connectEventStore } from '@headwater/eventstore/client/client'
 import { streamName } from '@headwater/eventstore/stream-name'
 import { application, introduce, post, type System, startSystem, until } from '@headwater/test-kit/system'
 import pino from 'pino'
-import { afterAll, beforeAll, expect, test } from 'vitest'
+import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest'
 import { WebSocket } from 'ws'
 
 let system: System
@@ -170,7 +170,7 @@ test('only partners with the scope may check', async () => {
   expect(nonsense).toMatchObject({ status: 422, body: { code: 'validation' } })
 })
 
-test('each sees their own lists, and only the patient the history', async () => {
+test('each sees their own lists, and only the patient the history, until it is deleted', async () => {
   const { get, grant, revoke, ask, asPatient, asDoctor, patientId, doctor } = await newPeople()
   await ask('conditions')
   const asked = await get(asPatient, `/requests?after=${await ask('exams')}`)
@@ -192,6 +192,10 @@ test('each sees their own lists, and only the patient the history', async () => 
   })
   for (const as of [asDoctor, stranger]) expect((await get(as, `/${consent?.consentId}/history`)).status).toBe(404)
   expect((await get(asPatient, `?after=${await revoke('exams')}`)).body.consents).toEqual([])
+  const store = connectEventStore({ url: system.eventstoreUrl, logger: pino({ level: 'silent' }) })
+  onTestFinished(store.close)
+  await store.tombstone(streamName('patient', patientId))
+  expect((await get(asPatient, `/${consent?.consentId}/history`)).status).toBe(404)
 })
 
 test('a patient is told the name of who asks, and others the name of who lets them see something, not of whom they asked', async () => {
