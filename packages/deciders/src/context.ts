@@ -1,12 +1,16 @@
 // A bounded context as the engine knows it.
+import type { Api } from './api.ts'
 import type { EventTypes } from './event-types.ts'
 import type { Reaction } from './reaction.ts'
 
 export type Context = {
   /** Also the name of its folder in every room. */
   readonly name: string
+  /** The service that decides its commands, and where it listens unless a setting says otherwise. */
+  readonly service?: { readonly name: string; readonly port: number }
   readonly streams: readonly { readonly category: string; readonly events: EventTypes }[]
+  readonly api?: Api
   readonly reactions?: readonly Reaction[]
 }
 
-export const context = (described: Context): Context => described
+export const context = <const Described extends Context>(described: Described): Described => described

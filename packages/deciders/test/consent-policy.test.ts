@@ -1,11 +1,7 @@
 // The rows of the consents' policy, each said again in full: a row that changes by mistake fails here.
 import { describe, expect, test } from 'vitest'
-import {
-  consentCommandRules,
-  consentQueryRules,
-  consentTopicRules,
-  granteeKindsOf,
-} from '../src/consent/consent-policy.ts'
+import { consentApi } from '../src/consent/api.ts'
+import { granteeKindsOf } from '../src/consent/consent-policy.ts'
 import { type Actor, anonymous, may } from '../src/policy.ts'
 
 const person: Actor = { kind: 'person', sub: 'paula', roles: [], scopes: [] }
@@ -29,29 +25,32 @@ type Who = readonly (keyof typeof actors)[]
 const people: Who = ['person', 'patient', 'doctor', 'nurse', 'underwriter', 'operator']
 const grantees: Who = ['patient', 'doctor', 'nurse']
 
-const commands: Record<keyof typeof consentCommandRules, Who> = {
-  AskConsent: grantees,
-  GrantConsent: people,
-  RevokeConsent: people,
-  DeclineConsent: people,
-  RegisterContact: people,
-  ExpireConsent: [],
+const commands: Record<keyof typeof consentApi.commands, Who> = {
+  ask: grantees,
+  grant: people,
+  revoke: people,
+  decline: people,
+  contact: people,
 }
-const queries: Record<keyof typeof consentQueryRules, Who> = {
+const queries: Record<keyof typeof consentApi.queries, Who> = {
   consents: people,
   requests: people,
   history: people,
   granted: grantees,
   check: ['partner that checks'],
 }
-const topics: Record<keyof typeof consentTopicRules, Who> = { consents: people, requests: people, granted: grantees }
+const topics: Record<keyof typeof consentApi.topics, Who> = {
+  consents: people,
+  'consent-requests': people,
+  'granted-consents': grantees,
+}
 
 describe.each([
-  ['command', consentCommandRules, commands],
-  ['query', consentQueryRules, queries],
-  ['topic', consentTopicRules, topics],
+  ['command', consentApi.commands, commands],
+  ['query', consentApi.queries, queries],
+  ['topic', consentApi.topics, topics],
 ] as const)('%s', (_kind, table, expected) => {
-  test.each(Object.entries(table))('%s', (name, rules) => {
+  test.each(Object.entries(table))('%s', (name, { rules }) => {
     const allowed = Object.entries(actors).flatMap(([who, actor]) => (may(actor, rules) === 'yes' ? [who] : []))
     expect(allowed).toEqual((expected as Record<string, Who>)[name])
     expect(Object.values(actors).map((actor) => may(actor, rules))).not.toContain('if owner')

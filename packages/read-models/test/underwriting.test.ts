@@ -1,6 +1,7 @@
 // Read model `underwriting` in Postgres: whatever happens to loans, its lists and numbers are what plain counting gives.
 import { randomUUID } from 'node:crypto'
 import type { LoanEvent } from '@headwater/deciders/loan/loan-events'
+import { directions, historySorts, queueSorts } from '@headwater/deciders/loan/loan-filters'
 import type { StoredEvent } from '@headwater/eventstore/codec'
 import { shapeOf } from '@headwater/projections/model/read-model'
 import type { Checkpoint, Sink } from '@headwater/projections/model/sink'
@@ -15,16 +16,13 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } fr
 import { decisionTimeBuckets, type UnderwritingLoan, underwriting } from '../src/loan/underwriting.ts'
 import {
   compareIn,
-  directions,
   formatLoansCursor,
-  historySorts,
   listHistory,
   listQueue,
   matchesQueue,
   type Order,
   type Page,
   parseLoansCursor,
-  queueSorts,
   readStatistics,
 } from '../src/loan/underwriting-queries.ts'
 

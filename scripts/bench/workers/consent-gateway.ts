@@ -1,6 +1,6 @@
 // A gateway in a process of its own with an empty route beside the check of consents, and the load on both.
 
-import { consentQueryRules } from '@headwater/deciders/consent/consent-policy'
+import { consentApi } from '@headwater/deciders/consent/api'
 import { startAudit } from '@headwater/eventstore/audit'
 import { connectEventStore } from '@headwater/eventstore/client/client'
 import { bearerCredentials } from '@headwater/http-kit/access/auth'
@@ -18,13 +18,13 @@ import { loans } from '@headwater/read-models/loan/loans'
 import { underwriting } from '@headwater/read-models/loan/underwriting'
 import { authenticatorOf } from '@headwater/test-kit/issuer'
 import { openSessionDatabase } from '../../../services/gateway/src/auth/sign-in/sessions.ts'
-import { answer, question as body } from '../../../services/gateway/src/consent/consent-check.ts'
 import { createGateway } from '../../../services/gateway/src/gateway.ts'
 import { createPeople } from '../../../services/gateway/src/people.ts'
 import { peerFile } from '../peers.ts'
 import { serveTasks } from '../worker.ts'
 
 /** Nothing listens there: neither checks nor the empty route need what is behind it. */
+const { check } = consentApi.queries
 const nowhere = 'http://127.0.0.1:1'
 const noDatabase = 'postgres://127.0.0.1:1/headwater'
 
@@ -86,7 +86,7 @@ const tasks = {
     })
     empty.post(
       '/bench/empty',
-      { config: { rules: consentQueryRules.check }, schema: { body, response: { 200: answer } } },
+      { config: { rules: check.rules }, schema: { body: check.body, response: { 200: check.answer } } },
       async () => ({ hasConsent: true, at: new Date().toISOString() }),
     )
     const listening = { host: '127.0.0.1', port: 0 }

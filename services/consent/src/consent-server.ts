@@ -1,4 +1,5 @@
 // The consent service without a process around it: commands in over HTTP, events out to the store.
+import { consentApi } from '@headwater/deciders/consent/api'
 import { patientStream } from '@headwater/deciders/consent/streams'
 import type { Audit } from '@headwater/eventstore/audit'
 import type { EventStore } from '@headwater/eventstore/client/client'
@@ -10,9 +11,6 @@ import type { Metrics } from '@headwater/http-kit/telemetry/metrics'
 import type { Logger } from '@headwater/http-kit/telemetry/telemetry'
 import type { Directory } from './directory.ts'
 import { registerRoutes } from './routes.ts'
-
-/** Every other rejection is a rule that refuses: 409. */
-const statuses = { until_not_in_future: 422, no_such_grantee: 422, directory_unavailable: 503 }
 
 export type ConsentServerOptions = {
   readonly store: EventStore
@@ -48,7 +46,7 @@ export const createConsentServer = async (options: ConsentServerOptions): Promis
     logger,
     health,
     metrics,
-    statuses,
+    statuses: consentApi.statuses,
     credentialsOf: bearerCredentials(authenticator),
     onRefused: audit.refused,
     accepted: { issuer: authenticator.issuer },

@@ -1,11 +1,12 @@
 // The gateway's settings.
-
+import { contexts } from '@headwater/deciders/contexts'
 import { authSettings } from '@headwater/http-kit/access/auth'
 import { auditSettings, serverSettings } from '@headwater/http-kit/config'
 import { peopleServerSettings } from '@headwater/http-kit/server/people-server'
 import ipaddr from 'ipaddr.js'
 import { z } from 'zod'
 import { gatewayAuthSettings } from './auth/auth.ts'
+import type { ServiceUrls } from './commands.ts'
 import { checkWaitMsDefault } from './consent/consent-check.ts'
 
 /** Names that stand for networks of their kind. */
@@ -20,7 +21,22 @@ const networks = z
     'addresses and networks such as 10.0.0.0/8, with commas between',
   )
 
-export const config = z.object({
+/** `<SERVICE>_URL`, for each service that decides commands. */
+const serviceUrls = z
+  .object(
+    Object.fromEntries(
+      contexts.flatMap(({ service }) =>
+        service ? [[`${service.name.toUpperCase()}_URL`, z.url().default(`http://127.0.0.1:${service.port}`)]] : [],
+      ),
+    ),
+  )
+  .transform((urls): { readonly serviceUrls: ServiceUrls } => ({
+    serviceUrls: Object.fromEntries(
+      Object.entries(urls).map(([variable, url]) => [variable.slice(0, -'_URL'.length).toLowerCase(), url]),
+    ),
+  }))
+
+const own = z.object({
   ...serverSettings(8080),
   ...authSettings,
   ...gatewayAuthSettings,
@@ -30,8 +46,6 @@ export const config = z.object({
   EDGE_DIRECTORY: z.string().default('.data/edge'),
   EVENTSTORE_URL: z.string().default('esdb://localhost:2113?tls=false'),
   DATABASE_URL: z.string().default('postgres://postgres@127.0.0.1:5432/postgres'),
-  LOAN_URL: z.url().default('http://127.0.0.1:8081'),
-  CONSENT_URL: z.url().default('http://127.0.0.1:8087'),
   /** How long a check of a consent waits for the newest events, in ms. */
   CONSENT_CHECK_WAIT_MS: z.coerce.number().int().min(0).max(10_000).default(checkWaitMsDefault),
   JOBS_URL: z.url().default('http://127.0.0.1:8084'),
@@ -40,3 +54,5 @@ export const config = z.object({
   WEB_URL: z.url().default('http://127.0.0.1:8085'),
   TRUSTED_PROXIES: networks.default('loopback'),
 })
+
+export const config = own.and(serviceUrls)

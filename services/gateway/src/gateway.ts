@@ -1,5 +1,5 @@
 // The front door: forwards commands, answers queries, serves live queries, passes on everything else to the pages.
-
+import { contexts } from '@headwater/deciders/contexts'
 import type { Audit } from '@headwater/eventstore/audit'
 import type { EventStore } from '@headwater/eventstore/client/client'
 import type { Authenticator } from '@headwater/http-kit/access/auth'
@@ -18,13 +18,12 @@ import { registerAudit } from './audit/audit.ts'
 import { registerLooks } from './audit/looks.ts'
 import type { GatewayAuth } from './auth/auth.ts'
 import { createCredentials } from './auth/credentials.ts'
-import { registerCommands, type ServiceUrls } from './commands.ts'
+import { forwardCommands, type ServiceUrls } from './commands.ts'
 import { registerConsentCheck } from './consent/consent-check.ts'
-import { consentCommands } from './consent/consent-commands.ts'
 import { registerConsentHistory } from './consent/consent-history.ts'
 import { registerConsents } from './consent/consents.ts'
 import { type LiveLimits, registerLive } from './live/live.ts'
-import { loanCommands } from './loan/loan-commands.ts'
+import { loanForwardings } from './loan/loan-commands.ts'
 import { registerLoanHistory } from './loan/loan-history.ts'
 import { registerLoanChanges } from './loan/loan-past.ts'
 import { registerQueries } from './loan/queries.ts'
@@ -36,6 +35,8 @@ import { registerPages } from './pages.ts'
 import { limitPartners, type PartnerLimitOptions } from './partner-limit.ts'
 import type { People } from './people.ts'
 import type { Rows } from './read-after.ts'
+
+const statuses = Object.fromEntries(contexts.flatMap(({ api }) => Object.entries(api?.statuses ?? {})))
 
 export type GatewayOptions = {
   readonly readers: {
@@ -118,7 +119,7 @@ export const createGateway = async (options: GatewayOptions): Promise<HttpServer
     logger,
     health,
     metrics,
-    statuses: { loan_not_found: 404, not_parked: 404, read_model_not_ready: 503, read_model_unavailable: 503 },
+    statuses: { ...statuses, not_parked: 404, read_model_not_ready: 503, read_model_unavailable: 503 },
     contentSecurityPolicy,
     credentialsOf,
     trustedProxies,
@@ -159,8 +160,9 @@ export const createGateway = async (options: GatewayOptions): Promise<HttpServer
   registerAudit(server, { reader: readers.audit, people })
   registerConsents(server, { reader: readers.consents, people })
   registerConsentHistory(server, { ...consents, store, people })
-  const commands = [...loanCommands(people, auth.applying), ...consentCommands]
-  await registerCommands(server, serviceUrls, commands, { answerTimeoutMs: commandTimeoutMs })
+  await forwardCommands(server, serviceUrls, contexts, loanForwardings(people, auth.applying), {
+    answerTimeoutMs: commandTimeoutMs,
+  })
   await registerWebhooks(server, jobsUrl)
   await registerOperations(server, { ...operations, store, jobsUrl, live, people })
   await registerPages(server, webUrl)

@@ -36,7 +36,7 @@ const readers = {
 }
 const store = connectEventStore({ url: settings.EVENTSTORE_URL, logger })
 const authenticator = createAuthenticator(settings, logger)
-const contacts = connectContacts(settings.CONSENT_URL, logger)
+const contacts = connectContacts(settings.serviceUrls, logger)
 const auth = createGatewayAuth(settings, { authenticator, knowsEmail: contacts.register, logger })
 const metrics = createMetrics()
 const audit = startAudit({ store, logger, days: settings.AUDIT_DAYS, metrics })
@@ -48,7 +48,7 @@ const gateway = await createGateway({
   readers,
   store,
   operations: { followers: followers.all, pool: operationsPool },
-  serviceUrls: { loan: settings.LOAN_URL, consent: settings.CONSENT_URL },
+  serviceUrls: settings.serviceUrls,
   checkWaitMs: settings.CONSENT_CHECK_WAIT_MS,
   jobsUrl: settings.JOBS_URL,
   partnerLimit: { limits, perMinute: settings.PARTNER_LIMIT_PER_MINUTE },

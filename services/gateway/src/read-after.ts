@@ -1,5 +1,5 @@
 // Reads for a query: once the read model has reached the position that the caller asks for, or when that takes too long.
-import { field } from '@headwater/deciders/fields'
+import { afterWaitMsMax } from '@headwater/deciders/query-fields'
 import { comparePosition, formatPosition, parsePosition } from '@headwater/eventstore/position'
 import { Problem } from '@headwater/http-kit/commands/problem'
 import type { Currency } from '@headwater/projections/freshness/freshness'
@@ -7,21 +7,9 @@ import type { Snapshot } from '@headwater/projections/model/changes'
 import { isBehind } from '@headwater/projections/model/parked'
 import type { Reader } from '@headwater/projections/model/reader'
 import type { SqliteQueries, SqliteReader } from '@headwater/projections/sqlite/reader'
-import { z } from 'zod'
 
-const waitMsMax = 2_000
 /** Time for the rows to catch up before a missing thing is answered with 503. */
 const missWaitMsMax = 1_000
-
-/** The query parameter `after`. */
-export const after = field(
-  'position',
-  z.string().refine((text) => parsePosition(text) !== undefined, 'a position as this API gives it, such as 4711/4711'),
-)
-  .optional()
-  .meta({
-    description: `A position from a command's answer: waits up to ${waitMsMax} ms until the answer includes it; if it still does not, the answer carries \`Headwater-Stale: true\`.`,
-  })
 
 /**
  * Every answer says up to which position of the event store it is true, and whether something is missing from it.
@@ -34,7 +22,7 @@ export const readAfter = async <T>(
   of?: string,
 ) => {
   const position = after === undefined ? undefined : parsePosition(after)
-  if (position) await reader.waitFor(position, waitMsMax)
+  if (position) await reader.waitFor(position, afterWaitMsMax)
   const { value, checkpoint, parkedStreams } = await read()
   const stale = position !== undefined && comparePosition(checkpoint, position) < 0
   const parked = of === undefined ? parkedStreams.length : Number(isBehind({ parkedStreams }, of))

@@ -1,10 +1,9 @@
 // Who may ask and follow what: every route and topic for every kind of viewer, on their own loan and on a stranger's.
 
 import { randomUUID } from 'node:crypto'
-import { auditQueryRules } from '@headwater/deciders/audit/audit-policy'
-import { consentCommandRules, consentQueryRules, consentTopicRules } from '@headwater/deciders/consent/consent-policy'
+import { contexts } from '@headwater/deciders/contexts'
 import { freeText } from '@headwater/deciders/free-text'
-import { loanCommandRules, loanQueryRules, loanSightOf, loanTopicRules } from '@headwater/deciders/loan/loan-policy'
+import { loanSightOf, someLoans } from '@headwater/deciders/loan/loan-policy'
 import { operationsRules } from '@headwater/deciders/operations-policy'
 import { type Actor, anonymous, may, type Rules } from '@headwater/deciders/policy'
 import { webhookRules } from '@headwater/deciders/webhook/webhook-policy'
@@ -35,21 +34,21 @@ const viewers: Record<string, Actor> = {
   capability: { kind: 'capability', sub: `loan:${linked}`, roles: [], scopes: [`loan:${linked}`] },
 }
 
+/** Public operations of the contexts, with their rules. */
+const contextRoutes: Record<string, Rules> = Object.fromEntries(
+  contexts.flatMap(({ api = { commands: {}, queries: {} } }) =>
+    [
+      ...Object.values(api.commands).flatMap((command) => (command.internal ? [] : [{ method: 'POST', ...command }])),
+      ...Object.values(api.queries).map((query) => ({ method: 'GET', ...query })),
+    ]
+      // Served by what signs browsers in, which is not here.
+      .filter(({ path }) => !path.endsWith('/link'))
+      .map(({ method, path, rules }) => [`${method} ${path.replace(':id', '{id}')}`, rules]),
+  ),
+)
+
 const routes: Record<string, Rules> = {
-  'GET /api/audit': auditQueryRules.audit,
-  'GET /api/consents': consentQueryRules.consents,
-  'GET /api/consents/granted': consentQueryRules.granted,
-  'GET /api/consents/requests': consentQueryRules.requests,
-  'GET /api/consents/{id}/history': consentQueryRules.history,
-  'POST /api/consents/ask': consentCommandRules.AskConsent,
-  'POST /api/consents/check': consentQueryRules.check,
-  'POST /api/consents/decline': consentCommandRules.DeclineConsent,
-  'POST /api/consents/grant': consentCommandRules.GrantConsent,
-  'POST /api/consents/revoke': consentCommandRules.RevokeConsent,
-  'GET /api/loans': loanQueryRules.loans,
-  'GET /api/loans/{id}': loanQueryRules.loan,
-  'GET /api/loans/{id}/changes': loanQueryRules.changes,
-  'GET /api/loans/{id}/history': loanQueryRules.history,
+  ...contextRoutes,
   'GET /api/operations': operationsRules.overview,
   'GET /api/operations/parked': operationsRules.parked,
   'POST /api/operations/followers/{name}/pause': operationsRules.pause,
@@ -60,15 +59,6 @@ const routes: Record<string, Rules> = {
   'POST /api/operations/parked-jobs/{id}/skip': operationsRules.skipParkedJob,
   'POST /api/operations/parked/{id}/retry': operationsRules.retryParked,
   'POST /api/operations/parked/{id}/skip': operationsRules.skipParked,
-  'GET /api/underwriting/queue': loanQueryRules.queue,
-  'GET /api/underwriting/history': loanQueryRules.decided,
-  'GET /api/underwriting/history.csv': loanQueryRules.decided,
-  'GET /api/underwriting/statistics': loanQueryRules.statistics,
-  'POST /api/loans': loanCommandRules.RequestLoan,
-  'POST /api/loans/{id}/approve': loanCommandRules.ApproveLoan,
-  'POST /api/loans/{id}/deny': loanCommandRules.DenyLoan,
-  'POST /api/loans/{id}/reveal-national-id': loanQueryRules.nationalId,
-  'POST /api/loans/{id}/withdraw': loanCommandRules.WithdrawLoan,
   'GET /api/webhooks': webhookRules.list,
   'GET /api/webhooks/{id}/deliveries': webhookRules.deliveries,
   'POST /api/webhooks': webhookRules.register,
@@ -79,12 +69,9 @@ const routes: Record<string, Rules> = {
 }
 
 /** In the order of the topics. */
-const topicRules: Record<string, Rules> = {
-  ...loanTopicRules,
-  consents: consentTopicRules.consents,
-  'consent-requests': consentTopicRules.requests,
-  'granted-consents': consentTopicRules.granted,
-}
+const topicRules: Record<string, Rules> = Object.fromEntries(
+  contexts.flatMap(({ api }) => Object.entries(api?.topics ?? {}).map(([name, { rules }]) => [name, rules])),
+)
 
 /** Without which a route is not asked for anything. */
 const queryOf: Record<string, string> = { 'GET /api/loans/{id}/changes': '?from=0' }
@@ -211,7 +198,7 @@ describe.each(Object.keys(viewers))('%s', (who) => {
       expect(client.messages).toMatchObject(['all', 'one'].map((id) => ({ type: 'error', id, code })))
       return
     }
-    const visible = may(viewer, loanQueryRules.loans) === 'yes' ? [strangers, own] : [own]
+    const visible = may(viewer, someLoans) === 'yes' ? [strangers, own] : [own]
     const list = (await (await gateway.get('/api/loans', { headers })).json()) as { loans: LoanRow[] }
     const one = (await (await gateway.get(`/api/loans/${own.loanId}`, { headers })).json()) as LoanRow
     for (const rows of [list.loans, client.rows('all')])

@@ -1,4 +1,5 @@
 // The loan service's settings.
+import { loan } from '@headwater/deciders/loan/context'
 import { keyLengthMin } from '@headwater/eventstore/keyed-id'
 import { authSettings } from '@headwater/http-kit/access/auth'
 import { auditSettings, serverSettings } from '@headwater/http-kit/config'
@@ -7,7 +8,7 @@ import { faultPoint, refuseFaultsInProduction } from './fault-point.ts'
 
 export const config = z
   .object({
-    ...serverSettings(8081),
+    ...serverSettings(loan.service.port),
     ...authSettings,
     ...auditSettings,
     NODE_ENV: z.string().optional(),

@@ -1,4 +1,5 @@
 // The loan service without a process around it: commands in over HTTP, events out to the store.
+import { loanApi } from '@headwater/deciders/loan/api'
 import { loanStream } from '@headwater/deciders/loan/streams'
 import type { Audit } from '@headwater/eventstore/audit'
 import { createCommandHandler } from '@headwater/eventstore/commands/handle-command'
@@ -8,9 +9,6 @@ import { createServer, type HttpServer } from '@headwater/http-kit/server/server
 import type { Metrics } from '@headwater/http-kit/telemetry/metrics'
 import { type ApplyOptions, createApply } from './apply.ts'
 import { registerRoutes } from './routes.ts'
-
-/** Every other rejection is a rule that refuses: 409. */
-const statuses = { loan_not_found: 404, own_loan: 403 }
 
 export type LoanServerOptions = Omit<ApplyOptions, 'loans'> & {
   readonly authenticator: Authenticator
@@ -48,7 +46,7 @@ export const createLoanServer = async ({
     logger,
     health,
     metrics,
-    statuses,
+    statuses: loanApi.statuses,
     credentialsOf: bearerCredentials(authenticator),
     onRefused: audit.refused,
   })

@@ -1,6 +1,6 @@
 // Who may send which command: every route for every kind of actor, on their own loan and on a stranger's.
 import { randomUUID } from 'node:crypto'
-import { loanCommandRules } from '@headwater/deciders/loan/loan-policy'
+import { loanApi } from '@headwater/deciders/loan/api'
 import { type Actor, anonymous, may } from '@headwater/deciders/policy'
 import { expect, test } from 'vitest'
 import { ada, startLoan } from './support.ts'
@@ -27,19 +27,19 @@ for (const scopes of [[], ['loans:read'], ['loans:write'], ['consents:check']]) 
 }
 
 const routes = {
-  RequestLoan: '',
-  ApproveLoan: '/approve',
-  DenyLoan: '/deny',
-  WithdrawLoan: '/withdraw',
+  requestLoan: '',
+  approveLoan: '/approve',
+  denyLoan: '/deny',
+  withdrawLoan: '/withdraw',
 } as const
 
 const expectedStatus = (type: keyof typeof routes, actor: Actor, owns: boolean): number => {
-  const permission = may(actor, loanCommandRules[type])
+  const permission = may(actor, loanApi.commands[type].rules)
   if (permission === 'no') return actor.kind === 'anonymous' ? 401 : 403
   if (permission === 'if owner' && !owns) return 404
-  const isOwnDecision = owns && actor.kind === 'person' && (type === 'ApproveLoan' || type === 'DenyLoan')
+  const isOwnDecision = owns && actor.kind === 'person' && (type === 'approveLoan' || type === 'denyLoan')
   if (isOwnDecision) return 403
-  return type === 'RequestLoan' ? 201 : 200
+  return type === 'requestLoan' ? 201 : 200
 }
 
 let serial = 0
@@ -62,11 +62,11 @@ test.each(Object.keys(actors))('%s', { timeout: 60_000 }, async (name) => {
   const stranger = await world.issuer.tokenOf({ sub: 'stranger' })
   for (const [type, path] of Object.entries(routes) as [keyof typeof routes, string][])
     for (const owns of [true, false]) {
-      const payload = type === 'RequestLoan' ? { ...ada, nationalId: nextNationalId() } : {}
+      const payload = type === 'requestLoan' ? { ...ada, nationalId: nextNationalId() } : {}
       const own = owns ? await newLoan(as) : undefined
       if (owns && (own === undefined || actor.kind === 'anonymous')) continue
       const id = own ?? (await newLoan(stranger))
-      const url = type === 'RequestLoan' ? '/api/loans' : `/api/loans/${id}${path}`
+      const url = type === 'requestLoan' ? '/api/loans' : `/api/loans/${id}${path}`
       const before = id === undefined ? [] : await loan.typesOf(id)
       const answer = await loan.post(url, { as, payload, key: randomUUID() })
       const expected = expectedStatus(type, actor, owns)

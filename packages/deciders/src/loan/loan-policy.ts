@@ -1,35 +1,13 @@
-// Who may do what with loans: one row a command, a query, a topic and a sight. What has no row nobody may do.
-import { type Actor, may, owner, partner, people, type Rules, role } from '../policy.ts'
-import type { LoanCommand } from './loan.ts'
+// Whose a loan is, and which of its fields a viewer sees.
+import { type Actor, may, owner, type Rules, role } from '../policy.ts'
 import type { RequestedBy } from './loan-events.ts'
 
-export const loanCommandRules: Readonly<Record<LoanCommand['type'], Rules>> = {
-  RequestLoan: [people, partner('loans:write')],
-  ApproveLoan: [role('underwriter')],
-  DenyLoan: [role('underwriter')],
-  WithdrawLoan: [owner('loans:write')],
-  RecordCreditScore: [],
-  AbandonLoan: [],
-}
-
-const someLoans: Rules = [role('underwriter'), role('operator'), owner('loans:read')]
+/** For applicants and partners their own. */
+export const someLoans: Rules = [role('underwriter'), role('operator'), owner('loans:read')]
 const underwriters: Rules = [role('underwriter')]
 
-export const loanQueryRules = {
-  loan: someLoans,
-  loans: someLoans,
-  changes: someLoans,
-  history: underwriters,
-  queue: underwriters,
-  decided: underwriters,
-  statistics: underwriters,
-  nationalId: underwriters,
-} satisfies Readonly<Record<string, Rules>>
-
-export const loanTopicRules = {
-  loans: someLoans,
-  underwriting: underwriters,
-} satisfies Readonly<Record<string, Rules>>
+/** How long the link to an application can be opened. */
+export const linkDaysMax = 30
 
 /** Of the ways to see a loan, the first whose rules allow it is the viewer's. */
 export const loanSights = [

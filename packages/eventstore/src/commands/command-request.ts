@@ -1,4 +1,5 @@
-// A command as it is dispatched: what is wanted, by whom, and what makes a repeat the same.
+// A command as it is dispatched: what is wanted, by whom, and what makes a repeat the same; and its answer as text.
+import { formatPosition, type Position } from '../position.ts'
 
 export type CommandRequest<Command, State = unknown> = {
   /** Of the thing whose stream this is. */
@@ -22,3 +23,14 @@ export type CommandRequest<Command, State = unknown> = {
    */
   readonly guard?: ((state: State) => void) | undefined
 }
+
+/** The answer as HTTP gives it. */
+export const answerInText = ({
+  id,
+  revision,
+  position,
+}: {
+  readonly id: string
+  readonly revision: bigint
+  readonly position: Position
+}) => ({ id, revision: String(revision), position: formatPosition(position) })

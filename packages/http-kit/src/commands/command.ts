@@ -2,7 +2,7 @@
 import { field } from '@headwater/deciders/fields'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { z } from 'zod'
-import { problemSchema, validationProblem } from './problem.ts'
+import { problemAnswer, validationProblem } from './problem.ts'
 
 export const commandAnswer = z
   .object({
@@ -22,11 +22,8 @@ export type CommandAnswer = z.infer<typeof commandAnswer>
 /** What OpenAPI says about the answers of a command; one that creates something answers 201. */
 export const commandResponses = {
   '2xx': commandAnswer,
-  '4xx': {
-    description: 'Refused; `code` says why.',
-    content: { 'application/problem+json': { schema: problemSchema } },
-  },
-  '5xx': { description: 'Try again.', content: { 'application/problem+json': { schema: problemSchema } } },
+  '4xx': problemAnswer('Refused; `code` says why.'),
+  '5xx': problemAnswer('Try again.'),
 }
 
 /** The headers that every command understands. */

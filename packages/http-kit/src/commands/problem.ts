@@ -37,6 +37,12 @@ export const problemSchema = z
 
 export type ProblemBody = z.infer<typeof problemSchema>
 
+/** What OpenAPI says about one status of refused requests. */
+export const problemAnswer = (description: string) => ({
+  description,
+  content: { 'application/problem+json': { schema: problemSchema } },
+})
+
 /** HTTP statuses of rejection codes; what a table does not name is a 409. */
 export type RejectionStatuses = Readonly<Record<string, number>>
 

@@ -1,7 +1,7 @@
 // What OpenAPI says about who may use an operation and with what: from the same rules that the server asks.
 import { anonymous, anyone, may, type Rule, type Rules } from '@headwater/deciders/policy'
 import type { FastifySchema } from 'fastify'
-import { problemSchema } from '../commands/problem.ts'
+import { problemAnswer } from '../commands/problem.ts'
 
 /** What a server takes for credentials. */
 export type Accepted = {
@@ -74,11 +74,6 @@ export const securityOf = (rules: Rules, accepted: Accepted): Requirement[] => {
   return [...new Map(all.map((requirement) => [JSON.stringify(requirement), requirement])).values()]
 }
 
-const refused = (description: string) => ({
-  description,
-  content: { 'application/problem+json': { schema: problemSchema } },
-})
-
 const concernsPartners = ({ allows }: Rule): boolean => allows === 'owner' || allows === 'partner'
 
 /** The description of a route with what follows from its rules. */
@@ -89,14 +84,14 @@ export const withSecurity = <Schema extends FastifySchema>(schema: Schema, rules
     ...schema,
     security: securityOf(rules, accepted),
     response: {
-      401: refused(
+      401: problemAnswer(
         may(anonymous, rules) === 'no'
           ? '`not_signed_in`: no credentials, or `invalid_token`: such as are not valid any more.'
           : '`invalid_token`: credentials that are not valid, or not any more.',
       ),
-      403: refused('`forbidden`: the roles or scopes do not allow it.'),
+      403: problemAnswer('`forbidden`: the roles or scopes do not allow it.'),
       ...(limitsPartners &&
-        rules.some(concernsPartners) && { 429: refused('`too_many_requests`: see `Retry-After`.') }),
+        rules.some(concernsPartners) && { 429: problemAnswer('`too_many_requests`: see `Retry-After`.') }),
       ...(schema.response as object | undefined),
     },
   }

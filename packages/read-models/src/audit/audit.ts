@@ -1,4 +1,5 @@
 // Read model `audit`: who did what to which thing, was refused it, or looked at it. It holds no personal data: it outlives what it tells of.
+import type { auditOutcomes } from '@headwater/deciders/audit/api'
 import { type AuditEvent, auditStream } from '@headwater/deciders/audit/audit-events'
 import { type Grantee, grantee } from '@headwater/deciders/consent/patient-events'
 import { patientStream } from '@headwater/deciders/consent/streams'
@@ -8,7 +9,6 @@ import { type Codec, createCodec, type RecordedEvent, streamDeletedType } from '
 import { categoryOf, idOf } from '@headwater/eventstore/stream-name'
 import type { Projection } from '@headwater/projections/model/projection'
 
-export const auditOutcomes = ['accepted', 'refused', 'viewed'] as const
 export type AuditOutcome = (typeof auditOutcomes)[number]
 
 /** What followed from a command, a refusal, or a look. */

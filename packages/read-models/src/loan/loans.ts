@@ -1,4 +1,5 @@
 // Read model `loans`: one row a loan, as applicants and underwriters see it, with the queries on it.
+import type { LoanStatus } from '@headwater/deciders/loan/loan-answers'
 import type { LoanEvent } from '@headwater/deciders/loan/loan-events'
 import { loanStream } from '@headwater/deciders/loan/streams'
 import type { RecordedEvent } from '@headwater/eventstore/codec'
@@ -7,9 +8,6 @@ import type { RowsOf } from '@headwater/projections/model/projection'
 import { sqliteQueries } from '@headwater/projections/model/queries'
 import { type Part, readModel } from '@headwater/projections/run/parts'
 import type { CompiledQuery } from 'kysely'
-
-export const loanStatuses = ['checking', 'awaiting review', 'approved', 'denied', 'withdrawn', 'abandoned'] as const
-export type LoanStatus = (typeof loanStatuses)[number]
 
 export type LoanRow = {
   readonly loanId: string

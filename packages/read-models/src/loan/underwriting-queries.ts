@@ -1,5 +1,6 @@
 // The questions that underwriters ask of the read model `underwriting`: who waits, what was decided, and the numbers.
-
+import { type Outcome, outcomes } from '@headwater/deciders/loan/loan-answers'
+import type { directions, historySorts, queueSorts } from '@headwater/deciders/loan/loan-filters'
 import { isId, isInstant } from '@headwater/projections/model/cursor'
 import { postgresQueries } from '@headwater/projections/model/queries'
 import type { PostgresQueries } from '@headwater/projections/postgres/reader'
@@ -10,19 +11,12 @@ import {
   type DayOutcome,
   decisionTimeBuckets,
   folded,
-  type Outcome,
-  outcomes,
   type UnderwritingLoan,
   type UnderwritingRows,
   underwriting,
 } from './underwriting.ts'
 
 const queries = postgresQueries<UnderwritingRows>().withSchema(schemaName(underwriting))
-
-/** What a list can be sorted by: never null in the loans it holds. */
-export const queueSorts = ['requestedAt', 'amount', 'score'] as const
-export const historySorts = ['decidedAt', 'requestedAt', 'amount'] as const
-export const directions = ['asc', 'desc'] as const
 
 /** Of Postgres. */
 const integerMax = 2 ** 31 - 1

@@ -1,11 +1,8 @@
 // Read model `underwriting`: the loans as underwriters work on them, and how deciding goes, counted as it happens.
+import type { Outcome } from '@headwater/deciders/loan/loan-answers'
 import type { LoanEvent } from '@headwater/deciders/loan/loan-events'
 import { loanStream } from '@headwater/deciders/loan/streams'
 import { type Part, readModel } from '@headwater/projections/run/parts'
-
-/** How a loan ends. */
-export const outcomes = ['approved', 'denied', 'withdrawn'] as const
-export type Outcome = (typeof outcomes)[number]
 
 export type UnderwritingStatus = 'checking' | 'awaiting review' | Outcome
 

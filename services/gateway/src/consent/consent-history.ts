@@ -1,18 +1,15 @@
 // What has happened between a patient and one grantee, from the patient's events, for the patient.
-
-import { consentQueryRules } from '@headwater/deciders/consent/consent-policy'
-import { granteeKey, granteeKinds, granteeOf, type PatientEvent } from '@headwater/deciders/consent/patient-events'
+import { type ConsentHistory, consentApi } from '@headwater/deciders/consent/api'
+import { granteeKey, granteeOf, type PatientEvent } from '@headwater/deciders/consent/patient-events'
 import { patientStream } from '@headwater/deciders/consent/streams'
-import { field } from '@headwater/deciders/fields'
 import { type EventStore, StreamDeleted } from '@headwater/eventstore/client/client'
 import { createCodec, type RecordedEvent } from '@headwater/eventstore/codec'
 import { readPage } from '@headwater/eventstore/commands/known-stream'
 import { streamName } from '@headwater/eventstore/stream-name'
 import { Problem } from '@headwater/http-kit/commands/problem'
+import { registerQuery } from '@headwater/http-kit/server/register-query'
 import type { HttpServer } from '@headwater/http-kit/server/server'
 import { consentById } from '@headwater/read-models/consent/consents'
-import { z } from 'zod'
-import { problemAnswer } from '../answers.ts'
 import { named, type People } from '../people.ts'
 import { findCurrent, type Rows } from '../read-after.ts'
 import { namedGranteeId, ownConsents } from './seen-consent.ts'
@@ -21,32 +18,13 @@ const pageEvents = 500
 /** Of the patient's, whoever they are about. */
 const eventsReadMax = 20_000
 
-const types = Object.keys(patientStream.events.schemas) as [PatientEvent['type'], ...PatientEvent['type'][]]
-
-const consentHistory = z.object({
-  grantee: z.object({ kind: z.enum(granteeKinds), id: z.string() }),
-  granteeName: z.string().optional().meta({ description: 'What they are called, where they asked and that is known.' }),
-  events: z.array(
-    z
-      .object({
-        type: z.enum(types),
-        recordedAt: z.iso.datetime(),
-        data: z.record(z.string(), z.unknown()).meta({ description: 'The event.' }),
-      })
-      .meta({ id: 'ConsentHistoryEvent' }),
-  ),
-  complete: z.boolean().meta({ description: 'False when there is more than can be read at once.' }),
-})
-
 const consentNotFound = () => new Problem(404, 'consent_not_found', 'There is no such consent.')
 
 const codec = createCodec(patientStream)
 
-const asSeen = ({ type, recordedAt, data }: RecordedEvent<PatientEvent>) => ({
-  type,
-  recordedAt: recordedAt.toISOString(),
-  data: { ...data },
-})
+/** Only events about a grantee come here. */
+const asSeen = ({ type, recordedAt, data }: RecordedEvent<PatientEvent>) =>
+  ({ type, recordedAt: recordedAt.toISOString(), data }) as ConsentHistory['events'][number]
 
 export const registerConsentHistory = (
   server: HttpServer,
@@ -59,53 +37,35 @@ export const registerConsentHistory = (
     readonly people: Pick<People, 'namesOf'>
   },
 ): void => {
-  server.get(
-    '/api/consents/:id/history',
-    {
-      config: { rules: consentQueryRules.history },
-      schema: {
-        tags: ['consent'],
-        summary: 'What has happened between you and somebody who asked or was given consent',
-        description: 'Read from the event store itself, the oldest first.',
-        params: z.object({ id: field('consent id', z.string().regex(/^[\w-]{1,64}$/)) }),
-        querystring: z.strictObject({}),
-        response: {
-          200: consentHistory,
-          404: problemAnswer('There is no such consent of yours.'),
-          503: problemAnswer('Whether there is such a consent of yours is not known here yet.'),
+  registerQuery(server, 'consent', consentApi.queries.history, async ({ params, allowed }, reply) => {
+    const own = ownConsents('consents', allowed)
+    const row = await findCurrent(consents, 'consent', (db) =>
+      db
+        .rows(consentById(params.id))
+        // Another person's is answered as if there were none.
+        .find(({ patientId }) => own.list !== 'granted' && patientId === own.patientId),
+    )
+    if (!row) throw consentNotFound()
+    const grantee = { kind: row.granteeKind, id: row.granteeId }
+    const events: RecordedEvent<PatientEvent>[] = []
+    let read = 0
+    let complete = false
+    while (!complete && read < eventsReadMax) {
+      const page = await readPage(store, streamName('patient', row.patientId), BigInt(read), pageEvents).catch(
+        (error) => {
+          throw error instanceof StreamDeleted ? consentNotFound() : error
         },
-      },
-    },
-    async ({ params, allowed }, reply) => {
-      const own = ownConsents('consents', allowed)
-      const row = await findCurrent(consents, 'consent', (db) =>
-        db
-          .rows(consentById(params.id))
-          // Another person's is answered as if there were none.
-          .find(({ patientId }) => own.list !== 'granted' && patientId === own.patientId),
       )
-      if (!row) throw consentNotFound()
-      const grantee = { kind: row.granteeKind, id: row.granteeId }
-      const events: RecordedEvent<PatientEvent>[] = []
-      let read = 0
-      let complete = false
-      while (!complete && read < eventsReadMax) {
-        const page = await readPage(store, streamName('patient', row.patientId), BigInt(read), pageEvents).catch(
-          (error) => {
-            throw error instanceof StreamDeleted ? consentNotFound() : error
-          },
-        )
-        for (const event of page.map(codec.decode)) {
-          const other = granteeOf(event)
-          if (other && granteeKey(other) === granteeKey(grantee)) events.push(event)
-        }
-        read += page.length
-        complete = page.length < pageEvents
+      for (const event of page.map(codec.decode)) {
+        const other = granteeOf(event)
+        if (other && granteeKey(other) === granteeKey(grantee)) events.push(event)
       }
-      reply.header('cache-control', 'no-store')
-      const id = namedGranteeId(row)
-      const names = named(await people.namesOf([id]), 'granteeName', id)
-      return { grantee, ...names, events: events.map(asSeen), complete }
-    },
-  )
+      read += page.length
+      complete = page.length < pageEvents
+    }
+    reply.header('cache-control', 'no-store')
+    const id = namedGranteeId(row)
+    const names = named(await people.namesOf([id]), 'granteeName', id)
+    return { grantee, ...names, events: events.map(asSeen), complete }
+  })
 }

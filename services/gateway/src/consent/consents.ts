@@ -1,33 +1,14 @@
 // Queries on consents: who sees my record, who asks for it, whose I see. Each shows the asker's own and nothing else.
-import { consentQueryRules } from '@headwater/deciders/consent/consent-policy'
+import { consentApi, type SeenConsent } from '@headwater/deciders/consent/api'
+import { registerQuery } from '@headwater/http-kit/server/register-query'
 import type { HttpServer } from '@headwater/http-kit/server/server'
 import { formatCursor } from '@headwater/projections/model/cursor'
 import type { SqliteReader } from '@headwater/projections/sqlite/reader'
 import { type ConsentRow, consentCursorOf, listConsents } from '@headwater/read-models/consent/consents'
-import { z } from 'zod'
-import { cursor, pageSize, problemAnswer } from '../answers.ts'
+import { cursorOf } from '../answers.ts'
 import { named, type People } from '../people.ts'
-import { after, readAfter } from '../read-after.ts'
-import {
-  type ConsentList,
-  consentAt,
-  namedGranteeId,
-  ownConsents,
-  type SeenConsent,
-  seenConsent,
-} from './seen-consent.ts'
-
-const page = z.object({
-  me: z.string().meta({ description: 'Your own id, which others need to grant you something or to ask you.' }),
-  consents: z.array(seenConsent),
-  next: z.string().nullable().meta({ description: 'The `cursor` of the next page; null on the last.' }),
-})
-
-const lists: readonly { readonly list: ConsentList; readonly url: string; readonly summary: string }[] = [
-  { list: 'consents', url: '/api/consents', summary: 'Who sees which part of your record' },
-  { list: 'requests', url: '/api/consents/requests', summary: 'Who asks to see your record' },
-  { list: 'granted', url: '/api/consents/granted', summary: 'Whose records you may see' },
-]
+import { readAfter } from '../read-after.ts'
+import { type ConsentList, consentAt, namedGranteeId, ownConsents } from './seen-consent.ts'
 
 /** A consent shows the other side's name only after that person asked or granted: an ID alone reveals no name. */
 const withNames = async (
@@ -49,38 +30,23 @@ export const registerConsents = (
   server: HttpServer,
   { reader, people }: { readonly reader: SqliteReader; readonly people: Pick<People, 'namesOf'> },
 ): void => {
-  for (const { list, url, summary } of lists)
-    server.get(
-      url,
-      {
-        config: { rules: consentQueryRules[list] },
-        schema: {
-          tags: ['consent'],
-          summary,
-          querystring: z.strictObject({ cursor, limit: pageSize, after }),
-          response: {
-            200: page,
-            422: problemAnswer('Something in the query is not right.'),
-          },
-        },
-      },
-      async ({ query, allowed }, reply) => {
-        const own = ownConsents(list, allowed)
-        const { cursor, limit } = query
-        // One more than asked for tells whether there is a next page.
-        const rows = listConsents(own, { after: cursor, limit: limit + 1 })
-        const { value, headers } = await readAfter(reader, query.after, () => reader.rows(rows))
-        reply.headers(headers)
-        const shown = value.slice(0, limit)
-        const last = shown.at(-1)
-        const at = new Date().toISOString()
-        const all = await withNames(list, shown, at, people)
-        return {
-          me: 'patientId' in own ? own.patientId : own.granteeId,
-          // An expired consent is not listed, even before its end is recorded.
-          consents: list === 'requests' ? [...all] : all.filter(({ permissions }) => permissions.length > 0),
-          next: last && value.length > limit ? formatCursor(consentCursorOf(own, last)) : null,
-        }
-      },
-    )
+  for (const list of ['consents', 'requests', 'granted'] as const)
+    registerQuery(server, 'consent', consentApi.queries[list], async ({ query, allowed }, reply) => {
+      const own = ownConsents(list, allowed)
+      const { cursor, limit } = query
+      // One more than asked for tells whether there is a next page.
+      const rows = listConsents(own, { after: cursorOf(cursor), limit: limit + 1 })
+      const { value, headers } = await readAfter(reader, query.after, () => reader.rows(rows))
+      reply.headers(headers)
+      const shown = value.slice(0, limit)
+      const last = shown.at(-1)
+      const at = new Date().toISOString()
+      const all = await withNames(list, shown, at, people)
+      return {
+        me: 'patientId' in own ? own.patientId : own.granteeId,
+        // An expired consent is not listed, even before its end is recorded.
+        consents: list === 'requests' ? [...all] : all.filter(({ permissions }) => permissions.length > 0),
+        next: last && value.length > limit ? formatCursor(consentCursorOf(own, last)) : null,
+      }
+    })
 }

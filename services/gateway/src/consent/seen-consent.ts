@@ -1,34 +1,9 @@
 // A consent as its two people see it, and whose rows a list shows to whom.
+import type { SeenConsent } from '@headwater/deciders/consent/api'
 import { granteeKindsOf } from '@headwater/deciders/consent/consent-policy'
-import { granteeKinds, targets } from '@headwater/deciders/consent/patient-events'
 import { personKey } from '@headwater/deciders/fields'
 import type { Allowed } from '@headwater/http-kit/access/access'
 import { type ConsentRow, type ConsentsOf, permissionsAt, standingOfRow } from '@headwater/read-models/consent/consents'
-import { z } from 'zod'
-
-const target = z.enum(targets).meta({ description: 'A part of the record; `all` covers every part.' })
-const instant = z.string().meta({ examples: ['2026-11-21T09:30:00.000Z'] })
-
-export const seenConsent = z
-  .object({
-    consentId: z.string(),
-    patientId: z.string(),
-    patientName: z.string().optional().meta({ description: 'In lists, for whom the patient lets see something.' }),
-    granteeName: z
-      .string()
-      .optional()
-      .meta({ description: 'In lists and histories, for the patient whom they asked.' }),
-    grantee: z.object({ kind: z.enum(granteeKinds), id: z.string() }),
-    permissions: z
-      .array(z.object({ target, grantedAt: instant, until: instant.nullable() }))
-      .meta({ description: 'The newest first.' }),
-    requests: z
-      .array(z.object({ target, purpose: z.string().nullable(), askedAt: instant }))
-      .meta({ description: 'Not answered yet, the newest first.' }),
-  })
-  .meta({ id: 'Consent' })
-
-export type SeenConsent = z.infer<typeof seenConsent>
 
 /** The patient sees the name of a person who asked, not the name behind an ID that the patient typed. */
 export const namedGranteeId = ({ granteeId, hasAsked }: ConsentRow): string | null =>

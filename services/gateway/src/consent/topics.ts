@@ -1,5 +1,5 @@
 // The live topics of consents: those of one's own record, those asked of one, and those granted to one.
-import { consentTopicRules } from '@headwater/deciders/consent/consent-policy'
+import { consentApi } from '@headwater/deciders/consent/api'
 import type { View } from '@headwater/live/result-window'
 import { defineTopic } from '@headwater/live/topic'
 import {
@@ -10,16 +10,14 @@ import {
   listConsents,
   matchesConsents,
 } from '@headwater/read-models/consent/consents'
-import { z } from 'zod'
 import { type ConsentList, consentAsRecorded, ownConsents } from './seen-consent.ts'
 
-const consentsIn = (list: ConsentList) =>
+const consentsIn = (list: ConsentList, topic: keyof typeof consentApi.topics) =>
   defineTopic({
+    ...consentApi.topics[topic],
     readModel: 'consents',
-    rules: consentTopicRules[list],
     viewer: (allowed) => ownConsents(list, allowed),
     table: 'consents',
-    filter: z.strictObject({}).prefault({}),
     view: (_filter, own: ConsentsOf): View<ConsentRow> => ({
       matches: matchesConsents(own),
       key: ({ consentId }) => consentId,
@@ -31,7 +29,7 @@ const consentsIn = (list: ConsentList) =>
   })
 
 export const consentTopics = {
-  consents: consentsIn('consents'),
-  'consent-requests': consentsIn('requests'),
-  'granted-consents': consentsIn('granted'),
+  consents: consentsIn('consents', 'consents'),
+  'consent-requests': consentsIn('requests', 'consent-requests'),
+  'granted-consents': consentsIn('granted', 'granted-consents'),
 }

@@ -1,8 +1,6 @@
-// The commands on loans as the gateway forwards them, and what it adds: a link for applicants, the name of who decided first.
-import { decideLoanInput, requestLoanInput, withdrawLoanInput } from '@headwater/deciders/loan/loan'
-import { loanCommandRules } from '@headwater/deciders/loan/loan-policy'
+// What the gateway adds to the commands on loans: a capability for applicants, the name of the underwriter who decided first.
 import { z } from 'zod'
-import type { ForwardedCommand } from '../forwarded-command.ts'
+import type { Forwarding, Forwardings } from '../forwarded-command.ts'
 import type { Answer } from '../forwarding.ts'
 import { named, type People } from '../people.ts'
 import { credentialForLoan } from './access.ts'
@@ -21,52 +19,22 @@ const withDeciderName = async (answer: Answer, people: Pick<People, 'namesOf'>):
 }
 
 /** @param applying limits, and lets in, applicants without an account */
-export const loanCommands = (
-  people: Pick<People, 'namesOf'>,
-  applying: Applying | undefined,
-): readonly ForwardedCommand[] => [
-  {
-    url: '/api/loans',
-    service: 'loan',
-    rules: loanCommandRules.RequestLoan,
-    summary: 'Request a loan',
-    description: 'The credit bureau is asked at once: the loan is approved, denied, or waits for an underwriter.',
-    body: requestLoanInput,
+export const loanForwardings = (people: Pick<People, 'namesOf'>, applying: Applying | undefined): Forwardings => {
+  const decided: Forwarding = {
     credential: credentialForLoan,
-    begin: applying?.begin,
-    answered: async (request, reply, answer) => {
-      if (answer.status < 300) await applying?.accepted(request, reply, answer.body)
-      return answer
+    answered: (_request, _reply, answer) => withDeciderName(answer, people),
+  }
+  return {
+    requestLoan: {
+      credential: credentialForLoan,
+      begin: applying?.begin,
+      answered: async (request, reply, answer) => {
+        if (answer.status < 300) await applying?.accepted(request, reply, answer.body)
+        return answer
+      },
     },
-  },
-  {
-    url: '/api/loans/:id/approve',
-    service: 'loan',
-    rules: loanCommandRules.ApproveLoan,
-    summary: 'Approve a loan',
-    description: 'For underwriters, while the loan awaits review.',
-    body: decideLoanInput,
-    credential: credentialForLoan,
-    answered: (_request, _reply, answer) => withDeciderName(answer, people),
-  },
-  {
-    url: '/api/loans/:id/deny',
-    service: 'loan',
-    rules: loanCommandRules.DenyLoan,
-    summary: 'Deny a loan',
-    description: 'For underwriters, while the loan awaits review.',
-    body: decideLoanInput,
-    credential: credentialForLoan,
-    answered: (_request, _reply, answer) => withDeciderName(answer, people),
-  },
-  {
-    url: '/api/loans/:id/withdraw',
-    service: 'loan',
-    rules: loanCommandRules.WithdrawLoan,
-    summary: 'Withdraw a loan',
-    description: 'For whoever requested it, until it is decided.',
-    body: withdrawLoanInput,
-    credential: credentialForLoan,
-    answered: (_request, _reply, answer) => withDeciderName(answer, people),
-  },
-]
+    approveLoan: decided,
+    denyLoan: decided,
+    withdrawLoan: decided,
+  }
+}

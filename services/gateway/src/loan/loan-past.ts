@@ -1,21 +1,20 @@
 // A loan as it was, and what changed between two moments: from its events, by the projection that makes the rows of today.
-import { uuid } from '@headwater/deciders/fields'
+import { loanApi } from '@headwater/deciders/loan/api'
 import { loanNotFound } from '@headwater/deciders/loan/loan'
-import { loanQueryRules } from '@headwater/deciders/loan/loan-policy'
+import { comparedFields, type SeenLoan } from '@headwater/deciders/loan/loan-answers'
 import { type EventStore, StreamDeleted } from '@headwater/eventstore/client/client'
 import type { StoredEvent } from '@headwater/eventstore/codec'
 import { readPage } from '@headwater/eventstore/commands/known-stream'
 import { formatPosition } from '@headwater/eventstore/position'
 import { streamName } from '@headwater/eventstore/stream-name'
 import { Problem, validationProblem } from '@headwater/http-kit/commands/problem'
+import { registerQuery } from '@headwater/http-kit/server/register-query'
 import type { HttpServer } from '@headwater/http-kit/server/server'
 import { rowsAfter } from '@headwater/projections/run/past'
 import { isOwned, type LoanRow, loans } from '@headwater/read-models/loan/loans'
-import { z } from 'zod'
-import { problemAnswer } from '../answers.ts'
-import { eventsUpTo, type Place, place } from '../stream-place.ts'
+import { eventsUpTo, type Place, placeOf } from '../stream-place.ts'
 import { type LoanViewer, loanViewerOf } from './access.ts'
-import { loanAsSeen, type SeenLoan } from './sight.ts'
+import { loanAsSeen } from './sight.ts'
 
 const pageEvents = 100
 /** Many times what the rules of a loan allow. */
@@ -80,26 +79,6 @@ export const loanAsOf = async (store: Streams, loanId: string, viewer: LoanViewe
   return { loan: past.loan, headers: { ...headersOf(past), etag: `"${past.last.revision}"` } }
 }
 
-/** The revision says where in the stream a row stands, and not what the loan is. */
-const comparedFields = (Object.keys(loans.tables.loans.columns) as (keyof LoanRow)[]).filter(
-  (field) => field !== 'revision',
-)
-const value = z.union([z.string(), z.number(), z.null()])
-const moment = z.object({
-  revision: z.int(),
-  at: z.iso.datetime().meta({ description: 'When the last event up to there was recorded.' }),
-})
-
-const loanChanges = z
-  .object({
-    from: moment.nullable().meta({ description: 'Null when there was no loan yet: every field is new.' }),
-    to: moment,
-    changes: z
-      .array(z.object({ field: z.enum(comparedFields), before: value, after: value }))
-      .meta({ description: 'The fields that differ, of those that a loan shows you; the national id masked.' }),
-  })
-  .meta({ id: 'LoanChanges' })
-
 const momentOf = ({ last }: PastLoan) => ({ revision: Number(last.revision), at: last.recordedAt.toISOString() })
 
 const changesBetween = (before: Partial<SeenLoan>, after: SeenLoan) =>
@@ -109,32 +88,17 @@ const changesBetween = (before: Partial<SeenLoan>, after: SeenLoan) =>
   })
 
 export const registerLoanChanges = (server: HttpServer, store: Streams): void => {
-  server.get(
-    '/api/loans/:id/changes',
-    {
-      config: { rules: loanQueryRules.changes, look: { loan: 'history' } },
-      schema: {
-        tags: ['loan'],
-        summary: 'What of a loan changed between two moments',
-        description: 'Read from the event store itself: always current.',
-        params: z.object({ id: uuid }),
-        querystring: z.strictObject({
-          from: place.meta({ description: 'A revision, or a moment: everything recorded until then.' }),
-          to: place.optional().meta({ description: 'The same; now when it is left out.' }),
-        }),
-        response: {
-          200: loanChanges,
-          401: problemAnswer('Nobody is signed in.'),
-          403: problemAnswer('A partner without the scope.'),
-          404: problemAnswer('There is no such loan of yours, or was none at `to`, or no such revision yet.'),
-          422: problemAnswer('Something in the query is not right.'),
-        },
-      },
-    },
+  registerQuery(
+    server,
+    'loan',
+    loanApi.queries.changes,
     async ({ params, query, allowed }, reply) => {
       const viewer = loanViewerOf(allowed)
       const pastAt = await openPast(store, params.id, viewer)
-      const [before, after] = [pastAt(query.from), pastAt(query.to)]
+      const [before, after] = [
+        pastAt(placeOf(query.from)),
+        pastAt(query.to === undefined ? undefined : placeOf(query.to)),
+      ]
       if (!after) throw notThereThen()
       if (before && before.last.revision > after.last.revision)
         throw validationProblem([{ field: 'from', message: 'must not be later than `to`' }])
@@ -146,5 +110,6 @@ export const registerLoanChanges = (server: HttpServer, store: Streams): void =>
         changes: changesBetween(before ? seen(before) : {}, seen(after)),
       }
     },
+    { look: { loan: 'history' } },
   )
 }

@@ -1,78 +1,32 @@
 // Queries on the edge's read models; every answer says up to which position of the event store it is true.
-import { uuid } from '@headwater/deciders/fields'
+import { loanApi } from '@headwater/deciders/loan/api'
 import { loanNotFound } from '@headwater/deciders/loan/loan'
-import { loanQueryRules } from '@headwater/deciders/loan/loan-policy'
 import type { EventStore } from '@headwater/eventstore/client/client'
 import { streamName } from '@headwater/eventstore/stream-name'
+import { registerQuery } from '@headwater/http-kit/server/register-query'
 import type { HttpServer } from '@headwater/http-kit/server/server'
 import { formatCursor } from '@headwater/projections/model/cursor'
-import {
-  canOwn,
-  isOwned,
-  type LoanRow,
-  listLoans,
-  loanById,
-  loanCursorOf,
-  loanStatuses,
-} from '@headwater/read-models/loan/loans'
-import { z } from 'zod'
-import { cursor, pageSize, problemAnswer } from '../answers.ts'
-import { after, lookAgain, notKnownYet, type Rows, readAfter } from '../read-after.ts'
-import { place } from '../stream-place.ts'
+import { canOwn, isOwned, type LoanRow, listLoans, loanById, loanCursorOf } from '@headwater/read-models/loan/loans'
+import { cursorOf } from '../answers.ts'
+import { lookAgain, notKnownYet, type Rows, readAfter } from '../read-after.ts'
+import { placeOf } from '../stream-place.ts'
 import { loanViewerOf } from './access.ts'
 import { loanAsOf } from './loan-past.ts'
-import { loanAsSeen, seenLoan } from './sight.ts'
-
-const refusals = {
-  401: problemAnswer('Nobody is signed in.'),
-  403: problemAnswer('A partner without the scope.'),
-}
-
-const oneLoan = z
-  .strictObject({
-    after,
-    asOf: place.optional().meta({
-      description:
-        'A revision of the loan, or a moment: the loan as it was then, from the event store. `ETag` and `Headwater-Position` are those of the last event up to there.',
-    }),
-  })
-  .refine(({ after, asOf }) => after === undefined || asOf === undefined, {
-    path: ['after'],
-    message: 'goes without asOf: the past is read from the event store and not waited for',
-  })
-
-const page = z.object({
-  loans: z.array(seenLoan),
-  next: z.string().nullable().meta({ description: 'The `cursor` of the next page; null on the last.' }),
-})
+import { loanAsSeen } from './sight.ts'
 
 export const registerQueries = (
   server: HttpServer,
   { reader, currency, store }: Rows & { readonly store: Pick<EventStore, 'readStream'> },
 ): void => {
-  server.get(
-    '/api/loans/:id',
-    {
-      config: { rules: loanQueryRules.loan, look: { loan: 'detail' } },
-      schema: {
-        tags: ['loan'],
-        summary: 'One loan, now or as it was',
-        params: z.object({ id: uuid }),
-        querystring: oneLoan,
-        response: {
-          200: seenLoan,
-          ...refusals,
-          404: problemAnswer('There is no such loan of yours, or not yet, or was none then.'),
-          422: problemAnswer('Something in the query is not right.'),
-          503: problemAnswer('Whether there is such a loan of yours is not known here yet.'),
-        },
-      },
-    },
+  registerQuery(
+    server,
+    'loan',
+    loanApi.queries.loan,
     async ({ params, query, allowed }, reply) => {
       const viewer = loanViewerOf(allowed)
       const { sight, owned } = viewer
       if (query.asOf) {
-        const { loan, headers } = await loanAsOf(store, params.id, viewer, query.asOf)
+        const { loan, headers } = await loanAsOf(store, params.id, viewer, placeOf(query.asOf))
         reply.headers(headers)
         return loanAsSeen(loan, sight)
       }
@@ -93,30 +47,18 @@ export const registerQueries = (
       reply.header('etag', `"${loan.revision}"`)
       return loanAsSeen(loan, sight)
     },
+    { look: { loan: 'detail' } },
   )
 
-  server.get(
-    '/api/loans',
-    {
-      config: { rules: loanQueryRules.loans, look: { list: 'loans' } },
-      schema: {
-        tags: ['loan'],
-        summary: 'Loans, the newest first',
-        description: 'All of them for underwriters and operators, your own for everybody else.',
-        querystring: z.strictObject({
-          status: z.enum(loanStatuses).optional(),
-          cursor,
-          limit: pageSize,
-          after,
-        }),
-        response: { 200: page, ...refusals, 422: problemAnswer('Something in the query is not right.') },
-      },
-    },
+  registerQuery(
+    server,
+    'loan',
+    loanApi.queries.loans,
     async ({ query, allowed }, reply) => {
       const { sight, owned } = loanViewerOf(allowed)
       const { status, cursor, limit } = query
       // One more than asked for tells whether there is a next page.
-      const list = listLoans({ status, owned, after: cursor, limit: limit + 1 })
+      const list = listLoans({ status, owned, after: cursorOf(cursor), limit: limit + 1 })
       const { value, headers } = await readAfter(reader, query.after, () => reader.rows(list))
       reply.headers(headers)
       const shown = value.slice(0, limit)
@@ -126,5 +68,6 @@ export const registerQueries = (
         next: last && value.length > limit ? formatCursor(loanCursorOf(last)) : null,
       }
     },
+    { look: { list: 'loans' } },
   )
 }

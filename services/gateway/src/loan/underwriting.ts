@@ -1,7 +1,8 @@
 // Queries for underwriters: who waits, what was decided, and the numbers.
 import { Readable } from 'node:stream'
-import { loanQueryRules } from '@headwater/deciders/loan/loan-policy'
+import { loanApi } from '@headwater/deciders/loan/api'
 import { validationProblem } from '@headwater/http-kit/commands/problem'
+import { registerQuery } from '@headwater/http-kit/server/register-query'
 import type { HttpServer } from '@headwater/http-kit/server/server'
 import type { Query } from '@headwater/projections/model/reader'
 import type { PostgresReader } from '@headwater/projections/postgres/reader'
@@ -15,26 +16,13 @@ import {
   parseLoansCursor,
   readStatistics,
 } from '@headwater/read-models/loan/underwriting-queries'
-import { z } from 'zod'
-import { anyCursor, pageSize, problemAnswer } from '../answers.ts'
 import { byteOrderMark, csvLine } from '../audit/csv.ts'
 import { named, nameOf, type People } from '../people.ts'
-import { after, readAfter } from '../read-after.ts'
-import { underwritingLoanAsSeen, underwritingPage, underwritingStatistics } from './seen-underwriting.ts'
-import { historyFilter, historyOrder, queueFilter, queueOrder, searchHeaders } from './underwriting-filters.ts'
+import { readAfter } from '../read-after.ts'
+import { underwritingLoanAsSeen } from './seen-underwriting.ts'
 
 const exportPageSize = 1_000
-const daysMax = 366
-const daysDefault = 30
 const dayMs = 86_400_000
-
-const refusals = {
-  401: problemAnswer('Nobody is signed in.'),
-  403: problemAnswer('Whoever is signed in is no underwriter.'),
-  422: problemAnswer('Something in the query is not right.'),
-  503: problemAnswer('The read model cannot be reached now.'),
-}
-const paging = { cursor: anyCursor.optional(), limit: pageSize, after }
 
 const csvColumns = [
   'loanId',
@@ -49,7 +37,7 @@ const csvColumns = [
 ] as const satisfies readonly (keyof UnderwritingLoan)[]
 const nameColumn = 'decidedByName'
 
-type Searched<Query> = { readonly query: Query; readonly headers: z.infer<typeof searchHeaders> }
+type Searched<Query> = { readonly query: Query; readonly headers: { readonly 'headwater-search'?: string | undefined } }
 const filterOf = <Query>({ query, headers }: Searched<Query>) => ({ ...query, search: headers['headwater-search'] })
 
 const firstDayOf = (days: number): string => new Date(Date.now() - (days - 1) * dayMs).toISOString().slice(0, 10)
@@ -83,56 +71,32 @@ export const registerUnderwriting = (
     return { headers, body: { loans, next } }
   }
 
-  server.get(
-    '/api/underwriting/queue',
-    {
-      config: { rules: loanQueryRules.queue, look: { list: 'underwriting' } },
-      schema: {
-        tags: ['underwriting'],
-        summary: 'Loans that wait for an underwriter, the longest waiting first',
-        headers: searchHeaders,
-        querystring: z.strictObject({ ...queueFilter, ...queueOrder, ...paging }),
-        response: { 200: underwritingPage, ...refusals },
-      },
-    },
+  registerQuery(
+    server,
+    'underwriting',
+    loanApi.queries.queue,
     async (request, reply) => {
       const { headers, body } = await readPage(request.query, (page) => listQueue(filterOf(request), page))
       return reply.headers(headers).send(body)
     },
+    { look: { list: 'underwriting' } },
   )
 
-  server.get(
-    '/api/underwriting/history',
-    {
-      config: { rules: loanQueryRules.decided, look: { list: 'decided' } },
-      schema: {
-        tags: ['underwriting'],
-        summary: 'Loans that are decided or withdrawn, the newest decisions first',
-        headers: searchHeaders,
-        querystring: z.strictObject({ ...historyFilter, ...historyOrder, ...paging }),
-        response: { 200: underwritingPage, ...refusals },
-      },
-    },
+  registerQuery(
+    server,
+    'underwriting',
+    loanApi.queries.decided,
     async (request, reply) => {
       const { headers, body } = await readPage(request.query, (page) => listHistory(filterOf(request), page))
       return reply.headers(headers).send(body)
     },
+    { look: { list: 'decided' } },
   )
 
-  server.get(
-    '/api/underwriting/history.csv',
-    {
-      config: { rules: loanQueryRules.decided, look: { list: 'decided, as a file' } },
-      schema: {
-        tags: ['underwriting'],
-        summary: 'The whole history as a file',
-        description:
-          'As the history is filtered and ordered. Rows that change while the file is written may be as they were or as they are.',
-        headers: searchHeaders,
-        querystring: z.strictObject({ ...historyFilter, ...historyOrder, after }),
-        response: { 200: { content: { 'text/csv': { schema: z.unknown().meta({ type: 'string' }) } } }, ...refusals },
-      },
-    },
+  registerQuery(
+    server,
+    'underwriting',
+    loanApi.queries.decidedFile,
     async (request, reply) => {
       const { query } = request
       const { sort, direction } = query
@@ -160,33 +124,13 @@ export const registerUnderwriting = (
         .header('content-disposition', 'attachment; filename="decided-loans.csv"')
         .send(Readable.from(lines()))
     },
+    { look: { list: 'decided, as a file' } },
   )
 
-  server.get(
-    '/api/underwriting/statistics',
-    {
-      config: { rules: loanQueryRules.statistics },
-      schema: {
-        tags: ['underwriting'],
-        summary: 'How deciding goes, in numbers',
-        querystring: z.strictObject({
-          days: z.coerce
-            .number()
-            .int()
-            .min(1)
-            .max(daysMax)
-            .default(daysDefault)
-            .meta({ description: 'How many days `byDay` goes back, today (UTC) included.' }),
-          after,
-        }),
-        response: { 200: underwritingStatistics, ...refusals },
-      },
-    },
-    async ({ query }, reply) => {
-      const { value, headers } = await readAfter(reader, query.after, () =>
-        reader.read((db) => readStatistics(db, firstDayOf(query.days))),
-      )
-      return reply.headers(headers).send(value)
-    },
-  )
+  registerQuery(server, 'underwriting', loanApi.queries.statistics, async ({ query }, reply) => {
+    const { value, headers } = await readAfter(reader, query.after, () =>
+      reader.read((db) => readStatistics(db, firstDayOf(query.days))),
+    )
+    return reply.headers(headers).send(value)
+  })
 }

@@ -11,13 +11,12 @@ import {
   steerInput,
 } from '@headwater/deciders/operations'
 import { operationsRules } from '@headwater/deciders/operations-policy'
-import { Problem } from '@headwater/http-kit/commands/problem'
+import { Problem, problemAnswer } from '@headwater/http-kit/commands/problem'
 import type { HttpServer } from '@headwater/http-kit/server/server'
 import type { Wish } from '@headwater/projections/operate/wishes'
 import type { Follower } from '@headwater/read-models/followers'
 import { pause, rebuild, resume, retry, skip, stopRebuild } from '@headwater/read-models/operator-acts'
 import { z } from 'zod'
-import { problemAnswer } from '../answers.ts'
 import { named, type People } from '../people.ts'
 
 type Options = {

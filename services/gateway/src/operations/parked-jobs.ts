@@ -2,9 +2,9 @@
 import { uuid } from '@headwater/deciders/fields'
 import { asked, skipJobInput } from '@headwater/deciders/operations'
 import { operationsRules } from '@headwater/deciders/operations-policy'
+import { problemAnswer } from '@headwater/http-kit/commands/problem'
 import type { HttpServer } from '@headwater/http-kit/server/server'
 import { z } from 'zod'
-import { problemAnswer } from '../answers.ts'
 import { answerWith, connectService, registerForwarded } from '../forwarding.ts'
 
 type Options = {

@@ -9,9 +9,9 @@ import {
   webhookWithSecret,
 } from '@headwater/deciders/webhook/webhook'
 import { webhookRules } from '@headwater/deciders/webhook/webhook-policy'
+import { problemAnswer } from '@headwater/http-kit/commands/problem'
 import type { HttpServer } from '@headwater/http-kit/server/server'
 import { z } from 'zod'
-import { problemAnswer } from '../answers.ts'
 import { answerWith, connectService, registerForwarded } from '../forwarding.ts'
 
 /** Of all webhooks, or of what one was told. */

@@ -1,6 +1,6 @@
 // The audit trail for auditors: who did what to which thing, was refused it, or looked at it; every fact is a way to more.
+import { type AuditEntry, auditApi } from '@headwater/deciders/audit/api'
 import { Form, Link, useSearchParams } from 'react-router'
-import { z } from 'zod'
 import { get } from '../shared/api.server.ts'
 import { Time } from '../shared/time.tsx'
 import type { Route } from './+types/audit'
@@ -9,34 +9,16 @@ const rowsAPage = '50'
 const filters = ['actor', 'action', 'outcome', 'resource', 'correlationId', 'from', 'to'] as const
 type Filter = (typeof filters)[number]
 
-const page = z.object({
-  entries: z.array(
-    z.object({
-      eventId: z.string(),
-      at: z.string(),
-      actor: z.string(),
-      actorName: z.string().optional(),
-      action: z.string(),
-      resource: z.string().nullable(),
-      outcome: z.enum(['accepted', 'refused', 'viewed']),
-      code: z.string().nullable(),
-      correlationId: z.string().nullable(),
-      details: z.record(z.string(), z.unknown()).nullable(),
-    }),
-  ),
-  next: z.string().nullable(),
-})
-type Entry = z.infer<typeof page>['entries'][number]
-
 const listQuery = ({ url }: Request, names: readonly string[]): Record<string, string> => {
   const given = new URL(url).searchParams
   return Object.fromEntries(names.flatMap((name) => (given.get(name) ? [[name, String(given.get(name))]] : [])))
 }
 
 export const loader = async ({ request, context }: Route.LoaderArgs) => {
+  const { audit } = auditApi.queries
   const filter = listQuery(request, filters)
   const query = new URLSearchParams({ ...filter, ...listQuery(request, ['cursor']), limit: rowsAPage })
-  return { ...(await get(context, `/api/audit?${query}`, page)), filter }
+  return { ...(await get(context, `${audit.path}?${query}`, audit.answer)), filter }
 }
 
 /** All entries that have this in common. */
@@ -47,7 +29,7 @@ const Alike = ({ by, value, children }: { by: Filter; value: string; children: s
 )
 
 /** `search` says only that something was searched for. */
-const detailsText = (details: NonNullable<Entry['details']>): string =>
+const detailsText = (details: NonNullable<AuditEntry['details']>): string =>
   Object.entries(details)
     .map(([name, value]) => (value === true ? name : `${name}: ${value}`))
     .join(', ')
@@ -55,7 +37,7 @@ const detailsText = (details: NonNullable<Entry['details']>): string =>
 const idLengthShown = 8
 const short = (id: string): string => (id.length > idLengthShown ? `${id.slice(0, idLengthShown)}…` : id)
 
-const Row = ({ entry }: { entry: Entry }) => {
+const Row = ({ entry }: { entry: AuditEntry }) => {
   const { at, actor, actorName, action, resource, outcome, code, correlationId, details } = entry
   return (
     <tr>

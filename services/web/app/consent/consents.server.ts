@@ -1,66 +1,22 @@
-// Consents as the API tells them to the two people of each, and the commands on them.
+// Reads consents for the two people of each, and sends the commands on them.
 import { createHash } from 'node:crypto'
+import { pathTo } from '@headwater/deciders/api'
+import { consentApi } from '@headwater/deciders/consent/api'
 import { data, type RouterContextProvider, redirect } from 'react-router'
-import { z } from 'zod'
 import { get, type Problem, send } from '../shared/api.server.ts'
 import { type ListName, listPath } from './list-path.ts'
 
 type Context = Readonly<RouterContextProvider>
 
-const kinds = ['patient', 'doctor', 'nurse'] as const
-const targets = ['exams', 'conditions', 'consultations', 'er_visits', 'all'] as const
-const grantee = z.object({ kind: z.enum(kinds), id: z.string() })
-const target = z.enum(targets)
-
-const consent = z.object({
-  consentId: z.string(),
-  patientId: z.string(),
-  patientName: z.string().optional(),
-  granteeName: z.string().optional(),
-  grantee,
-  permissions: z.array(z.object({ target, grantedAt: z.string(), until: z.string().nullable() })),
-  requests: z.array(z.object({ target, purpose: z.string().nullable(), askedAt: z.string() })),
-})
-export type Consent = z.infer<typeof consent>
-export type Target = z.infer<typeof target>
-export type GranteeKind = z.infer<typeof grantee>['kind']
-
-const consentList = z.object({ me: z.string(), consents: z.array(consent), next: z.string().nullable() })
-
-const happened = z.discriminatedUnion('type', [
-  z.object({
-    type: z.literal('ConsentAsked'),
-    recordedAt: z.string(),
-    data: z.object({ target, purpose: z.string().nullable() }),
-  }),
-  z.object({
-    type: z.literal('ConsentGranted'),
-    recordedAt: z.string(),
-    data: z.object({ target, until: z.string().nullable() }),
-  }),
-  z.object({
-    type: z.enum(['ConsentRevoked', 'ConsentDeclined', 'ConsentExpired']),
-    recordedAt: z.string(),
-    data: z.object({ target }),
-  }),
-])
-export type Happened = z.infer<typeof happened>
-const history = z.object({
-  grantee,
-  granteeName: z.string().optional(),
-  events: z.array(happened),
-  complete: z.boolean(),
-})
-
 /** One's own list, with what one has just done oneself. */
 export const listConsents = (context: Context, request: Request, path: ListName) => {
   const after = new URL(request.url).searchParams.get('after')
   const query = new URLSearchParams({ ...(after !== null && { after }) })
-  return get(context, `${listPath(path)}&${query}`, consentList)
+  return get(context, `${listPath(path)}&${query}`, consentApi.queries.consents.answer)
 }
 
 export const readHistory = (context: Context, consentId: string) =>
-  get(context, `/api/consents/${encodeURIComponent(consentId)}/history`, history)
+  get(context, pathTo(consentApi.queries.history.path, consentId), consentApi.queries.history.answer)
 
 /** No end only if none was chosen; anything but a number of seconds is passed on, and refused by the service. */
 const untilOf = (seconds: string): { until?: string } => {
@@ -74,21 +30,21 @@ const keyOf = (form: FormData): string =>
     .update(JSON.stringify([...form]))
     .digest('base64url')
 
-const inputOf = (form: FormData): { readonly path: string; readonly body: object } => {
+const inputOf = (form: FormData): { readonly name: keyof typeof consentApi.commands; readonly body: object } => {
   const field = (name: string) => String(form.get(name) ?? '').trim()
   const other = { kind: field('kind'), id: field('id') }
   const target = field('target')
   switch (form.get('do')) {
     case 'grant':
-      return { path: 'grant', body: { to: other, target, ...untilOf(field('seconds')) } }
+      return { name: 'grant', body: { to: other, target, ...untilOf(field('seconds')) } }
     case 'revoke':
-      return { path: 'revoke', body: { from: other, target } }
+      return { name: 'revoke', body: { from: other, target } }
     case 'decline':
-      return { path: 'decline', body: { by: other, target } }
+      return { name: 'decline', body: { by: other, target } }
     default: {
       const [kind, purpose] = [field('kind'), field('purpose')]
       const body = { patientId: field('id'), target, ...(kind && { kind }), ...(purpose && { purpose }) }
-      return { path: 'ask', body }
+      return { name: 'ask', body }
     }
   }
 }
@@ -96,18 +52,18 @@ const inputOf = (form: FormData): { readonly path: string; readonly body: object
 /** What a form of a page sends; leads back to `page`, which then shows what came of it, or says why nothing did. */
 export const act = async (context: Context, request: Request, page: string) => {
   const form = await request.formData()
-  const { path, body } = inputOf(form)
-  const answer = await send(context, `/api/consents/${path}`, { key: keyOf(form), body })
-  if (answer.ok) return redirect(`${page}?${new URLSearchParams({ after: answer.position, done: path })}`, 303)
+  const { name, body } = inputOf(form)
+  const answer = await send(context, consentApi.commands[name].path, { key: keyOf(form), body })
+  if (answer.ok) return redirect(`${page}?${new URLSearchParams({ after: answer.position, done: name })}`, 303)
   const { problem } = answer
   // Sent twice in a moment, and only the end of it differs: the first was taken.
-  if (problem.code === 'idempotency_key_reused') return redirect(`${page}?${new URLSearchParams({ done: path })}`, 303)
+  if (problem.code === 'idempotency_key_reused') return redirect(`${page}?${new URLSearchParams({ done: name })}`, 303)
   if ([401, 403, 503].includes(problem.status) && problem.code !== 'forbidden')
     throw data(problem, { status: problem.status })
   const input = Object.fromEntries(
     ['id', 'kind', 'target', 'purpose', 'seconds'].map((name) => [name, String(form.get(name) ?? '')]),
   )
-  return data({ refused: sayWhy(problem), did: path, input }, { status: problem.status })
+  return data({ refused: sayWhy(problem), did: name, input }, { status: problem.status })
 }
 
 const fieldText: Readonly<Record<string, string>> = {

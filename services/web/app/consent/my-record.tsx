@@ -1,9 +1,10 @@
 // For a patient: who asks, who sees what since when and until when, and letting somebody see a part.
+import type { SeenConsent } from '@headwater/deciders/consent/api'
 import { Form, Link, useSearchParams } from 'react-router'
 import { isMissing, newKey } from '../shared/api.server.ts'
 import { Time } from '../shared/time.tsx'
 import type { Route } from './+types/my-record'
-import { act, type Consent, listConsents } from './consents.server.ts'
+import { act, listConsents } from './consents.server.ts'
 import { Heading, inForce, KindField, Outcome, TargetField, Term } from './parts.tsx'
 import { useConsents } from './use-consents.ts'
 import { durations, nameOf, targetWords } from './words.ts'
@@ -26,7 +27,7 @@ export const loader = async ({ request, context }: Route.LoaderArgs) => {
 export const action = ({ request, context }: Route.ActionArgs) => act(context, request, '/consents')
 
 /** What a button sends besides itself: about whom, and which part. */
-const Hidden = ({ sendKey, consent, target }: { sendKey: string; consent: Consent; target: string }) => (
+const Hidden = ({ sendKey, consent, target }: { sendKey: string; consent: SeenConsent; target: string }) => (
   <>
     <input type="hidden" name="key" value={`${sendKey}-${consent.consentId}-${target}`} />
     <input type="hidden" name="kind" value={consent.grantee.kind} />
@@ -48,7 +49,7 @@ const Durations = ({ id, label, chosen }: { id: string; label: string; chosen?: 
   </div>
 )
 
-const Requests = ({ consents, sendKey }: { consents: readonly Consent[]; sendKey: string }) => (
+const Requests = ({ consents, sendKey }: { consents: readonly SeenConsent[]; sendKey: string }) => (
   <ul className="consents">
     {consents.flatMap((consent) =>
       consent.requests.map(({ target, purpose, askedAt }) => (
@@ -78,7 +79,7 @@ const Requests = ({ consents, sendKey }: { consents: readonly Consent[]; sendKey
   </ul>
 )
 
-const Standing = ({ consents, sendKey, now }: { consents: readonly Consent[]; sendKey: string; now: string }) => (
+const Standing = ({ consents, sendKey, now }: { consents: readonly SeenConsent[]; sendKey: string; now: string }) => (
   <ul className="consents">
     {consents.map((consent) => (
       <li key={consent.consentId}>

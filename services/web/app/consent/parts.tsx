@@ -1,10 +1,10 @@
 // What the pages of consents have in common: their heading, what was refused or done, and what somebody may see.
+import type { SeenConsent } from '@headwater/deciders/consent/api'
 import type { ReactNode } from 'react'
 import { NavLink } from 'react-router'
 import { Connection } from '../live/connection.tsx'
 import type { LiveRows } from '../live/use-live-rows.ts'
 import { Time } from '../shared/time.tsx'
-import type { Consent } from './consents.server.ts'
 import { doneWords, kindWords, targetWords } from './words.ts'
 
 /** What the page is about, the way to the other one, and one's own id. */
@@ -55,10 +55,10 @@ export const Outcome = ({ refused, done }: { refused: string | undefined; done: 
 }
 
 /** What is in force: what has come to its end is left out, whether or not that is written down. */
-export const inForce = ({ permissions }: Consent, now: string): Consent['permissions'] =>
+export const inForce = ({ permissions }: SeenConsent, now: string): SeenConsent['permissions'] =>
   permissions.filter(({ until }) => until === null || now < until)
 
-export const Term = ({ grantedAt, until }: Consent['permissions'][number]) => (
+export const Term = ({ grantedAt, until }: SeenConsent['permissions'][number]) => (
   <span className="quiet">
     since <Time at={grantedAt} />
     {until === null ? ', without end' : null}

@@ -1,5 +1,6 @@
 // Consents in plain words.
-import type { Consent, GranteeKind, Happened, Target } from './consents.server.ts'
+import type { ConsentHistory, SeenConsent } from '@headwater/deciders/consent/api'
+import type { GranteeKind, Target } from '@headwater/deciders/consent/patient-events'
 
 export const targetWords: Readonly<Record<Target, string>> = {
   exams: 'exams',
@@ -12,7 +13,7 @@ export const targetWords: Readonly<Record<Target, string>> = {
 export const kindWords: Readonly<Record<GranteeKind, string>> = { doctor: 'Doctor', nurse: 'Nurse', patient: 'Patient' }
 
 /** An asker is shown by name and role: the issuer vouches for the role, people mostly choose the name themselves. */
-export const nameOf = ({ grantee: { kind, id }, granteeName }: Pick<Consent, 'grantee' | 'granteeName'>): string =>
+export const nameOf = ({ grantee: { kind, id }, granteeName }: Pick<SeenConsent, 'grantee' | 'granteeName'>): string =>
   granteeName === undefined ? `${kindWords[kind]} ${id}` : `${granteeName} (${kindWords[kind].toLowerCase()})`
 
 export const durations = [
@@ -36,7 +37,7 @@ export const doneWords: ReadonlyMap<string | null, string> = new Map([
 ])
 
 /** A sentence of the history; who `they` are its heading says. */
-export const eventWords = (event: Happened): string => {
+export const eventWords = (event: ConsentHistory['events'][number]): string => {
   const part = targetWords[event.data.target]
   switch (event.type) {
     case 'ConsentAsked':

@@ -1,9 +1,5 @@
 // How loans are told to people: names of statuses, amounts, reference numbers.
-import type { z } from 'zod'
-import type { publicLoan } from './loans.server.ts'
-
-export type PublicLoan = z.infer<typeof publicLoan>
-export type LoanStatus = PublicLoan['status']
+import type { LoanStatus } from '@headwater/deciders/loan/loan-answers'
 
 export const statusText: Readonly<Record<LoanStatus, string>> = {
   checking: 'Checking credit',

@@ -1,7 +1,8 @@
 // One loan as it stands: what was loaded with the page, then what is told live.
 
+import type { LoanStatus } from '@headwater/deciders/loan/loan-answers'
 import { useLiveRows } from '../live/use-live-rows.ts'
-import { isOver, type LoanStatus } from './loan.ts'
+import { isOver } from './loan.ts'
 
 type AnyLoan = { readonly loanId: string; readonly status: LoanStatus }
 

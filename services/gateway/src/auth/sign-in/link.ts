@@ -1,20 +1,19 @@
 // The link that brings an applicant back: its code is exchanged once for what the browser that applied holds.
-import { field, uuid } from '@headwater/deciders/fields'
-import { loanOfCapability } from '@headwater/deciders/loan/loan-policy'
-import { owner } from '@headwater/deciders/policy'
+import { field } from '@headwater/deciders/fields'
+import { loanApi } from '@headwater/deciders/loan/api'
+import { linkDaysMax, loanOfCapability } from '@headwater/deciders/loan/loan-policy'
 import { publicRoute } from '@headwater/http-kit/access/access'
 import { tokenEndMs } from '@headwater/http-kit/access/auth'
 import { Problem } from '@headwater/http-kit/commands/problem'
+import { registerQuery } from '@headwater/http-kit/server/register-query'
 import type { HttpServer } from '@headwater/http-kit/server/server'
 import { z } from 'zod'
-import { problemAnswer } from '../../answers.ts'
 import type { Capabilities } from '../capabilities.ts'
 import { orUnavailable, withForms } from '../forms.ts'
 import { keyOfSecret, newSecret } from '../secrets.ts'
 import { sendNotice } from './notice.ts'
 import type { SessionDatabase } from './sessions.ts'
 
-const linkDaysMax = 30
 /** Of one loan: a new one makes the oldest worthless. */
 const linksMax = 5
 
@@ -40,46 +39,30 @@ export const registerLinks = async (
 ): Promise<void> => {
   const { database, capabilities, publicUrl } = options
 
-  server.post(
-    '/api/loans/:id/link',
-    {
-      config: { rules: [owner('loans:read')] },
-      schema: {
-        tags: ['loan'],
-        summary: 'A link to come back to an application that was sent without an account',
-        description: `Whoever opens it, once and within ${linkDaysMax} days, may follow the loan and withdraw it.`,
-        params: z.object({ id: uuid }),
-        response: {
-          201: z.object({ url: z.url(), expiresAt: z.iso.datetime() }),
-          404: problemAnswer('There is no such loan.'),
-        },
-      },
-    },
-    async (request, reply) => {
-      const { id } = request.params
-      // Who has an account comes back by signing in.
-      const held = request.allowed.find(({ actor }) => loanOfCapability(actor) === id)
-      if (held?.token === undefined) throw new Problem(404, 'loan_not_found', 'There is no such loan.')
-      const until = new Date(tokenEndMs(held.token))
-      const code = newSecret()
-      const expiresAt = await database.asking(async (pool) => {
-        await pool.query(
-          `delete from headwater.return_links where expires_at < now() or key in (
+  registerQuery(server, 'loan', loanApi.queries.link, async (request, reply) => {
+    const { id } = request.params
+    // Who has an account comes back by signing in.
+    const held = request.allowed.find(({ actor }) => loanOfCapability(actor) === id)
+    if (held?.token === undefined) throw new Problem(404, 'loan_not_found', 'There is no such loan.')
+    const until = new Date(tokenEndMs(held.token))
+    const code = newSecret()
+    const expiresAt = await database.asking(async (pool) => {
+      await pool.query(
+        `delete from headwater.return_links where expires_at < now() or key in (
              select key from headwater.return_links where loan_id = $1 order by created_at desc offset $2)`,
-          [id, linksMax - 1],
-        )
-        const { rows } = await pool.query<{ expires_at: Date }>(
-          `insert into headwater.return_links (key, loan_id, expires_at, capability_until)
+        [id, linksMax - 1],
+      )
+      const { rows } = await pool.query<{ expires_at: Date }>(
+        `insert into headwater.return_links (key, loan_id, expires_at, capability_until)
            values ($1, $2, least(now() + make_interval(days => $3), $4), $4) returning expires_at`,
-          [keyOfSecret(code), id, linkDaysMax, until],
-        )
-        return rows[0]?.expires_at
-      })
-      const url = new URL(`/auth/link/${code}`, publicUrl).href
-      reply.header('cache-control', 'no-store')
-      return reply.status(201).send({ url, expiresAt: new Date(expiresAt ?? 0).toISOString() })
-    },
-  )
+        [keyOfSecret(code), id, linkDaysMax, until],
+      )
+      return rows[0]?.expires_at
+    })
+    const url = new URL(`/auth/link/${code}`, publicUrl).href
+    reply.header('cache-control', 'no-store')
+    return reply.status(201).send({ url, expiresAt: new Date(expiresAt ?? 0).toISOString() })
+  })
 
   const code = {
     config: publicRoute,

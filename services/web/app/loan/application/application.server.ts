@@ -1,8 +1,9 @@
 // Asks for an application on behalf of whoever may see it, waiting for what was just written when the page's address says so.
+import { pathTo } from '@headwater/deciders/api'
+import { loanApi } from '@headwater/deciders/loan/api'
+import type { SeenLoan } from '@headwater/deciders/loan/loan-answers'
 import { data, type RouterContextProvider } from 'react-router'
 import { getIfSignedIn } from '../../shared/api.server.ts'
-import type { PublicLoan } from '../loan.ts'
-import { publicLoan } from '../loans.server.ts'
 
 const strange = { status: 401, code: 'not_signed_in', detail: 'Whose application this is, this browser does not know.' }
 
@@ -11,10 +12,11 @@ export const readApplication = async (
   context: Readonly<RouterContextProvider>,
   loanId: string,
   request: Request,
-): Promise<PublicLoan> => {
+): Promise<SeenLoan> => {
   const after = new URL(request.url).searchParams.get('after')
   const query = after === null ? '' : `?${new URLSearchParams({ after })}`
-  const loan = await getIfSignedIn(context, `/api/loans/${encodeURIComponent(loanId)}${query}`, publicLoan)
+  const asked = loanApi.queries.loan
+  const loan = await getIfSignedIn(context, `${pathTo(asked.path, loanId)}${query}`, asked.answer)
   if (!loan) throw data(strange, { status: strange.status })
   return loan
 }

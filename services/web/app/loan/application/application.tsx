@@ -1,4 +1,6 @@
 // An applicant's own page: how the application stands, changing by itself, and the way to withdraw it.
+import { pathTo } from '@headwater/deciders/api'
+import { loanApi } from '@headwater/deciders/loan/api'
 import { useRef } from 'react'
 import { data, Form, redirect, useNavigation } from 'react-router'
 import { z } from 'zod'
@@ -24,7 +26,7 @@ const withdrawal = z.object({ key: formKey })
 
 export const action = async ({ params, request, context }: Route.ActionArgs) => {
   const { key } = parseForm(await readForm(context, request), withdrawal)
-  const sent = await send(context, `/api/loans/${encodeURIComponent(params.loanId)}/withdraw`, { key, body: {} })
+  const sent = await send(context, pathTo(loanApi.commands.withdrawLoan.path, params.loanId), { key, body: {} })
   if (sent.ok) return redirect(`/applications/${params.loanId}?after=${sent.position}`, 303)
   if (sent.problem.status === 404) throw data(sent.problem, { status: 404 })
   return data({ refused: sent.problem.status === 409 ? 'decided' : 'not sent' } as const, {

@@ -1,7 +1,8 @@
 // The link with which an applicant without an account comes back on another device: made on purpose, shown once.
+import { pathTo } from '@headwater/deciders/api'
+import { loanApi } from '@headwater/deciders/loan/api'
 import { useRef, useState } from 'react'
 import { data, Form, Link, useNavigation } from 'react-router'
-import { z } from 'zod'
 import { post, readForm } from '../../shared/api.server.ts'
 import { Time } from '../../shared/time.tsx'
 import { useHydrated } from '../../shared/use-hydrated.ts'
@@ -9,14 +10,13 @@ import { referenceOf } from '../loan.ts'
 import type { Route } from './+types/link'
 import { readApplication } from './application.server.ts'
 
-const returnLink = z.object({ url: z.string(), expiresAt: z.string() })
-
 export const loader = ({ params, request, context }: Route.LoaderArgs) =>
   readApplication(context, params.loanId, request)
 
 export const action = async ({ params, request, context }: Route.ActionArgs) => {
   await readForm(context, request)
-  const answer = await post(context, `/api/loans/${encodeURIComponent(params.loanId)}/link`, {}, returnLink)
+  const { link } = loanApi.queries
+  const answer = await post(context, pathTo(link.path, params.loanId), {}, link.answer)
   if (answer.ok) return data({ link: answer.body, refused: false }, { status: 201 })
   const { status } = answer.problem
   if (status !== 503) throw data(answer.problem, { status })

@@ -1,4 +1,5 @@
 // Applying: answer, check the answers, send. Each step is an ordinary form, so it works the same without scripts.
+import { loanApi } from '@headwater/deciders/loan/api'
 import { data, redirect } from 'react-router'
 import { formKey, type Problem, readForm, send } from '../../shared/api.server.ts'
 import type { Route } from './+types/apply'
@@ -44,7 +45,7 @@ export const action = async ({ request, params, context }: Route.ActionArgs) => 
   if (form.get('do') === 'change') return next({ step: 'answer', answers, errors: {} })
   if ('errors' in checked) return next({ step: 'answer', answers, errors: checked.errors }, 422)
   if (form.get('do') !== 'send') return next({ step: 'check', answers, input: checked.input })
-  const sent = await send(context, '/api/loans', { key: params.key, body: checked.input })
+  const sent = await send(context, loanApi.commands.requestLoan.path, { key: params.key, body: checked.input })
   if (sent.ok) return redirect(`/applications/${sent.id}/received?after=${sent.position}`, 303)
   return next(afterProblem(sent.problem, answers, checked.input), sent.problem.status)
 }

@@ -1,4 +1,5 @@
 // The loans that are decided or withdrawn: to look up, page by page, and to take along as a file.
+import { loanApi } from '@headwater/deciders/loan/api'
 import { Link, type RouterContextProvider, redirect } from 'react-router'
 import { get, isMissing } from '../../shared/api.server.ts'
 import { Status } from '../../shared/status.tsx'
@@ -8,13 +9,14 @@ import type { Route } from './+types/decided'
 import { ListForm, ListLink } from './list-form.tsx'
 import { SortedHeader } from './sorted-header.tsx'
 import { Tabs } from './tabs.tsx'
-import { type Asked, apiRequest, askedInAddress, askedInForm, underwritingPage } from './underwriting.server.ts'
+import { type Asked, apiRequest, askedInAddress, askedInForm } from './underwriting.server.ts'
 
 const rowsAPage = '50'
 
 const readDecided = async (context: Readonly<RouterContextProvider>, asked: Asked) => {
   const { query, headers } = apiRequest(asked, { limit: rowsAPage })
-  const page = await get(context, `/api/underwriting/history?${query}`, underwritingPage, headers)
+  const { decided } = loanApi.queries
+  const page = await get(context, `${decided.path}?${query}`, decided.answer, headers)
   return { ...page, filter: asked.filter, search: asked.search, isMissing: isMissing(context) }
 }
 

@@ -1,13 +1,13 @@
 // The table of loans that wait: a thousand rows, of which only those that changed are drawn again.
+import type { SeenUnderwritingLoan } from '@headwater/deciders/loan/loan-answers'
 import { memo } from 'react'
 import { Link } from 'react-router'
 import { Time } from '../../shared/time.tsx'
 import { eurosText } from '../loan.ts'
 import { SortedHeader } from './sorted-header.tsx'
-import type { UnderwritingLoan } from './underwriting.server.ts'
 
 type Props = {
-  readonly rows: readonly UnderwritingLoan[]
+  readonly rows: readonly SeenUnderwritingLoan[]
   /** Those that are shown although they no longer wait. */
   readonly left: ReadonlySet<string>
   readonly changed: ReadonlySet<string>
@@ -17,7 +17,7 @@ type Props = {
   readonly onFocused: (focused: boolean) => void
 }
 
-const Row = memo(({ loan, isFresh, hasLeft }: { loan: UnderwritingLoan; isFresh: boolean; hasLeft: boolean }) => (
+const Row = memo(({ loan, isFresh, hasLeft }: { loan: SeenUnderwritingLoan; isFresh: boolean; hasLeft: boolean }) => (
   <tr className={isFresh ? 'fresh' : undefined} data-left={hasLeft || undefined}>
     <th scope="row">
       <Link to={`/underwriting/loans/${loan.loanId}`} data-row>

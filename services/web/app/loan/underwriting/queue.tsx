@@ -1,4 +1,6 @@
 // The loans that wait for an underwriter: they come and go by themselves, but never under the pointer.
+import { loanApi } from '@headwater/deciders/loan/api'
+import type { SeenUnderwritingLoan } from '@headwater/deciders/loan/loan-answers'
 import { useCallback, useState } from 'react'
 import { type RouterContextProvider, redirect } from 'react-router'
 import { Connection } from '../../live/connection.tsx'
@@ -13,15 +15,7 @@ import { durationText, StatCard } from './numbers/stat-card.tsx'
 import { QueueTable } from './queue-table.tsx'
 import { Shortcuts } from './shortcuts.tsx'
 import { Tabs } from './tabs.tsx'
-import {
-  type Asked,
-  apiRequest,
-  askedInAddress,
-  askedInForm,
-  statistics,
-  type UnderwritingLoan,
-  underwritingPage,
-} from './underwriting.server.ts'
+import { type Asked, apiRequest, askedInAddress, askedInForm } from './underwriting.server.ts'
 import { useHeldRows } from './use-held-rows.ts'
 
 /** Without scripts; with them, all that a live query shows. */
@@ -33,8 +27,8 @@ const statisticsEveryMs = 10_000
 const readQueue = async (context: Readonly<RouterContextProvider>, asked: Asked) => {
   const { query, headers } = apiRequest(asked, { limit: rowsAPage })
   const [queue, numbers] = await Promise.all([
-    get(context, `/api/underwriting/queue?${query}`, underwritingPage, headers),
-    get(context, statisticsPath, statistics),
+    get(context, `${loanApi.queries.queue.path}?${query}`, loanApi.queries.queue.answer, headers),
+    get(context, statisticsPath, loanApi.queries.statistics.answer),
   ])
   const { filter, search } = asked
   return { ...queue, numbers, filter, search, isMissing: isMissing(context), openedAt: new Date().toISOString() }
@@ -48,13 +42,13 @@ export const action = async ({ request, context }: Route.ActionArgs) => {
   return redirect(`/underwriting?${new URLSearchParams(asked.filter)}`, 303)
 }
 
-const keyOf = (loan: UnderwritingLoan) => loan.loanId
+const keyOf = (loan: SeenUnderwritingLoan) => loan.loanId
 
 const compareBy = (sort: string, direction: string) => {
-  const value = (loan: UnderwritingLoan) =>
+  const value = (loan: SeenUnderwritingLoan) =>
     sort === 'amount' ? loan.amount : sort === 'score' ? (loan.score ?? 0) : loan.requestedAt
   const sign = direction === 'desc' ? -1 : 1
-  return (a: UnderwritingLoan, b: UnderwritingLoan) => {
+  return (a: SeenUnderwritingLoan, b: SeenUnderwritingLoan) => {
     if (value(a) !== value(b)) return value(a) < value(b) ? -sign : sign
     return a.loanId < b.loanId ? -sign : sign
   }

@@ -1,33 +1,6 @@
-// What underwriters are told by the API.
+// How a list is asked for, by an address or by a form, and how the API is asked for it.
 import type { RouterContextProvider } from 'react-router'
-import { z } from 'zod'
 import { readForm } from '../../shared/api.server.ts'
-
-const underwritingLoan = z.object({
-  loanId: z.string(),
-  name: z.string(),
-  amount: z.number(),
-  score: z.number().nullable(),
-  status: z.enum(['checking', 'awaiting review', 'approved', 'denied', 'withdrawn']),
-  requestedAt: z.string(),
-  decidedAt: z.string().nullable(),
-  decidedBy: z.string().nullable(),
-  decidedByName: z.string().nullable().optional(),
-  reason: z.string().nullable(),
-})
-export type UnderwritingLoan = z.infer<typeof underwritingLoan>
-
-export const underwritingPage = z.object({ loans: z.array(underwritingLoan), next: z.string().nullable() })
-
-export const statistics = z.object({
-  waiting: z.object({ count: z.number(), amount: z.number() }),
-  byDay: z.array(
-    z.object({ day: z.string(), outcome: z.enum(['approved', 'denied', 'withdrawn']), count: z.number() }),
-  ),
-  scores: z.array(z.object({ score: z.number(), count: z.number() })),
-  decisionTimes: z.array(z.object({ bucketMs: z.number().nullable(), count: z.number() })),
-  medianMs: z.number().nullable(),
-})
 
 const listParameters = ['score', 'outcome', 'from', 'to', 'sort', 'direction'] as const
 

@@ -1,7 +1,9 @@
 // An underwriter's decision: the form, and what stands in its place when somebody else was faster.
+
+import type { LoanStatus } from '@headwater/deciders/loan/loan-answers'
 import { useEffect, useRef } from 'react'
 import { Form, useNavigation } from 'react-router'
-import { type LoanStatus, statusText } from '../../loan.ts'
+import { statusText } from '../../loan.ts'
 
 export const decisions = { approve: 'approve', deny: 'deny' } as const
 

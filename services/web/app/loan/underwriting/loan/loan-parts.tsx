@@ -1,11 +1,12 @@
 // What the page of a loan is made of, now and in the past: its title, what is known, what has happened.
+import type { LoanHistory } from '@headwater/deciders/loan/loan-answers'
 import type { RefObject } from 'react'
 import { Link } from 'react-router'
 import { Status } from '../../../shared/status.tsx'
 import { Time } from '../../../shared/time.tsx'
 import { eurosText, referenceOf } from '../../loan.ts'
 import { eventText } from './event-text.ts'
-import type { KnownLoan, LoanHistory } from './loan.server.ts'
+import type { KnownLoan } from './loan.server.ts'
 
 export const LoanTitle = ({ loan, heading }: { loan: KnownLoan; heading: RefObject<HTMLHeadingElement | null> }) => (
   <>

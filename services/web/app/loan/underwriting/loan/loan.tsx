@@ -1,4 +1,7 @@
 // One loan as an underwriter sees it: what is known, what has happened, and the decision; or how all that was before.
+import { pathTo } from '@headwater/deciders/api'
+import { loanApi } from '@headwater/deciders/loan/api'
+import type { LoanHistory } from '@headwater/deciders/loan/loan-answers'
 import { type RefObject, useRef } from 'react'
 import { data, redirect, useNavigation } from 'react-router'
 import { z } from 'zod'
@@ -10,7 +13,7 @@ import { eurosText, isOver } from '../../loan.ts'
 import { useLiveLoan } from '../../use-live-loan.ts'
 import type { Route } from './+types/loan'
 import { DecidedMeanwhile, Decision, decisions } from './decision.tsx'
-import { type KnownLoan, type LoanHistory, readHistory, readLoan, readPast } from './loan.server.ts'
+import { type KnownLoan, readHistory, readLoan, readPast } from './loan.server.ts'
 import { Facts, History, LoanTitle } from './loan-parts.tsx'
 import { RevealNationalId } from './national-id.tsx'
 import { Past } from './past.tsx'
@@ -35,7 +38,7 @@ const decisionForm = z.object({ decision: z.enum(decisions), reason: z.string().
 
 export const action = async ({ params, request, context }: Route.ActionArgs) => {
   const { decision, reason, key } = parseForm(await readForm(context, request), decisionForm)
-  const sent = await send(context, `/api/loans/${encodeURIComponent(params.loanId)}/${decision}`, {
+  const sent = await send(context, pathTo(loanApi.commands[`${decision}Loan`].path, params.loanId), {
     key,
     body: { reason },
   })

@@ -1,16 +1,15 @@
 // The applicant's national id, shown to an underwriter who asks for it on purpose, and who knows that asking is written down.
+import { pathTo } from '@headwater/deciders/api'
+import { loanApi } from '@headwater/deciders/loan/api'
 import { data, Form, Link } from 'react-router'
-import { z } from 'zod'
 import { getByPost, readForm } from '../../../shared/api.server.ts'
 import { referenceOf } from '../../loan.ts'
 import type { Route } from './+types/national-id'
 
-const revealed = z.object({ nationalId: z.string() })
-
 export const action = async ({ params, request, context }: Route.ActionArgs) => {
   await readForm(context, request)
-  const address = `/api/loans/${encodeURIComponent(params.loanId)}/reveal-national-id`
-  const answer = await getByPost(context, address, revealed)
+  const { nationalId } = loanApi.queries
+  const answer = await getByPost(context, pathTo(nationalId.path, params.loanId), nationalId.answer)
   if (answer.ok) return { nationalId: answer.body.nationalId }
   const { status, detail } = answer.problem
   if (status !== 503) throw data(answer.problem, { status })

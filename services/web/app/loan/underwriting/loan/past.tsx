@@ -1,9 +1,10 @@
 // A loan as it was after one step of its history: marked as the past, with what that step changed and the way back to now.
+import type { LoanChanges, LoanHistory, LoanStatus } from '@headwater/deciders/loan/loan-answers'
 import type { ReactNode, RefObject } from 'react'
 import { Link } from 'react-router'
 import { Time } from '../../../shared/time.tsx'
-import { eurosText, type LoanStatus, statusText } from '../../loan.ts'
-import type { Change, LoanHistory, PastLoan } from './loan.server.ts'
+import { eurosText, statusText } from '../../loan.ts'
+import type { PastLoan } from './loan.server.ts'
 import { Facts, History, LoanTitle } from './loan-parts.tsx'
 
 const labels: Readonly<Record<string, string>> = {
@@ -14,7 +15,11 @@ const labels: Readonly<Record<string, string>> = {
   decidedAt: 'Decided',
 }
 
-const Value = ({ field, value, events }: { field: string; value: Change['after'] } & LoanHistory): ReactNode => {
+const Value = ({
+  field,
+  value,
+  events,
+}: { field: string; value: LoanChanges['changes'][number]['after'] } & LoanHistory): ReactNode => {
   if (value === null) return 'not yet'
   if (field === 'status') return statusText[value as LoanStatus]
   if (field === 'decidedAt') return <Time at={String(value)} />

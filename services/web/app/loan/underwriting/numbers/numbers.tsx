@@ -1,10 +1,10 @@
 // How deciding goes, in charts that are drawn on the server and read as tables by those who do not see them.
+import { loanApi } from '@headwater/deciders/loan/api'
 import { Connection } from '../../../live/connection.tsx'
 import { useFresh } from '../../../live/use-fresh.ts'
 import { get, isMissing } from '../../../shared/api.server.ts'
 import { statusText } from '../../loan.ts'
 import { Tabs } from '../tabs.tsx'
-import { statistics } from '../underwriting.server.ts'
 import type { Route } from './+types/numbers'
 import { BarChart } from './bar-chart.tsx'
 import { durationText } from './stat-card.tsx'
@@ -15,7 +15,7 @@ const renewEveryMs = 5_000
 const path = `/api/underwriting/statistics?days=${daysShown}`
 
 export const loader = async ({ context }: Route.LoaderArgs) => ({
-  loaded: await get(context, path, statistics),
+  loaded: await get(context, path, loanApi.queries.statistics.answer),
   isMissing: isMissing(context),
   openedAt: new Date().toISOString(),
 })

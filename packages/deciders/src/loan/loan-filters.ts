@@ -1,0 +1,69 @@
+// How lists of loans can be narrowed down and ordered, over HTTP and live alike.
+import { z } from 'zod'
+import { field, lineOfText, optionalText, uuid } from '../fields.ts'
+import { after, cursor, day, pageSize } from '../query-fields.ts'
+import { loanStatuses, outcomes } from './loan-answers.ts'
+
+const searchLengthMax = 120
+const scoreMin = 1
+const scoreMax = 10
+const daysMax = 366
+const daysDefault = 30
+
+/** What a list can be sorted by: never null in the loans it holds. */
+export const queueSorts = ['requestedAt', 'amount', 'score'] as const
+export const historySorts = ['decidedAt', 'requestedAt', 'amount'] as const
+export const directions = ['asc', 'desc'] as const
+
+const search = optionalText(lineOfText(searchLengthMax))
+
+const percentDecoded = field('percent-encoded', z.string()).transform((text, context): unknown => {
+  try {
+    // Bytes beyond ASCII in a header have no known encoding.
+    if (/[^ -~]/.test(text)) throw new URIError()
+    return decodeURIComponent(text)
+  } catch {
+    context.issues.push({ code: 'custom', input: text, message: 'percent-encoded UTF-8' })
+    return z.NEVER
+  }
+})
+
+/** A name is looked for in a header: addresses are kept in histories and logs. */
+export const searchHeaders = z.object({
+  'headwater-search': percentDecoded.pipe(search).optional().meta({
+    description: "Part of the applicant's name, or the beginning of the loan's id; percent-encoded UTF-8.",
+  }),
+})
+
+const status = z.enum(loanStatuses).optional()
+const score = z.coerce.number().int().min(scoreMin).max(scoreMax).optional()
+const queueOrder = {
+  sort: z.enum(queueSorts).default('requestedAt'),
+  direction: z.enum(directions).default('asc'),
+}
+const history = {
+  outcome: z.enum(outcomes).optional(),
+  from: day.meta({ description: 'The first day (UTC) of the decisions.' }),
+  to: day.meta({ description: 'The last day (UTC) of the decisions.' }),
+  sort: z.enum(historySorts).default('decidedAt'),
+  direction: z.enum(directions).default('desc'),
+}
+const paging = { cursor, limit: pageSize, after }
+
+export const loansQuery = z.strictObject({ status, ...paging })
+export const liveLoansFilter = z.strictObject({ status, loanId: uuid.optional() }).prefault({})
+export const queueQuery = z.strictObject({ score, ...queueOrder, ...paging })
+/** No part of it is in an address. */
+export const liveQueueFilter = z.strictObject({ search, score, ...queueOrder }).prefault({})
+export const historyQuery = z.strictObject({ ...history, ...paging })
+export const historyFileQuery = z.strictObject({ ...history, after })
+export const statisticsQuery = z.strictObject({
+  days: z.coerce
+    .number()
+    .int()
+    .min(1)
+    .max(daysMax)
+    .default(daysDefault)
+    .meta({ description: 'How many days `byDay` goes back, today (UTC) included.' }),
+  after,
+})
