@@ -1,6 +1,7 @@
 // A bounded context as the engine knows it.
 import type { Api } from './api.ts'
 import type { EventTypes } from './event-types.ts'
+import type { Process } from './process.ts'
 import type { Reaction } from './reaction.ts'
 
 export type Context = {
@@ -11,6 +12,7 @@ export type Context = {
   readonly streams: readonly { readonly category: string; readonly events: EventTypes }[]
   readonly api?: Api
   readonly reactions?: readonly Reaction[]
+  readonly processes?: readonly Process[]
 }
 
 export const context = <const Described extends Context>(described: Described): Described => described

@@ -18,7 +18,7 @@ import {
 import { freeText } from '../src/free-text.ts'
 import * as userContract from '../src/identity/user.ts'
 import * as loanContract from '../src/loan/loan.ts'
-import * as operationsContract from '../src/operations.ts'
+import * as operationsContract from '../src/operations/operations.ts'
 import * as webhookContract from '../src/webhook/webhook.ts'
 import { ascii, controls, hostileTexts, lengthMax, malformed, missing, same } from './hostile-texts.ts'
 

@@ -20,8 +20,12 @@ export type StoredEvent = {
 /** The last event of a stream that was tombstoned. */
 export const streamDeletedType = '$streamDeleted'
 
-/** Whether the event store wrote it, or a client in its name: no context has such types. */
-export const isOfStore = ({ type }: Pick<StoredEvent, 'type'>): boolean => type.startsWith('$')
+/** Says that the stream refused a step of a process. From then on it answers the step's command. */
+export const stepRefusedType = 'StepRefused'
+
+/** Whether the event store or the engine wrote it. No context has such types, and no decider or projection sees them. */
+export const isOfEngine = ({ type }: Pick<StoredEvent, 'type'>): boolean =>
+  type.startsWith('$') || type === stepRefusedType
 
 /** An event of a context, with where it stands and when it was written. */
 export type RecordedEvent<Event extends DomainEvent> = Event & Omit<StoredEvent, 'type' | 'data'>
@@ -33,6 +37,8 @@ export type Codec<Event extends DomainEvent> = {
    *   not guess what the event means
    */
   readonly decode: (stored: StoredEvent) => RecordedEvent<Event>
+  /** A context's events among these. @throws as `decode` does */
+  readonly decodeAll: (stored: readonly StoredEvent[]) => readonly RecordedEvent<Event>[]
   /** Whether `decode` reads it. */
   readonly knows: (stored: Pick<StoredEvent, 'type' | 'metadata'>) => boolean
   /** The version of the type's shape that is written: the `schema` in an event's metadata. */
@@ -59,20 +65,22 @@ export const createCodec = <Event extends DomainEvent>({
       return [type, { to, from: new Map(others) }]
     }),
   )
+  const decode = (stored: StoredEvent) => {
+    const { schema = schemaOfUnchanged } = stored.metadata
+    const shapes = known.get(stored.type)
+    // The schemas guard what is written; what the store holds of a known shape has passed them.
+    if (schema === shapes?.to) return stored as RecordedEvent<Event>
+    const upcast = shapes?.from.get(schema)
+    if (!upcast) throw unknownEventType(stored)
+    return { ...stored, data: upcast(stored.data as never) } as RecordedEvent<Event>
+  }
   return {
+    decode,
+    decodeAll: (stored) => stored.filter((event) => !isOfEngine(event)).map(decode),
     schemaOf: (type) => known.get(type)?.to ?? schemaOfUnchanged,
     knows: ({ type, metadata: { schema = schemaOfUnchanged } }) => {
       const shapes = known.get(type)
       return shapes !== undefined && (schema === shapes.to || shapes.from.has(schema))
-    },
-    decode: (stored) => {
-      const { schema = schemaOfUnchanged } = stored.metadata
-      const shapes = known.get(stored.type)
-      // The schemas guard what is written; what the store holds of a known shape has passed them.
-      if (schema === shapes?.to) return stored as RecordedEvent<Event>
-      const upcast = shapes?.from.get(schema)
-      if (!upcast) throw unknownEventType(stored)
-      return { ...stored, data: upcast(stored.data as never) } as RecordedEvent<Event>
     },
   }
 }

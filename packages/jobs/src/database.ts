@@ -1,6 +1,6 @@
 // The jobs' place in Postgres: one pool a process, and the tables brought to today's shape, ours and the library's.
 import type { Logger } from '@headwater/http-kit/telemetry/telemetry'
-import { migrate, onceDone } from '@headwater/postgres/migrations/migrate'
+import { migrate, onceDone } from '@headwater/postgres/migrate'
 import { openPool } from '@headwater/postgres/pool'
 import { runMigrations } from 'graphile-worker'
 import type { Pool } from 'pg'

@@ -1,5 +1,5 @@
 // How the jobs and the webhooks' deliveries stand, read from Postgres: also while the jobs service is away.
-import type { JobsOfKind } from '@headwater/deciders/operations'
+import type { JobsOfKind } from '@headwater/deciders/operations/operations'
 import type { Pool } from 'pg'
 
 /** What is done leaves the queue, so the queue is counted, not the ledger. */

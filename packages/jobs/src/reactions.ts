@@ -3,13 +3,14 @@ import type { Context } from '@headwater/deciders/context'
 import type { DomainEvent } from '@headwater/deciders/decider'
 import type { Reaction, RequestedJob } from '@headwater/deciders/reaction'
 import { type Codec, createCodec, type RecordedEvent, streamDeletedType } from '@headwater/eventstore/codec'
+import { formatPosition } from '@headwater/eventstore/position'
 import { categoryOf, idOf } from '@headwater/eventstore/stream-name'
 import type { Projection } from '@headwater/projections/model/projection'
 import { v5 as uuidV5 } from 'uuid'
 
 const jobNamespace = '0f6a5d1c-3c0e-4b52-9f0b-7d8f5f6f2f61'
 
-/** What is kept of a job. Flat and without personal data. */
+/** A job as it is entered. Flat and without personal data. */
 export type JobRow = {
   /** Named by event, kind and key, so that these together make one job, however often the event comes. */
   readonly id: string
@@ -22,9 +23,16 @@ export type JobRow = {
   readonly traceparent: string | null
   readonly timer: string | null
   readonly runAtMs: number
+  /** The category that leads to it. */
+  readonly followed: string
+  /** Of the event. */
+  readonly position: string
 }
 
-const rowOf = (event: RecordedEvent<DomainEvent>, job: RequestedJob): JobRow => {
+export const jobRow = (
+  event: Pick<RecordedEvent<DomainEvent>, 'id' | 'stream' | 'metadata' | 'recordedAt' | 'position'>,
+  job: RequestedJob,
+): JobRow => {
   const { kind, key, delayMs = 0, dueAt, timer, ...subject } = job
   const named = key === undefined ? kind : `${kind}/${key}`
   return {
@@ -37,6 +45,8 @@ const rowOf = (event: RecordedEvent<DomainEvent>, job: RequestedJob): JobRow => 
     // The queue takes names of a limited length.
     timer: timer === undefined ? null : uuidV5(timer, jobNamespace),
     runAtMs: dueAt === undefined ? event.recordedAt.getTime() + delayMs : Date.parse(dueAt),
+    followed: categoryOf(event.stream),
+    position: formatPosition(event.position),
   }
 }
 
@@ -44,7 +54,9 @@ const withCodec = (reaction: Reaction) =>
   [reaction.stream.category, { ...reaction, codec: createCodec<DomainEvent>(reaction.stream) }] as const
 
 /** The projection of these contexts' reactions: its rows are jobs. */
-export const reactionsOf = (contexts: readonly Context[]): Projection<DomainEvent, { readonly jobs: JobRow }> => {
+export const reactionsOf = (
+  contexts: readonly Context[],
+): Projection<DomainEvent, { readonly consequences: JobRow }> => {
   const known = new Map(contexts.flatMap(({ reactions = [] }) => reactions.map(withCodec)))
   const reactionOf = (stream: string) => {
     const category = categoryOf(stream)
@@ -60,7 +72,7 @@ export const reactionsOf = (contexts: readonly Context[]): Projection<DomainEven
   const rowsOf = (event: RecordedEvent<DomainEvent>) => {
     const { react, reactToDeletion } = reactionOf(event.stream)
     const jobs = event.type === streamDeletedType ? reactToDeletion(idOf(event.stream)) : react(event)
-    return jobs.map((job) => rowOf(event, job))
+    return jobs.map((job) => jobRow(event, job))
   }
   return {
     name: 'jobs',
@@ -68,7 +80,7 @@ export const reactionsOf = (contexts: readonly Context[]): Projection<DomainEven
     categories: [...known.keys()],
     codec,
     tables: {
-      jobs: {
+      consequences: {
         key: 'id',
         columns: {
           id: 'text',
@@ -79,14 +91,16 @@ export const reactionsOf = (contexts: readonly Context[]): Projection<DomainEven
           traceparent: 'text or null',
           timer: 'text or null',
           runAtMs: 'integer',
+          followed: 'text',
+          position: 'text',
         },
         indexes: [],
       },
     },
     projectsDeletion: true,
-    keys: (event) => ({ jobs: rowsOf(event).map(({ id }) => id) }),
-    project: (event, { jobs }) => {
-      for (const row of rowsOf(event)) jobs.set(row.id, row)
+    keys: (event) => ({ consequences: rowsOf(event).map(({ id }) => id) }),
+    project: (event, { consequences }) => {
+      for (const row of rowsOf(event)) consequences.set(row.id, row)
     },
   }
 }

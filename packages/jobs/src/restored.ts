@@ -99,9 +99,14 @@ export const afterRestore = async (store: EventStore, pool: Pool, backupTaken: D
   return inTransaction(pool, 'begin', async (client) => {
     // Whoever still follows from the old place cannot write any more.
     await client.query(
-      `update headwater.followers set commit_position = $2, prepare_position = $3, event_id = $4,
-         event_commit = $2, event_prepare = $3, store_id = $5, epoch = epoch + 1 where name = $1`,
-      [follower, commit, prepare, anchor?.id, storeId],
+      `update headwater.followers set commit_position = $1, prepare_position = $2, event_id = $3,
+         event_commit = $1, event_prepare = $2, store_id = $4, epoch = epoch + 1`,
+      [commit, prepare, anchor?.id, storeId],
+    )
+    await client.query(
+      `update headwater.followed_kinds set commit_position = $1, prepare_position = $2
+       where (commit_position, prepare_position) > ($1, $2)`,
+      [commit, prepare],
     )
     await unparkAfter(client, pool, position)
     const again = await client.query(runAgain, [backupTaken])

@@ -1,7 +1,7 @@
 // For operators: the jobs that failed for good, running one again, and going on without one.
 import { uuid } from '@headwater/deciders/fields'
-import { skipJobInput } from '@headwater/deciders/operations'
-import { operationsRules } from '@headwater/deciders/operations-policy'
+import { skipJobInput } from '@headwater/deciders/operations/operations'
+import { operationsRules } from '@headwater/deciders/operations/operations-policy'
 import { Problem } from '@headwater/http-kit/commands/problem'
 import type { HttpServer } from '@headwater/http-kit/server/server'
 import { z } from 'zod'

@@ -1,6 +1,9 @@
-// Where the reactions' jobs go: ledger, queue and checkpoint move in one transaction, by whoever holds the lease.
+// What follows from events, on Postgres: checkpoint and consequences move in one transaction, by the process that holds the lease.
 import { randomUUID } from 'node:crypto'
+import type { DomainEvent } from '@headwater/deciders/decider'
 import type { EventStore } from '@headwater/eventstore/client/client'
+import { comparePosition, type Position, parsePosition } from '@headwater/eventstore/position'
+import { categoryOf } from '@headwater/eventstore/stream-name'
 import { type Lease, takeLease } from '@headwater/postgres/lease'
 import { bigints, blamePostgres, inTransaction } from '@headwater/postgres/pool'
 import {
@@ -9,114 +12,125 @@ import {
   moveCheckpoint,
   moveValues,
 } from '@headwater/projections/model/checkpoint-row'
-import { StepRefused } from '@headwater/projections/model/halt'
+import { StepUndone } from '@headwater/projections/model/halt'
+import type { Projection } from '@headwater/projections/model/projection'
 import type { Row } from '@headwater/projections/model/read-model'
 import type { Checkpoint, Sink, Step } from '@headwater/projections/model/sink'
+import { stepOver } from '@headwater/projections/model/step'
 import { readParked, writeParking } from '@headwater/projections/postgres/parked'
 import { postgresWishes } from '@headwater/projections/postgres/wishes'
 import type { Pool, PoolClient } from 'pg'
-import { enqueueEntered } from './job-list.ts'
+import { enterJobs } from './enter-jobs.ts'
+import { type FollowedKinds, followedKinds, type KindPositions } from './followed-kinds.ts'
 import type { JobRow } from './reactions.ts'
 
-/** The name of the follower, its lease and its checkpoint. */
+/** The name of the reactions' follower, its lease and its checkpoint. */
 export const follower = 'jobs'
+const pageEvents = 500
 
 /** Jobs cannot be built again from the events, and jobs that follow from anywhere else miss events. */
 export const jobsRestoreAdvice =
   'After a restore of the event store, stop all services and run "node src/restored-main.ts --backup-taken <moment>" ' +
   'in services/jobs (docs/restore.md). If nothing was restored, set EVENTSTORE_URL and DATABASE_URL right.'
 
-export const readCheckpoint = async (db: Pool | PoolClient): Promise<Checkpoint> => {
+export const readCheckpoint = async (db: Pool | PoolClient, name = follower): Promise<Checkpoint> => {
   const text = 'select * from headwater.followers where name = $1'
-  const { rows } = await db.query<CheckpointRow>({ text, values: [follower], types: bigints })
+  const { rows } = await db.query<CheckpointRow>({ text, values: [name], types: bigints })
   const [row] = rows
   if (!row) throw new Error('No follower has started yet.')
   return checkpointOf(row)
 }
 
-const move = `${moveCheckpoint('headwater.followers')} and name = '${follower}'`
-
-const enter = `with entered as (
-    insert into headwater.jobs (id, event_id, kind, stream, subject, traceparent, timer, run_at, replaced_at)
-    select id, event_id, kind, stream, subject, traceparent, timer, to_timestamp(run_at_ms / 1000.0),
-      case when is_replaced then now() end
-    from unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::jsonb[], $6::text[], $7::text[], $8::int8[], $9::bool[])
-      as job (id, event_id, kind, stream, subject, traceparent, timer, run_at_ms, is_replaced)
-    on conflict (id) do nothing
-    returning *
-  ), replaced as (
-    update headwater.jobs set replaced_at = now(), parked_at = null
-    from entered where jobs.timer = entered.timer
-      and jobs.done_at is null and jobs.replaced_at is null and jobs.skipped_at is null
-  ) ${enqueueEntered}`
-const entered: readonly (keyof JobRow)[] = [
-  'id',
-  'eventId',
-  'kind',
-  'stream',
-  'subject',
-  'traceparent',
-  'timer',
-  'runAtMs',
-]
-
-/** Of the jobs of one timer the last counts. */
-const areReplaced = (jobs: readonly Row[]): readonly boolean[] => {
-  const last = new Map(jobs.map((job, n) => [job.timer, n]))
-  return jobs.map(({ timer }, n) => timer !== null && last.get(timer) !== n)
+/** What an event leads to. Never stored as it is. */
+type Consequence = Row & {
+  /** What it belongs to: each kind starts where the first process that knew it started. */
+  readonly followed: string
+  /** Of its event. */
+  readonly position: string
 }
 
-const write = async (client: PoolClient, step: Step): Promise<void> => {
-  const { evolve, parking } = step
-  const moved = await client.query(move, [...moveValues(step)])
-  if (moved.rowCount === 0) throw new StepRefused()
-  if (parking && !(await writeParking(client, follower, parking))) throw new StepRefused()
-  // A job does not change: what the ledger has of it is not needed.
-  const jobs = evolve(new Map()).flatMap(({ after }) => (after ? [after] : []))
-  if (jobs.length > 0)
-    await client.query(enter, [...entered.map((column) => jobs.map((job) => job[column])), areReplaced(jobs)])
+export type Consequences<Of extends Consequence> = {
+  readonly name: string
+  readonly projection: Projection<DomainEvent, { readonly consequences: Of }>
+  /** All kinds that this process knows. */
+  readonly kinds: readonly string[]
+  /**
+   * Outside of the transaction and before it, so it may happen again.
+   * @returns what is written in the transaction
+   */
+  readonly act: (rows: readonly Of[]) => Promise<(client: PoolClient) => Promise<void>>
 }
 
-/**
- * @param prepare brings the tables to today's shape
- * @param store whose head is where following begins the first time: what was before has had its consequences
- */
-export const openJobsSink = ({
-  pool,
-  prepare,
-  store,
-  logger,
-}: {
+export type ConsequencesSinkOptions<Of extends Consequence> = Consequences<Of> & {
   readonly pool: Pool
+  /** Brings the tables to today's shape. */
   readonly prepare: () => Promise<void>
-  readonly store: Pick<EventStore, 'head'>
+  /** Following begins at its head the first time: earlier events have had their consequences. */
+  readonly store: Pick<EventStore, 'head' | 'readAfter'>
   readonly logger: Parameters<typeof takeLease>[3]
-}): Sink => {
-  const holder = randomUUID()
-  let lease: Lease | undefined
+}
 
-  const begin = async (storeId: string) => {
-    const begun = await pool.query('select from headwater.followers where name = $1', [follower])
-    if (begun.rowCount) return
-    const { commit, prepare } = await store.head()
-    await pool.query(
-      `insert into headwater.followers (name, commit_position, prepare_position, store_id, epoch)
-       values ($1, $2, $3, $4, 0) on conflict (name) do nothing`,
-      [follower, commit, prepare, storeId],
+const consequencesOf = <Of extends Consequence>(step: Pick<Step, 'evolve'>): readonly Of[] =>
+  step.evolve(new Map()).flatMap(({ after }) => (after ? [after as Of] : []))
+
+/** Takes over the checkpoint, if the lease still stands: an earlier holder cannot write any more. */
+const claimCheckpoint = (pool: Pool, name: string, { epoch }: Lease) =>
+  inTransaction(pool, 'begin', async (client) => {
+    const claimed = await client.query(
+      `update headwater.followers set epoch = followers.epoch + 1 from headwater.leases
+       where followers.name = $1 and leases.name = $1 and leases.epoch = $2
+         and leases.expires_at > clock_timestamp()`,
+      [name, epoch],
     )
+    return claimed.rowCount ? readCheckpoint(client, name) : undefined
+  })
+
+/** Does for one kind what other versions, which did not know it, have passed over. */
+const catchUp = async <Of extends Consequence>(
+  { projection, act, pool, store }: ConsequencesSinkOptions<Of>,
+  kinds: FollowedKinds,
+  [kind, from]: readonly [string, Position],
+  checkpoint: Checkpoint,
+): Promise<void> => {
+  for (let position = from; comparePosition(position, checkpoint.position) < 0; ) {
+    const page = await store.readAfter(position, pageEvents)
+    const events = page.filter((event) => comparePosition(event.position, checkpoint.position) <= 0)
+    const to = events.length < pageEvents ? checkpoint.position : (events.at(-1)?.position ?? checkpoint.position)
+    const ours = events.filter(({ stream }) => projection.categories.includes(categoryOf(stream)))
+    const rows = consequencesOf<Of>(stepOver(projection, { ...checkpoint, position }, { events: ours, position: to }))
+    const write = await act(rows.filter(({ followed }) => followed === kind))
+    await inTransaction(pool, 'begin', async (client) => {
+      await kinds.moveTo(client, [kind], to)
+      await write(client)
+    })
+    position = to
+  }
+}
+
+export const openConsequencesSink = <Of extends Consequence>(options: ConsequencesSinkOptions<Of>): Sink => {
+  const { name, act, pool, prepare, logger } = options
+  const holder = randomUUID()
+  const kinds = followedKinds(options)
+  const move = `${moveCheckpoint('headwater.followers')} and name = '${name}'`
+  let lease: Lease | undefined
+  /** Where each kind is, as of the claim. */
+  let starts: KindPositions = new Map()
+
+  const isAfterStart = ({ followed, position }: Consequence): boolean => {
+    const [start, at] = [starts.get(followed), parsePosition(position)]
+    return start === undefined || at === undefined || comparePosition(at, start) > 0
   }
 
-  /** Takes over the checkpoint, if the lease still stands: whoever wrote before cannot any more. */
-  const claimCheckpoint = ({ epoch }: Lease) =>
-    inTransaction(pool, 'begin', async (client) => {
-      const claimed = await client.query(
-        `update headwater.followers set epoch = followers.epoch + 1 from headwater.leases
-         where followers.name = $1 and leases.name = $1 and leases.epoch = $2
-           and leases.expires_at > clock_timestamp()`,
-        [follower, epoch],
-      )
-      return claimed.rowCount ? readCheckpoint(client) : undefined
+  const commit = async (step: Step): Promise<void> => {
+    const write = await act(consequencesOf<Of>(step).filter(isAfterStart))
+    await inTransaction(pool, 'begin', async (client) => {
+      const moved = await client.query(move, [...moveValues(step)])
+      if (moved.rowCount === 0) throw new StepUndone()
+      if (step.parking && !(await writeParking(client, name, step.parking))) throw new StepUndone()
+      await kinds.moveTo(client, options.kinds, step.to.position)
+      await write(client)
     })
+  }
 
   const release = async () => {
     await lease?.release()
@@ -126,19 +140,22 @@ export const openJobsSink = ({
   return {
     claim: async (storeId) => {
       await prepare()
-      lease = await takeLease(pool, follower, holder, logger)
-      if (!lease) return undefined
-      await begin(storeId)
-      return claimCheckpoint(lease)
+      await kinds.register(storeId)
+      lease = await takeLease(pool, name, holder, logger)
+      const checkpoint = lease && (await claimCheckpoint(pool, name, lease))
+      if (!checkpoint) return undefined
+      starts = await kinds.positions()
+      for (const start of starts) await catchUp(options, kinds, start, checkpoint)
+      return checkpoint
     },
-    checkpoint: () => readCheckpoint(pool),
-    parked: () => readParked(pool, follower),
+    checkpoint: () => readCheckpoint(pool, name),
+    parked: () => readParked(pool, name),
     commit: (step) =>
-      inTransaction(pool, 'begin', (client) => write(client, step)).then(
+      commit(step).then(
         () => 'committed',
-        (error: unknown) => (error instanceof StepRefused ? 'superseded' : Promise.reject(error)),
+        (error: unknown) => (error instanceof StepUndone ? 'superseded' : Promise.reject(error)),
       ),
-    wishes: postgresWishes(pool, follower),
+    wishes: postgresWishes(pool, name),
     blame: blamePostgres,
     claimsExpire: true,
     rebuildAdvice: jobsRestoreAdvice,
@@ -146,3 +163,13 @@ export const openJobsSink = ({
     close: release,
   }
 }
+
+/** The reactions' consequences: jobs. */
+export const jobsOf = (
+  projection: Projection<DomainEvent, { readonly consequences: JobRow }>,
+): Consequences<JobRow> => ({
+  name: follower,
+  projection,
+  kinds: projection.categories,
+  act: async (rows) => (client) => enterJobs(client, rows),
+})

@@ -21,8 +21,8 @@ const jobsFor = (jobs: readonly RequestedJob[]) => {
   const projection = reactionsOf([context({ name: 'toy', streams: [toy], reactions: [reaction] })])
   const rows = new Map<string, JobRow>()
   const table = { set: (id: string, row: JobRow) => rows.set(id, row) }
-  projection.project(happened, { jobs: table as never })
-  expect(projection.keys(happened)).toEqual({ jobs: [...rows.keys()] })
+  projection.project(happened, { consequences: table as never })
+  expect(projection.keys(happened)).toEqual({ consequences: [...rows.keys()] })
   return [...rows.values()]
 }
 

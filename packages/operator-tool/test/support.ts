@@ -13,7 +13,7 @@ import type { Position } from '@headwater/eventstore/position'
 import { openDatabase } from '@headwater/jobs/database'
 import { openLedger } from '@headwater/jobs/ledger'
 import { reactionsOf } from '@headwater/jobs/reactions'
-import { openJobsSink } from '@headwater/jobs/sink'
+import { jobsOf, openConsequencesSink } from '@headwater/jobs/sink'
 import { trackedTasks } from '@headwater/jobs/tracked-tasks'
 import { startWorker } from '@headwater/jobs/worker'
 import { openPool } from '@headwater/postgres/pool'
@@ -193,7 +193,7 @@ export const startWorld = async ({
     underwriting: (projection = underwriting) => followInPostgres(projection),
     audit: () => followInPostgres(audit),
     jobs: (projection = reactions) => {
-      const sink = openJobsSink({ ...openJobs(), store, logger })
+      const sink = openConsequencesSink({ ...jobsOf(reactions), ...openJobs(), store, logger })
       return running(startProjection({ store, sink, projection, logger }))
     },
   }

@@ -5,7 +5,7 @@ import { within } from '@headwater/eventstore/within'
 import type { Pool } from 'pg'
 import type { Logger } from 'pino'
 import { RateLimiterMemory, RateLimiterPostgres, RateLimiterRes } from 'rate-limiter-flexible'
-import { migrate } from './migrations/migrate.ts'
+import { migrate } from './migrate.ts'
 
 const answerTimeoutMsDefault = 500
 /** A key in heavy use costs Postgres a query at most this often; the first use after a pause does not wait. */

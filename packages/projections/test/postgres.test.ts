@@ -2,7 +2,7 @@
 import { readdirSync } from 'node:fs'
 import path from 'node:path'
 import { takeLease } from '@headwater/postgres/lease'
-import { migrate } from '@headwater/postgres/migrations/migrate'
+import { migrate } from '@headwater/postgres/migrate'
 import { openPool } from '@headwater/postgres/pool'
 import { type TestDatabase, testDatabase } from '@headwater/test-kit/database'
 import { at, logger, putIn, storedAt, storeId, type TillRow, tills, until } from '@headwater/test-kit/tills'

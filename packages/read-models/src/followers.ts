@@ -1,6 +1,6 @@
 // Everything that follows the event store, as operators see it: read from where it keeps what it knows, whether or not it runs.
 import { contexts } from '@headwater/deciders/contexts'
-import type { FollowerName } from '@headwater/deciders/operations'
+import type { FollowerName } from '@headwater/deciders/operations/operations'
 import type { Position } from '@headwater/eventstore/position'
 import { bigints } from '@headwater/postgres/pool'
 import { type CheckpointRow, checkpointOf } from '@headwater/projections/model/checkpoint-row'

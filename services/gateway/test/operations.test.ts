@@ -1,7 +1,7 @@
 // What operators see of what follows the event store, and what they can do about it: against projections that really run.
 import { randomUUID } from 'node:crypto'
 import { contexts } from '@headwater/deciders/contexts'
-import { type Operations, operations, type ParkedList, parkedList } from '@headwater/deciders/operations'
+import { type Operations, operations, type ParkedList, parkedList } from '@headwater/deciders/operations/operations'
 import { start as startEventStore } from '@headwater/embedded-eventstore'
 import { connectEventStore } from '@headwater/eventstore/client/client'
 import { bearerCredentials } from '@headwater/http-kit/access/auth'

@@ -15,9 +15,11 @@ import { createMetrics } from '@headwater/http-kit/telemetry/metrics'
 import { createLogger } from '@headwater/http-kit/telemetry/telemetry'
 import { openDatabase } from '@headwater/jobs/database'
 import { openLedger } from '@headwater/jobs/ledger'
+import { processesOf, runProcessJob, runProcessTask } from '@headwater/jobs/processes/processes'
+import { createProcessRunner } from '@headwater/jobs/processes/run-process'
 import { reactionsOf } from '@headwater/jobs/reactions'
 import { registerRoutes } from '@headwater/jobs/routes'
-import { openJobsSink } from '@headwater/jobs/sink'
+import { jobsOf, openConsequencesSink } from '@headwater/jobs/sink'
 import { trackedTasks } from '@headwater/jobs/tracked-tasks'
 import { startWorker } from '@headwater/jobs/worker'
 import { startProjection } from '@headwater/projections/run/projection'
@@ -39,8 +41,8 @@ const jobs = { jobsAtOnceMax: 8, pollEveryMs: 500 }
  */
 const deliveryWorker = { jobsAtOnceMax: 32, pollEveryMs: 2_000, retryDelayMsMax: 10 * 60_000 }
 
-/** The bureau is asked again; a clock is behind. */
-const transientRejections = ['credit_bureau_unavailable', 'consent_not_due']
+/** The bureau is asked again; a clock is behind; a process waits. */
+const transientRejections = ['credit_bureau_unavailable', 'consent_not_due', 'process_waiting']
 
 const settings = loadConfig(config)
 const reactions = reactionsOf(contexts)
@@ -52,10 +54,22 @@ const database = openDatabase(settings.DATABASE_URL, logger)
 const ledger = openLedger(database.pool)
 const follower = startProjection({
   store,
-  sink: openJobsSink({ ...database, store, logger }),
+  sink: openConsequencesSink({ ...jobsOf(reactions), ...database, store, logger }),
   projection: reactions,
   logger,
 })
+const runner = createProcessRunner({ store, logger })
+const processes = processesOf(contexts, runner)
+/** Of a release whose contexts have processes. */
+const processFollower =
+  processes.kinds.length > 0
+    ? startProjection({
+        store,
+        sink: openConsequencesSink({ ...processes, ...database, store, logger }),
+        projection: processes.projection,
+        logger,
+      })
+    : undefined
 const applicantIdOf = (nationalId: string) => keyedId(settings.APPLICANT_KEY, nationalId)
 const deliveries = openDeliveries(database.pool, settings.WEBHOOK_GIVE_UP_AFTER_HOURS)
 const secrets = createSecrets(settings.WEBHOOK_KEY)
@@ -66,6 +80,7 @@ const worker = startWorker({
   tasks: trackedTasks(
     {
       ...createLoanTasks({ store, bureau, applicantIdOf, deliveries, ledger, logger }),
+      [runProcessJob]: runProcessTask(contexts, runner),
       ...createConsentTasks({ store, mailer, ledger, publicUrl: settings.PUBLIC_URL, logger }),
     },
     ledger,
@@ -88,7 +103,8 @@ const parked = async () => {
 }
 const bureauStatus = () => ({ trouble: bureau.isGivenUp() ? 'It fails; it is asked again in a moment.' : undefined })
 const metrics = createMetrics()
-measureProjections(metrics.gauge, { [reactions.name]: follower })
+const followers = { [reactions.name]: follower, ...(processFollower && { [processes.name]: processFollower }) }
+measureProjections(metrics.gauge, followers)
 const audit = startAudit({ store, logger, days: settings.AUDIT_DAYS, metrics })
 metrics.gauge('jobs_parked', 'Jobs that failed for good and wait for an operator.', async () => [
   { value: await ledger.parkedCount() },
@@ -105,7 +121,11 @@ const server = await createServer({
   description: 'Does what follows from events: now, later, and with third parties.',
   logger,
   health: createHealth(
-    { follower: projectionStatus(follower), worker: () => ({ trouble: worker.trouble() ?? deliverer.trouble() }) },
+    {
+      follower: projectionStatus(follower),
+      ...(processFollower && { processes: projectionStatus(processFollower) }),
+      worker: () => ({ trouble: worker.trouble() ?? deliverer.trouble() }),
+    },
     { 'parked jobs': parked, 'credit bureau': bureauStatus, issuer: authenticator.status },
   ),
   metrics,
@@ -118,7 +138,7 @@ registerWebhookRoutes(server, { registry: openRegistry(database.pool), deliverie
 await runServer(server, { host: settings.HOST, port: settings.PORT }, async () => {
   // Whoever is slow to answer is not waited for: what is on its way is sent again.
   await sender.close()
-  await Promise.all([follower.stop(), worker.stop(), deliverer.stop(), audit.stop()])
+  await Promise.all([follower.stop(), processFollower?.stop(), worker.stop(), deliverer.stop(), audit.stop()])
   mailer.close()
   await Promise.all([store.close(), bureau.close(), database.pool.end()])
 })

@@ -6,9 +6,8 @@ import type { RequestedBy } from '@headwater/deciders/loan/loan-events'
 import { isOpenLoanOf } from '@headwater/deciders/loan/loan-state'
 import { applicantStream, loanStream } from '@headwater/deciders/loan/streams'
 import { type EventStore, StoreUnavailable, StreamDeleted } from '@headwater/eventstore/client/client'
-import type { CommandRequest } from '@headwater/eventstore/commands/command-request'
+import type { CommandAnswer, CommandRequest } from '@headwater/eventstore/commands/command-request'
 import {
-  type CommandAnswer,
   type CommandHandler,
   createCommandHandler,
   smallCacheWeightMax,

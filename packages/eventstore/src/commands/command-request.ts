@@ -1,4 +1,5 @@
 // A command as it is dispatched: what is wanted, by whom, and what makes a repeat the same; and its answer as text.
+import type { Rejection } from '@headwater/deciders/decider'
 import { formatPosition, type Position } from '../position.ts'
 
 export type CommandRequest<Command, State = unknown> = {
@@ -15,6 +16,11 @@ export type CommandRequest<Command, State = unknown> = {
   readonly traceparent?: string | undefined
   /** The revision the caller has seen; when the stream stands elsewhere the answer is `revision_mismatch`. */
   readonly expectedRevision?: bigint | undefined
+  /**
+   * Whether a refusal by a rule is recorded in the stream: the command id is then answered by its code for good.
+   * For steps of processes only, which are sent at least once and must be refused once.
+   */
+  readonly recordsRefusal?: ((refusal: Rejection) => boolean) | undefined
   /** By `performance.now()`: of whoever waits for more than this; the handler's own limit is never exceeded. */
   readonly giveUpAtMs?: number | undefined
   /**
@@ -24,13 +30,26 @@ export type CommandRequest<Command, State = unknown> = {
   readonly guard?: ((state: State) => void) | undefined
 }
 
-/** The answer as HTTP gives it. */
-export const answerInText = ({
-  id,
-  revision,
-  position,
-}: {
+export type CommandAnswer = {
   readonly id: string
+  /** Of the command's last event; of the stream when nothing had to be written, -1 when it is empty. */
   readonly revision: bigint
+  /** A read model that has reached it shows what the command did. */
   readonly position: Position
-}) => ({ id, revision: String(revision), position: formatPosition(position) })
+  /** The command's first event is the stream's first. */
+  readonly created: boolean
+  /**
+   * False when the command was found recorded, or left no events. True may also be a repeat whose events are the same to
+   * the last byte: the store takes it for the same append.
+   */
+  readonly appended: boolean
+  /** Of the command's first event; undefined when it left none. */
+  readonly first: bigint | undefined
+}
+
+/** The answer as HTTP gives it. */
+export const answerInText = ({ id, revision, position }: Pick<CommandAnswer, 'id' | 'revision' | 'position'>) => ({
+  id,
+  revision: String(revision),
+  position: formatPosition(position),
+})

@@ -2,7 +2,7 @@
 import { type Decider, type DomainEvent, Rejection } from '@headwater/deciders/decider'
 import { parse, v5 as uuidV5 } from 'uuid'
 import type { EventToAppend, StreamDeleted } from '../client/client.ts'
-import type { Codec } from '../codec.ts'
+import { type Codec, stepRefusedType } from '../codec.ts'
 import { beginning, type Position } from '../position.ts'
 import type { CommandRequest } from './command-request.ts'
 import type { CommandRecord, KnownStream } from './known-stream.ts'
@@ -108,25 +108,30 @@ export const decideAll = <Command, Event extends DomainEvent, State>(
     if (record) return { kind: 'recorded', record }
     if (expectedRevision !== undefined && expectedRevision !== revision)
       return { kind: 'refused', error: revisionMismatch(revision) }
-    let events: readonly Event[]
+    let events: readonly Event[] = []
+    let refusedWith: string | undefined
     try {
       events = decide(command, state)
     } catch (error) {
-      return { kind: 'refused', error }
+      if (!(error instanceof Rejection) || !request.recordsRefusal?.(error)) return { kind: 'refused', error }
+      refusedWith = error.code
     }
-    if (events.length === 0) return { kind: 'nothing to do', revision, position: known.position }
-    const json = events.map(({ data }) => JSON.stringify(data))
+    const written: readonly DomainEvent[] =
+      refusedWith === undefined ? events : [{ type: stepRefusedType, data: { code: refusedWith } }]
+    if (written.length === 0) return { kind: 'nothing to do', revision, position: known.position }
+    const json = written.map(({ data }) => JSON.stringify(data))
     for (const data of json) bytes += Buffer.byteLength(data)
-    if (toAppend.length > 0 && (toAppend.length + events.length > appendEventsMax || bytes > appendDataBytesMax))
+    if (toAppend.length > 0 && (toAppend.length + written.length > appendEventsMax || bytes > appendDataBytesMax))
       return 'append is full'
     const fresh = {
       requestHash,
       first: revision + 1n,
-      last: revision + BigInt(events.length),
+      last: revision + BigInt(written.length),
       position: beginning, // known once it is written
+      refusedWith,
     }
     records.set(commandId, fresh)
-    toAppend.push(...toAppendOf(codec, stream, request, events, json))
+    toAppend.push(...toAppendOf(codec, stream, request, written, json))
     state = events.reduce(evolve, state)
     revision = fresh.last
     return { kind: 'appended', record: fresh }

@@ -6,10 +6,9 @@ import type { Logger } from 'pino'
 import { type Backoff, waitAfter } from '../backoff.ts'
 import { type EventStore, StoreUnavailable, StreamDeleted } from '../client/client.ts'
 import { createCodec } from '../codec.ts'
-import type { Position } from '../position.ts'
 import { streamName } from '../stream-name.ts'
 import { within } from '../within.ts'
-import type { CommandRequest } from './command-request.ts'
+import type { CommandAnswer, CommandRequest } from './command-request.ts'
 import { decideAll, idempotencyKeyReused, type Outcome, refuseOnDeleted } from './decide-all.ts'
 import { type CommandRecord, type KnownStream, nothingKnown, readNewer, StreamTruncated } from './known-stream.ts'
 
@@ -25,21 +24,6 @@ const cacheWeightMaxDefault = 64_000
 /** For streams that a process meets once or twice: 13 MB. */
 export const smallCacheWeightMax = 10_000
 const conflictBackoff: Backoff = { delayMsMin: 2, delayMsMax: 100 }
-
-export type CommandAnswer = {
-  readonly id: string
-  /** Of the command's last event; of the stream when nothing had to be written, -1 when it is empty. */
-  readonly revision: bigint
-  /** A read model that has reached it shows what the command did. */
-  readonly position: Position
-  /** The command's first event is the stream's first. */
-  readonly created: boolean
-  /**
-   * False when the command was found recorded, or left no events. True may also be a repeat whose events are the same to
-   * the last byte: the store takes it for the same append.
-   */
-  readonly appended: boolean
-}
 
 export type CommandHandler<Command, State = unknown> = {
   /**
@@ -59,6 +43,11 @@ export type CommandHandler<Command, State = unknown> = {
   readonly recorded: (
     request: Pick<CommandRequest<Command>, 'id' | 'commandId' | 'requestHash' | 'giveUpAtMs'>,
   ) => Promise<CommandAnswer | undefined>
+  /**
+   * The state of a stream at `revision` or later, from the cache where that is enough.
+   * @throws Rejection as `recorded` does
+   */
+  readonly stateOf: (id: string, revision: bigint) => Promise<State>
 }
 
 type Waiting<Command, State> = {
@@ -83,7 +72,11 @@ const answerOf = (id: string, record: CommandRecord, appended: boolean): Command
   position: record.position,
   created: record.first === 0n,
   appended,
+  first: record.first,
 })
+
+/** The answer to a step of a process that its stream refused. */
+const refusedBefore = (code: string) => new Rejection(code, 'It was refused, and that is recorded.')
 
 /** Refusals and "nothing to do" rest on the state alone; the other outcomes rest on what is written. */
 const restsOnState = (outcome: Outcome): boolean => outcome.kind === 'refused' || outcome.kind === 'nothing to do'
@@ -133,7 +126,15 @@ export const createCommandHandler = <Command, Event extends DomainEvent, State>(
     const { id } = waiting.request
     if (outcome.kind === 'refused') waiting.reject(outcome.error)
     else if (outcome.kind === 'nothing to do')
-      waiting.resolve({ id, revision: outcome.revision, position: outcome.position, created: false, appended: false })
+      waiting.resolve({
+        id,
+        revision: outcome.revision,
+        position: outcome.position,
+        created: false,
+        appended: false,
+        first: undefined,
+      })
+    else if (outcome.record.refusedWith !== undefined) waiting.reject(refusedBefore(outcome.record.refusedWith))
     else waiting.resolve(answerOf(id, outcome.record, outcome.kind === 'appended'))
   }
 
@@ -262,7 +263,14 @@ export const createCommandHandler = <Command, Event extends DomainEvent, State>(
     const record = commands.get(commandId)
     if (!record) return undefined
     if (record.requestHash !== requestHash) throw idempotencyKeyReused()
+    if (record.refusedWith !== undefined) throw refusedBefore(record.refusedWith)
     return answerOf(id, record, false)
+  }
+
+  const stateAt = async (stream: string, revision: bigint): Promise<State> => {
+    const cached = await currentOf(stream)
+    const { state } = cached.revision >= revision ? cached : await readAndKeep(stream, cached)
+    return state
   }
 
   return {
@@ -271,5 +279,6 @@ export const createCommandHandler = <Command, Event extends DomainEvent, State>(
       return inTime(giveUpAtMs, enqueue(request, giveUpAtMs))
     },
     recorded: (request) => inTime(limitOf(request), findRecorded(request)),
+    stateOf: (id, revision) => inTime(limitOf({}), stateAt(streamName(category, id), revision)),
   }
 }

@@ -2,7 +2,7 @@
 import { type Decider, type DomainEvent, Rejection } from '@headwater/deciders/decider'
 import type { StreamType } from '@headwater/deciders/stream-type'
 import { type EventStore, noSuchStream } from '../client/client.ts'
-import { type Codec, createCodec, isOfStore, type StoredEvent } from '../codec.ts'
+import { type Codec, createCodec, isOfEngine, type StoredEvent, stepRefusedType } from '../codec.ts'
 import { beginning, type Position } from '../position.ts'
 import { streamName } from '../stream-name.ts'
 
@@ -39,6 +39,8 @@ export type CommandRecord = {
   readonly first: bigint
   readonly last: bigint
   readonly position: Position
+  /** The code with which the stream refused the command. */
+  readonly refusedWith?: string | undefined
 }
 
 /** A stream up to `revision`; -1 when nothing is known to be written. May lag behind the store, never run ahead of it. */
@@ -69,6 +71,7 @@ const recordOf = (event: StoredEvent, before: CommandRecord | undefined): Comman
   first: before?.first ?? event.revision,
   last: event.revision,
   position: event.position,
+  refusedWith: event.type === stepRefusedType ? text((event.data as { readonly code?: unknown }).code) : undefined,
 })
 
 /**
@@ -89,7 +92,7 @@ export const readNewer = async <Event extends DomainEvent, State>(
   for (;;) {
     const page = await readPage(store, stream, revision + 1n, readPageEvents)
     for (const stored of page) {
-      if (!isOfStore(stored)) state = evolve(state, codec.decode(stored))
+      if (!isOfEngine(stored)) state = evolve(state, codec.decode(stored))
       revision = stored.revision
       position = stored.position
       const commandId = text(stored.metadata.commandId)

@@ -1,5 +1,5 @@
 // `parked retry` and `parked skip`: an operator says what becomes of what is parked, and sees what does.
-import { skipJobInput } from '@headwater/deciders/operations'
+import { skipJobInput } from '@headwater/deciders/operations/operations'
 import { isWaiting } from '@headwater/projections/model/parked'
 import type { Wish } from '@headwater/projections/operate/wishes'
 import type { Answer, Command, Context, Given } from '../command.ts'

@@ -12,8 +12,8 @@ export class Superseded extends Halt {
   override readonly name = 'Superseded'
 }
 
-/** A step that was not to be taken: what it has written is undone. */
-export class StepRefused extends Error {}
+/** The checkpoint or the list of parked events was not as the step expected: its transaction is undone. */
+export class StepUndone extends Error {}
 
 export const wrongShape = (place: string): Halt =>
   new Halt(`${place} was made for another shape of its tables: give the new shape a version of its own.`)

@@ -1,7 +1,7 @@
 // From a batch of events to one step of a read model: which rows it needs, and what becomes of them.
 import type { DomainEvent } from '@headwater/deciders/decider'
 import type { Batch } from '@headwater/eventstore/client/subscription'
-import { isOfStore, type StoredEvent } from '@headwater/eventstore/codec'
+import { isOfEngine, type StoredEvent } from '@headwater/eventstore/codec'
 import { comparePosition, formatPosition } from '@headwater/eventstore/position'
 import { addKeys, deletionIn, isDeletion, removeRowsOf } from './deletion.ts'
 import { Halt } from './halt.ts'
@@ -62,7 +62,7 @@ export const stepOver = <Event extends DomainEvent, Tables extends Readonly<Reco
   const events = batch.events.map((stored) => blaming(stored, () => readableEvent(stored)))
   const replacedTexts = events.filter((event, n) => event !== batch.events[n]).length
   const isProjected = (stored: StoredEvent) =>
-    !isOfStore(stored) || (projection.projectsDeletion === true && isDeletion(stored))
+    !isOfEngine(stored) || (projection.projectsDeletion === true && isDeletion(stored))
   const recorded = events.map((stored) =>
     blaming(stored, () => {
       if (!isProjected(stored)) return undefined

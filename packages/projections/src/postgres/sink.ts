@@ -2,13 +2,13 @@
 import { randomUUID } from 'node:crypto'
 import type { Position } from '@headwater/eventstore/position'
 import { type Lease, takeLease } from '@headwater/postgres/lease'
-import { migrate } from '@headwater/postgres/migrations/migrate'
+import { migrate } from '@headwater/postgres/migrate'
 import { blamePostgres, inTransaction, openPool } from '@headwater/postgres/pool'
 import pg from 'pg'
 import type { Logger } from 'pino'
 import { type Change, feedLengthMax } from '../model/changes.ts'
 import { moveCheckpoint, moveValues } from '../model/checkpoint-row.ts'
-import { StepRefused, wrongShape } from '../model/halt.ts'
+import { StepUndone, wrongShape } from '../model/halt.ts'
 import { type ReadModel, type Row, shapeOf, type Table } from '../model/read-model.ts'
 import { type Keys, mergeRows, type StoredRows } from '../model/rows.ts'
 import type { Checkpoint, Sink, Step } from '../model/sink.ts'
@@ -93,8 +93,8 @@ const stepWriter = (model: ReadModel, schema: string) => {
   return async (client: pg.PoolClient, step: Step): Promise<void> => {
     const { from, to, evolve, parking } = step
     const moved = await client.query({ text: move, values: [...moveValues(step)] })
-    if (moved.rowCount === 0) throw new StepRefused()
-    if (parking && !(await writeParking(client, schema, parking))) throw new StepRefused()
+    if (moved.rowCount === 0) throw new StepUndone()
+    if (parking && !(await writeParking(client, schema, parking))) throw new StepUndone()
     const changes = evolve(await loadStep(client, step))
     for (const table of tables)
       await table.write(
@@ -172,7 +172,7 @@ const openSink = ({ pool, schema, build, projection, logger }: PostgresSink): Om
       // Losing the last transactions in a crash of the server loses their checkpoint too: they are done again.
       inTransaction(pool, 'begin; set local synchronous_commit = off', (client) => write(client, step)).then(
         () => 'committed',
-        (error: unknown) => (error instanceof StepRefused ? 'superseded' : Promise.reject(withoutRow(error))),
+        (error: unknown) => (error instanceof StepUndone ? 'superseded' : Promise.reject(withoutRow(error))),
       ),
     blame: blamePostgres,
     claimsExpire: true,

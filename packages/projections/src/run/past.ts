@@ -1,6 +1,6 @@
 // The rows that events lead to, in memory: a read model as it was after any of them.
 import type { DomainEvent } from '@headwater/deciders/decider'
-import { isOfStore, type StoredEvent } from '@headwater/eventstore/codec'
+import { isOfEngine, type StoredEvent } from '@headwater/eventstore/codec'
 import type { Projection, RowsOf } from '../model/projection.ts'
 import type { Row } from '../model/read-model.ts'
 import { readableEvent } from '../model/readable.ts'
@@ -27,6 +27,6 @@ export const rowsAfter = <Event extends DomainEvent, Tables extends Readonly<Rec
   ])
   const rows = Object.fromEntries<unknown>(opened) as RowsOf<Tables>
   for (const stored of events)
-    if (!isOfStore(stored)) projection.project(projection.codec.decode(readableEvent(stored)), rows)
+    if (!isOfEngine(stored)) projection.project(projection.codec.decode(readableEvent(stored)), rows)
   return Object.fromEntries<unknown>(tables) as AllRows<Tables>
 }

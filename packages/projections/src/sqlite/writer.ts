@@ -2,7 +2,7 @@
 import type { Position } from '@headwater/eventstore/position'
 import type Database from 'better-sqlite3'
 import { type Change, feedLengthMax } from '../model/changes.ts'
-import { StepRefused, wrongShape } from '../model/halt.ts'
+import { StepUndone, wrongShape } from '../model/halt.ts'
 import { deadLettersText, type Parking, parkedRow } from '../model/parked.ts'
 import { type ReadModel, type Row, shapeOf, type Table } from '../model/read-model.ts'
 import { type Keys, mergeRows, type StoredRows } from '../model/rows.ts'
@@ -122,7 +122,7 @@ export const openWriter = (db: Database.Database, { tables }: ReadModel) => {
       from.epoch,
       deadLettersText(from.deadLetters),
     )
-    if (moved.changes === 0 || (parking && !parked.remove(parking.removed))) throw new StepRefused()
+    if (moved.changes === 0 || (parking && !parked.remove(parking.removed))) throw new StepUndone()
     const changes = evolve(loadStep(step))
     for (const change of changes) tableOf(change.table).write(change)
     if (parking) parked.put(parking, to.position)
@@ -138,7 +138,7 @@ export const openWriter = (db: Database.Database, { tables }: ReadModel) => {
       write(step)
       return 'committed'
     } catch (error) {
-      if (error instanceof StepRefused) return 'superseded'
+      if (error instanceof StepUndone) return 'superseded'
       throw error
     }
   }

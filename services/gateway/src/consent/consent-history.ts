@@ -56,7 +56,7 @@ export const registerConsentHistory = (
           throw error instanceof StreamDeleted ? consentNotFound() : error
         },
       )
-      for (const event of page.map(codec.decode)) {
+      for (const event of codec.decodeAll(page)) {
         const other = granteeOf(event)
         if (other && granteeKey(other) === granteeKey(grantee)) events.push(event)
       }

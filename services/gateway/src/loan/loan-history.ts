@@ -39,7 +39,7 @@ export const registerLoanHistory = (
     loanApi.queries.history,
     async ({ params }, reply) => {
       const { events: stored, complete } = await readLoanEvents(store, params.id)
-      const events = stored.map(codec.decode)
+      const events = codec.decodeAll(stored)
       const last = events.at(-1)
       if (!last) throw loanNotFound()
       if (!complete) throw historyTooLong()

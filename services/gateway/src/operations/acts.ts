@@ -9,8 +9,8 @@ import {
   retryInput,
   skipInput,
   steerInput,
-} from '@headwater/deciders/operations'
-import { operationsRules } from '@headwater/deciders/operations-policy'
+} from '@headwater/deciders/operations/operations'
+import { operationsRules } from '@headwater/deciders/operations/operations-policy'
 import { Problem, problemAnswer } from '@headwater/http-kit/commands/problem'
 import type { HttpServer } from '@headwater/http-kit/server/server'
 import type { Wish } from '@headwater/projections/operate/wishes'

@@ -1,7 +1,7 @@
 // Looks at everything that operators see: each part is asked for itself, within a limit, and one that is away is said to be.
 
 import { Rejection } from '@headwater/deciders/decider'
-import type { FollowerName } from '@headwater/deciders/operations'
+import type { FollowerName } from '@headwater/deciders/operations/operations'
 import type { EventStore } from '@headwater/eventstore/client/client'
 import { comparePosition, type Position } from '@headwater/eventstore/position'
 import { within } from '@headwater/eventstore/within'

@@ -6,8 +6,8 @@ import {
   operations,
   type ParkedList,
   parkedList,
-} from '@headwater/deciders/operations'
-import { operationsRules } from '@headwater/deciders/operations-policy'
+} from '@headwater/deciders/operations/operations'
+import { operationsRules } from '@headwater/deciders/operations/operations-policy'
 import type { EventStore } from '@headwater/eventstore/client/client'
 import { comparePosition, formatPosition, parsePosition } from '@headwater/eventstore/position'
 import { problemAnswer } from '@headwater/http-kit/commands/problem'

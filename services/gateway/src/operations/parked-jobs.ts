@@ -1,7 +1,7 @@
 // What operators do about jobs that failed for good; the jobs service does it, and writes down who asked.
 import { uuid } from '@headwater/deciders/fields'
-import { asked, skipJobInput } from '@headwater/deciders/operations'
-import { operationsRules } from '@headwater/deciders/operations-policy'
+import { asked, skipJobInput } from '@headwater/deciders/operations/operations'
+import { operationsRules } from '@headwater/deciders/operations/operations-policy'
 import { problemAnswer } from '@headwater/http-kit/commands/problem'
 import type { HttpServer } from '@headwater/http-kit/server/server'
 import { z } from 'zod'

@@ -1,6 +1,6 @@
 // Keeps what operators look at of the last minutes, so that a page has its curves at once; costs nothing while nobody looks.
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { FollowerName } from '@headwater/deciders/operations'
+import type { FollowerName } from '@headwater/deciders/operations/operations'
 import type { Follower } from '@headwater/read-models/followers'
 import type { Look } from './look.ts'
 

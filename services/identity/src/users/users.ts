@@ -1,10 +1,12 @@
 // Users: registered, found, changed and disabled. Each step may be the last before the process ends; what is begun again is taken up.
+
 import { createHmac, randomUUID } from 'node:crypto'
 import { Rejection } from '@headwater/deciders/decider'
 import { userStream } from '@headwater/deciders/identity/streams'
 import type { registerUserInput, UserCommand, UserState } from '@headwater/deciders/identity/user'
 import { type EventStore, StreamDeleted } from '@headwater/eventstore/client/client'
-import { type CommandAnswer, createCommandHandler } from '@headwater/eventstore/commands/handle-command'
+import type { CommandAnswer } from '@headwater/eventstore/commands/command-request'
+import { createCommandHandler } from '@headwater/eventstore/commands/handle-command'
 import { readKnown } from '@headwater/eventstore/commands/known-stream'
 import type { Logger } from '@headwater/http-kit/telemetry/telemetry'
 import { v5 as uuidV5 } from 'uuid'

@@ -90,7 +90,7 @@ export const createLoanTasks = (options: LoanTasksOptions): LoanTasks => {
 
     'tell partner': run(async ({ loanId, eventId }) => {
       const events = await store.readStream(streamName('loan', loanId), 0n, loanEventsMax)
-      const [first, ...later] = events.map(loanCodec.decode)
+      const [first, ...later] = loanCodec.decodeAll(events)
       const partner = first?.type === 'LoanRequested' ? partnerOf(first.data.requestedBy) : undefined
       if (first?.type !== 'LoanRequested' || partner === undefined) return
       const outcome = later.find(({ id }) => id === eventId)

@@ -1,5 +1,5 @@
 // Whether anything needs somebody, in one line: the first thing that whoever is called at night wants to know.
-import type { Operations } from '@headwater/deciders/operations'
+import type { Operations } from '@headwater/deciders/operations/operations'
 import { Fragment } from 'react'
 import { countText, standingOf } from './standing.ts'
 

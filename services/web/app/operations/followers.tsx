@@ -1,5 +1,5 @@
 // The table of what follows the event store, with its lag, and pausing and building again as forms.
-import type { FollowerShown, Operations } from '@headwater/deciders/operations'
+import type { FollowerShown, Operations } from '@headwater/deciders/operations/operations'
 import { Form } from 'react-router'
 import { durationText } from '../loan/underwriting/numbers/stat-card.tsx'
 import { Time } from '../shared/time.tsx'

@@ -1,5 +1,5 @@
 // The jobs by kind, and what of webhooks and sockets there is.
-import type { Operations } from '@headwater/deciders/operations'
+import type { Operations } from '@headwater/deciders/operations/operations'
 import { StatCard } from '../loan/underwriting/numbers/stat-card.tsx'
 
 const text = (number: number | undefined) => number?.toLocaleString('en') ?? 'not known'

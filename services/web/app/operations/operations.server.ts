@@ -1,5 +1,5 @@
 // What follows the event store as the API tells operators of it, and what their forms ask for.
-import { asked, operations, parkedList } from '@headwater/deciders/operations'
+import { asked, operations, parkedList } from '@headwater/deciders/operations/operations'
 import { data, type RouterContextProvider, redirect } from 'react-router'
 import { z } from 'zod'
 import { get, type Problem, parseForm, post, readForm } from '../shared/api.server.ts'

@@ -1,5 +1,5 @@
 // What could not be projected and the jobs that failed for good, with what can be done about each.
-import type { Parked, ParkedList } from '@headwater/deciders/operations'
+import type { Parked, ParkedList } from '@headwater/deciders/operations/operations'
 import type { ReactNode } from 'react'
 import { Form } from 'react-router'
 import { Time } from '../shared/time.tsx'

@@ -1,5 +1,5 @@
 // How a follower of the event store stands, in a word and a mood; and numbers as operators read them.
-import type { FollowerShown, Operations } from '@headwater/deciders/operations'
+import type { FollowerShown, Operations } from '@headwater/deciders/operations/operations'
 
 export type Mood = 'good' | 'waits' | 'bad'
 export type Standing = { readonly mood: Mood; readonly text: string }

@@ -1,5 +1,5 @@
 // What is connected to what, drawn on the server: the event store, its followers, what they keep, and who is served by it.
-import type { FollowerShown, Operations } from '@headwater/deciders/operations'
+import type { FollowerShown, Operations } from '@headwater/deciders/operations/operations'
 import { countText, type Mood, placeText, rateText, type Standing, standingOf } from './standing.ts'
 
 type BoxProps = {

@@ -2,7 +2,7 @@
 import { type Backoff, waitAfter } from '@headwater/eventstore/backoff'
 import { Problem } from '@headwater/http-kit/commands/problem'
 import type { Logger } from '@headwater/http-kit/telemetry/telemetry'
-import { migrate, onceDone } from '@headwater/postgres/migrations/migrate'
+import { migrate, onceDone } from '@headwater/postgres/migrate'
 import { inTransaction, openPool } from '@headwater/postgres/pool'
 import { z } from 'zod'
 import { keyOfSecret, newSecret, sealingOfSessions } from '../secrets.ts'

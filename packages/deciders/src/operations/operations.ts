@@ -1,6 +1,6 @@
 // What operators say and are told of what runs: what a body may hold and what an answer does.
 import { z } from 'zod'
-import { longText, optional, reference } from './fields.ts'
+import { longText, optional, reference } from '../fields.ts'
 
 /** Whatever follows the event store: read models of the node, those in Postgres, and the jobs. */
 export const followerNames = ['loans', 'consents', 'underwriting', 'audit', 'jobs'] as const

@@ -1,5 +1,5 @@
 // Who may look after what runs: followers of the event store, what they could not take in, and the jobs that failed for good.
-import { type Rules, role } from './policy.ts'
+import { type Rules, role } from '../policy.ts'
 
 const operators: Rules = [role('operator')]
 

@@ -2,19 +2,20 @@
 import { Kysely, PostgresDialect } from 'kysely'
 import { type Migration, Migrator } from 'kysely/migration'
 import type { Pool } from 'pg'
-import { leases } from './001-leases.ts'
-import { jobs } from './002-jobs.ts'
-import { sessions } from './003-sessions.ts'
-import { identity } from './004-identity.ts'
-import { webhooks } from './005-webhooks.ts'
-import { partnerRequests } from './006-partner-requests.ts'
-import { people } from './007-people.ts'
-import { jobsOfContexts } from './008-jobs-of-contexts.ts'
-import { linksEnd } from './009-links-end.ts'
-import { parkedEvents } from './010-parked-events.ts'
-import { jobsSkipped } from './011-jobs-skipped.ts'
-import { deadLetters } from './012-dead-letters.ts'
-import { rolesOfPeople } from './013-roles-of-people.ts'
+import { leases } from './migrations/001-leases.ts'
+import { jobs } from './migrations/002-jobs.ts'
+import { sessions } from './migrations/003-sessions.ts'
+import { identity } from './migrations/004-identity.ts'
+import { webhooks } from './migrations/005-webhooks.ts'
+import { partnerRequests } from './migrations/006-partner-requests.ts'
+import { people } from './migrations/007-people.ts'
+import { jobsOfContexts } from './migrations/008-jobs-of-contexts.ts'
+import { linksEnd } from './migrations/009-links-end.ts'
+import { parkedEvents } from './migrations/010-parked-events.ts'
+import { jobsSkipped } from './migrations/011-jobs-skipped.ts'
+import { deadLetters } from './migrations/012-dead-letters.ts'
+import { rolesOfPeople } from './migrations/013-roles-of-people.ts'
+import { processes } from './migrations/014-processes.ts'
 
 /** In this order, for ever: a migration that has been released is never changed or removed. */
 export const migrations = {
@@ -31,6 +32,7 @@ export const migrations = {
   '011-jobs-skipped': jobsSkipped,
   '012-dead-letters': deadLetters,
   '013-roles-of-people': rolesOfPeople,
+  '014-processes': processes,
 }
 
 const nothing: Migration = { up: async () => undefined }
