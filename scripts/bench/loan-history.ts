@@ -106,6 +106,7 @@ export const storeOf = (history: History): EventStore => {
   return {
     append: none,
     readStream: none,
+    readStreamBack: none,
     tombstone: none,
     mayHideEvents: () => false,
     readAfter: none,

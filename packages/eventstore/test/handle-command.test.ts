@@ -504,7 +504,7 @@ test('more commands than may wait are refused at once, and taken again when the 
       return { outcome: 'appended', revision, position: { commit: revision, prepare: revision }, clean: true }
     },
   })
-  const putIn = () => handler.handle(request(id, { type: 'PutIn', amount: 1 }))
+  const putIn = () => handler.handle({ ...request(id, { type: 'PutIn', amount: 1 }), notBefore: 'now' })
   const waiting = Array.from({ length: 10_000 }, putIn)
   expect(await refusal(putIn())).toBe('overloaded')
   released.resolve()

@@ -79,6 +79,8 @@ export type EventStore = {
    * @throws StreamDeleted
    */
   readonly readStream: (stream: string, from: bigint, maxCount: number) => Promise<readonly StoredEvent[]>
+  /** The same from revision `from`, or from the stream's end, backwards: the newest first. */
+  readonly readStreamBack: (stream: string, from: bigint | 'end', maxCount: number) => Promise<readonly StoredEvent[]>
   /**
    * Deletes a stream for good: it ends with a `$streamDeleted`, and its events are gone once the store was scavenged.
    * False when there is none.
@@ -178,10 +180,15 @@ export const connectEventStore = ({ url, logger }: { url: string; logger: Logger
     return isKnown(last?.position) ? last.position : beginning
   }
 
-  const readStream: EventStore['readStream'] = async (stream, from, maxCount) => {
+  const readDirected = async (
+    stream: string,
+    direction: typeof FORWARDS | typeof BACKWARDS,
+    fromRevision: bigint | typeof END,
+    maxCount: number,
+  ): Promise<readonly StoredEvent[]> => {
     let isNotFound = () => false
     const events = await read((client) => {
-      const opened = client.readStream(stream, { ...ofLeader, direction: FORWARDS, fromRevision: from, maxCount })
+      const opened = client.readStream(stream, { ...ofLeader, direction, fromRevision, maxCount })
       isNotFound = noticeNotFound(opened)
       return opened
     })
@@ -189,6 +196,9 @@ export const connectEventStore = ({ url, logger }: { url: string; logger: Logger
     const standIn = events.every((event) => isKnown(event.position)) ? beginning : await head()
     return events.map((event) => toStoredEvent(event, isKnown(event.position) ? event.position : standIn))
   }
+
+  const readStream: EventStore['readStream'] = (stream, from, maxCount) =>
+    readDirected(stream, FORWARDS, from, maxCount)
 
   const tombstone: EventStore['tombstone'] = async (stream) => {
     const exists = async (name: string) => (await readStream(name, 0n, 1)) !== noSuchStream
@@ -261,6 +271,7 @@ export const connectEventStore = ({ url, logger }: { url: string; logger: Logger
   return {
     append,
     readStream,
+    readStreamBack: (stream, from, maxCount) => readDirected(stream, BACKWARDS, from, maxCount),
     tombstone,
     head,
     eventAt,

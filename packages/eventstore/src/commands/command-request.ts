@@ -8,6 +8,12 @@ export type CommandRequest<Command, State = unknown> = {
   readonly command: Command
   /** Makes a repeat the same command. */
   readonly commandId: string
+  /**
+   * The command was not here before: an event that it follows from, a time, or now for one that is sent for the first
+   * time. Without it the whole stream counts. Of a stream with many commands as much is read as this says; back to a time
+   * at most the newest 10,000 events.
+   */
+  readonly notBefore?: Position | Date | 'now' | undefined
   /** Of what the caller asked for; the same commandId with another hash is refused. */
   readonly requestHash: string
   /** Who dispatches, for the record. */

@@ -4,8 +4,9 @@ import { parse, v5 as uuidV5 } from 'uuid'
 import type { EventToAppend, StreamDeleted } from '../client/client.ts'
 import { type Codec, stepRefusedType } from '../codec.ts'
 import { beginning, type Position } from '../position.ts'
+import { type CommandRecord, remember } from './command-ids.ts'
 import type { CommandRequest } from './command-request.ts'
-import type { CommandRecord, KnownStream } from './known-stream.ts'
+import type { KnownStream } from './known-stream.ts'
 
 const appendEventsMax = 500
 /** EventStoreDB takes 1 MiB an append; metadata and envelopes come on top of what is counted here. */
@@ -83,71 +84,105 @@ const toAppendOf = (
     }
   })
 
+/** The append as it grows, and what stands before the next command. */
+type Round<Command, Event extends DomainEvent, State> = {
+  readonly decider: Decider<Command, Event, State>
+  readonly codec: Codec<Event>
+  readonly stream: string
+  readonly known: KnownStream<State>
+  /** Commands that the stream has recorded and that left the memory of `known`. */
+  readonly older: ReadonlyMap<string, CommandRecord>
+  /** Of the commands in `toAppend`. */
+  readonly records: Map<string, CommandRecord>
+  readonly toAppend: EventToAppend[]
+  bytes: number
+  state: State
+  revision: bigint
+}
+
+type Decision<Event> =
+  | { readonly events: readonly Event[]; readonly refusedWith?: string }
+  | { readonly kind: 'refused'; readonly error: unknown }
+
+const decisionOn = <Command, Event extends DomainEvent, State>(
+  { decider: { decide }, state }: Round<Command, Event, State>,
+  { command, recordsRefusal }: CommandRequest<Command, State>,
+): Decision<Event> => {
+  try {
+    return { events: decide(command, state) }
+  } catch (error) {
+    if (!(error instanceof Rejection) || !recordsRefusal?.(error)) return { kind: 'refused', error }
+    return { events: [], refusedWith: error.code }
+  }
+}
+
+const decideOne = <Command, Event extends DomainEvent, State>(
+  round: Round<Command, Event, State>,
+  request: CommandRequest<Command, State>,
+): Outcome | 'append is full' => {
+  const { known, records, toAppend, state, revision } = round
+  const { commandId, requestHash, expectedRevision, guard } = request
+  try {
+    guard?.(state)
+  } catch (error) {
+    return { kind: 'refused', error }
+  }
+  const record = records.get(commandId) ?? known.ids.records.get(commandId) ?? round.older.get(commandId)
+  if (record && record.requestHash !== requestHash) return { kind: 'refused', error: idempotencyKeyReused() }
+  if (record) return { kind: 'recorded', record }
+  if (expectedRevision !== undefined && expectedRevision !== revision)
+    return { kind: 'refused', error: revisionMismatch(revision) }
+  const decision = decisionOn(round, request)
+  if ('kind' in decision) return decision
+  const { events, refusedWith } = decision
+  const written: readonly DomainEvent[] =
+    refusedWith === undefined ? events : [{ type: stepRefusedType, data: { code: refusedWith } }]
+  if (written.length === 0) return { kind: 'nothing to do', revision, position: known.position }
+  const json = written.map(({ data }) => JSON.stringify(data))
+  for (const data of json) round.bytes += Buffer.byteLength(data)
+  if (toAppend.length > 0 && (toAppend.length + written.length > appendEventsMax || round.bytes > appendDataBytesMax))
+    return 'append is full'
+  const fresh = {
+    requestHash,
+    first: revision + 1n,
+    last: revision + BigInt(written.length),
+    position: beginning, // known once it is written
+    recordedAtMs: Date.now(),
+    refusedWith,
+  }
+  records.set(commandId, fresh)
+  toAppend.push(...toAppendOf(round.codec, round.stream, request, written, json))
+  round.state = events.reduce(round.decider.evolve, state)
+  round.revision = fresh.last
+  return { kind: 'appended', record: fresh }
+}
+
+/** @param older commands that the stream has recorded and that left the memory of `known` */
 export const decideAll = <Command, Event extends DomainEvent, State>(
-  { decide, evolve }: Decider<Command, Event, State>,
+  decider: Decider<Command, Event, State>,
   codec: Codec<Event>,
   stream: string,
   known: KnownStream<State>,
   requests: readonly CommandRequest<Command, State>[],
+  older: ReadonlyMap<string, CommandRecord>,
 ): Decided<State> => {
-  const outcomes: Outcome[] = []
-  const toAppend: EventToAppend[] = []
+  const { state, revision } = known
   const records = new Map<string, CommandRecord>()
-  let { state, revision } = known
-  let bytes = 0
-
-  const decideOne = (request: CommandRequest<Command, State>): Outcome | 'append is full' => {
-    const { commandId, requestHash, expectedRevision, command, guard } = request
-    try {
-      guard?.(state)
-    } catch (error) {
-      return { kind: 'refused', error }
-    }
-    const record = records.get(commandId) ?? known.commands.get(commandId)
-    if (record && record.requestHash !== requestHash) return { kind: 'refused', error: idempotencyKeyReused() }
-    if (record) return { kind: 'recorded', record }
-    if (expectedRevision !== undefined && expectedRevision !== revision)
-      return { kind: 'refused', error: revisionMismatch(revision) }
-    let events: readonly Event[] = []
-    let refusedWith: string | undefined
-    try {
-      events = decide(command, state)
-    } catch (error) {
-      if (!(error instanceof Rejection) || !request.recordsRefusal?.(error)) return { kind: 'refused', error }
-      refusedWith = error.code
-    }
-    const written: readonly DomainEvent[] =
-      refusedWith === undefined ? events : [{ type: stepRefusedType, data: { code: refusedWith } }]
-    if (written.length === 0) return { kind: 'nothing to do', revision, position: known.position }
-    const json = written.map(({ data }) => JSON.stringify(data))
-    for (const data of json) bytes += Buffer.byteLength(data)
-    if (toAppend.length > 0 && (toAppend.length + written.length > appendEventsMax || bytes > appendDataBytesMax))
-      return 'append is full'
-    const fresh = {
-      requestHash,
-      first: revision + 1n,
-      last: revision + BigInt(written.length),
-      position: beginning, // known once it is written
-      refusedWith,
-    }
-    records.set(commandId, fresh)
-    toAppend.push(...toAppendOf(codec, stream, request, written, json))
-    state = events.reduce(evolve, state)
-    revision = fresh.last
-    return { kind: 'appended', record: fresh }
-  }
-
+  const round = { decider, codec, stream, known, older, records, toAppend: [], bytes: 0, state, revision }
+  const outcomes: Outcome[] = []
   for (const request of requests) {
-    const outcome = decideOne(request)
+    const outcome = decideOne(round, request)
     if (outcome === 'append is full') break
     outcomes.push(outcome)
   }
-
   return {
     outcomes,
-    toAppend,
+    toAppend: round.toAppend,
     after: (position) => {
-      for (const [commandId, record] of records) known.commands.set(commandId, { ...record, position })
+      remember(
+        known.ids,
+        records.entries().map(([commandId, record]) => [commandId, { ...record, position }] as const),
+      )
       const written = new Set<CommandRecord>(records.values())
       return {
         outcomes: outcomes.map((outcome) => {
@@ -155,7 +190,7 @@ export const decideAll = <Command, Event extends DomainEvent, State>(
           if (outcome.kind === 'refused' || !written.has(outcome.record)) return outcome
           return { ...outcome, record: { ...outcome.record, position } }
         }),
-        known: { state, revision, position, commands: known.commands },
+        known: { ...known, state: round.state, revision: round.revision, position },
       }
     },
   }

@@ -8,16 +8,18 @@ import { type EventStore, StoreUnavailable, StreamDeleted } from '../client/clie
 import { createCodec } from '../codec.ts'
 import { streamName } from '../stream-name.ts'
 import { within } from '../within.ts'
+import { type CommandRecord, olderCommands } from './command-ids.ts'
 import type { CommandAnswer, CommandRequest } from './command-request.ts'
 import { decideAll, idempotencyKeyReused, type Outcome, refuseOnDeleted } from './decide-all.ts'
-import { type CommandRecord, type KnownStream, nothingKnown, readNewer, StreamTruncated } from './known-stream.ts'
+import { type KnownStream, nothingKnown, readNewer } from './known-stream.ts'
+import { StreamTruncated } from './stream-truncated.ts'
 
 /** Of a caller, however the store behaves: below what a gateway waits for a service. */
 const answerMsMaxDefault = 10_000
 const conflictsMax = 10
 const commandsWaitingMax = 10_000
 /**
- * A stream weighs one, and one for every command it remembers: some 1.3 kB each, so 80 MB. The heap of a process that may
+ * A stream weighs one, and one for every command it remembers, at most 1,001: some 1.3 kB each, so 80 MB. The heap of a process that may
  * take 384 MiB ends at about 190 MB.
  */
 const cacheWeightMaxDefault = 64_000
@@ -41,7 +43,7 @@ export type CommandHandler<Command, State = unknown> = {
    *   `event_store_unavailable`
    */
   readonly recorded: (
-    request: Pick<CommandRequest<Command>, 'id' | 'commandId' | 'requestHash' | 'giveUpAtMs'>,
+    request: Pick<CommandRequest<Command>, 'id' | 'commandId' | 'requestHash' | 'notBefore' | 'giveUpAtMs'>,
   ) => Promise<CommandAnswer | undefined>
   /**
    * The state of a stream at `revision` or later, from the cache where that is enough.
@@ -92,7 +94,7 @@ export const createCommandHandler = <Command, Event extends DomainEvent, State>(
   const codec = createCodec(streamType)
   const cache = new LRUCache<string, KnownStream<State>>({
     maxSize: cacheWeightMax,
-    sizeCalculation: (known) => 1 + known.commands.size,
+    sizeCalculation: (known) => 1 + known.ids.records.size,
   })
   const queues = new Map<string, Waiting<Command, State>[]>()
   let waitingCount = 0
@@ -144,8 +146,10 @@ export const createCommandHandler = <Command, Event extends DomainEvent, State>(
     const giveUpAtMs = Math.max(...queue.map((waiting) => waiting.giveUpAtMs))
     let current = await currentOf(stream)
     let confirmed = false
+    const older = olderCommands(store, stream)
     for (let conflicts = 0; ; ) {
-      const decided = decideAll(decider, codec, stream, current, requests)
+      await older.find(current.ids, current.revision, requests)
+      const decided = decideAll(decider, codec, stream, current, requests, older.found)
       const settleAll = (outcomes: readonly Outcome[]): number => {
         for (const [index, outcome] of outcomes.entries()) settle(queue[index] as Waiting<Command, State>, outcome)
         return outcomes.length
@@ -176,8 +180,11 @@ export const createCommandHandler = <Command, Event extends DomainEvent, State>(
       conflicts++
       if (conflicts > conflictsMax) {
         const conflict = new Rejection('conflict', 'Others keep changing the same thing. Try again.')
-        const wasRecorded = (outcome: Outcome, index: number) =>
-          outcome.kind === 'recorded' && current.commands.get(requests[index]?.commandId ?? '') === outcome.record
+        const wasRecorded = (outcome: Outcome, index: number) => {
+          const { commandId = '' } = requests[index] ?? {}
+          const record = current.ids.records.get(commandId) ?? older.found.get(commandId)
+          return outcome.kind === 'recorded' && record === outcome.record
+        }
         return settleAll(
           decided.outcomes.map((outcome, index) =>
             wasRecorded(outcome, index) ? outcome : { kind: 'refused', error: conflict },
@@ -256,11 +263,14 @@ export const createCommandHandler = <Command, Event extends DomainEvent, State>(
       void work(stream, started)
     })
 
-  const findRecorded: CommandHandler<Command>['recorded'] = async ({ id, commandId, requestHash }) => {
+  const findRecorded: CommandHandler<Command>['recorded'] = async (request) => {
+    const { id, commandId, requestHash } = request
     const stream = streamName(category, id)
     const cached = await currentOf(stream)
-    const { commands } = cached.commands.has(commandId) ? cached : await readAndKeep(stream, cached)
-    const record = commands.get(commandId)
+    const { ids, revision } = cached.ids.records.has(commandId) ? cached : await readAndKeep(stream, cached)
+    const older = olderCommands(store, stream)
+    await older.find(ids, revision, [request])
+    const record = ids.records.get(commandId) ?? older.found.get(commandId)
     if (!record) return undefined
     if (record.requestHash !== requestHash) throw idempotencyKeyReused()
     if (record.refusedWith !== undefined) throw refusedBefore(record.refusedWith)

@@ -11,11 +11,14 @@ export type RequestIdentity = {
   readonly commandId: string
   /** The id of the thing this request creates, if it creates one. */
   readonly createdId: string
+  /** A repeat with a key is recognised for a day; a request without one is new. */
+  readonly notBefore: Date | 'now'
   /** Differs when another body or another resource comes under a key that was used before. */
   readonly requestHash: string
 }
 
 const namespace = '6ca1ae9b-7f4b-5b0f-9d9c-7e6a1c2f4d10'
+const repeatableMs = 24 * 60 * 60 * 1_000
 const uuid = z.uuid()
 const keyText = /^[\x20-\x7e]{1,255}$/
 
@@ -48,6 +51,7 @@ export const identify = (request: FastifyRequest, actor: Actor): RequestIdentity
     commandId: uuidV5(canonicalJson([actor.kind, actor.sub, resource, key]), namespace),
     createdId: uuidV5(canonicalJson([actor.kind, actor.sub, key]), namespace),
     // Keyed by what is stored nowhere: nobody can try guesses of personal data against the hash in the store.
+    notBefore: request.headers['idempotency-key'] === undefined ? 'now' : new Date(Date.now() - repeatableMs),
     requestHash: createHmac('sha256', key)
       .update(canonicalJson([resource, request.body]))
       .digest('hex'),

@@ -1,0 +1,144 @@
+// Which commands a stream has recorded: the newest from memory, older ones by reading the stream backwards.
+import { type EventStore, noSuchStream } from '../client/client.ts'
+import { type StoredEvent, stepRefusedType } from '../codec.ts'
+import { comparePosition, type Position } from '../position.ts'
+import type { CommandRequest } from './command-request.ts'
+import { StreamTruncated } from './stream-truncated.ts'
+
+/** Of a stream, in memory. The oldest leave first; they stay in the stream. */
+export const idsKeptMax = 1_000
+/** The distance that a command with a time for its `notBefore` is looked for. */
+const eventsBackMax = 10_000n
+const readPageEvents = 500
+
+/** What one command left in a stream. */
+export type CommandRecord = {
+  /** Of the request; a commandId that comes back with another hash is another request under a used key. */
+  readonly requestHash: string
+  readonly first: bigint
+  readonly last: bigint
+  readonly position: Position
+  readonly recordedAtMs: number
+  /** The code with which the stream refused the command. */
+  readonly refusedWith?: string | undefined
+}
+
+/** By commandId, the oldest first. */
+export type CommandRecords = Map<string, CommandRecord>
+
+/**
+ * Changes in place, shared by all states of a stream: copying it for every command would make a long stream slow, and a
+ * commandId that is here was recorded, whatever revision a decision rests on.
+ */
+export type CommandIds = {
+  readonly records: CommandRecords
+  /** The newest that has left; all commands after it are in `records`. */
+  forgotten: CommandRecord | undefined
+}
+
+export const noCommandIds = (): CommandIds => ({ records: new Map(), forgotten: undefined })
+
+const forget = (ids: CommandIds, record: CommandRecord | undefined) => {
+  if (record && record.last > (ids.forgotten?.last ?? -1n)) ids.forgotten = record
+}
+
+export const remember = (ids: CommandIds, records: Iterable<readonly [string, CommandRecord]>): void => {
+  for (const [commandId, record] of records) ids.records.set(commandId, record)
+  for (const [commandId, record] of ids.records) {
+    if (ids.records.size <= idsKeptMax) break
+    ids.records.delete(commandId)
+    forget(ids, record)
+  }
+}
+
+/** Adds what was read apart, once all of it was read. */
+export const rememberAll = (ids: CommandIds, read: CommandIds): void => {
+  forget(ids, read.forgotten)
+  remember(ids, read.records)
+}
+
+const text = (value: unknown): string | undefined => (typeof value === 'string' ? value : undefined)
+
+export const commandIdOf = ({ metadata }: StoredEvent): string | undefined => text(metadata.commandId)
+
+/** The record of an event's command, grown by this event. */
+export const recordOf = (event: StoredEvent, others: CommandRecord | undefined): CommandRecord => {
+  const { revision } = event
+  const isLast = others === undefined || revision > others.last
+  return {
+    requestHash: text(event.metadata.requestHash) ?? '',
+    first: others && others.first < revision ? others.first : revision,
+    last: isLast ? revision : others.last,
+    position: isLast ? event.position : others.position,
+    recordedAtMs: isLast ? event.recordedAt.getTime() : others.recordedAtMs,
+    refusedWith: event.type === stepRefusedType ? text((event.data as { readonly code?: unknown }).code) : undefined,
+  }
+}
+
+type Sought = Pick<CommandRequest<never>, 'commandId' | 'notBefore'>
+
+/** Whether the command may have been here by then. */
+const mayPrecede = ({ notBefore }: Sought, position: Position, recordedAtMs: number): boolean => {
+  if (notBefore === undefined) return true
+  if (notBefore === 'now') return false
+  return notBefore instanceof Date ? notBefore.getTime() <= recordedAtMs : comparePosition(notBefore, position) < 0
+}
+
+async function* backwards(store: Pick<EventStore, 'readStreamBack'>, stream: string, from: bigint) {
+  for (let next = from; next >= 0n; ) {
+    const page = await store.readStreamBack(stream, next, readPageEvents)
+    if (page === noSuchStream) throw new StreamTruncated()
+    for (const event of page) {
+      if (event.revision !== next) throw new StreamTruncated()
+      yield event
+      next--
+    }
+    if (page.length < readPageEvents && next >= 0n) throw new StreamTruncated()
+  }
+}
+
+export type OlderCommands = {
+  /** By commandId. */
+  readonly found: ReadonlyMap<string, CommandRecord>
+  /**
+   * Reads back as far as one of these may have been here before and is not in memory.
+   * @param last the stream's last revision as far as known
+   * @throws StreamDeleted, StreamTruncated
+   */
+  readonly find: (ids: CommandIds, last: bigint, requests: readonly Sought[]) => Promise<void>
+}
+
+/** For one decision, which may be made several times: each event is read once. */
+export const olderCommands = (store: Pick<EventStore, 'readStreamBack'>, stream: string): OlderCommands => {
+  const found: CommandRecords = new Map()
+  let searchedTo = -1n
+  return {
+    found,
+    find: async (ids, last, requests) => {
+      const { forgotten } = ids
+      if (!forgotten || forgotten.last <= searchedTo) return
+      const { position, recordedAtMs } = forgotten
+      const sought = requests.filter(
+        (request) => !ids.records.has(request.commandId) && mayPrecede(request, position, recordedAtMs),
+      )
+      const wanted = new Set(sought.map(({ commandId }) => commandId))
+      const isWithin = ({ position, recordedAt, revision }: StoredEvent) =>
+        sought.some(
+          (one) =>
+            !found.has(one.commandId) &&
+            mayPrecede(one, position, recordedAt.getTime()) &&
+            !(one.notBefore instanceof Date && last - revision >= eventsBackMax - 1n),
+        )
+      if (sought.length > 0)
+        for await (const event of backwards(store, stream, forgotten.last)) {
+          if (event.revision <= searchedTo) break
+          const commandId = commandIdOf(event)
+          if (commandId !== undefined && wanted.has(commandId))
+            found.set(commandId, recordOf(event, found.get(commandId)))
+          // The first events of a command whose last one is found come next.
+          else if (!isWithin(event)) break
+        }
+      searchedTo = forgotten.last
+    },
+  }
+}
