@@ -3,6 +3,7 @@ import type { Api } from './api.ts'
 import type { EventTypes } from './event-types.ts'
 import type { Process } from './process.ts'
 import type { Reaction } from './reaction.ts'
+import type { Schedule } from './schedule.ts'
 
 export type Context = {
   /** Also the name of its folder in every room. */
@@ -13,6 +14,7 @@ export type Context = {
   readonly api?: Api
   readonly reactions?: readonly Reaction[]
   readonly processes?: readonly Process[]
+  readonly schedules?: readonly Schedule[]
 }
 
 export const context = <const Described extends Context>(described: Described): Described => described

@@ -15,6 +15,13 @@ export type RequestedJob = {
   readonly dueAt?: string
   /** One job at a time has this name: the next one replaces it. */
   readonly timer?: string
+  /** Jobs of one queue and category run one after the other; without one they run in any order, many at once. */
+  readonly queue?: string
+  /**
+   * One pending job of the kind has this key. It runs this time after the first event that asked for it, once for all
+   * events until then. An event that asks while it runs leads to another run.
+   */
+  readonly merge?: { readonly key: string; readonly withinMs: number }
 }
 
 export type Reaction = {

@@ -16,12 +16,16 @@ export type JobRow = {
   readonly id: string
   readonly eventId: string
   readonly kind: string
-  /** Of the event. Jobs of one stream run one after the other. */
+  /** Of the event. */
   readonly stream: string
   /** JSON: what it is about. */
   readonly subject: string
   readonly traceparent: string | null
   readonly timer: string | null
+  /** Jobs of one queue run one after the other. */
+  readonly queue: string | null
+  /** 1 when the timer keeps the moment of the job that it replaces. */
+  readonly isMerged: number
   readonly runAtMs: number
   /** The category that leads to it. */
   readonly followed: string
@@ -33,7 +37,9 @@ export const jobRow = (
   event: Pick<RecordedEvent<DomainEvent>, 'id' | 'stream' | 'metadata' | 'recordedAt' | 'position'>,
   job: RequestedJob,
 ): JobRow => {
-  const { kind, key, delayMs = 0, dueAt, timer, ...subject } = job
+  const { merge } = job
+  const { kind, key, delayMs = merge?.withinMs ?? 0, dueAt, timer, queue = null, merge: _, ...subject } = job
+  const replaces = merge ? JSON.stringify(['merge', kind, merge.key]) : timer
   const named = key === undefined ? kind : `${kind}/${key}`
   return {
     id: uuidV5(`${event.id}/${named}`, jobNamespace),
@@ -43,7 +49,9 @@ export const jobRow = (
     subject: JSON.stringify(subject),
     traceparent: typeof event.metadata.traceparent === 'string' ? event.metadata.traceparent : null,
     // The queue takes names of a limited length.
-    timer: timer === undefined ? null : uuidV5(timer, jobNamespace),
+    timer: replaces === undefined ? null : uuidV5(replaces, jobNamespace),
+    queue,
+    isMerged: merge ? 1 : 0,
     runAtMs: dueAt === undefined ? event.recordedAt.getTime() + delayMs : Date.parse(dueAt),
     followed: categoryOf(event.stream),
     position: formatPosition(event.position),
@@ -90,6 +98,8 @@ export const reactionsOf = (
           subject: 'text',
           traceparent: 'text or null',
           timer: 'text or null',
+          queue: 'text or null',
+          isMerged: 'integer',
           runAtMs: 'integer',
           followed: 'text',
           position: 'text',

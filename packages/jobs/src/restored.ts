@@ -7,7 +7,8 @@ import { inTransaction } from '@headwater/postgres/pool'
 import { deadLettersText, isWaiting } from '@headwater/projections/model/parked'
 import { readParked } from '@headwater/projections/postgres/parked'
 import type { Pool, PoolClient } from 'pg'
-import { enqueueEntered } from './job-list.ts'
+import { enqueueEntered } from './ledger/job-list.ts'
+import { scheduleStreamStart } from './schedules.ts'
 import { follower, readCheckpoint } from './sink.ts'
 
 const pageEvents = 500
@@ -40,8 +41,9 @@ const findEvent = async (
 /** The last event before that moment that caused a job in the ledger. Undefined when there is none, or all their streams are deleted. */
 const findAnchor = async (store: Pick<EventStore, 'readStream'>, pool: Pool, backupTaken: Date) => {
   const { rows } = await pool.query<{ stream: string; event_id: string }>(
-    'select stream, event_id from headwater.jobs where entered_at < $1 order by entered_at desc limit $2',
-    [backupTaken, anchorsTriedMax],
+    `select stream, event_id from headwater.jobs where entered_at < $1 and not starts_with(stream, $3)
+     order by entered_at desc limit $2`,
+    [backupTaken, anchorsTriedMax, scheduleStreamStart],
   )
   for (const { stream, event_id } of rows) {
     const event = await findEvent(store, stream, event_id).catch((error: unknown) => {
@@ -74,8 +76,9 @@ const unparkAfter = async (client: PoolClient, pool: Pool, position: Position): 
   ])
 }
 
-// Mails that were begun are not: a ledger that forgot them would have them go again.
-const forget = 'delete from headwater.jobs where entered_at >= $1 and sends = 0'
+// A mail that may have gone stays: without its row it would go again. Schedules follow from no event.
+const forget = `delete from headwater.jobs
+  where entered_at >= $1 and sends = 0 and not starts_with(stream, '${scheduleStreamStart}')`
 
 const runAgain = `with entered as (
     update headwater.jobs set done_at = null, replaced_at = null

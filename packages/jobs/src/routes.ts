@@ -5,7 +5,7 @@ import { operationsRules } from '@headwater/deciders/operations/operations-polic
 import { Problem } from '@headwater/http-kit/commands/problem'
 import type { HttpServer } from '@headwater/http-kit/server/server'
 import { z } from 'zod'
-import type { Ledger } from './ledger.ts'
+import type { Ledger } from './ledger/ledger.ts'
 
 const listedMax = 100
 const params = z.object({ id: uuid })

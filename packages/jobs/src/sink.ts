@@ -20,8 +20,8 @@ import { stepOver } from '@headwater/projections/model/step'
 import { readParked, writeParking } from '@headwater/projections/postgres/parked'
 import { postgresWishes } from '@headwater/projections/postgres/wishes'
 import type { Pool, PoolClient } from 'pg'
-import { enterJobs } from './enter-jobs.ts'
 import { type FollowedKinds, followedKinds, type KindPositions } from './followed-kinds.ts'
+import { enterJobs } from './ledger/enter-jobs.ts'
 import type { JobRow } from './reactions.ts'
 
 /** The name of the reactions' follower, its lease and its checkpoint. */

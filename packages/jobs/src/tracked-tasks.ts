@@ -3,7 +3,7 @@ import { Rejection } from '@headwater/deciders/decider'
 import { StreamDeleted } from '@headwater/eventstore/client/client'
 import type { Logger } from '@headwater/http-kit/telemetry/telemetry'
 import type { TaskList } from 'graphile-worker'
-import type { Job, Ledger } from './ledger.ts'
+import type { Job, Ledger } from './ledger/ledger.ts'
 import type { Task, Tasks } from './task.ts'
 
 /** These pass by themselves, however long it takes. */
@@ -30,7 +30,14 @@ export const trackedTasks = (
     async (payload: unknown, { job: { attempts } }: { readonly job: { readonly attempts: number } }) => {
       const job = payload as Job // as the ledger wrote it, with what the reaction of this kind asked for
       try {
-        await run(job as never)
+        let laterMs: number | undefined
+        await run(job as never, {
+          add: (jobs) => ledger.add(job, jobs),
+          later: (ms) => {
+            laterMs = ms
+          },
+        })
+        if (laterMs !== undefined) return ledger.later(job.id, laterMs)
       } catch (error) {
         if (error instanceof StreamDeleted) return ledger.done(job.id) // nothing follows any more
         const tryAgain = isOutage(error) || attempts < triesMax

@@ -14,11 +14,12 @@ import { createServer } from '@headwater/http-kit/server/server'
 import { createMetrics } from '@headwater/http-kit/telemetry/metrics'
 import { createLogger } from '@headwater/http-kit/telemetry/telemetry'
 import { openDatabase } from '@headwater/jobs/database'
-import { openLedger } from '@headwater/jobs/ledger'
+import { openLedger } from '@headwater/jobs/ledger/ledger'
 import { processesOf, runProcessJob, runProcessTask } from '@headwater/jobs/processes/processes'
 import { createProcessRunner } from '@headwater/jobs/processes/run-process'
 import { reactionsOf } from '@headwater/jobs/reactions'
 import { registerRoutes } from '@headwater/jobs/routes'
+import { startSchedules } from '@headwater/jobs/schedules'
 import { jobsOf, openConsequencesSink } from '@headwater/jobs/sink'
 import { trackedTasks } from '@headwater/jobs/tracked-tasks'
 import { startWorker } from '@headwater/jobs/worker'
@@ -90,6 +91,11 @@ const worker = startWorker({
   ...jobs,
   logger,
 })
+const schedules = startSchedules({
+  ...database,
+  schedules: contexts.flatMap(({ schedules = [] }) => schedules),
+  logger,
+})
 const deliverer = startWorker({
   database,
   tasks: { [deliverJob]: createDeliver({ deliveries, secrets, sender, logger }) },
@@ -138,7 +144,14 @@ registerWebhookRoutes(server, { registry: openRegistry(database.pool), deliverie
 await runServer(server, { host: settings.HOST, port: settings.PORT }, async () => {
   // Whoever is slow to answer is not waited for: what is on its way is sent again.
   await sender.close()
-  await Promise.all([follower.stop(), processFollower?.stop(), worker.stop(), deliverer.stop(), audit.stop()])
+  await Promise.all([
+    follower.stop(),
+    processFollower?.stop(),
+    schedules.stop(),
+    worker.stop(),
+    deliverer.stop(),
+    audit.stop(),
+  ])
   mailer.close()
   await Promise.all([store.close(), bureau.close(), database.pool.end()])
 })

@@ -11,8 +11,8 @@ import { nextTraceparent, traceIdOf } from '@headwater/http-kit/telemetry/teleme
 import type { Projection } from '@headwater/projections/model/projection'
 import type { PoolClient } from 'pg'
 import { v5 as uuidV5 } from 'uuid'
-import { enterJobs } from '../enter-jobs.ts'
-import type { Job } from '../ledger.ts'
+import { enterJobs } from '../ledger/enter-jobs.ts'
+import type { Job } from '../ledger/ledger.ts'
 import { type JobRow, jobRow } from '../reactions.ts'
 import type { Consequences } from '../sink.ts'
 import { type Task, triesMaxDefault } from '../task.ts'
@@ -199,14 +199,15 @@ export const runProcessTask = (contexts: readonly Context[], runner: ProcessRunn
   const processes = processesIn(contexts)
   return {
     triesMax: triesMaxDefault,
-    run: async ({ stream, traceparent }: Job) => {
+    run: async ({ stream, traceparent }: Job, { later }) => {
       const process = processes.get(categoryOf(stream))
       if (!process)
         throw new Rejection('process_waiting', `This version does not know the process ${categoryOf(stream)}.`)
       const { dueAt, trouble } = await runner.run(process, idOf(stream), 0n, traceparent)
       // What is due much later has its own job: that of the event which led to it.
-      if (trouble !== undefined || (dueAt && dueAt.getTime() < Date.now() + clocksDifferMsMax))
-        throw new Rejection('process_waiting', `It waits: ${trouble ?? 'not due by the clock here'}.`)
+      if (trouble !== undefined) throw new Rejection('process_waiting', `It waits: ${trouble}.`)
+      const waitMs = dueAt ? dueAt.getTime() - Date.now() : Number.POSITIVE_INFINITY
+      if (waitMs < clocksDifferMsMax) later(Math.max(waitMs, 0))
     },
   }
 }

@@ -8,7 +8,7 @@ import {
   jobCounts,
   runJobAgain,
   skipJob,
-} from '@headwater/jobs/job-list'
+} from '@headwater/jobs/ledger/job-list'
 import type { Answer, Command, Context, Given } from '../command.ts'
 import { poll } from '../projections/await-wish.ts'
 import { Refusal, WrongUse } from '../refusal.ts'

@@ -8,7 +8,7 @@ import {
   parkedJobCount,
   parkedJobs,
   skippedJobs,
-} from '@headwater/jobs/job-list'
+} from '@headwater/jobs/ledger/job-list'
 import { inOrder, isWaiting, type ParkedEvent, type Skip } from '@headwater/projections/model/parked'
 import type { Answer, Command, Context, Given } from '../command.ts'
 import { followerNamed } from '../doctor/followers.ts'

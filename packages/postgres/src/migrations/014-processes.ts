@@ -1,4 +1,4 @@
-// Where each kind of consequence is, and the processes that are not over.
+// Where each kind of consequence is, the processes that are not over, queues and merging of jobs, and what is due by the clock.
 import { type Kysely, sql } from 'kysely'
 import type { Migration } from 'kysely/migration'
 
@@ -18,6 +18,10 @@ export const processes: Migration = {
       due_at timestamptz,
       trouble text
     )`.execute(db)
+    await sql`alter table headwater.jobs add column queue text, add column is_merged bool not null default false`.execute(
+      db,
+    )
+    await sql`create table headwater.schedules (name text primary key, last_period bigint not null)`.execute(db)
     await sql`create index processes_trouble on headwater.processes (since) where trouble is not null`.execute(db)
   },
 }

@@ -1,6 +1,6 @@
 // Sends something outside that cannot be taken back: again when it is not known whether it went, but never a third time.
 import { NotSent } from '@headwater/http-kit/outbound/mailer'
-import type { Ledger } from '@headwater/jobs/ledger'
+import type { Ledger } from '@headwater/jobs/ledger/ledger'
 
 /** It was begun twice and never known to have gone: an operator has to look. */
 class MayHaveGoneTwice extends Error {

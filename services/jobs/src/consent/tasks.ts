@@ -8,7 +8,7 @@ import { createCommandHandler, smallCacheWeightMax } from '@headwater/eventstore
 import { readState } from '@headwater/eventstore/commands/known-stream'
 import type { Mailer } from '@headwater/http-kit/outbound/mailer'
 import type { Logger } from '@headwater/http-kit/telemetry/telemetry'
-import type { Ledger } from '@headwater/jobs/ledger'
+import type { Ledger } from '@headwater/jobs/ledger/ledger'
 import { originOf, type Task, triesMaxDefault } from '@headwater/jobs/task'
 import { sendAtMostTwice } from './send-at-most-twice.ts'
 

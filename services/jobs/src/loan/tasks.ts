@@ -10,7 +10,7 @@ import { createCommandHandler, smallCacheWeightMax } from '@headwater/eventstore
 import { readState } from '@headwater/eventstore/commands/known-stream'
 import { idOf, streamName } from '@headwater/eventstore/stream-name'
 import type { Logger } from '@headwater/http-kit/telemetry/telemetry'
-import type { Job, Ledger } from '@headwater/jobs/ledger'
+import type { Job, Ledger } from '@headwater/jobs/ledger/ledger'
 import { originOf, type Task, triesMaxDefault } from '@headwater/jobs/task'
 import type { CreditBureau } from '@headwater/third-parties/loan/credit-bureau'
 import type { Deliveries } from './webhooks/deliveries.ts'

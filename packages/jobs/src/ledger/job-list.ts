@@ -3,19 +3,23 @@
 import type { Skip } from '@headwater/projections/model/parked'
 import type { Pool } from 'pg'
 
-/** The library advises few queues; streams share these, so each stream's jobs still run one after the other. */
+/** The library advises few queues: a category's jobs share these, and jobs of one name still run one after the other. */
 const queuesMask = 63
 /** Never reached: the library must not give a job up, the worker does. Its column is a smallint. */
 const attemptsMax = 32_767
 
-/** Hands the jobs of the common table expression `entered` to the workers. */
+/**
+ * Hands the jobs of the common table expression `entered` to the workers. A job that is entered again under its key while it
+ * runs is a new one, and the one that runs is not tried again: in one statement, so that no crash leaves both or none.
+ */
 export const enqueueEntered = `select graphile_worker.add_job(
     kind,
     (subject || jsonb_build_object('id', id, 'eventId', event_id, 'stream', stream, 'traceparent', traceparent))::json,
-    queue_name => 'streams-' || (hashtext(stream) & ${queuesMask}),
+    queue_name => case when queue is not null then split_part(stream, '-', 1) || '-' || (hashtext(queue) & ${queuesMask}) end,
     run_at => run_at,
     max_attempts => ${attemptsMax},
-    job_key => timer
+    job_key => coalesce(timer, id::text),
+    job_key_mode => case when is_merged then 'preserve_run_at' else 'replace' end
   ) from entered where replaced_at is null`
 
 /** Without what it is about, which may concern people: the event says it to who may read it. */
