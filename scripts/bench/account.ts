@@ -16,8 +16,14 @@ const account: Decider<Deposit, Deposited, AccountState> = {
   isTerminal: () => false,
 }
 
-export const accountStream = streamType({
-  category: 'account',
-  events: { schemas: { Deposited: undefined }, upcasts: {} },
-  decider: account,
-})
+const snapshot = {
+  version: 1,
+  everyEvents: 100,
+  encode: (state: AccountState) => state,
+  decode: (state: AccountState) => state,
+}
+
+export const accountStream = {
+  ...streamType({ category: 'account', events: { schemas: { Deposited: undefined }, upcasts: {} }, decider: account }),
+  snapshot,
+}

@@ -10,7 +10,7 @@ export type Context = {
   readonly name: string
   /** The service that decides its commands, and where it listens unless a setting says otherwise. */
   readonly service?: { readonly name: string; readonly port: number }
-  readonly streams: readonly { readonly category: string; readonly events: EventTypes }[]
+  readonly streams: readonly { readonly category: string; readonly events: EventTypes; readonly snapshot?: object }[]
   readonly api?: Api
   readonly reactions?: readonly Reaction[]
   readonly processes?: readonly Process[]

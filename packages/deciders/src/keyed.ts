@@ -25,5 +25,15 @@ export const withValue = <Value>(keyed: Keyed<Value>, key: string, value: Value 
   return changed.with(bucket, values)
 }
 
+/** The map of those entries, each key once. */
+export const keyedOf = <Value>(entries: Iterable<readonly [string, Value]>): Keyed<Value> => {
+  const buckets = Array.from<undefined, Map<string, Value> | undefined>({ length: bucketsCount }, () => undefined)
+  for (const [key, value] of entries) {
+    const bucket = bucketOf(key)
+    buckets[bucket] = (buckets[bucket] ?? new Map()).set(key, value)
+  }
+  return buckets
+}
+
 export const entriesOf = <Value>(keyed: Keyed<Value>): readonly (readonly [string, Value])[] =>
   keyed.flatMap((values) => [...(values ?? [])])

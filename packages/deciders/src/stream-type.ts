@@ -2,12 +2,27 @@
 import type { Decider, DomainEvent } from './decider.ts'
 import type { EventTypes } from './event-types.ts'
 
+/** Snapshots of long streams. A process that knows nothing of a stream reads the newest one and what came after it. */
+export type Snapshot<State> = {
+  /** Changes with the state's shape and with the meaning of `evolve`: snapshots of other versions are not read. */
+  readonly version: number
+  readonly everyEvents: number
+  /** As JSON. */
+  readonly encode: (state: State) => unknown
+  readonly decode: (encoded: never) => State
+}
+
+/** A stream's snapshots are in the stream of its name behind this. Stored: it never changes. */
+export const snapshotPrefix = 'snapshot_'
+
 export type StreamType<Command, Event extends DomainEvent, State> = {
   /** The text before the first `-` of the streams' names. Stored: it never changes. */
   readonly category: string
   /** All that the streams may hold. */
   readonly events: EventTypes<Event['type']>
   readonly decider: Decider<Command, Event, State>
+  /** For streams that go on for ever. */
+  readonly snapshot?: Snapshot<State>
 }
 
 /** What reading a category takes: also of one that no decider writes. */
@@ -20,4 +35,7 @@ export type EventStreamType<Event extends DomainEvent = DomainEvent> = {
 
 export const streamType = <Command, Event extends DomainEvent, State>(
   type: StreamType<Command, Event, State>,
-): StreamType<Command, Event, State> => type
+): StreamType<Command, Event, State> => {
+  if (type.category.startsWith(snapshotPrefix)) throw new Error(`No category begins with ${snapshotPrefix}.`)
+  return type
+}

@@ -1,7 +1,7 @@
 // A keyed map holds what a plain one holds, and older ones keep what they held.
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { emptyKeyed, entriesOf, type Keyed, valueAt, withValue } from '../src/keyed.ts'
+import { emptyKeyed, entriesOf, type Keyed, keyedOf, valueAt, withValue } from '../src/keyed.ts'
 
 const changes = fc.array(fc.tuple(fc.string({ maxLength: 3 }), fc.option(fc.integer(), { nil: undefined })))
 
@@ -19,6 +19,7 @@ test('as a plain map', () => {
         expect(valueAt(keyed, key)).toBe(value)
       }
       expect(new Map(entriesOf(keyed))).toEqual(plain)
+      for (const [key, value] of plain) expect(valueAt(keyedOf(plain), key)).toBe(value)
       for (const { keyed, entries } of before) expect(new Map(entriesOf(keyed))).toEqual(entries)
     }),
   )

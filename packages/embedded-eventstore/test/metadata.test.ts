@@ -22,6 +22,20 @@ const writeRaw = (stream: string, data: string, contentType = 'application/json'
     contentType,
   } as never)
 
+test('the space of snapshots that are hidden is given back at once, and of all when their stream is deleted', async () => {
+  const stream = `snapshot_${newStream()}`
+  const kept = async () => {
+    const all = await collect(used.client.readAll({ direction: FORWARDS }))
+    return all.flatMap(({ event }) => (event?.streamId === stream ? [Number(event.revision)] : []))
+  }
+  await used.client.setStreamMetadata(stream, { maxCount: 2 })
+  for (let n = 0; n < 5; n++) await used.client.appendToStream(stream, added())
+  expect(await kept()).toEqual([3, 4])
+  expect(await read(stream)).toEqual([3, 4])
+  await used.client.tombstoneStream(stream)
+  expect((await kept()).filter((revision) => revision < 5)).toEqual([])
+})
+
 describe('what is still read', () => {
   test.each([
     ['the last two', { maxCount: 2 }, [3, 4]],

@@ -44,6 +44,18 @@ test('system streams are shown when asked for; more than a page leads to the nex
   expect(second.next).toBeUndefined()
 })
 
+test('snapshots, which belong to persons, are shown nowhere', async () => {
+  const stream = `snapshot_${newStream()}`
+  await used.client.appendToStream(stream, jsonEvent({ type: 'Snapshot', data: { name: 'Ada' } }))
+  for (const path of ['', '?system=true', `?prefix=${stream}`])
+    expect((await page(path)).body).not.toContain(`>${stream}`)
+  for (const path of [browse(stream), browse('$all'), browse('$all', '&part=events')]) {
+    const { body } = await page(path)
+    expect(body).not.toContain('Ada')
+    expect(body).not.toContain('<b>Snapshot</b>')
+  }
+})
+
 test('events with their data, pages in both directions, and what is new since', async () => {
   const stream = newStream()
   await used.client.appendToStream(stream, many(30))

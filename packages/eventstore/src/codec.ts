@@ -47,7 +47,17 @@ export type Codec<Event extends DomainEvent> = {
 
 const schemaOfUnchanged = 1
 
-const unknownEventType = ({ type, revision, metadata: { schema } }: StoredEvent): Rejection =>
+/** Type and version of an event's shape as one text. */
+export const schemaText = ({
+  type,
+  metadata: { schema = schemaOfUnchanged },
+}: Pick<StoredEvent, 'type' | 'metadata'>) => `${type} ${schema}`
+
+export const unknownEventType = ({
+  type,
+  revision,
+  metadata: { schema },
+}: Pick<StoredEvent, 'type' | 'revision' | 'metadata'>): Rejection =>
   new Rejection('unknown_event_type', 'This needs a newer version of the service.', {
     type,
     schema,

@@ -1,4 +1,5 @@
 // Names of streams: `<category>-<id>`; the category is the text before the first `-`.
+import { snapshotPrefix } from '@headwater/deciders/stream-type'
 
 /** The stream of the thing `id` in `category`. */
 export const streamName = (category: string, id: string): string => `${category}-${id}`
@@ -11,3 +12,8 @@ export const categoryOf = (stream: string): string => {
 
 /** The id of the thing whose stream this is. */
 export const idOf = (stream: string): string => stream.slice(categoryOf(stream).length + 1)
+
+/** The stream of another one's snapshots. */
+export const snapshotStreamOf = (stream: string): string => `${snapshotPrefix}${stream}`
+
+export const isSnapshotStream = (stream: string): boolean => stream.startsWith(snapshotPrefix)

@@ -115,7 +115,7 @@ test('all is well; then something parks, is paused, fails for good, and stands s
   )
   // Looking at each of many streams that are deleted by now would take too long.
   const gone = await Promise.all(Array.from({ length: 60 }, () => hide(randomUUID(), { $tb: 1 })))
-  await Promise.all(gone.map(world.store.tombstone))
+  await Promise.all(gone.map((stream) => world.store.tombstone(stream)))
   await sick(world, 'hidden events', /^Metadata hides events of .* and perhaps 12 others; /, /streams delete/)
 
   await world.pool.query(

@@ -147,6 +147,26 @@ describe('streams delete', () => {
     expect(await world.acts()).toHaveLength(1)
   })
 
+  test("deletes a patient's snapshots too, and one that would be written later is refused; no snapshot is shown", async () => {
+    const world = shared()
+    for (const count of [0, 2]) {
+      const stream = `patient-${randomUUID()}`
+      const snapshots = `snapshot_${stream}`
+      const event = (type: string) => ({ id: randomUUID(), type, data: {}, metadata: {} })
+      await world.store.append(stream, [event('ContactRegistered')], 'no_stream')
+      for (let n = 0; n < count; n++) await world.store.append(snapshots, [event('Snapshot')], 'any')
+      expect((await world.use('streams', 'list', '--json')).out).not.toContain(snapshots)
+      for (const command of ['read', 'follow']) {
+        const used = await world.use('streams', command, snapshots)
+        expect([used.code, used.err]).toEqual([1, expect.stringContaining('Snapshots are not shown')])
+      }
+      expect((await world.use('streams', 'delete', stream, '--yes')).code).toBe(0)
+      await expect(world.store.append(snapshots, [event('Snapshot')], 'any')).rejects.toMatchObject({
+        code: 'stream_deleted',
+      })
+    }
+  })
+
   test('deletes a user whose account is closed, and the rows of that user in Postgres', async () => {
     const world = await startWorld()
     const userId = randomUUID()

@@ -3,7 +3,7 @@ import { randomUUID } from 'node:crypto'
 import { loanStream } from '@headwater/deciders/loan/streams'
 import { connectEventStore, type EventStore } from '@headwater/eventstore/client/client'
 import { type CommandHandler, createCommandHandler } from '@headwater/eventstore/commands/handle-command'
-import { streamName } from '@headwater/eventstore/stream-name'
+import { snapshotStreamOf, streamName } from '@headwater/eventstore/stream-name'
 import { createLogger } from '@headwater/http-kit/telemetry/telemetry'
 import { accountStream, type Deposit } from '../account.ts'
 import { accountId, type ContenderTasks, deposit, drive, type Load, requestLoan } from '../load.ts'
@@ -27,7 +27,7 @@ const opened = (): EventStore => {
 }
 
 const send = <Command>(handler: CommandHandler<Command>, id: string, command: Command) =>
-  handler.handle({ id, command, commandId: randomUUID(), requestHash, actor: 'bench' })
+  handler.handle({ id, command, commandId: randomUUID(), notBefore: 'now', requestHash, actor: 'bench' })
 
 const fillStream = async (id: string, eventsEach: number): Promise<void> => {
   const stream = streamName('account', id)
@@ -41,6 +41,10 @@ const fillStream = async (id: string, eventsEach: number): Promise<void> => {
     }))
     await opened().append(stream, events, from === 0 ? 'no_stream' : BigInt(from) - 1n)
   }
+  if (eventsEach < accountStream.snapshot.everyEvents) return
+  // As a stream that has grown by commands, it has a snapshot.
+  await send(accountHandler(opened()), id, deposit(id, eventsEach))
+  while ((await opened().readStreamBack(snapshotStreamOf(stream), 'end', 1)).length === 0);
 }
 
 const runNew = (load: Load) => {

@@ -12,7 +12,7 @@ import {
   createCommandHandler,
   smallCacheWeightMax,
 } from '@headwater/eventstore/commands/handle-command'
-import { readState } from '@headwater/eventstore/commands/known-stream'
+import { readState } from '@headwater/eventstore/commands/read-known'
 import { within } from '@headwater/eventstore/within'
 import type { Logger } from '@headwater/http-kit/telemetry/telemetry'
 import { type CreditBureau, CreditBureauUnavailable } from '@headwater/third-parties/loan/credit-bureau'

@@ -1,5 +1,6 @@
 // What the developer's page shows: streams, persistent subscriptions, and the events of a stream.
 import { allStream, type PageOfEvents, type ShownEvent, value } from '../http/page-of-events.ts'
+import { isSnapshot } from '../store/names.ts'
 import { tombstoneRevision } from '../store/record.ts'
 import { type Html, html } from './html.ts'
 
@@ -90,7 +91,9 @@ ${event.metadata.length === 0 ? '' : html`<small>Metadata</small>${textOf(true, 
 </div></details></li>`
 }
 
-export const eventItems = ({ events }: PageOfEvents): Html => html`${events.map(eventItem)}`
+/** Snapshots belong to persons as a whole. */
+export const eventItems = ({ events }: PageOfEvents): Html =>
+  html`${events.filter(({ streamName }) => !isSnapshot(streamName)).map(eventItem)}`
 
 export const eventsView = (streamName: string, page: PageOfEvents, isNewest: boolean): Html => {
   const links = html`${isNewest ? '' : html`<a href="${browse(streamName)}">Newest</a><a href="${browse(streamName, { from: page.newer, direction: 'forwards' })}">Newer</a>`}

@@ -25,6 +25,9 @@ export type Head = {
   readonly metadata: StreamMetadata
 }
 
+/** Headwater's snapshots (docs/decisions/024): the states of persons, of which the older ones are given back at once. */
+export const isSnapshot = (streamName: string): boolean => streamName.startsWith('snapshot_')
+
 /** Whether a reader is told that there is no such stream. */
 export const isMissing = ({ revision, metadata }: Head): boolean => revision < 0 || isSoftDeleted(metadata)
 

@@ -45,7 +45,8 @@ export const openPages = (database: Database) => {
   const streams = database
     .prepare<[number, string, string, number, number], [number, string]>(
       `SELECT id, name FROM streams
-       WHERE id < ? AND name >= ? AND name < ? AND (? OR substr(name, 1, 1) <> '$') ORDER BY id DESC LIMIT ?`,
+       WHERE id < ? AND name >= ? AND name < ? AND (? OR substr(name, 1, 1) <> '$')
+       AND substr(name, 1, 9) <> 'snapshot_' ORDER BY id DESC LIMIT ?`,
     )
     .raw()
 

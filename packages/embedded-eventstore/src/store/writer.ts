@@ -4,7 +4,7 @@ import { checkAppend, type StoredEvent } from '../streams/check-append.ts'
 import type { Expected, ProposedEvent } from '../wire/messages.ts'
 import { uuidBytes } from '../wire/wire.ts'
 import type { Database } from './database.ts'
-import type { Head, Names } from './names.ts'
+import { firstRevision, type Head, isSnapshot, type Names } from './names.ts'
 import { encodeRecord, tombstoneRevision } from './record.ts'
 import { isMetastream, isSoftDeleted, metastreamOf, originalOf, softDeletedJson, undeleted } from './stream-metadata.ts'
 
@@ -63,6 +63,13 @@ export const openWriter = (database: Database, names: Names) => {
   const insertKeys = database.prepare<[number, number, number, number, number, number]>(
     'INSERT INTO keys (stream, key, position) VALUES (?, ?, ?), (?, ?, ?)',
   )
+  // EventStoreDB does this when it is scavenged.
+  const removeEvents = database.prepare<[number, number]>(
+    'DELETE FROM events WHERE position IN (SELECT position FROM keys WHERE stream = ? AND key >= 0 AND key < ?)',
+  )
+  const removeKeys = database.prepare<[number, number, number]>(
+    'DELETE FROM keys WHERE stream = ? AND position < (SELECT position FROM keys WHERE stream = ? AND key >= ? ORDER BY key LIMIT 1)',
+  )
   const findLast = database.prepare<[], number | null>('SELECT max(position) FROM events').pluck()
 
   let lastPosition = findLast.get() ?? 0
@@ -96,7 +103,13 @@ export const openWriter = (database: Database, names: Names) => {
       insertEvent.run(lastPosition, stream, names.typeNumber(event.type), revision, record)
       insertKeys.run(stream, revision, lastPosition, stream, idKey(event.id), lastPosition)
     }
-    names.moveHead(streamName, { ...head, stream, revision })
+    const moved = { ...head, stream, revision }
+    names.moveHead(streamName, moved)
+    if (isSnapshot(streamName)) {
+      const kept = firstRevision(moved)
+      removeEvents.run(stream, kept)
+      removeKeys.run(stream, stream, kept)
+    }
     touched.add(streamName)
   }
 

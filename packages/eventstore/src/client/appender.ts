@@ -6,6 +6,7 @@
 // unhandled rejection. A stream that the server ends without an error leaves its appends pending for ever and stays
 // in use. So each append has a timer, and when it runs out the client is replaced. Its limit for the server is a time of day.
 import {
+  binaryEvent,
   type EventStoreDBClient,
   type JSONType,
   jsonEvent,
@@ -33,6 +34,7 @@ const resendBackoff: Backoff = { delayMsMin: 50, delayMsMax: 1_000 }
 export type EventToAppend = {
   readonly id: string
   readonly type: string
+  /** JSON, or bytes as they are. */
   readonly data: object
   readonly metadata: Readonly<Record<string, unknown>>
 }
@@ -92,7 +94,7 @@ const createAppender = (url: string, logger: Logger): Appender => {
 
   const sendOnce = async (
     stream: string,
-    events: ReturnType<typeof jsonEvent>[],
+    events: ReturnType<typeof jsonEvent | typeof binaryEvent>[],
     expectedRevision: ExpectedRevision,
   ) => {
     const current = client
@@ -115,9 +117,12 @@ const createAppender = (url: string, logger: Logger): Appender => {
     const isTooLate = () => performance.now() >= giveUpAtMs
     if (isTooLate()) return { outcome: 'unknown', error: new Error('It had to wait too long and was not sent.') }
     // Bytes are sent as they are; the client would turn an object into base64 and, slowly, into bytes.
-    const bytes = events.map((event) =>
-      jsonEvent({ ...event, data: event.data as JSONType, metadata: utf8.encode(JSON.stringify(event.metadata)) }),
-    )
+    const bytes = events.map(({ data, ...event }) => {
+      const metadata = utf8.encode(JSON.stringify(event.metadata))
+      return data instanceof Uint8Array
+        ? binaryEvent({ ...event, data, metadata })
+        : jsonEvent({ ...event, data: data as JSONType, metadata })
+    })
     for (let tries = 1; ; tries++) {
       const clean = tries === 1
       try {

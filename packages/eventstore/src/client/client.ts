@@ -83,9 +83,9 @@ export type EventStore = {
   readonly readStreamBack: (stream: string, from: bigint | 'end', maxCount: number) => Promise<readonly StoredEvent[]>
   /**
    * Deletes a stream for good: it ends with a `$streamDeleted`, and its events are gone once the store was scavenged.
-   * False when there is none.
+   * False when there is none, which is then left so unless its name has to be used up, too.
    */
-  readonly tombstone: (stream: string) => Promise<boolean>
+  readonly tombstone: (stream: string, evenIfMissing?: boolean) => Promise<boolean>
   /** The position of the store's last event. */
   readonly head: () => Promise<Position>
   /** The event at exactly this position. */
@@ -200,13 +200,13 @@ export const connectEventStore = ({ url, logger }: { url: string; logger: Logger
   const readStream: EventStore['readStream'] = (stream, from, maxCount) =>
     readDirected(stream, FORWARDS, from, maxCount)
 
-  const tombstone: EventStore['tombstone'] = async (stream) => {
+  const tombstone: EventStore['tombstone'] = async (stream, evenIfMissing = false) => {
     const exists = async (name: string) => (await readStream(name, 0n, 1)) !== noSuchStream
     // At any revision: all events go.
     const options = { ...ofLeader, expectedRevision: ANY, deadline: readTimeoutMs } as const
     try {
       // A soft-deleted stream still has its metadata. For any other name the store would write a tombstone, too.
-      if (!(await exists(stream)) && !(await exists(`$$${stream}`))) return false
+      if (!evenIfMissing && !(await exists(stream)) && !(await exists(`$$${stream}`))) return false
       await throughOutages(() => client.tombstoneStream(stream, options))
     } catch (error) {
       // Also when an earlier try was carried out and not answered.

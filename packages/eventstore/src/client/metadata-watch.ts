@@ -3,6 +3,7 @@ import { LRUCache } from 'lru-cache'
 import type { Logger } from 'pino'
 import { type Backoff, waitAfter } from '../backoff.ts'
 import type { Position } from '../position.ts'
+import { isSnapshotStream } from '../stream-name.ts'
 import { hidesEvents } from './client-events.ts'
 import { type OpenSubscription, openSubscription } from './open-subscription.ts'
 
@@ -45,7 +46,9 @@ export const watchMetadata = (url: string, head: () => Promise<Position>, logger
     open = openSubscription(url, [metastreamPrefix], after, {
       onEvent: ({ stream, data, position }) => {
         reached(position)
-        if (hidesEvents(data)) suspects.set(stream.slice(metastreamPrefix.length), true)
+        const name = stream.slice(metastreamPrefix.length)
+        // Snapshots are cut short on purpose, and are many.
+        if (hidesEvents(data) && !isSnapshotStream(name)) suspects.set(name, true)
       },
       onCheckpoint: reached,
       onCaughtUp: () => undefined,

@@ -32,11 +32,26 @@ export type CommandRecords = Map<string, CommandRecord>
  */
 export type CommandIds = {
   readonly records: CommandRecords
-  /** The newest that has left; all commands after it are in `records`. */
+  /** Of a snapshot, before those in `records`; unpacked when one of them is looked for. */
+  packed: PackedCommands | undefined
+  /** The newest that has left; all commands after it are here. */
   forgotten: CommandRecord | undefined
 }
 
-export const noCommandIds = (): CommandIds => ({ records: new Map(), forgotten: undefined })
+export type PackedCommands = {
+  /** Stands for all of them. */
+  readonly newest: CommandRecord
+  readonly bytes: number
+  readonly unpack: () => Promise<Iterable<readonly [string, CommandRecord]>>
+}
+
+export const noCommandIds = (): CommandIds => ({ records: new Map(), packed: undefined, forgotten: undefined })
+
+const recordBytes = 1_300
+
+/** In records. */
+export const weightOf = ({ records, packed }: CommandIds): number =>
+  records.size + Math.ceil((packed?.bytes ?? 0) / recordBytes)
 
 const forget = (ids: CommandIds, record: CommandRecord | undefined) => {
   if (record && record.last > (ids.forgotten?.last ?? -1n)) ids.forgotten = record
@@ -47,8 +62,25 @@ export const remember = (ids: CommandIds, records: Iterable<readonly [string, Co
   for (const [commandId, record] of ids.records) {
     if (ids.records.size <= idsKeptMax) break
     ids.records.delete(commandId)
+    ids.packed = undefined
     forget(ids, record)
   }
+}
+
+/** Puts those of the snapshot before the others. */
+export const unpackAll = async (ids: CommandIds): Promise<void> => {
+  const { packed, records } = ids
+  if (!packed) return
+  const unpacked = await packed.unpack().catch(() => undefined)
+  // Dropped, or unpacked by another call meanwhile.
+  if (ids.packed !== packed) return
+  const newer = [...records]
+  ids.packed = undefined
+  records.clear()
+  // Damaged: all are read from the stream.
+  if (!unpacked) forget(ids, packed.newest)
+  for (const [commandId, record] of unpacked ?? []) records.set(commandId, record)
+  remember(ids, newer)
 }
 
 /** Adds what was read apart, once all of it was read. */
@@ -78,7 +110,10 @@ export const recordOf = (event: StoredEvent, others: CommandRecord | undefined):
 type Sought = Pick<CommandRequest<never>, 'commandId' | 'notBefore'>
 
 /** Whether the command may have been here by then. */
-const mayPrecede = ({ notBefore }: Sought, position: Position, recordedAtMs: number): boolean => {
+const mayPrecede = (
+  { notBefore }: Sought,
+  { position, recordedAtMs }: Pick<CommandRecord, 'position' | 'recordedAtMs'>,
+): boolean => {
   if (notBefore === undefined) return true
   if (notBefore === 'now') return false
   return notBefore instanceof Date ? notBefore.getTime() <= recordedAtMs : comparePosition(notBefore, position) < 0
@@ -103,9 +138,10 @@ export type OlderCommands = {
   /**
    * Reads back as far as one of these may have been here before and is not in memory.
    * @param last the stream's last revision as far as known
+   * @param isFirst false when an append of these requests may be in the stream by now
    * @throws StreamDeleted, StreamTruncated
    */
-  readonly find: (ids: CommandIds, last: bigint, requests: readonly Sought[]) => Promise<void>
+  readonly find: (ids: CommandIds, last: bigint, requests: readonly Sought[], isFirst: boolean) => Promise<void>
 }
 
 /** For one decision, which may be made several times: each event is read once. */
@@ -114,19 +150,20 @@ export const olderCommands = (store: Pick<EventStore, 'readStreamBack'>, stream:
   let searchedTo = -1n
   return {
     found,
-    find: async (ids, last, requests) => {
+    find: async (ids, last, requests, isFirst) => {
+      const { packed } = ids
+      const mayBePacked = (request: Sought) =>
+        packed && !ids.records.has(request.commandId) && mayPrecede(request, packed.newest)
+      if (!isFirst || requests.some(mayBePacked)) await unpackAll(ids)
       const { forgotten } = ids
       if (!forgotten || forgotten.last <= searchedTo) return
-      const { position, recordedAtMs } = forgotten
-      const sought = requests.filter(
-        (request) => !ids.records.has(request.commandId) && mayPrecede(request, position, recordedAtMs),
-      )
+      const sought = requests.filter((request) => !ids.records.has(request.commandId) && mayPrecede(request, forgotten))
       const wanted = new Set(sought.map(({ commandId }) => commandId))
       const isWithin = ({ position, recordedAt, revision }: StoredEvent) =>
         sought.some(
           (one) =>
             !found.has(one.commandId) &&
-            mayPrecede(one, position, recordedAt.getTime()) &&
+            mayPrecede(one, { position, recordedAtMs: recordedAt.getTime() }) &&
             !(one.notBefore instanceof Date && last - revision >= eventsBackMax - 1n),
         )
       if (sought.length > 0)

@@ -2,7 +2,7 @@
 import { type Decider, type DomainEvent, Rejection } from '@headwater/deciders/decider'
 import { parse, v5 as uuidV5 } from 'uuid'
 import type { EventToAppend, StreamDeleted } from '../client/client.ts'
-import { type Codec, stepRefusedType } from '../codec.ts'
+import { type Codec, isOfEngine, schemaText, stepRefusedType } from '../codec.ts'
 import { beginning, type Position } from '../position.ts'
 import { type CommandRecord, remember } from './command-ids.ts'
 import type { CommandRequest } from './command-request.ts'
@@ -168,7 +168,18 @@ export const decideAll = <Command, Event extends DomainEvent, State>(
 ): Decided<State> => {
   const { state, revision } = known
   const records = new Map<string, CommandRecord>()
-  const round = { decider, codec, stream, known, older, records, toAppend: [], bytes: 0, state, revision }
+  const round = {
+    decider,
+    codec,
+    stream,
+    known,
+    older,
+    records,
+    toAppend: [] as EventToAppend[],
+    bytes: 0,
+    state,
+    revision,
+  }
   const outcomes: Outcome[] = []
   for (const request of requests) {
     const outcome = decideOne(round, request)
@@ -183,6 +194,7 @@ export const decideAll = <Command, Event extends DomainEvent, State>(
         known.ids,
         records.entries().map(([commandId, record]) => [commandId, { ...record, position }] as const),
       )
+      for (const event of round.toAppend) if (!isOfEngine(event)) known.schemas.add(schemaText(event))
       const written = new Set<CommandRecord>(records.values())
       return {
         outcomes: outcomes.map((outcome) => {

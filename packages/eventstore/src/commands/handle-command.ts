@@ -1,17 +1,15 @@
 // Dispatches commands to a decider: cached or read state, decision, append; a conflict reads what is new and decides again.
 import { type DomainEvent, Rejection } from '@headwater/deciders/decider'
 import type { StreamType } from '@headwater/deciders/stream-type'
-import { LRUCache } from 'lru-cache'
 import type { Logger } from 'pino'
 import { type Backoff, waitAfter } from '../backoff.ts'
 import { type EventStore, StoreUnavailable, StreamDeleted } from '../client/client.ts'
-import { createCodec } from '../codec.ts'
 import { streamName } from '../stream-name.ts'
 import { within } from '../within.ts'
 import { type CommandRecord, olderCommands } from './command-ids.ts'
 import type { CommandAnswer, CommandRequest } from './command-request.ts'
 import { decideAll, idempotencyKeyReused, type Outcome, refuseOnDeleted } from './decide-all.ts'
-import { type KnownStream, nothingKnown, readNewer } from './known-stream.ts'
+import { currentOf, keepProved, readAfterConflict, refresh, streamMemory } from './stream-memory.ts'
 import { StreamTruncated } from './stream-truncated.ts'
 
 /** Of a caller, however the store behaves: below what a gateway waits for a service. */
@@ -91,38 +89,10 @@ export const createCommandHandler = <Command, Event extends DomainEvent, State>(
   cacheWeightMax = cacheWeightMaxDefault,
 }: CommandHandlerOptions<Command, Event, State>): CommandHandler<Command, State> => {
   const { category, decider } = streamType
-  const codec = createCodec(streamType)
-  const cache = new LRUCache<string, KnownStream<State>>({
-    maxSize: cacheWeightMax,
-    sizeCalculation: (known) => 1 + known.ids.records.size,
-  })
+  const memory = streamMemory(store, streamType, cacheWeightMax, logger)
+  const { codec, cache } = memory
   const queues = new Map<string, Waiting<Command, State>[]>()
   let waitingCount = 0
-
-  const known = (stream: string) => cache.get(stream) ?? nothingKnown(decider.initialState)
-
-  const readAndKeep = async (stream: string, from: KnownStream<State>) => {
-    const read = await readNewer(store, stream, from, decider.evolve, codec)
-    if (read.revision >= 0n) cache.set(stream, read)
-    return read
-  }
-
-  /** The cached state, or a fresh read where metadata may hide events. @throws StreamTruncated */
-  const currentOf = async (stream: string): Promise<KnownStream<State>> => {
-    if (!store.mayHideEvents(stream)) return known(stream)
-    const whole = await readAndKeep(stream, nothingKnown(decider.initialState))
-    if (whole.revision < 0n) throw new StreamTruncated()
-    return whole
-  }
-
-  /** What stands in the store after a conflict. */
-  const readAfterConflict = async (stream: string, believed: KnownStream<State>, clean: boolean) => {
-    cache.delete(stream)
-    const orBelieved = (error: unknown) => (error instanceof StreamTruncated ? believed : Promise.reject(error))
-    const newer = clean ? await readAndKeep(stream, believed).catch(orBelieved) : believed
-    // A conflict without anything newer: what was believed never happened in this store.
-    return newer.revision > believed.revision ? newer : readAndKeep(stream, nothingKnown(decider.initialState))
-  }
 
   const settle = (waiting: Waiting<Command, State>, outcome: Outcome) => {
     const { id } = waiting.request
@@ -144,11 +114,11 @@ export const createCommandHandler = <Command, Event extends DomainEvent, State>(
   const round = async (stream: string, queue: readonly Waiting<Command, State>[]): Promise<number> => {
     const requests = queue.map(({ request }) => request)
     const giveUpAtMs = Math.max(...queue.map((waiting) => waiting.giveUpAtMs))
-    let current = await currentOf(stream)
+    let current = await currentOf(memory, stream)
     let confirmed = false
     const older = olderCommands(store, stream)
     for (let conflicts = 0; ; ) {
-      await older.find(current.ids, current.revision, requests)
+      await older.find(current.ids, current.revision, requests, conflicts === 0)
       const decided = decideAll(decider, codec, stream, current, requests, older.found)
       const settleAll = (outcomes: readonly Outcome[]): number => {
         for (const [index, outcome] of outcomes.entries()) settle(queue[index] as Waiting<Command, State>, outcome)
@@ -158,7 +128,7 @@ export const createCommandHandler = <Command, Event extends DomainEvent, State>(
       if (decided.toAppend.length === 0) {
         // A stale cache never refuses: what rests on it is confirmed by reading what is newer.
         if (!confirmed && decided.outcomes.some(restsOnState)) {
-          current = await readAndKeep(stream, current)
+          current = await refresh(memory, stream, current)
           confirmed = true
           continue
         }
@@ -173,7 +143,7 @@ export const createCommandHandler = <Command, Event extends DomainEvent, State>(
         // A stream that begins again behind its first revision was soft-deleted.
         if (believed === 'no_stream' && !isAsDecided) throw new StreamTruncated()
         // Only a clean first success proves that exactly these events follow the state that was decided on.
-        if (reply.clean && isAsDecided) cache.set(stream, after.known)
+        if (reply.clean && isAsDecided) keepProved(memory, stream, after.known)
         else cache.delete(stream)
         return settleAll(after.outcomes)
       }
@@ -192,7 +162,7 @@ export const createCommandHandler = <Command, Event extends DomainEvent, State>(
         )
       }
       if (conflicts > 1) await waitAfter(conflicts - 1, conflictBackoff)
-      current = await readAfterConflict(stream, current, reply.clean)
+      current = await readAfterConflict(memory, stream, current, reply.clean)
       confirmed = true
     }
   }
@@ -266,10 +236,10 @@ export const createCommandHandler = <Command, Event extends DomainEvent, State>(
   const findRecorded: CommandHandler<Command>['recorded'] = async (request) => {
     const { id, commandId, requestHash } = request
     const stream = streamName(category, id)
-    const cached = await currentOf(stream)
-    const { ids, revision } = cached.ids.records.has(commandId) ? cached : await readAndKeep(stream, cached)
+    const cached = await currentOf(memory, stream)
+    const { ids, revision } = cached.ids.records.has(commandId) ? cached : await refresh(memory, stream, cached)
     const older = olderCommands(store, stream)
-    await older.find(ids, revision, [request])
+    await older.find(ids, revision, [request], true)
     const record = ids.records.get(commandId) ?? older.found.get(commandId)
     if (!record) return undefined
     if (record.requestHash !== requestHash) throw idempotencyKeyReused()
@@ -278,8 +248,8 @@ export const createCommandHandler = <Command, Event extends DomainEvent, State>(
   }
 
   const stateAt = async (stream: string, revision: bigint): Promise<State> => {
-    const cached = await currentOf(stream)
-    const { state } = cached.revision >= revision ? cached : await readAndKeep(stream, cached)
+    const cached = await currentOf(memory, stream)
+    const { state } = cached.revision >= revision ? cached : await refresh(memory, stream, cached)
     return state
   }
 

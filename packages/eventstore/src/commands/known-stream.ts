@@ -1,10 +1,8 @@
 // What a process knows of a stream: its folded state, its revision, and its newest commands.
 import type { Decider, DomainEvent } from '@headwater/deciders/decider'
-import type { StreamType } from '@headwater/deciders/stream-type'
 import { type EventStore, noSuchStream } from '../client/client.ts'
-import { type Codec, createCodec, isOfEngine, type StoredEvent } from '../codec.ts'
+import { type Codec, isOfEngine, type StoredEvent, schemaText } from '../codec.ts'
 import { beginning, type Position } from '../position.ts'
-import { streamName } from '../stream-name.ts'
 import {
   type CommandIds,
   type CommandRecords,
@@ -16,7 +14,7 @@ import {
 } from './command-ids.ts'
 import { StreamTruncated } from './stream-truncated.ts'
 
-const readPageEvents = 500
+export const readPageEvents = 500
 
 /**
  * At most `maxCount` events of a stream from a revision on, of which none is hidden.
@@ -42,6 +40,10 @@ export type KnownStream<State> = {
   /** Of the last event; before everything when there is none. */
   readonly position: Position
   readonly ids: CommandIds
+  /** `<type> <schema>` of all events in the state. Grows in place, shared like `ids`. */
+  readonly schemas: Set<string>
+  /** The revision up to which snapshots are written, as far as known; -1 when there is none. */
+  readonly snapshotAt: bigint
 }
 
 export const nothingKnown = <State>(initialState: State): KnownStream<State> => ({
@@ -49,10 +51,13 @@ export const nothingKnown = <State>(initialState: State): KnownStream<State> => 
   revision: -1n,
   position: beginning,
   ids: noCommandIds(),
+  schemas: new Set(),
+  snapshotAt: -1n,
 })
 
 /**
  * Folds in what was written after `known`.
+ * @param firstPage read already
  * @throws Rejection `unknown_event_type`, StreamDeleted, StreamTruncated
  */
 export const readNewer = async <Event extends DomainEvent, State>(
@@ -61,16 +66,20 @@ export const readNewer = async <Event extends DomainEvent, State>(
   known: KnownStream<State>,
   evolve: Decider<never, Event, State>['evolve'],
   codec: Codec<Event>,
+  firstPage?: readonly StoredEvent[],
 ): Promise<KnownStream<State>> => {
   let { state, revision, position } = known
-  const { ids } = known
+  const { ids, schemas } = known
   // Kept apart until all is read: a command may straddle two pages, and the second may never come.
   const read = noCommandIds()
-  for (;;) {
-    const page = await readPage(store, stream, revision + 1n, readPageEvents)
+  for (let given = firstPage; ; given = undefined) {
+    const page = given ?? (await readPage(store, stream, revision + 1n, readPageEvents))
     const records: CommandRecords = new Map()
     for (const stored of page) {
-      if (!isOfEngine(stored)) state = evolve(state, codec.decode(stored))
+      if (!isOfEngine(stored)) {
+        state = evolve(state, codec.decode(stored))
+        schemas.add(schemaText(stored))
+      }
       revision = stored.revision
       position = stored.position
       const commandId = commandIdOf(stored)
@@ -82,22 +91,5 @@ export const readNewer = async <Event extends DomainEvent, State>(
     if (page.length < readPageEvents) break
   }
   rememberAll(ids, read)
-  return { state, revision, position, ids }
+  return { ...known, state, revision, position }
 }
-
-/** The stream of the thing `id` as the store has it now, for callers that look at another stream than the one they change. */
-export const readKnown = async <Event extends DomainEvent, State>(
-  store: EventStore,
-  stream: StreamType<never, Event, State>,
-  id: string,
-): Promise<KnownStream<State>> => {
-  const { category, decider } = stream
-  const from = nothingKnown(decider.initialState)
-  return readNewer(store, streamName(category, id), from, decider.evolve, createCodec(stream))
-}
-
-export const readState = async <Event extends DomainEvent, State>(
-  store: EventStore,
-  stream: StreamType<never, Event, State>,
-  id: string,
-): Promise<State> => (await readKnown(store, stream, id)).state

@@ -1,6 +1,7 @@
 // `streams delete`: tombstones a stream for good, after which every projection removes its rows.
+import { contexts } from '@headwater/deciders/contexts'
 import { noSuchStream, StreamDeleted } from '@headwater/eventstore/client/client'
-import { categoryOf, idOf } from '@headwater/eventstore/stream-name'
+import { categoryOf, idOf, snapshotStreamOf } from '@headwater/eventstore/stream-name'
 import type { Answer, Command, Context, Given } from '../command.ts'
 import { Refusal, WrongUse } from '../refusal.ts'
 
@@ -10,6 +11,9 @@ const consequences: Readonly<Record<string, string>> = {
   patient: 'All consents end, and none can be given again under this id.',
   user: 'The user name and the e-mail address can be used again.',
 }
+
+const hasSnapshots = (category: string): boolean =>
+  contexts.some(({ streams }) => streams.some((type) => type.category === category && type.snapshot !== undefined))
 
 const assertDeletable = (stream: string): void => {
   const category = categoryOf(stream)
@@ -40,15 +44,18 @@ const deleteStream = async (context: Context, given: Given): Promise<Answer> => 
   const [stream = ''] = given.positionals
   assertDeletable(stream)
   const category = categoryOf(stream)
+  let isThere = false
   try {
+    isThere = (await store.readStream(stream, 0n, 1)) !== noSuchStream
     if (category === 'user') await assertDisabled(context, stream)
-    else await store.readStream(stream, 0n, 1)
   } catch (error) {
     if (error instanceof StreamDeleted) throw new Refusal(`${stream} is deleted already.`)
     throw error
   }
   if (!given.flag('yes')) throw new WrongUse(`This cannot be undone. Say --yes to delete ${stream}.`)
   if (category === 'user') await forgetUser(context, idOf(stream))
+  // First, and also when there is none yet: a service may be about to write one.
+  if (hasSnapshots(category)) await store.tombstone(snapshotStreamOf(stream), isThere)
   if (!(await store.tombstone(stream))) throw new Refusal(`There is no stream ${stream}.`)
   await writeDown({ what: `streams delete ${category}-:id`, resource: idOf(stream) })
   return {

@@ -4,7 +4,7 @@ import { noSuchStream, StreamDeleted } from '@headwater/eventstore/client/client
 import { startSubscription } from '@headwater/eventstore/client/subscription'
 import type { StoredEvent } from '@headwater/eventstore/codec'
 import { formatPosition } from '@headwater/eventstore/position'
-import { categoryOf } from '@headwater/eventstore/stream-name'
+import { categoryOf, isSnapshotStream } from '@headwater/eventstore/stream-name'
 import type { Answer, Command, Context, Given } from '../command.ts'
 import { Refusal } from '../refusal.ts'
 import { count, json, moment, table } from '../text.ts'
@@ -26,7 +26,7 @@ const lastEvents = async ({ store, signal }: Context, category: string | undefin
   while (looked + systemEvents < lookedThroughMax && found.size < streamsMax && !signal.aborted) {
     const page = await store.readBefore(oldest?.position, pageEvents)
     for (const event of page) {
-      if (event.stream.startsWith('$')) {
+      if (event.stream.startsWith('$') || isSnapshotStream(event.stream)) {
         systemEvents++
         continue
       }
@@ -61,8 +61,13 @@ const list = async (context: Context, given: Given): Promise<Answer> => {
   }
 }
 
+const assertShown = (name: string) => {
+  if (isSnapshotStream(name)) throw new Refusal('Snapshots are not shown: they hold what belongs to persons.')
+}
+
 const readOne = async ({ store }: Context, given: Given): Promise<Answer> => {
   const [stream = ''] = given.positionals
+  assertShown(stream)
   const from = BigInt(given.number('from', fromRevision))
   const events = await store.readStream(stream, from, given.number('count', read)).catch((error: unknown) => {
     throw error instanceof StreamDeleted ? new Refusal(`${stream} was deleted.`) : error
@@ -83,6 +88,7 @@ const untilAborted = (signal: AbortSignal): Promise<void> =>
 const follow = async (context: Context, given: Given): Promise<undefined> => {
   const { store, signal, isJson, out, note, logger } = context
   const [name = ''] = given.positionals
+  assertShown(name)
   const withData = given.flag('data')
   const isOurs = name.includes('-') ? ({ stream }: StoredEvent) => stream === name : () => true
   const from = await store.head()
@@ -114,7 +120,7 @@ export const streamCommands: readonly Command[] = [
         help: `so many at most, ${listed.otherwise} by default, ${listed.max} at most`,
       },
     },
-    more: `It looks through the newest ${lookedThroughMax.toLocaleString('en')} events. The store's own streams ($...) are left out.`,
+    more: `It looks through the newest ${lookedThroughMax.toLocaleString('en')} events. The store's own streams ($...) and snapshots are left out.`,
     run: list,
   },
   {

@@ -6,7 +6,7 @@ import { emailStream, usernameStream } from '@headwater/deciders/identity/stream
 import type { UserCommand } from '@headwater/deciders/identity/user'
 import { type EventStore, StreamDeleted } from '@headwater/eventstore/client/client'
 import { type CommandHandler, createCommandHandler } from '@headwater/eventstore/commands/handle-command'
-import { readState } from '@headwater/eventstore/commands/known-stream'
+import { readState } from '@headwater/eventstore/commands/read-known'
 import { keyedId } from '@headwater/eventstore/keyed-id'
 import type { Logger } from '@headwater/http-kit/telemetry/telemetry'
 

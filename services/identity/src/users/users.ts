@@ -7,7 +7,7 @@ import type { registerUserInput, UserCommand, UserState } from '@headwater/decid
 import { type EventStore, StreamDeleted } from '@headwater/eventstore/client/client'
 import type { CommandAnswer } from '@headwater/eventstore/commands/command-request'
 import { createCommandHandler } from '@headwater/eventstore/commands/handle-command'
-import { readKnown } from '@headwater/eventstore/commands/known-stream'
+import { readKnown } from '@headwater/eventstore/commands/read-known'
 import type { Logger } from '@headwater/http-kit/telemetry/telemetry'
 import { v5 as uuidV5 } from 'uuid'
 import type { z } from 'zod'

@@ -1,0 +1,226 @@
+// Snapshots of long streams: whatever becomes of them, the state is the one that all events lead to.
+import { randomBytes, randomUUID } from 'node:crypto'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { connectEventStore, type EventStore, StoreUnavailable } from '../src/client/client.ts'
+import { createCommandHandler } from '../src/commands/handle-command.ts'
+import { readKnown } from '../src/commands/read-known.ts'
+import { logger, runPrefix, testStore } from './support.ts'
+import { type Till, type TillCommand, tillStream } from './till.ts'
+
+const category = `${runPrefix}till`
+const everyEvents = 10
+let store: EventStore
+let close: () => Promise<void>
+
+beforeAll(async () => {
+  const { url, stop } = await testStore()
+  store = connectEventStore({ url, logger })
+  close = async () => {
+    await store.close()
+    await stop()
+  }
+})
+afterAll(() => close())
+
+/** Bytes beside the state make a snapshot as large as wanted. */
+const typeOf = (version = 1, ballastBytes = 0) => {
+  const ballast = ballastBytes === 0 ? undefined : randomBytes(ballastBytes).toString('base64')
+  return {
+    ...tillStream(category),
+    snapshot: {
+      version,
+      everyEvents,
+      encode: (state: Till) => ({ state, ballast }),
+      decode: ({ state }: { readonly state: Till }) => state,
+    },
+  }
+}
+const streamOf = (id: string) => `${category}-${id}`
+const snapshotsOf = (id: string) => store.readStreamBack(`snapshot_${streamOf(id)}`, 'end', 100)
+
+/** A replica, and the revisions of the events that it reads. */
+const replica = (stream = typeOf(), over: Partial<EventStore> = {}) => {
+  const reads: number[] = []
+  const readStream: EventStore['readStream'] = async (name, from, maxCount) => {
+    const events = await store.readStream(name, from, maxCount)
+    reads.push(...events.map(({ revision }) => Number(revision)))
+    return events
+  }
+  const handler = createCommandHandler({ store: { ...store, readStream, ...over }, stream, logger })
+  const send = (id: string, command: TillCommand, commandId: string = randomUUID()) =>
+    handler.handle({ id, command, commandId, requestHash: 'the same', actor: 'tester' })
+  const putIn = async (id: string, times: number) => {
+    for (let n = 0; n < times; n++) await send(id, { type: 'PutIn', amount: 1 })
+  }
+  return { send, putIn, reads }
+}
+
+const written = (id: string, sets: number) =>
+  expect
+    .poll(async () => (await snapshotsOf(id)).filter(({ metadata }) => metadata.parts !== undefined).length)
+    .toBe(sets)
+
+/** The same by a replica that knows nothing: a decision rests on it, and it reads only these revisions. */
+const expectState = async (id: string, amount: number, stream = typeOf()) => {
+  const { send, reads } = replica(stream)
+  await expect(send(id, { type: 'TakeOut', amount: amount + 1 })).rejects.toMatchObject({ code: 'not_enough' })
+  expect((await readKnown(store, stream, id)).state).toEqual({ amount, closed: false })
+  return reads
+}
+
+test('a replica that knows nothing of a stream reads its newest snapshot and what came after it', async () => {
+  const id = randomUUID()
+  await replica().putIn(id, 2 * everyEvents + 3)
+  await written(id, 2)
+  const reads = await expectState(id, 23)
+  expect(Math.min(...reads)).toBe(19)
+})
+
+test('one is written for every so many events, and the store keeps two', async () => {
+  const id = randomUUID()
+  const { putIn } = replica()
+  for (let snapshots = 1; snapshots <= 4; snapshots++) {
+    await putIn(id, everyEvents)
+    await expect.poll(async () => (await snapshotsOf(id))[0]?.revision).toBe(BigInt(snapshots - 1))
+  }
+  expect(await snapshotsOf(id)).toHaveLength(2)
+  const [metadata] = await store.readStreamBack(`$$snapshot_${streamOf(id)}`, 'end', 1)
+  expect(metadata?.data).toEqual({ $maxCount: 2 })
+})
+
+test('a repeat of a command that is older than the snapshot is answered as it was', async () => {
+  const id = randomUUID()
+  const { send, putIn } = replica()
+  const commandId = randomUUID()
+  const { position: _, ...answer } = await send(id, { type: 'PutIn', amount: 1 }, commandId)
+  await putIn(id, everyEvents)
+  await written(id, 1)
+  const repeated = await replica().send(id, { type: 'PutIn', amount: 1 }, commandId)
+  expect(repeated).toMatchObject({ ...answer, appended: false })
+})
+
+describe('the state is the same', () => {
+  const withSnapshot = async (stream = typeOf()) => {
+    const id = randomUUID()
+    await replica(stream).putIn(id, everyEvents + 2)
+    await written(id, 1)
+    return id
+  }
+  const append = (id: string, data: object, metadata: object) =>
+    store.append(
+      `snapshot_${streamOf(id)}`,
+      [{ id: randomUUID(), type: 'Snapshot', data, metadata: { ...metadata } }],
+      'any',
+    )
+
+  test('from a snapshot of another version, which is not read', async () => {
+    const id = await withSnapshot(typeOf(1))
+    expect(Math.min(...(await expectState(id, 12, typeOf(2))))).toBe(0)
+    await replica(typeOf(2)).putIn(id, 1)
+    await written(id, 2)
+    expect(Math.min(...(await expectState(id, 13, typeOf(2))))).toBe(12)
+    expect(Math.min(...(await expectState(id, 13, typeOf(1))))).toBe(9)
+  })
+
+  test('from a process that died between an append and its snapshot', async () => {
+    const id = randomUUID()
+    const append: EventStore['append'] = (name, ...rest) =>
+      name.startsWith('snapshot_')
+        ? Promise.reject(new StoreUnavailable(new Error('The process is dead.')))
+        : store.append(name, ...rest)
+    await replica(typeOf(), { append }).putIn(id, everyEvents + 2)
+    expect(await snapshotsOf(id)).toEqual([])
+    expect(Math.min(...(await expectState(id, 12)))).toBe(0)
+    await replica().putIn(id, 1)
+    await written(id, 1)
+    expect(Math.min(...(await expectState(id, 13)))).toBe(12)
+  })
+
+  test('from two replicas that write their snapshots in the wrong order', async () => {
+    const id = randomUUID()
+    const held = Promise.withResolvers<void>()
+    const append: EventStore['append'] = async (name, ...rest) => {
+      if (name.startsWith('snapshot_')) await held.promise
+      return store.append(name, ...rest)
+    }
+    await replica(typeOf(), { append }).putIn(id, everyEvents + 2)
+    await replica().putIn(id, everyEvents)
+    await written(id, 2)
+    held.resolve()
+    await expect.poll(async () => (await snapshotsOf(id))[0]?.revision).toBe(2n)
+    expect(Math.min(...(await expectState(id, 22)))).toBe(9)
+  })
+
+  test('from a snapshot in parts', async () => {
+    const id = await withSnapshot(typeOf(1, 2_000_000))
+    expect((await snapshotsOf(id)).map(({ metadata: { part, parts } }) => [part, parts])).toEqual([
+      [2, 3],
+      [1, undefined],
+      [0, undefined],
+    ])
+    const [metadata] = await store.readStreamBack(`$$snapshot_${streamOf(id)}`, 'end', 1)
+    expect(metadata?.data).toEqual({ $maxCount: 6 })
+    expect(Math.min(...(await expectState(id, 12)))).toBe(9)
+  })
+
+  test('when the newest set of parts is not whole: the one before it counts', async () => {
+    const id = await withSnapshot()
+    await append(id, Buffer.from('rest'), { version: 1, set: 'another', part: 1, parts: 2 })
+    expect(Math.min(...(await expectState(id, 12)))).toBe(9)
+  })
+
+  test('when the snapshot is damaged', async () => {
+    const id = await withSnapshot()
+    await append(id, Buffer.from('no gzip'), { version: 1, set: 'damaged', part: 0, parts: 1 })
+    expect(Math.min(...(await expectState(id, 12)))).toBe(0)
+  })
+
+  test('when the snapshot alone was deleted', async () => {
+    const id = await withSnapshot()
+    await store.tombstone(`snapshot_${streamOf(id)}`)
+    await replica().putIn(id, everyEvents)
+    expect(Math.min(...(await expectState(id, 22)))).toBe(0)
+  })
+})
+
+test('a stream that was deleted or cut short is not read from its snapshot', async () => {
+  const [deleted, cut, missing] = [randomUUID(), randomUUID(), randomUUID()]
+  for (const id of [deleted, cut]) {
+    await replica().putIn(id, everyEvents)
+    await written(id, 1)
+  }
+  await store.tombstone(streamOf(deleted))
+  await expect(replica().putIn(deleted, 1)).rejects.toMatchObject({ code: 'stream_deleted' })
+  await store.append(
+    `$$${streamOf(cut)}`,
+    [{ id: randomUUID(), type: '$metadata', data: { $tb: 10 }, metadata: {} }],
+    'any',
+  )
+  await expect(replica().putIn(cut, 1)).rejects.toMatchObject({ code: 'stream_truncated' })
+  const [snapshot] = await snapshotsOf(cut)
+  if (!snapshot) throw new Error('There is no snapshot.')
+  const { type, data, metadata } = snapshot
+  await store.append(
+    `snapshot_${streamOf(missing)}`,
+    [{ id: randomUUID(), type, data: data as object, metadata }],
+    'any',
+  )
+  await replica().putIn(missing, 1)
+  expect((await readKnown(store, typeOf(), missing)).state).toEqual({ amount: 1, closed: false })
+})
+
+test('no category begins as the streams of snapshots do', () => {
+  expect(() => tillStream('snapshot_till')).toThrow('No category begins with snapshot_.')
+})
+
+test('a snapshot that was folded with events this release does not know is 503 unknown_event_type', async () => {
+  const id = randomUUID()
+  const { events, ...type } = typeOf()
+  const newer = {
+    ...type,
+    events: { ...events, upcasts: { MoneyPutIn: { to: 2, from: { 1: (data: object) => data } } } },
+  }
+  await replica(newer).putIn(id, everyEvents)
+  await written(id, 1)
+  await expect(replica().putIn(id, 1)).rejects.toMatchObject({ code: 'unknown_event_type' })
+})
