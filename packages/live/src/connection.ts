@@ -51,11 +51,11 @@ export type LiveConnection = {
 }
 
 /** Serves the socket until it closes. */
-export const serveConnection = <ReadModelName extends string>(
+export const serveConnection = (
   socket: WebSocket,
   options: {
-    readonly topics: ReadonlyMap<string, Topic<ReadModelName>>
-    readonly queries: Readonly<Record<ReadModelName, LiveQueries>>
+    readonly topics: ReadonlyMap<string, Topic>
+    readonly queriesOf: (readModel: string) => LiveQueries
     /** Of the request that became the socket; it never has others. */
     readonly credentials: readonly SocketCredential[]
     /** Counts a subscription; @returns the refusal when there were too many. Without it nothing is counted. */
@@ -68,7 +68,7 @@ export const serveConnection = <ReadModelName extends string>(
     readonly logger: Pick<Logger, 'warn' | 'debug'>
   },
 ): LiveConnection => {
-  const { topics, queries, credentials, countAsked, followed, refused, limits, logger } = options
+  const { topics, queriesOf, credentials, countAsked, followed, refused, limits, logger } = options
   const subscriptions = new Map<string, FollowedQuery>()
   const outbox = createOutbox({ entriesMax: limits.outboxEntriesMax, bytesMax: limits.outboxBytesMax })
   let alive = true
@@ -114,7 +114,7 @@ export const serveConnection = <ReadModelName extends string>(
     const view = known.open(filter, allowed)
     if (view === 'invalid_filter') return refuse(view, 'The topic cannot be filtered like that.', id)
     followed(allowed, topic, filter)
-    const query = queries[view.readModel].follow(
+    const query = queriesOf(view.readModel).follow(
       view,
       {
         restarted: () => {

@@ -7,10 +7,10 @@ import type { z } from 'zod'
 import type { View } from './result-window.ts'
 
 /** A topic with its filter and its viewer filled in. */
-export type LiveView<ReadModelName extends string = string> = {
+export type LiveView = {
   /** Equal for views of the same rows by the same kind of viewer. */
   readonly name: string
-  readonly readModel: ReadModelName
+  readonly readModel: string
   readonly table: string
   readonly view: View<Row>
   /** Whether the viewer may know that the row exists, shown or not. `null` is a removed row, whose owner is unknown. */
@@ -19,16 +19,17 @@ export type LiveView<ReadModelName extends string = string> = {
   readonly first: (count: number) => Query<Row>
 }
 
-export type Topic<ReadModelName extends string = string> = {
+export type Topic = {
   readonly rules: Rules
+  readonly readModel: string
   readonly filter: z.ZodType
   /** @param allowed at least one credential, by the rules */
-  readonly open: (filter: unknown, allowed: readonly Allowed[]) => LiveView<ReadModelName> | 'invalid_filter'
+  readonly open: (filter: unknown, allowed: readonly Allowed[]) => LiveView | 'invalid_filter'
 }
 
-export const defineTopic = <R extends Row, Filter, Viewer, const ReadModelName extends string>(topic: {
+export const defineTopic = <R extends Row, Filter, Viewer>(topic: {
   readonly rules: Rules
-  readonly readModel: ReadModelName
+  readonly readModel: string
   readonly table: string
   /** The viewer: equal as JSON for viewers who see the same. */
   readonly viewer: (allowed: readonly Allowed[]) => Viewer
@@ -36,8 +37,9 @@ export const defineTopic = <R extends Row, Filter, Viewer, const ReadModelName e
   readonly view: (filter: Filter, viewer: Viewer) => View<R>
   readonly canSee: (row: R | null, viewer: Viewer) => boolean
   readonly first: (filter: Filter, viewer: Viewer, count: number) => Query<R>
-}): Topic<ReadModelName> => ({
+}): Topic => ({
   rules: topic.rules,
+  readModel: topic.readModel,
   filter: topic.filter,
   open: (filter, allowed) => {
     const parsed = topic.filter.safeParse(filter ?? undefined)

@@ -1,13 +1,8 @@
-// How the tool is used: help everywhere, clear words about what is asked wrongly, and names that agree with the services'.
-import { readFileSync } from 'node:fs'
-import path from 'node:path'
+// How the tool is used: help everywhere, and clear words about what is asked wrongly.
 import { start } from '@headwater/embedded-eventstore'
 import { describe, expect, test } from 'vitest'
 import { commands } from '../src/commands.ts'
-import { dashboardModels, edgeModels } from '../src/doctor/followers.ts'
 import { startProcess, use } from './support.ts'
-
-const root = path.resolve(import.meta.dirname, '../../..')
 
 describe('help', () => {
   test.each([[[]], [['--help']], [['help']]])('%j names every command', async (args) => {
@@ -76,20 +71,5 @@ describe('as a process', () => {
     child.kill('SIGINT')
     expect(await ended).toBe(0)
     await node.stop()
-  })
-})
-
-describe('names agree', () => {
-  /** The read models that a projector's wiring names. */
-  const modelsOf = (service: string) =>
-    [
-      ...readFileSync(path.join(root, 'services', service, 'src/main.ts'), 'utf8').matchAll(
-        /\bprojection: (\w+), logger \}\)/g,
-      ),
-    ].map(([, name]) => name)
-
-  test("with the projectors' read models", () => {
-    expect(edgeModels.map(({ name }) => name)).toEqual(modelsOf('edge-projector'))
-    expect(dashboardModels.map(({ name }) => name)).toEqual(modelsOf('dashboard-projector'))
   })
 })

@@ -1,6 +1,5 @@
 // Everything that follows the event store, as operators see it: read from where it keeps what it knows, whether or not it runs.
 import { contexts } from '@headwater/deciders/contexts'
-import type { FollowerName } from '@headwater/deciders/operations/operations'
 import type { Position } from '@headwater/eventstore/position'
 import { bigints } from '@headwater/postgres/pool'
 import { type CheckpointRow, checkpointOf } from '@headwater/projections/model/checkpoint-row'
@@ -24,10 +23,7 @@ import { hasWaker } from '@headwater/projections/sqlite/wake'
 import { openSqliteWishes } from '@headwater/projections/sqlite/wishes'
 import { CompiledQuery } from 'kysely'
 import pg, { type Pool } from 'pg'
-import { audit } from './audit/audit.ts'
-import { consents } from './consent/consents.ts'
-import { loans } from './loan/loans.ts'
-import { underwriting } from './loan/underwriting.ts'
+import { dashboardModels, edgeModels, type Readers } from './read-models.ts'
 
 export type FollowerState = {
   readonly position: Position
@@ -42,7 +38,7 @@ export type FollowerState = {
 }
 
 export type Follower = {
-  readonly name: FollowerName
+  readonly name: string
   readonly version: number
   readonly categories: readonly string[]
   readonly place: 'edge' | 'postgres'
@@ -54,8 +50,7 @@ export type Follower = {
   readonly wishes: Wishes
 }
 
-type Named = { readonly name: FollowerName }
-type Model = ReadModel & Named & { readonly categories: readonly string[] }
+type Model = ReadModel & { readonly categories: readonly string[] }
 
 /** What jobs follow. */
 export const jobsCategories: readonly string[] = contexts.flatMap(({ reactions = [] }) =>
@@ -162,22 +157,13 @@ export const openFollowers = ({
 }: {
   readonly directory: string
   readonly pool: Pool
-  readonly readers: {
-    readonly loans: SqliteReader
-    readonly consents: SqliteReader
-    readonly underwriting: PostgresReader
-    readonly audit: PostgresReader
-  }
+  readonly readers: Pick<Readers, 'edge' | 'postgres'>
 }): { readonly all: readonly Follower[]; readonly close: () => void } => {
-  const edge = [
-    atEdge(directory, { ...loans, name: 'loans' }, readers.loans),
-    atEdge(directory, { ...consents, name: 'consents' }, readers.consents),
-  ]
+  const edge = edgeModels.map((model) => atEdge(directory, model, readers.edge(model.name)))
   return {
     all: [
       ...edge,
-      inPostgres(pool, { ...underwriting, name: 'underwriting' }, readers.underwriting),
-      inPostgres(pool, { ...audit, name: 'audit' }, readers.audit),
+      ...dashboardModels.map((model) => inPostgres(pool, model, readers.postgres(model.name))),
       jobsIn(pool),
     ],
     close: () => {

@@ -10,12 +10,7 @@ import { createMetrics } from '@headwater/http-kit/telemetry/metrics'
 import { createLogger } from '@headwater/http-kit/telemetry/telemetry'
 import { openPool } from '@headwater/postgres/pool'
 import { openSharedLimits } from '@headwater/postgres/shared-limits'
-import { openPostgresReader } from '@headwater/projections/postgres/reader'
-import { openSqliteReader } from '@headwater/projections/sqlite/reader'
-import { audit } from '@headwater/read-models/audit/audit'
-import { consents } from '@headwater/read-models/consent/consents'
-import { loans } from '@headwater/read-models/loan/loans'
-import { underwriting } from '@headwater/read-models/loan/underwriting'
+import { openReaders } from '@headwater/read-models/read-models'
 import { authenticatorOf } from '@headwater/test-kit/issuer'
 import { openSessionDatabase } from '../../../services/gateway/src/auth/sign-in/sessions.ts'
 import { createGateway } from '../../../services/gateway/src/gateway.ts'
@@ -57,12 +52,7 @@ const tasks = {
     const pool = openPool(noDatabase, 1, logger)
     const limits = openSharedLimits({ pool, table: 'partner_requests', gauge: metrics.gauge, logger })
     const gateway = await createGateway({
-      readers: {
-        loans: openSqliteReader({ directory, projection: loans, logger }),
-        consents: openSqliteReader({ directory, projection: consents, logger }),
-        underwriting: openPostgresReader({ url: noDatabase, projection: underwriting, logger }),
-        audit: openPostgresReader({ url: noDatabase, projection: audit, logger }),
-      },
+      readers: openReaders({ directory, url: noDatabase, logger }),
       store,
       serviceUrls: { loan: nowhere, consent: nowhere },
       jobsUrl: nowhere,

@@ -10,8 +10,7 @@ import type { ReadModel } from '@headwater/projections/model/read-model'
 import { openPostgresSink } from '@headwater/projections/postgres/sink'
 import { startProjection } from '@headwater/projections/run/projection'
 import { measureProjections, projectionStatus } from '@headwater/projections/run/projection-status'
-import { audit } from '@headwater/read-models/audit/audit'
-import { underwriting } from '@headwater/read-models/loan/underwriting'
+import { dashboardModels } from '@headwater/read-models/read-models'
 import { config } from './config.ts'
 
 const settings = loadConfig(config)
@@ -19,10 +18,12 @@ const logger = createLogger({ service: 'dashboard-projector', level: settings.LO
 const store = connectEventStore({ url: settings.EVENTSTORE_URL, logger })
 /** Each holds a lease of its own: projectors may share the read models among them. */
 const sinkOf = (projection: ReadModel) => openPostgresSink({ url: settings.DATABASE_URL, projection, logger })
-const projections = {
-  underwriting: startProjection({ store, sink: sinkOf(underwriting), projection: underwriting, logger }),
-  audit: startProjection({ store, sink: sinkOf(audit), projection: audit, logger }),
-}
+const projections = Object.fromEntries(
+  dashboardModels.map((projection) => [
+    projection.name,
+    startProjection({ store, sink: sinkOf(projection), projection, logger }),
+  ]),
+)
 const metrics = createMetrics()
 measureProjections(metrics.gauge, projections)
 const server = await createServer({

@@ -11,8 +11,7 @@ import { startProjection } from '@headwater/projections/run/projection'
 import { measureProjections, projectionStatus } from '@headwater/projections/run/projection-status'
 import { withSeed } from '@headwater/projections/sqlite/seed'
 import { openSqliteSink } from '@headwater/projections/sqlite/sink'
-import { consents } from '@headwater/read-models/consent/consents'
-import { loans } from '@headwater/read-models/loan/loans'
+import { edgeModels } from '@headwater/read-models/read-models'
 import { config } from './config.ts'
 
 const settings = loadConfig(config)
@@ -23,10 +22,12 @@ const sinkOf = (projection: ReadModel) => {
   const options = { directory, projection, logger }
   return withSeed(openSqliteSink(options), { ...options, seedDirectory, store })
 }
-const projections = {
-  loans: startProjection({ store, sink: sinkOf(loans), projection: loans, logger }),
-  consents: startProjection({ store, sink: sinkOf(consents), projection: consents, logger }),
-}
+const projections = Object.fromEntries(
+  edgeModels.map((projection) => [
+    projection.name,
+    startProjection({ store, sink: sinkOf(projection), projection, logger }),
+  ]),
+)
 const metrics = createMetrics()
 measureProjections(metrics.gauge, projections)
 const server = await createServer({

@@ -6,8 +6,8 @@ import { peopleServerSettings } from '@headwater/http-kit/server/people-server'
 import ipaddr from 'ipaddr.js'
 import { z } from 'zod'
 import { gatewayAuthSettings } from './auth/auth.ts'
-import type { ServiceUrls } from './commands.ts'
 import { checkWaitMsDefault } from './consent/consent-check.ts'
+import type { ServiceUrls } from './forwarding/commands.ts'
 
 /** Names that stand for networks of their kind. */
 const networkNames: readonly string[] = ['loopback', 'linklocal', 'uniquelocal']

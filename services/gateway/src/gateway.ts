@@ -9,42 +9,29 @@ import type { Metrics } from '@headwater/http-kit/telemetry/metrics'
 import type { Logger } from '@headwater/http-kit/telemetry/telemetry'
 import { startLiveQueries } from '@headwater/live/live-queries'
 import { watchCurrency } from '@headwater/projections/freshness/freshness'
-import type { PostgresReader } from '@headwater/projections/postgres/reader'
-import type { SqliteReader } from '@headwater/projections/sqlite/reader'
 import type { Follower } from '@headwater/read-models/followers'
+import { dashboardModels, edgeModels, type Readers } from '@headwater/read-models/read-models'
 import type { Pool } from 'pg'
 import { contentSecurityPolicy, registerApiDocs } from './api-docs.ts'
-import { registerAudit } from './audit/audit.ts'
 import { registerLooks } from './audit/looks.ts'
 import type { GatewayAuth } from './auth/auth.ts'
 import { createCredentials } from './auth/credentials.ts'
-import { forwardCommands, type ServiceUrls } from './commands.ts'
-import { registerConsentCheck } from './consent/consent-check.ts'
-import { registerConsentHistory } from './consent/consent-history.ts'
-import { registerConsents } from './consent/consents.ts'
+import { forwardCommands, type ServiceUrls } from './forwarding/commands.ts'
 import { type LiveLimits, registerLive } from './live/live.ts'
-import { loanForwardings } from './loan/loan-commands.ts'
-import { registerLoanHistory } from './loan/loan-history.ts'
-import { registerLoanChanges } from './loan/loan-past.ts'
-import { registerQueries } from './loan/queries.ts'
-import { registerRevealNationalId } from './loan/reveal-national-id.ts'
-import { registerUnderwriting } from './loan/underwriting.ts'
+import { topics } from './live/topics.ts'
 import { registerOperations } from './operations/operations.ts'
 import { registerWebhooks } from './operations/webhooks.ts'
 import { registerPages } from './pages.ts'
 import { limitPartners, type PartnerLimitOptions } from './partner-limit.ts'
 import type { People } from './people.ts'
 import type { Rows } from './read-after.ts'
+import type { Parts } from './room.ts'
+import { rooms } from './rooms.ts'
 
 const statuses = Object.fromEntries(contexts.flatMap(({ api }) => Object.entries(api?.statuses ?? {})))
 
 export type GatewayOptions = {
-  readonly readers: {
-    readonly loans: SqliteReader
-    readonly consents: SqliteReader
-    readonly underwriting: PostgresReader
-    readonly audit: PostgresReader
-  }
+  readonly readers: Pick<Readers, 'edge' | 'postgres'>
   readonly store: Pick<EventStore, 'readStream' | 'head' | 'eventAfter'>
   /** What operators see and steer, and where it is counted what waits. */
   readonly operations: { readonly followers: readonly Follower[]; readonly pool: Pool }
@@ -67,6 +54,15 @@ export type GatewayOptions = {
   readonly checkWaitMs?: number | undefined
 }
 
+/** @throws when there is none of this name */
+const required =
+  <Value>(values: ReadonlyMap<string, Value>) =>
+  (name: string): Value => {
+    const value = values.get(name)
+    if (value === undefined) throw new Error(`There is no ${name} here.`)
+    return value
+  }
+
 export const createGateway = async (options: GatewayOptions): Promise<HttpServer> => {
   const {
     readers,
@@ -88,24 +84,27 @@ export const createGateway = async (options: GatewayOptions): Promise<HttpServer
     checkWaitMs,
   } = options
   const notMade = (projector: string) => ({ trouble: `The ${projector} projector has not made the read model yet.` })
-  const loans = { reader: readers.loans, currency: watchCurrency(readers.loans) }
-  const consents = { reader: readers.consents, currency: watchCurrency(readers.consents) }
+  const edge = new Map(
+    edgeModels.map(({ name }) => {
+      const reader = readers.edge(name)
+      return [name, { reader, currency: watchCurrency(reader) }]
+    }),
+  )
   /** Existing rows are served even while they are not current. */
   const atEdge =
     ({ reader, currency }: Rows) =>
     async () =>
       reader.ready() ? { trouble: await currency.trouble(), serves: true } : notMade('edge')
-  const inPostgres = (name: 'underwriting' | 'audit') => async () => {
-    if (!(await readers[name].ready())) return notMade('dashboard')
+  const inPostgres = (name: string) => async () => {
+    if (!(await readers.postgres(name).ready())) return notMade('dashboard')
     const state = await operations.followers.find((follower) => follower.name === name)?.state()
     return state?.isWritten === false ? { trouble: 'It stands still: no dashboard-projector writes it.' } : {}
   }
   const health = createHealth(
-    { loans: atEdge(loans), consents: atEdge(consents) },
+    Object.fromEntries([...edge].map(([name, rows]) => [name, atEdge(rows)])),
     // The edge serves whoever applies for a loan also while Postgres is away.
     {
-      underwriting: inPostgres('underwriting'),
-      audit: inPostgres('audit'),
+      ...Object.fromEntries(dashboardModels.map(({ name }) => [name, inPostgres(name)])),
       issuer: authenticator.status,
       limits: partnerLimit.limits.status,
       ...(auth.tables && { tables: auth.tables }),
@@ -127,22 +126,19 @@ export const createGateway = async (options: GatewayOptions): Promise<HttpServer
     onDone: audit.done,
     accepted: { issuer: authenticator.issuer, cookies: true, limitsPartners: true },
   })
-  registerConsentCheck(server, { currency: consents.currency, audit, waitMs: checkWaitMs })
   const limit = limitPartners(server, partnerLimit)
-  const queries = {
-    loans: startLiveQueries(readers.loans, logger),
-    consents: startLiveQueries(readers.consents, logger),
-    underwriting: startLiveQueries(readers.underwriting, logger),
-  }
+  const followed = [...new Set([...topics.values()].map(({ readModel }) => readModel))]
+  const readerOf = (name: string) => edge.get(name)?.reader ?? readers.postgres(name)
+  const queries = new Map(followed.map((name) => [name, startLiveQueries(readerOf(name), logger)]))
   server.addHook('onClose', async () => {
-    await Promise.all(Object.values(queries).map(({ stop }) => stop()))
+    await Promise.all([...queries.values()].map(({ stop }) => stop()))
   })
 
   const looks = registerLooks(server, audit)
   await auth.register?.(server)
   await registerApiDocs(server)
   const live = await registerLive(server, {
-    queries,
+    queriesOf: required(queries),
     credentialsOf,
     followSession: auth.followSession,
     isOwnOrigin: auth.isOwnOrigin,
@@ -152,15 +148,19 @@ export const createGateway = async (options: GatewayOptions): Promise<HttpServer
     limits: liveLimits,
     metrics,
   })
-  registerQueries(server, { ...loans, store })
-  registerUnderwriting(server, { reader: readers.underwriting, people })
-  registerLoanHistory(server, { store, people })
-  registerLoanChanges(server, store)
-  registerRevealNationalId(server, { ...loans, audit })
-  registerAudit(server, { reader: readers.audit, people })
-  registerConsents(server, { reader: readers.consents, people })
-  registerConsentHistory(server, { ...consents, store, people })
-  await forwardCommands(server, serviceUrls, contexts, loanForwardings(people, auth.applying), {
+  const parts: Parts = {
+    server,
+    edge: required(edge),
+    postgres: readers.postgres,
+    store,
+    people,
+    audit,
+    applying: auth.applying,
+    checkWaitMs,
+  }
+  for (const { register } of rooms) register(parts)
+  const forwardings = Object.assign({}, ...rooms.map(({ forwardings }) => forwardings?.(parts)))
+  await forwardCommands(server, serviceUrls, contexts, forwardings, {
     answerTimeoutMs: commandTimeoutMs,
   })
   await registerWebhooks(server, jobsUrl)

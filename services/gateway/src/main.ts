@@ -9,13 +9,8 @@ import { createMetrics } from '@headwater/http-kit/telemetry/metrics'
 import { createLogger } from '@headwater/http-kit/telemetry/telemetry'
 import { openPool } from '@headwater/postgres/pool'
 import { openSharedLimits } from '@headwater/postgres/shared-limits'
-import { openPostgresReader } from '@headwater/projections/postgres/reader'
-import { openSqliteReader } from '@headwater/projections/sqlite/reader'
-import { audit as auditModel } from '@headwater/read-models/audit/audit'
-import { consents } from '@headwater/read-models/consent/consents'
 import { openFollowers } from '@headwater/read-models/followers'
-import { loans } from '@headwater/read-models/loan/loans'
-import { underwriting } from '@headwater/read-models/loan/underwriting'
+import { openReaders } from '@headwater/read-models/read-models'
 import { createGatewayAuth } from './auth/auth.ts'
 import { config } from './config.ts'
 import { connectContacts } from './consent/contacts.ts'
@@ -28,12 +23,7 @@ const operationsConnectionsMax = 3
 
 const settings = loadConfig(config)
 const logger = createLogger({ service: 'gateway', level: settings.LOG_LEVEL })
-const readers = {
-  loans: openSqliteReader({ directory: settings.EDGE_DIRECTORY, projection: loans, logger }),
-  consents: openSqliteReader({ directory: settings.EDGE_DIRECTORY, projection: consents, logger }),
-  underwriting: openPostgresReader({ url: settings.DATABASE_URL, projection: underwriting, logger }),
-  audit: openPostgresReader({ url: settings.DATABASE_URL, projection: auditModel, logger }),
-}
+const readers = openReaders({ directory: settings.EDGE_DIRECTORY, url: settings.DATABASE_URL, logger })
 const store = connectEventStore({ url: settings.EVENTSTORE_URL, logger })
 const authenticator = createAuthenticator(settings, logger)
 const contacts = connectContacts(settings.serviceUrls, logger)
@@ -62,13 +52,10 @@ const gateway = await createGateway({
   logger,
 })
 const close = async () => {
-  readers.loans.close()
-  readers.consents.close()
   followers.close()
   await Promise.all([audit.stop(), limits.close()])
   await Promise.all([
-    readers.underwriting.close(),
-    readers.audit.close(),
+    readers.close(),
     store.close(),
     auth.close(),
     contacts.close(),

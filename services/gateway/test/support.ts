@@ -13,15 +13,12 @@ import { createLogger } from '@headwater/http-kit/telemetry/telemetry'
 import { openPool } from '@headwater/postgres/pool'
 import { openSharedLimits } from '@headwater/postgres/shared-limits'
 import { openRows } from '@headwater/projections/model/rows'
-import { openPostgresReader } from '@headwater/projections/postgres/reader'
 import { socketFile } from '@headwater/projections/sqlite/file'
-import { openSqliteReader } from '@headwater/projections/sqlite/reader'
 import { openSqliteSink } from '@headwater/projections/sqlite/sink'
-import { audit } from '@headwater/read-models/audit/audit'
 import { consents } from '@headwater/read-models/consent/consents'
 import { openFollowers } from '@headwater/read-models/followers'
 import { type LoanRow, loans } from '@headwater/read-models/loan/loans'
-import { underwriting } from '@headwater/read-models/loan/underwriting'
+import { openReaders } from '@headwater/read-models/read-models'
 import { authenticatorOf, startIssuer, type TokenOptions } from '@headwater/test-kit/issuer'
 import { until } from '@headwater/test-kit/until'
 import { WebSocket } from 'ws'
@@ -155,12 +152,7 @@ export const startGateway = async (
     as?: TokenOptions | null
   } = {},
 ) => {
-  const readers = {
-    loans: openSqliteReader({ directory, projection: loans, logger }),
-    consents: openSqliteReader({ directory, projection: consents, logger }),
-    underwriting: openPostgresReader({ url: databaseUrl, projection: underwriting, logger }),
-    audit: openPostgresReader({ url: databaseUrl, projection: audit, logger }),
-  }
+  const readers = openReaders({ directory, url: databaseUrl, logger })
   const issuer = await startIssuer()
   const store = connectEventStore({ url: eventStoreUrl ?? 'esdb://127.0.0.1:1?tls=false', logger })
   const auditUrl = eventStoreUrl ?? (await sharedStore()).connectionString
@@ -201,13 +193,10 @@ export const startGateway = async (
     liveUrl: `${url.replace('http', 'ws')}/live`,
     close: async () => {
       await server.close()
-      readers.loans.close()
-      readers.consents.close()
       followers.close()
       await Promise.all([trail.stop(), limits.close()])
       await Promise.all([
-        readers.underwriting.close(),
-        readers.audit.close(),
+        readers.close(),
         store.close(),
         auditStore.close(),
         issuer.stop(),

@@ -1,11 +1,9 @@
 // What operators say and are told of what runs: what a body may hold and what an answer does.
 import { z } from 'zod'
-import { longText, optional, reference } from '../fields.ts'
+import { field, longText, optional, reference } from '../fields.ts'
 
-/** Whatever follows the event store: read models of the node, those in Postgres, and the jobs. */
-export const followerNames = ['loans', 'consents', 'underwriting', 'audit', 'jobs'] as const
-export const followerName = z.enum(followerNames)
-export type FollowerName = z.infer<typeof followerName>
+/** The name of a read model, or `jobs`. */
+export const followerName = field('follower name', z.string().regex(/^[a-z-]{1,64}$/, 'a name as the list gives it'))
 
 const nodeCharactersMax = 253
 const reasonCharactersMin = 3

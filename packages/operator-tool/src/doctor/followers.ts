@@ -14,11 +14,8 @@ import { postgresWishes } from '@headwater/projections/postgres/wishes'
 import { busyTimeoutMs, checkpointQuery, socketFile, sqliteFile } from '@headwater/projections/sqlite/file'
 import { hasWaker } from '@headwater/projections/sqlite/wake'
 import { openSqliteWishes } from '@headwater/projections/sqlite/wishes'
-import { audit } from '@headwater/read-models/audit/audit'
-import { consents } from '@headwater/read-models/consent/consents'
 import { jobsCategories } from '@headwater/read-models/followers'
-import { loans } from '@headwater/read-models/loan/loans'
-import { underwriting } from '@headwater/read-models/loan/underwriting'
+import { dashboardModels, edgeModels } from '@headwater/read-models/read-models'
 import Database from 'better-sqlite3'
 import pg from 'pg'
 import { Refusal } from '../refusal.ts'
@@ -48,9 +45,6 @@ export type Follower = {
   /** Somebody writes it, as far as that shows. */
   readonly isWritten: () => Promise<boolean>
 }
-
-export const edgeModels: readonly Model[] = [loans, consents]
-export const dashboardModels: readonly Model[] = [underwriting, audit]
 
 const hasTable = (db: Database.Database, name: string) =>
   db.prepare('select 1 from sqlite_master where type = ? and name = ?').get('table', name) !== undefined

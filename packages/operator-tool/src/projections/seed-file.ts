@@ -4,8 +4,9 @@ import path from 'node:path'
 import { formatPosition } from '@headwater/eventstore/position'
 import { checkpointQuery } from '@headwater/projections/sqlite/file'
 import { makeSeed } from '@headwater/projections/sqlite/seed'
+import { edgeModels } from '@headwater/read-models/read-models'
 import type { Answer, Command, Context, Given } from '../command.ts'
-import { edgeModels, followerNamed, readFile } from '../doctor/followers.ts'
+import { followerNamed, readFile } from '../doctor/followers.ts'
 import { Refusal, WrongUse } from '../refusal.ts'
 
 const bytesAMebibyte = 1_024 * 1_024

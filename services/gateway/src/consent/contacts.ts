@@ -3,7 +3,7 @@ import { consentApi } from '@headwater/deciders/consent/api'
 import { consent } from '@headwater/deciders/consent/context'
 import type { Logger } from '@headwater/http-kit/telemetry/telemetry'
 import { Pool } from 'undici'
-import type { ServiceUrls } from '../commands.ts'
+import type { ServiceUrls } from '../forwarding/commands.ts'
 
 const connectionsMax = 4
 /** Signing in does not wait longer for it; the next sign-in tells it again. */

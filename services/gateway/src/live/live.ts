@@ -14,7 +14,7 @@ import type { Looks } from '../audit/looks.ts'
 import type { Credential, GatewayCredentials } from '../auth/credentials.ts'
 import { createPlaces } from '../auth/limits.ts'
 import { isPartner, type PartnerLimit } from '../partner-limit.ts'
-import { type ReadModelName, topics } from './topics.ts'
+import { topics } from './topics.ts'
 
 export type LiveLimits = ConnectionLimits & {
   readonly socketsMax: number
@@ -48,7 +48,7 @@ export type LiveCounts = {
 }
 
 export type LiveOptions = {
-  readonly queries: Readonly<Record<ReadModelName, LiveQueries>>
+  readonly queriesOf: (readModel: string) => LiveQueries
   readonly credentialsOf: GatewayCredentials
   readonly followSession?: FollowSession | undefined
   /** Whether a page of this site opens the socket. */
@@ -73,7 +73,7 @@ const refusedTopic = (actor: Actor, topic: string, { status, code }: Problem, tr
 
 /** @returns what counts live connections */
 export const registerLive = async (server: HttpServer, options: LiveOptions): Promise<() => LiveCounts> => {
-  const { queries, credentialsOf, followSession, isOwnOrigin = isFromOwnHost, metrics } = options
+  const { queriesOf, credentialsOf, followSession, isOwnOrigin = isFromOwnHost, metrics } = options
   const { partnerLimit, audit, looks } = options
   const limits = { ...defaultLimits, ...options.limits }
   const connections = new Set<LiveConnection>()
@@ -124,7 +124,7 @@ export const registerLive = async (server: HttpServer, options: LiveOptions): Pr
       const partner = held.map(({ actor }) => actor).find(isPartner)
       const connection = serveConnection(socket, {
         topics,
-        queries,
+        queriesOf,
         credentials: held,
         countAsked: partner && (() => partnerLimit.count(partner)),
         followed: (allowed, topic, filter) => looks.listFollowed(allowed, request.id, topic, filter),

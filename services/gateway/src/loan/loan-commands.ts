@@ -1,7 +1,7 @@
 // What the gateway adds to the commands on loans: a capability for applicants, the name of the underwriter who decided first.
 import { z } from 'zod'
-import type { Forwarding, Forwardings } from '../forwarded-command.ts'
-import type { Answer } from '../forwarding.ts'
+import type { Forwarding, Forwardings } from '../forwarding/forwarded-command.ts'
+import type { Answer } from '../forwarding/forwarding.ts'
 import { named, type People } from '../people.ts'
 import { credentialForLoan } from './access.ts'
 import type { Applying } from './applying.ts'

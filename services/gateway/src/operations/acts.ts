@@ -2,14 +2,7 @@
 
 import { Rejection } from '@headwater/deciders/decider'
 import { uuid } from '@headwater/deciders/fields'
-import {
-  asked,
-  type FollowerName,
-  followerName,
-  retryInput,
-  skipInput,
-  steerInput,
-} from '@headwater/deciders/operations/operations'
+import { asked, followerName, retryInput, skipInput, steerInput } from '@headwater/deciders/operations/operations'
 import { operationsRules } from '@headwater/deciders/operations/operations-policy'
 import { Problem, problemAnswer } from '@headwater/http-kit/commands/problem'
 import type { HttpServer } from '@headwater/http-kit/server/server'
@@ -46,7 +39,7 @@ export const registerOperatorActs = async (server: HttpServer, options: Options)
   const { followers, people, node, done } = options
 
   /** @throws Problem 409 when somebody means the file of another node */
-  const followerOf = (name: FollowerName, shownBy: string | undefined): Follower => {
+  const followerOf = (name: string, shownBy: string | undefined): Follower => {
     const found = followers.find((one) => one.name === name)
     if (!found) throw new Problem(404, 'unknown_follower', `There is no ${name}.`)
     if (found.place === 'edge' && shownBy !== undefined && shownBy !== node)

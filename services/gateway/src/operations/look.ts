@@ -1,7 +1,6 @@
 // Looks at everything that operators see: each part is asked for itself, within a limit, and one that is away is said to be.
 
 import { Rejection } from '@headwater/deciders/decider'
-import type { FollowerName } from '@headwater/deciders/operations/operations'
 import type { EventStore } from '@headwater/eventstore/client/client'
 import { comparePosition, type Position } from '@headwater/eventstore/position'
 import { within } from '@headwater/eventstore/within'
@@ -25,7 +24,7 @@ export type Look = {
   /** Undefined while the event store does not answer. */
   readonly head: Position | undefined
   readonly postgresAnswers: boolean
-  readonly followers: ReadonlyMap<FollowerName, FollowerLook>
+  readonly followers: ReadonlyMap<string, FollowerLook>
   readonly jobs: JobsOverview | undefined
 }
 

@@ -5,7 +5,7 @@ import { operationsRules } from '@headwater/deciders/operations/operations-polic
 import { problemAnswer } from '@headwater/http-kit/commands/problem'
 import type { HttpServer } from '@headwater/http-kit/server/server'
 import { z } from 'zod'
-import { answerWith, connectService, registerForwarded } from '../forwarding.ts'
+import { answerWith, connectService, registerForwarded } from '../forwarding/forwarding.ts'
 
 type Options = {
   readonly jobsUrl: string

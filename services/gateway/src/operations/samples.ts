@@ -1,6 +1,5 @@
 // Keeps what operators look at of the last minutes, so that a page has its curves at once; costs nothing while nobody looks.
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { FollowerName } from '@headwater/deciders/operations/operations'
 import type { Follower } from '@headwater/read-models/followers'
 import type { Look } from './look.ts'
 
@@ -30,7 +29,7 @@ export const ratesOf = (samples: readonly Sample[]): readonly (number | null)[] 
     return ((changes - from.changes) * 1_000) / (atMs - from.atMs)
   })
 
-const sampleOf = ({ at, followers }: Look, name: FollowerName): Sample => {
+const sampleOf = ({ at, followers }: Look, name: string): Sample => {
   const { state, lagMs = null } = followers.get(name) ?? { state: 'away' }
   return { atMs: at.getTime(), lagMs, changes: state === 'away' || state === 'not made' ? null : state.changes }
 }
@@ -38,7 +37,7 @@ const sampleOf = ({ at, followers }: Look, name: FollowerName): Sample => {
 export type Samples = {
   /** What is there now, for somebody who looks; samples are kept from now on. */
   readonly watch: () => Promise<Look>
-  readonly historyOf: (name: FollowerName) => History
+  readonly historyOf: (name: string) => History
   /** What was seen is not true any more: something was asked for. */
   readonly forget: () => void
   readonly stop: () => void
@@ -50,7 +49,7 @@ export const keepSamples = (
   { watchedMs = watchedMsDefault } = {},
 ): Samples => {
   const ending = new AbortController()
-  const samples = new Map<FollowerName, Sample[]>(followers.map(({ name }) => [name, []]))
+  const samples = new Map<string, Sample[]>(followers.map(({ name }) => [name, []]))
   let watchedAtMs = Number.NEGATIVE_INFINITY
   let latest: Look | undefined
   let looking: Promise<Look> | undefined

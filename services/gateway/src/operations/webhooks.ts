@@ -12,7 +12,7 @@ import { webhookRules } from '@headwater/deciders/webhook/webhook-policy'
 import { problemAnswer } from '@headwater/http-kit/commands/problem'
 import type { HttpServer } from '@headwater/http-kit/server/server'
 import { z } from 'zod'
-import { answerWith, connectService, registerForwarded } from '../forwarding.ts'
+import { answerWith, connectService, registerForwarded } from '../forwarding/forwarding.ts'
 
 /** Of all webhooks, or of what one was told. */
 const answerBytesMax = 512 * 1_024
