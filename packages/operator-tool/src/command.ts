@@ -1,8 +1,8 @@
 // What a command of the tool is, and what it is given to work with.
 import type { EventStore } from '@headwater/eventstore/client/client'
 import type { Logger } from '@headwater/http-kit/telemetry/telemetry'
+import type { Follower } from '@headwater/projections/operate/followers'
 import type { Pool } from 'pg'
-import type { Follower } from './doctor/followers.ts'
 import type { ProgressLine } from './progress.ts'
 import type { Settings } from './settings.ts'
 

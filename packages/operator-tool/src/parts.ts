@@ -4,8 +4,8 @@ import { startAudit } from '@headwater/eventstore/audit'
 import { connectEventStore, type EventStore } from '@headwater/eventstore/client/client'
 import { createLogger, type Logger, nextTraceparent } from '@headwater/http-kit/telemetry/telemetry'
 import { openPool } from '@headwater/postgres/pool'
+import { followersIn } from '@headwater/read-models/followers'
 import type { Context } from './command.ts'
-import { followersIn } from './doctor/followers.ts'
 import type { Settings } from './settings.ts'
 
 /** A query each follower. */

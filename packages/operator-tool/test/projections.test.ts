@@ -7,7 +7,7 @@ import { loans } from '@headwater/read-models/loan/loans'
 import { until } from '@headwater/test-kit/until'
 import { describe, expect, test } from 'vitest'
 import { checkFollower, checkStore } from '../src/doctor/checks.ts'
-import { lookAt } from '../src/doctor/facts.ts'
+import { lookAt } from '../src/doctor/look.ts'
 import { jsonOf, logger, me, requested, shareWorld, startWorld, use } from './support.ts'
 
 describe('projections list', () => {

@@ -9,7 +9,7 @@ import type { Metrics } from '@headwater/http-kit/telemetry/metrics'
 import type { Logger } from '@headwater/http-kit/telemetry/telemetry'
 import { startLiveQueries } from '@headwater/live/live-queries'
 import { watchCurrency } from '@headwater/projections/freshness/freshness'
-import type { Follower } from '@headwater/read-models/followers'
+import type { Follower } from '@headwater/projections/operate/followers'
 import { dashboardModels, edgeModels, type Readers } from '@headwater/read-models/read-models'
 import type { Pool } from 'pg'
 import { contentSecurityPolicy, registerApiDocs } from './api-docs.ts'
@@ -32,7 +32,7 @@ const statuses = Object.fromEntries(contexts.flatMap(({ api }) => Object.entries
 
 export type GatewayOptions = {
   readonly readers: Pick<Readers, 'edge' | 'postgres'>
-  readonly store: Pick<EventStore, 'readStream' | 'head' | 'eventAfter'>
+  readonly store: Pick<EventStore, 'readStream' | 'head' | 'eventAt' | 'eventAfter'>
   /** What operators see and steer, and where it is counted what waits. */
   readonly operations: { readonly followers: readonly Follower[]; readonly pool: Pool }
   readonly serviceUrls: ServiceUrls
@@ -97,8 +97,8 @@ export const createGateway = async (options: GatewayOptions): Promise<HttpServer
       reader.ready() ? { trouble: await currency.trouble(), serves: true } : notMade('edge')
   const inPostgres = (name: string) => async () => {
     if (!(await readers.postgres(name).ready())) return notMade('dashboard')
-    const state = await operations.followers.find((follower) => follower.name === name)?.state()
-    return state?.isWritten === false ? { trouble: 'It stands still: no dashboard-projector writes it.' } : {}
+    const isWritten = await operations.followers.find((follower) => follower.name === name)?.isWritten()
+    return isWritten === false ? { trouble: 'It stands still: no dashboard-projector writes it.' } : {}
   }
   const health = createHealth(
     Object.fromEntries([...edge].map(([name, rows]) => [name, atEdge(rows)])),

@@ -9,7 +9,7 @@ import { createMetrics } from '@headwater/http-kit/telemetry/metrics'
 import { createLogger } from '@headwater/http-kit/telemetry/telemetry'
 import { openPool } from '@headwater/postgres/pool'
 import { openSharedLimits } from '@headwater/postgres/shared-limits'
-import { openFollowers } from '@headwater/read-models/followers'
+import { followersIn } from '@headwater/read-models/followers'
 import { openReaders } from '@headwater/read-models/read-models'
 import { createGatewayAuth } from './auth/auth.ts'
 import { config } from './config.ts'
@@ -33,11 +33,10 @@ const audit = startAudit({ store, logger, days: settings.AUDIT_DAYS, metrics })
 const limitPool = openPool(settings.DATABASE_URL, limitConnectionsMax, logger)
 const limits = openSharedLimits({ pool: limitPool, table: 'partner_requests', gauge: metrics.gauge, logger })
 const operationsPool = openPool(settings.DATABASE_URL, operationsConnectionsMax, logger)
-const followers = openFollowers({ directory: settings.EDGE_DIRECTORY, pool: operationsPool, readers })
 const gateway = await createGateway({
   readers,
   store,
-  operations: { followers: followers.all, pool: operationsPool },
+  operations: { followers: followersIn(settings.EDGE_DIRECTORY, operationsPool), pool: operationsPool },
   serviceUrls: settings.serviceUrls,
   checkWaitMs: settings.CONSENT_CHECK_WAIT_MS,
   jobsUrl: settings.JOBS_URL,
@@ -52,7 +51,6 @@ const gateway = await createGateway({
   logger,
 })
 const close = async () => {
-  followers.close()
   await Promise.all([audit.stop(), limits.close()])
   await Promise.all([
     readers.close(),

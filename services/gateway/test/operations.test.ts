@@ -157,7 +157,18 @@ test('tells of every follower how far it is, of the stores, and of this gatewayâ
       .poll(() => follower(gateway, name), { timeout: deadlineMs })
       .toMatchObject({ place, state: 'there', isWritten: true, lagMs: 0, parked: 0, paused: null, rebuild: null })
   expect(await follower(gateway, 'audit')).toMatchObject({ state: 'not made', position: null, lagMs: null })
-  expect(await follower(gateway, 'jobs')).toMatchObject({ state: 'away', isWritten: false, canBeRebuilt: false })
+  expect(await follower(gateway, 'jobs')).toMatchObject({ state: 'not made', isWritten: false, canBeRebuilt: false })
+})
+
+test('rows of another event store have no lag, and say that they have to be rebuilt', async () => {
+  const { startedGateway } = await start({ empty: true })
+  const other = await startEventStore({ port: 0, memory: true })
+  onTestFinished(() => other.stop())
+  const gateway = await startedGateway({ eventStoreUrl: other.connectionString })
+  for (const name of ['loans', 'underwriting'])
+    await expect
+      .poll(() => follower(gateway, name), { timeout: deadlineMs })
+      .toMatchObject({ state: 'there', lagMs: null, unusable: 'This is another event store.' })
 })
 
 test('pauses until it is resumed, says by whom and how old what waits is, and keeps curves of it', async () => {

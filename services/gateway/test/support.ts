@@ -16,7 +16,7 @@ import { openRows } from '@headwater/projections/model/rows'
 import { socketFile } from '@headwater/projections/sqlite/file'
 import { openSqliteSink } from '@headwater/projections/sqlite/sink'
 import { consents } from '@headwater/read-models/consent/consents'
-import { openFollowers } from '@headwater/read-models/followers'
+import { followersIn } from '@headwater/read-models/followers'
 import { type LoanRow, loans } from '@headwater/read-models/loan/loans'
 import { openReaders } from '@headwater/read-models/read-models'
 import { authenticatorOf, startIssuer, type TokenOptions } from '@headwater/test-kit/issuer'
@@ -159,7 +159,6 @@ export const startGateway = async (
   const auditStore = connectEventStore({ url: auditUrl, logger })
   const limitPool = openPool(databaseUrl, 2, logger)
   const operationsPool = openPool(databaseUrl, 3, logger)
-  const followers = openFollowers({ directory, pool: operationsPool, readers })
   const peopleDatabase = openSessionDatabase(databaseUrl, logger)
   const people = createPeople(peopleDatabase, logger)
   const metrics = createMetrics()
@@ -168,7 +167,7 @@ export const startGateway = async (
   const server = await createGateway({
     readers,
     store,
-    operations: { followers: followers.all, pool: operationsPool },
+    operations: { followers: followersIn(directory, operationsPool), pool: operationsPool },
     serviceUrls: { loan: 'http://127.0.0.1:1', consent: 'http://127.0.0.1:1', ...serviceUrls },
     jobsUrl: 'http://127.0.0.1:1',
     partnerLimit: { limits, perMinute: partnerLimitPerMinute },
@@ -193,7 +192,6 @@ export const startGateway = async (
     liveUrl: `${url.replace('http', 'ws')}/live`,
     close: async () => {
       await server.close()
-      followers.close()
       await Promise.all([trail.stop(), limits.close()])
       await Promise.all([
         readers.close(),

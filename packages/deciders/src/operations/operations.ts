@@ -47,6 +47,10 @@ const follower = z
     version: z.int(),
     place: z.enum(['edge', 'postgres']).meta({ description: '`edge`: a file of this node.' }),
     state: z.enum(['there', 'not made', 'away']).meta({ description: '`away`: what it keeps cannot be read now.' }),
+    unusable: z.string().nullable().meta({
+      description:
+        'Why its rows cannot be used until it is rebuilt, such as rows of another event store. Its lag is null then.',
+    }),
     isWritten: z.boolean().meta({ description: 'Somebody is there who follows the event store for it.' }),
     canBeRebuilt: z.boolean(),
     position: z.string().nullable(),

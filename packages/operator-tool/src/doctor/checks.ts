@@ -6,14 +6,22 @@ import { within } from '@headwater/eventstore/within'
 import { connectIssuer } from '@headwater/http-kit/access/issuer-keys'
 import { hasJobs, parkedJobCount } from '@headwater/jobs/ledger/job-list'
 import { migrations } from '@headwater/postgres/migrate'
+import {
+  type Facts,
+  factsOf,
+  type StoreFacts,
+  stoppedAt,
+  storeFacts,
+  wishOf,
+} from '@headwater/projections/operate/facts'
+import type { Follower } from '@headwater/projections/operate/followers'
 import type { Context } from '../command.ts'
 import { nameOf } from '../parked/find.ts'
 import { reasonOf, shownUrl } from '../refusal.ts'
 import { self } from '../self.ts'
 import { edgeDirectoryDefault } from '../settings.ts'
 import { ago, count, duration, moment } from '../text.ts'
-import { type Facts, factsOf, type StoreFacts, stoppedAt, storeFacts, wishOf } from './facts.ts'
-import { type Follower, rebuildMend } from './followers.ts'
+import { rebuildMend } from './followers.ts'
 
 /** What takes longer is as good as away. */
 const answerMsMax = 8_000
@@ -195,7 +203,7 @@ export const checkFollower = async (
   follower: Follower,
 ): Promise<readonly Finding[]> => {
   const { name, service, place } = follower
-  const facts = await inTime(factsOf(context, known, follower)).catch((error: unknown) =>
+  const facts = await inTime(factsOf(context.store, known, follower)).catch((error: unknown) =>
     error instanceof StoreUnavailable ? error : reasonOf(error),
   )
   if (facts instanceof StoreUnavailable) return [unchecked(name, 'The event store does not answer any more.')]

@@ -1,6 +1,6 @@
 // Finds a parked event by its id, in every projection that has it on its list.
 import type { ParkedEvent } from '@headwater/projections/model/parked'
-import type { Follower } from '../doctor/followers.ts'
+import type { Follower } from '@headwater/projections/operate/followers'
 import { Refusal } from '../refusal.ts'
 import { self } from '../self.ts'
 

@@ -1,9 +1,9 @@
 // Follows what becomes of an operator's wish, for as long as somebody sees to it.
 import { setTimeout as sleep } from 'node:timers/promises'
+import { wishOf } from '@headwater/projections/operate/facts'
+import type { Follower } from '@headwater/projections/operate/followers'
 import type { Wish } from '@headwater/projections/operate/wishes'
 import type { Context } from '../command.ts'
-import { wishOf } from '../doctor/facts.ts'
-import type { Follower } from '../doctor/followers.ts'
 import { self } from '../self.ts'
 
 const pollMs = 200

@@ -1,9 +1,10 @@
 // `projections list`, `projections lag`, `checkpoints`: how far everything is that follows the event store.
 import { formatPosition } from '@headwater/eventstore/position'
+import { type FollowerState, stateOf, stoppedAt, wishOf } from '@headwater/projections/operate/facts'
 import type { Progress, Wish } from '@headwater/projections/operate/wishes'
 import type { Answer, Command, Context, Given } from '../command.ts'
-import { type FollowerState, type Looked, lookAt, stateOf, stoppedAt, wishOf } from '../doctor/facts.ts'
 import { followerNamed, rebuildMend } from '../doctor/followers.ts'
+import { type Looked, lookAt } from '../doctor/look.ts'
 import { nameOf } from '../parked/find.ts'
 import { type Cell, count, duration, moment, type Tone, table } from '../text.ts'
 

@@ -1,6 +1,7 @@
 // `projections pause` and `projections resume`: nothing more is taken in, until somebody says so.
+
+import { wishOf } from '@headwater/projections/operate/facts'
 import type { Answer, Command, Context, Given } from '../command.ts'
-import { wishOf } from '../doctor/facts.ts'
 import { followerNamed } from '../doctor/followers.ts'
 import { self } from '../self.ts'
 import { moment } from '../text.ts'

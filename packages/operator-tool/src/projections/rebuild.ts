@@ -1,10 +1,11 @@
 // `projections rebuild`: has a read model built again beside the one that serves, and follows how far that is.
 import { formatPosition } from '@headwater/eventstore/position'
+import { wishOf } from '@headwater/projections/operate/facts'
+import type { Follower } from '@headwater/projections/operate/followers'
 import type { Wish } from '@headwater/projections/operate/wishes'
 import { rebuildCoresDefault } from '@headwater/projections/run/rebuild'
 import type { Answer, Command, Context, Given } from '../command.ts'
-import { wishOf } from '../doctor/facts.ts'
-import { assertRebuildable, type Follower, followerNamed } from '../doctor/followers.ts'
+import { assertRebuildable, followerNamed } from '../doctor/followers.ts'
 import { Refusal, WrongUse } from '../refusal.ts'
 import { self } from '../self.ts'
 import { duration, moment } from '../text.ts'

@@ -2,11 +2,12 @@
 import { existsSync, statSync } from 'node:fs'
 import path from 'node:path'
 import { formatPosition } from '@headwater/eventstore/position'
+import { readFile } from '@headwater/projections/operate/followers'
 import { checkpointQuery } from '@headwater/projections/sqlite/file'
 import { makeSeed } from '@headwater/projections/sqlite/seed'
 import { edgeModels } from '@headwater/read-models/read-models'
 import type { Answer, Command, Context, Given } from '../command.ts'
-import { followerNamed, readFile } from '../doctor/followers.ts'
+import { followerNamed } from '../doctor/followers.ts'
 import { Refusal, WrongUse } from '../refusal.ts'
 
 const bytesAMebibyte = 1_024 * 1_024

@@ -1,4 +1,4 @@
-// What operators wish of whoever follows the event store, kept until it is seen to: by the tool, the pages, and the projectors.
+// What operators request of projections, kept until it is handled: by the tool, the pages, and the projectors.
 
 export type WishKind = 'retry' | 'skip' | 'pause' | 'rebuild'
 
@@ -24,7 +24,7 @@ export type Progress = {
   readonly position: string
   readonly head: string
   readonly eventsPerSecond: number
-  /** Undefined until it can be told. */
+  /** Undefined until it is known. */
   readonly secondsLeft: number | undefined
   readonly at: Date
   /** Why it does not go on. */
@@ -38,7 +38,7 @@ export type Wishes = {
   readonly add: (wish: Wish) => Promise<boolean>
   /** False when there is no such wish. */
   readonly remove: (wish: Pick<Wish, 'kind' | 'eventId'>) => Promise<boolean>
-  /** True for whoever is the first to see to it, ever. */
+  /** True for the first to handle it, ever. */
   readonly begin: (wish: Pick<Wish, 'kind' | 'eventId'>) => Promise<boolean>
   /** Nothing happens when the wish is gone. */
   readonly note: (wish: Pick<Wish, 'kind' | 'eventId'>, progress: Progress) => Promise<void>

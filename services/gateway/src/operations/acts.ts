@@ -6,9 +6,9 @@ import { asked, followerName, retryInput, skipInput, steerInput } from '@headwat
 import { operationsRules } from '@headwater/deciders/operations/operations-policy'
 import { Problem, problemAnswer } from '@headwater/http-kit/commands/problem'
 import type { HttpServer } from '@headwater/http-kit/server/server'
+import type { Follower } from '@headwater/projections/operate/followers'
+import { pause, rebuild, resume, retry, skip, stopRebuild } from '@headwater/projections/operate/requests'
 import type { Wish } from '@headwater/projections/operate/wishes'
-import type { Follower } from '@headwater/read-models/followers'
-import { pause, rebuild, resume, retry, skip, stopRebuild } from '@headwater/read-models/operator-acts'
 import { z } from 'zod'
 import { named, type People } from '../people.ts'
 
@@ -42,7 +42,7 @@ export const registerOperatorActs = async (server: HttpServer, options: Options)
   const followerOf = (name: string, shownBy: string | undefined): Follower => {
     const found = followers.find((one) => one.name === name)
     if (!found) throw new Problem(404, 'unknown_follower', `There is no ${name}.`)
-    if (found.place === 'edge' && shownBy !== undefined && shownBy !== node)
+    if (found.kind === 'SQLite' && shownBy !== undefined && shownBy !== node)
       throw new Problem(409, 'another_node', `This is node ${node}, and ${name} was shown by ${shownBy}. Look again.`)
     return found
   }

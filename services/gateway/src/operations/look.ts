@@ -1,22 +1,27 @@
 // Looks at everything that operators see: each part is asked for itself, within a limit, and one that is away is said to be.
 
-import { Rejection } from '@headwater/deciders/decider'
 import type { EventStore } from '@headwater/eventstore/client/client'
-import { comparePosition, type Position } from '@headwater/eventstore/position'
+import type { Position } from '@headwater/eventstore/position'
 import { within } from '@headwater/eventstore/within'
 import { type JobsOverview, readJobsOverview } from '@headwater/jobs/overview'
-import type { Wish } from '@headwater/projections/operate/wishes'
-import type { Follower, FollowerState } from '@headwater/read-models/followers'
+import {
+  type Measured,
+  measuredOf,
+  type Stored,
+  type StoreFacts,
+  storedOf,
+  storeFacts,
+} from '@headwater/projections/operate/facts'
+import type { Follower } from '@headwater/projections/operate/followers'
 import type { Pool } from 'pg'
 
 /** For each part; below the time in which an operator's page asks again. */
 const partTimeoutMs = 1_500
 
 type FollowerLook = {
-  readonly state: FollowerState | 'not made' | 'away'
-  /** Undefined while it cannot be known. */
-  readonly lagMs: number | undefined
-  readonly wishes: readonly Wish[]
+  readonly stored: Stored | 'away'
+  /** Undefined while the event store does not say. */
+  readonly measured: Measured | undefined
 }
 
 export type Look = {
@@ -39,45 +44,31 @@ const oneAtATime = <Args extends readonly unknown[], T>(ask: (...args: Args) => 
   }
 }
 
-const stateOf = ({ state }: Follower): Promise<FollowerLook['state']> =>
-  state().catch((error: unknown) =>
-    error instanceof Rejection && error.code === 'read_model_not_ready' ? 'not made' : 'away',
-  )
-
 export const createLook = ({
   followers,
   store,
   pool,
 }: {
   readonly followers: readonly Follower[]
-  readonly store: Pick<EventStore, 'head' | 'eventAfter'>
+  readonly store: Pick<EventStore, 'head' | 'eventAt' | 'eventAfter' | 'readStream'>
   readonly pool: Pool
 }): (() => Promise<Look>) => {
-  const headOf = oneAtATime(store.head)
+  const storeOf = oneAtATime(() => storeFacts(store))
   const answersOf = oneAtATime(() => pool.query('select 1'))
   const jobsOf = oneAtATime(() => readJobsOverview(pool))
 
   const lookers = followers.map((follower) => {
-    const askState = oneAtATime(() => stateOf(follower))
-    const askWishes = oneAtATime(follower.wishes.all)
-    /** Its age in ms; 0 when there is none. */
-    const askOldest = oneAtATime(async (position: Position) => {
-      const oldest = await store.eventAfter(follower.categories, position)
-      return oldest ? Math.max(0, Date.now() - oldest.recordedAt.getTime()) : 0
-    })
-    return async (asking: Promise<Position | undefined>): Promise<FollowerLook> => {
-      const [state = 'away', wishes = [], head] = await Promise.all([askState(), askWishes(), asking])
-      const lag = () => {
-        if (!head || typeof state === 'string') return undefined
-        return comparePosition(state.position, head) >= 0 ? 0 : askOldest(state.position)
-      }
-      return { state, wishes, lagMs: await lag() }
+    const askStored = oneAtATime(() => storedOf(follower))
+    const measure = oneAtATime((known: StoreFacts, stored: Stored) => measuredOf(store, known, follower, stored))
+    return async (asking: Promise<StoreFacts | undefined>): Promise<FollowerLook> => {
+      const [stored = 'away', known] = await Promise.all([askStored(), asking])
+      return { stored, measured: stored === 'away' || !known ? undefined : await measure(known, stored) }
     }
   })
 
   return async () => {
-    const asking = headOf()
-    const [head, answers, jobs, ...looks] = await Promise.all([
+    const asking = storeOf()
+    const [known, answers, jobs, ...looks] = await Promise.all([
       asking,
       answersOf(),
       jobsOf(),
@@ -85,7 +76,7 @@ export const createLook = ({
     ])
     return {
       at: new Date(),
-      head,
+      head: known?.head,
       postgresAnswers: answers !== undefined,
       followers: new Map(followers.map(({ name }, n) => [name, looks[n] as FollowerLook])),
       jobs,

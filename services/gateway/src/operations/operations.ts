@@ -14,8 +14,9 @@ import { problemAnswer } from '@headwater/http-kit/commands/problem'
 import type { HttpServer } from '@headwater/http-kit/server/server'
 import { type ParkedJob, parkedJobs, skippedJobs } from '@headwater/jobs/ledger/job-list'
 import { inOrder, type ParkedEvent, type Skip } from '@headwater/projections/model/parked'
+import { stoppedAt, wishOf } from '@headwater/projections/operate/facts'
+import type { Follower } from '@headwater/projections/operate/followers'
 import type { Progress, Wish } from '@headwater/projections/operate/wishes'
-import type { Follower } from '@headwater/read-models/followers'
 import type { Pool } from 'pg'
 import type { LiveCounts } from '../live/live.ts'
 import { type Names, named, type People } from '../people.ts'
@@ -33,7 +34,7 @@ const refusals = {
 
 export type OperationsOptions = {
   readonly followers: readonly Follower[]
-  readonly store: Pick<EventStore, 'head' | 'eventAfter'>
+  readonly store: Pick<EventStore, 'head' | 'eventAt' | 'eventAfter' | 'readStream'>
   readonly pool: Pool
   readonly jobsUrl: string
   readonly live: () => LiveCounts
@@ -63,28 +64,32 @@ const progressShown = (progress: Progress | undefined) =>
       }
     : null
 
+const placeOf = (kind: Follower['kind']) => (kind === 'SQLite' ? 'edge' : 'postgres')
+
 const followerShown = (
-  { name, version, place, canBeRebuilt }: Follower,
+  { name, version, kind, canBeRebuilt }: Follower,
   look: Look,
   history: History,
   names: Names,
 ): FollowerShown => {
-  const { state, lagMs, wishes = [] } = look.followers.get(name) ?? { state: 'away', lagMs: undefined }
-  const there = typeof state === 'string' ? undefined : state
-  const pause = wishes.find(({ kind }) => kind === 'pause')
-  const rebuild = wishes.find(({ kind }) => kind === 'rebuild')
+  const { stored = 'away', measured } = look.followers.get(name) ?? {}
+  const there = stored === 'away' ? undefined : stored
+  const pause = there && wishOf(there, 'pause')
+  const rebuild = there && wishOf(there, 'rebuild')
+  const position = there?.checkpoint?.position
   return {
     name,
     version,
-    place,
-    state: typeof state === 'string' ? state : 'there',
+    place: placeOf(kind),
+    state: there ? (position ? 'there' : 'not made') : 'away',
+    unusable: measured?.unusable ?? null,
     isWritten: there?.isWritten ?? false,
     canBeRebuilt,
-    position: there ? formatPosition(there.position) : null,
-    lagMs: lagMs ?? null,
+    position: position ? formatPosition(position) : null,
+    lagMs: (position && measured?.lagMs) ?? null,
     rowsPerSecond: history.rowsPerSecond.at(-1) ?? null,
-    parked: there?.parked ?? 0,
-    stopped: there?.stopped ?? false,
+    parked: there?.parked.length ?? 0,
+    stopped: there !== undefined && stoppedAt(there) !== undefined,
     paused: pause ? wishedBy(pause, names) : null,
     rebuild: rebuild ? { ...wishedBy(rebuild, names), progress: progressShown(rebuild.progress) } : null,
     history: { lagMs: [...history.lagMs], rowsPerSecond: [...history.rowsPerSecond] },
@@ -172,7 +177,9 @@ export const registerOperations = async (server: HttpServer, options: Operations
     },
     async (_request, reply): Promise<Operations> => {
       const look = await samples.watch()
-      const asked = [...look.followers.values()].flatMap(({ wishes }) => wishes.map(({ by }) => by))
+      const asked = [...look.followers.values()].flatMap(({ stored }) =>
+        (stored === 'away' ? [] : stored.wishes).map(({ by }) => by),
+      )
       const names = await people.namesOf(asked)
       reply.header('cache-control', 'no-store')
       return {

@@ -1,6 +1,6 @@
 // Keeps what operators look at of the last minutes, so that a page has its curves at once; costs nothing while nobody looks.
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { Follower } from '@headwater/read-models/followers'
+import type { Follower } from '@headwater/projections/operate/followers'
 import type { Look } from './look.ts'
 
 export const sampledEveryMs = 2_000
@@ -30,8 +30,9 @@ export const ratesOf = (samples: readonly Sample[]): readonly (number | null)[] 
   })
 
 const sampleOf = ({ at, followers }: Look, name: string): Sample => {
-  const { state, lagMs = null } = followers.get(name) ?? { state: 'away' }
-  return { atMs: at.getTime(), lagMs, changes: state === 'away' || state === 'not made' ? null : state.changes }
+  const { stored = 'away', measured } = followers.get(name) ?? {}
+  const changes = stored === 'away' || !stored.checkpoint ? null : stored.changes
+  return { atMs: at.getTime(), lagMs: measured?.lagMs ?? null, changes }
 }
 
 export type Samples = {

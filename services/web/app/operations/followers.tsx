@@ -72,7 +72,7 @@ export const Followers = ({ overview: { followers, store, node } }: { overview: 
       </thead>
       <tbody>
         {followers.map((follower) => {
-          const { name, version, place, lagMs, rowsPerSecond, position, paused, history } = follower
+          const { name, version, place, unusable, lagMs, rowsPerSecond, position, paused, history } = follower
           const { mood, text } = standingOf(follower, store)
           return (
             <tr key={name}>
@@ -85,6 +85,12 @@ export const Followers = ({ overview: { followers, store, node } }: { overview: 
                 <span className="status" data-status={statusOf[mood]}>
                   {text}
                 </span>
+                {unusable !== null && (
+                  <>
+                    <br />
+                    <span className="quiet">{unusable}</span>
+                  </>
+                )}
                 {paused && (
                   <>
                     <br />

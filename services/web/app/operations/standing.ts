@@ -8,9 +8,10 @@ export type Standing = { readonly mood: Mood; readonly text: string }
 const behindMs = 10_000
 
 export const standingOf = (follower: FollowerShown, store: Operations['store']): Standing => {
-  const { state, paused, isWritten, parked, stopped, lagMs, rebuild } = follower
+  const { state, unusable, paused, isWritten, parked, stopped, lagMs, rebuild } = follower
   if (state === 'away') return { mood: 'bad', text: 'Cannot be read' }
   if (state === 'not made') return { mood: 'waits', text: 'Not built yet' }
+  if (unusable !== null) return { mood: 'bad', text: 'Rebuild needed' }
   if (paused) return { mood: 'waits', text: 'Paused' }
   if (stopped) return { mood: 'bad', text: 'Stopped at an event' }
   if (!store.answers) return { mood: 'waits', text: 'Store is away' }

@@ -1,8 +1,8 @@
 // What an operator asks of a follower, as wishes: the same for those in SQLite and in Postgres. Whoever follows sees to them.
 import { Rejection } from '@headwater/deciders/decider'
-import { isWaiting } from '@headwater/projections/model/parked'
-import type { Wish } from '@headwater/projections/operate/wishes'
+import { isWaiting } from '../model/parked.ts'
 import type { Follower } from './followers.ts'
+import type { Wish } from './wishes.ts'
 
 type Asked = Pick<Follower, 'name' | 'wishes'>
 
@@ -17,7 +17,7 @@ const waiting = async ({ name, parked }: Pick<Follower, 'name' | 'parked'>, even
     throw new Rejection('not_parked', `There is no such event parked in ${name}.`)
 }
 
-/** Nothing more is taken in until it is resumed. Who paused it first stays named. */
+/** No event is processed until it is resumed. The operator who paused it first stays named. */
 export const pause = async (follower: Asked, by: string): Promise<void> => {
   await wish(follower, { kind: 'pause', eventId: '', by, at: new Date() })
 }

@@ -3,15 +3,15 @@ import { type EventStore, StoreUnavailable } from '@headwater/eventstore/client/
 import { beginning, type Position } from '@headwater/eventstore/position'
 import { readStoreName } from '@headwater/eventstore/store-name'
 import { within } from '@headwater/eventstore/within'
-import { isWaiting, type ParkedEvent } from '@headwater/projections/model/parked'
-import type { Checkpoint } from '@headwater/projections/model/sink'
-import type { Wish } from '@headwater/projections/operate/wishes'
-import { otherHistory } from '@headwater/projections/run/same-history'
-import type { Context } from '../command.ts'
-import { troubleOf } from '../refusal.ts'
+import { isWaiting, type ParkedEvent } from '../model/parked.ts'
+import type { Checkpoint } from '../model/sink.ts'
+import { otherHistory } from '../run/same-history.ts'
 import type { Follower } from './followers.ts'
+import type { Wish } from './wishes.ts'
 
-/** Whoever follows under load is always a little behind. */
+type Store = Pick<EventStore, 'head' | 'eventAt' | 'eventAfter' | 'readStream'>
+
+/** A projection under load is always a little behind. */
 const liveLagMsMax = 2_000
 /** The server may have to search for the next event. */
 const lagAnswerMsMax = 5_000
@@ -19,29 +19,39 @@ const lagAnswerMsMax = 5_000
 /** The event store, asked once for all followers. */
 export type StoreFacts = {
   readonly head: Position
-  /** Undefined when nobody has named it yet. */
+  /** Undefined while it has no name. */
   readonly id: string | undefined
 }
 
-export type Facts = {
+/** What a follower has stored. */
+export type Stored = {
   readonly checkpoint: Checkpoint | undefined
+  readonly hasOtherShape: boolean
+  /** Those that wait. */
   readonly parked: readonly ParkedEvent[]
   readonly wishes: readonly Wish[]
   readonly isWritten: boolean
+  readonly changes: number
+}
+
+/** What the event store says of that. */
+export type Measured = {
   /** Why what it keeps cannot be used as it is. */
   readonly unusable: string | undefined
-  /** Age of the oldest event that is not in; undefined when that cannot be told. */
+  /** Age of the oldest event that is not in; undefined when it is not known. */
   readonly lagMs: number | undefined
 }
 
+export type Facts = Stored & Measured
+
 /** Without giving the store a name, as its followers would. */
-export const storeFacts = async (store: EventStore): Promise<StoreFacts> => {
+export const storeFacts = async (store: Store): Promise<StoreFacts> => {
   const [head, id] = await Promise.all([store.head(), readStoreName(store)])
   return { head, id }
 }
 
 const unusableBecause = async (
-  { store }: Pick<Context, 'store'>,
+  store: Store,
   known: StoreFacts | undefined,
   checkpoint: Checkpoint | undefined,
   hasOtherShape: boolean,
@@ -53,7 +63,7 @@ const unusableBecause = async (
 }
 
 /** Undefined when the store does not say in time. */
-const lagOf = async (store: EventStore, { categories }: Follower, position: Position): Promise<number | undefined> => {
+const lagOf = async (store: Store, { categories }: Follower, position: Position): Promise<number | undefined> => {
   const looking = store.eventAfter(categories, position)
   const next = await within(lagAnswerMsMax, looking, () => new StoreUnavailable(new Error('too slow'))).catch(
     (error: unknown) => {
@@ -65,55 +75,35 @@ const lagOf = async (store: EventStore, { categories }: Follower, position: Posi
   return next ? Math.max(0, Date.now() - next.recordedAt.getTime()) : 0
 }
 
-/** @param known undefined while the store does not answer: then nothing is said of it */
-export const factsOf = async (
-  context: Pick<Context, 'store'>,
-  known: StoreFacts | undefined,
-  follower: Follower,
-): Promise<Facts> => {
-  const [checkpoint, hasOtherShape, parked, wishes, isWritten] = await Promise.all([
+export const storedOf = async (follower: Follower): Promise<Stored> => {
+  const [checkpoint, hasOtherShape, parked, wishes, isWritten, changes] = await Promise.all([
     follower.checkpoint(),
     follower.hasOtherShape(),
     follower.parked(),
     follower.wishes.all(),
     follower.isWritten(),
+    follower.changes(),
   ])
-  const unusable = await unusableBecause(context, known, checkpoint, hasOtherShape)
+  return { checkpoint, hasOtherShape, parked: parked.filter(isWaiting), wishes, isWritten, changes }
+}
+
+/** @param known undefined while the store does not answer: then nothing is said of it */
+export const measuredOf = async (
+  store: Store,
+  known: StoreFacts | undefined,
+  follower: Follower,
+  { checkpoint, hasOtherShape, isWritten }: Stored,
+): Promise<Measured> => {
+  const unusable = await unusableBecause(store, known, checkpoint, hasOtherShape)
   const isToBeMeasured = known !== undefined && unusable === undefined && (checkpoint !== undefined || isWritten)
-  const lagMs = isToBeMeasured ? await lagOf(context.store, follower, checkpoint?.position ?? beginning) : undefined
-  return { checkpoint, parked: parked.filter(isWaiting), wishes, isWritten, unusable, lagMs }
+  const lagMs = isToBeMeasured ? await lagOf(store, follower, checkpoint?.position ?? beginning) : undefined
+  return { unusable, lagMs }
 }
 
-export type Looked = {
-  readonly follower: Follower
-  readonly facts: Facts | undefined
-  readonly trouble: string | undefined
-}
-
-/** What is known of each; what could not be asked is told beside. */
-export const lookAt = async (
-  context: Context,
-  followers: readonly Follower[] = context.followers,
-): Promise<{ readonly store: StoreFacts | undefined; readonly looked: readonly Looked[] }> => {
-  const troubled = (error: unknown) => {
-    const trouble = troubleOf(error, context.settings)
-    context.note(trouble)
-    return trouble
-  }
-  const store = await storeFacts(context.store).catch((error: unknown) => {
-    troubled(error)
-    return undefined
-  })
-  const looked = await Promise.all(
-    followers.map((follower) =>
-      factsOf(context, store, follower).then(
-        (facts): Looked => ({ follower, facts, trouble: undefined }),
-        (error: unknown): Looked => ({ follower, facts: undefined, trouble: troubled(error) }),
-      ),
-    ),
-  )
-  // Read again at last, so that no position shown beside it is ahead of it.
-  return { store: store && { ...store, head: await context.store.head() }, looked }
+/** @param known as of `measuredOf` */
+export const factsOf = async (store: Store, known: StoreFacts | undefined, follower: Follower): Promise<Facts> => {
+  const stored = await storedOf(follower)
+  return { ...stored, ...(await measuredOf(store, known, follower, stored)) }
 }
 
 export type FollowerState =
