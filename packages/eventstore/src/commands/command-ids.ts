@@ -32,7 +32,7 @@ export type CommandRecords = Map<string, CommandRecord>
  */
 export type CommandIds = {
   readonly records: CommandRecords
-  /** Of a snapshot, before those in `records`; unpacked when one of them is looked for. */
+  /** Of a snapshot, before those in `records`; read when one of them is looked for. */
   packed: PackedCommands | undefined
   /** The newest that has left; all commands after it are here. */
   forgotten: CommandRecord | undefined
@@ -41,17 +41,10 @@ export type CommandIds = {
 export type PackedCommands = {
   /** Stands for all of them. */
   readonly newest: CommandRecord
-  readonly bytes: number
   readonly unpack: () => Promise<Iterable<readonly [string, CommandRecord]>>
 }
 
 export const noCommandIds = (): CommandIds => ({ records: new Map(), packed: undefined, forgotten: undefined })
-
-const recordBytes = 1_300
-
-/** In records. */
-export const weightOf = ({ records, packed }: CommandIds): number =>
-  records.size + Math.ceil((packed?.bytes ?? 0) / recordBytes)
 
 const forget = (ids: CommandIds, record: CommandRecord | undefined) => {
   if (record && record.last > (ids.forgotten?.last ?? -1n)) ids.forgotten = record

@@ -1,7 +1,7 @@
 // Snapshots of long streams: the folded state and the newest commands, in a stream of their own beside each stream.
 import { randomUUID } from 'node:crypto'
 import { promisify } from 'node:util'
-import { constants, gunzip, gzip } from 'node:zlib'
+import { constants, gunzip, gunzipSync, gzip } from 'node:zlib'
 import type { DomainEvent } from '@headwater/deciders/decider'
 import type { Snapshot } from '@headwater/deciders/stream-type'
 import type { Logger } from 'pino'
@@ -12,13 +12,13 @@ import { snapshotStreamOf } from '../stream-name.ts'
 import { type CommandRecord, unpackAll } from './command-ids.ts'
 import type { KnownStream } from './known-stream.ts'
 
-/** Before all else. */
-const headLengthBytes = 4
 const snapshotType = 'Snapshot'
 /** EventStoreDB takes 1 MiB an append. */
 const partBytesMax = 900 * 1024
 /** Together 14 MiB, gzipped. A stream with a larger state has no snapshots. */
 const partsMax = 16
+/** Less is decompressed sooner than it is handed to another thread. */
+const syncBytesMax = 16 * 1024
 const streamsWaitingMax = 64
 const streamsRememberedMax = 10_000
 
@@ -30,8 +30,10 @@ type PartMetadata = {
   readonly version: number
   readonly set: string
   readonly part: number
-  /** In the last part only. */
+  /** In the last part only, as is `commands`. */
   readonly parts?: number
+  /** So many parts come before those of the state, and are read only when a command is looked for. */
+  readonly commands?: number
 }
 
 type RecordJson = readonly [string, string, number, number, string, number, string?]
@@ -67,10 +69,11 @@ type Head = {
 
 const compressed = (value: unknown): Promise<Buffer> =>
   compress(JSON.stringify(value), { level: constants.Z_BEST_SPEED })
-const decompressed = async (bytes: Uint8Array) => JSON.parse((await decompress(bytes)).toString())
+const decompressed = async (bytes: Uint8Array) =>
+  JSON.parse((bytes.length <= syncBytesMax ? gunzipSync(bytes) : await decompress(bytes)).toString())
 
-/** The length of the head, the head, the commands: these are large, and seldom needed. */
-const encode = async <State>(snapshot: Snapshot<State>, known: KnownStream<State>): Promise<Buffer> => {
+/** The commands, which are large and seldom needed, and all else. */
+const encode = async <State>(snapshot: Snapshot<State>, known: KnownStream<State>) => {
   const { state, revision, position, schemas, ids } = known
   await unpackAll(ids)
   const head = {
@@ -83,10 +86,8 @@ const encode = async <State>(snapshot: Snapshot<State>, known: KnownStream<State
   }
   // Commands that came since are in memory already.
   const records = ids.records.entries().filter(([, { last }]) => last <= revision)
-  const [first, commands] = await Promise.all([compressed(head), compressed(records.map(recordJson).toArray())])
-  const length = Buffer.alloc(headLengthBytes)
-  length.writeUInt32BE(first.length)
-  return Buffer.concat([length, first, commands])
+  const commands = await compressed(records.map(recordJson).toArray())
+  return { commands, head: await compressed(head) }
 }
 
 /** Of `<type> <schema>`, as a known stream names them. */
@@ -95,24 +96,26 @@ const schemaOf = (text: string) => {
   return { type: text.slice(0, space), metadata: { schema: Number(text.slice(space)) } }
 }
 
+type FoundSet = {
+  /** All but the commands. */
+  readonly bytes: Uint8Array
+  readonly readCommands: () => Promise<Uint8Array>
+}
+
 /** Undefined when the text is damaged. @throws Rejection `unknown_event_type` */
 const decode = async <Event extends DomainEvent, State>(
   snapshot: Snapshot<State>,
   codec: Codec<Event>,
-  bytes: Uint8Array,
+  { bytes, readCommands }: FoundSet,
 ): Promise<KnownStream<State> | undefined> => {
   let unknown: Pick<StoredEvent, 'type' | 'revision' | 'metadata'> | undefined
   try {
-    const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
-    const headEnd = headLengthBytes + view.getUint32(0)
-    const head: Head = await decompressed(bytes.subarray(headLengthBytes, headEnd))
-    const commands = bytes.subarray(headEnd)
+    const head: Head = await decompressed(bytes)
     const position = placeOf(head.position)
     const revision = BigInt(head.revision)
     const packed = {
       newest: { requestHash: '', first: revision, last: revision, position, recordedAtMs: head.writtenAtMs },
-      bytes: commands.length,
-      unpack: async () => ((await decompressed(commands)) as readonly RecordJson[]).map(recordOf),
+      unpack: async () => ((await decompressed(await readCommands())) as readonly RecordJson[]).map(recordOf),
     }
     unknown = head.schemas.map((schema) => ({ ...schemaOf(schema), revision })).find((schema) => !codec.knows(schema))
     if (!unknown)
@@ -130,17 +133,31 @@ const decode = async <Event extends DomainEvent, State>(
   throw unknownEventType(unknown)
 }
 
-/** The bytes of the newest set that is whole; the newest part comes first. */
-const newestSet = (parts: readonly StoredEvent[], version: number): Uint8Array | undefined => {
-  const own = parts.filter(({ type, metadata }) => type === snapshotType && metadata.version === version)
-  for (const { metadata } of own) {
-    const { set, parts: count } = metadata as PartMetadata
-    if (count === undefined) continue
-    const bytes = Array.from({ length: count }, (_, n) => {
-      const part = own.find((one) => one.metadata.set === set && one.metadata.part === n)
-      return part?.data instanceof Uint8Array ? part.data : undefined
-    })
-    if (bytes.every((one) => one !== undefined)) return count === 1 ? bytes[0] : Buffer.concat(bytes)
+/** These parts of a set together; undefined when one is missing. */
+const partsOf = (events: readonly StoredEvent[], set: string, from: number, to: number): Uint8Array | undefined => {
+  const bytes = Array.from({ length: to - from }, (_, n) => {
+    const part = events.find(({ metadata }) => metadata.set === set && metadata.part === from + n)
+    return part?.data instanceof Uint8Array ? part.data : undefined
+  })
+  return bytes.every((one) => one !== undefined) ? Buffer.concat(bytes) : undefined
+}
+
+/** The newest set of which all but the commands is there; the newest part comes first. */
+const newestSet = (
+  store: Pick<EventStore, 'readStreamBack'>,
+  events: readonly StoredEvent[],
+  version: number,
+): FoundSet | undefined => {
+  for (const { stream, revision, type, metadata } of events) {
+    const { set, parts, commands = 0 } = metadata as PartMetadata
+    if (type !== snapshotType || metadata.version !== version || parts === undefined) continue
+    const bytes = partsOf(events, set, commands, parts)
+    const readCommands = async () => {
+      const found = partsOf(await store.readStreamBack(stream, revision - 1n, parts - 1), set, 0, commands)
+      if (!found) throw new Error('The commands of a snapshot are gone.')
+      return found
+    }
+    if (bytes) return { bytes, readCommands }
   }
   return undefined
 }
@@ -163,8 +180,9 @@ export const readSnapshot = async <Event extends DomainEvent, State>(
     })
   const newest = await newestParts(1)
   if (newest.length === 0) return undefined
-  const bytes = newestSet(newest, snapshot.version) ?? newestSet(await newestParts(2 * partsMax), snapshot.version)
-  return bytes && decode(snapshot, codec, bytes)
+  const { version } = snapshot
+  const found = newestSet(store, newest, version) ?? newestSet(store, await newestParts(2 * partsMax), version)
+  return found && decode(snapshot, codec, found)
 }
 
 export type SnapshotWriter<State> = {
@@ -175,15 +193,22 @@ export type SnapshotWriter<State> = {
   readonly offer: (stream: string, known: KnownStream<State>) => KnownStream<State>
 }
 
+const cut = (bytes: Buffer): readonly Buffer[] =>
+  Array.from({ length: Math.ceil(bytes.length / partBytesMax) }, (_, n) =>
+    bytes.subarray(n * partBytesMax, (n + 1) * partBytesMax),
+  )
+
 const write = async <State>(
   { store, snapshot }: Pick<WriterOptions<State>, 'store' | 'snapshot'>,
   maxCounts: Map<string, number>,
   stream: string,
   known: KnownStream<State>,
 ): Promise<void> => {
-  const bytes = await encode(snapshot, known)
-  const parts = Math.ceil(bytes.length / partBytesMax)
-  if (parts > partsMax) throw new Error(`A snapshot of ${bytes.length} bytes is too large.`)
+  const { commands, head } = await encode(snapshot, known)
+  const commandParts = cut(commands)
+  const bytes = [...commandParts, ...cut(head)]
+  const parts = bytes.length
+  if (parts > partsMax) throw new Error(`A snapshot of ${head.length} bytes is too large.`)
   const name = snapshotStreamOf(stream)
   const $maxCount = 2 * parts
   // First: the store must not keep the states of a person for ever.
@@ -195,12 +220,14 @@ const write = async <State>(
   }
   const { version } = snapshot
   const set = randomUUID()
-  for (let part = 0; part < parts; part++) {
-    const metadata: PartMetadata = { version, set, part, ...(part === parts - 1 && { parts }) }
-    const data = bytes.subarray(part * partBytesMax, (part + 1) * partBytesMax)
-    // At any revision: another process may write its own, and the newest that is whole counts.
-    await store.append(name, [{ id: randomUUID(), type: snapshotType, data, metadata }], 'any')
-  }
+  const events = bytes.map((data, part) => {
+    const last = part === parts - 1 && { parts, commands: commandParts.length }
+    const metadata: PartMetadata = { version, set, part, ...last }
+    return { id: randomUUID(), type: snapshotType, data, metadata }
+  })
+  const isSmall = commands.length + head.length <= partBytesMax
+  // At any revision: another process may write its own, and the newest that is whole counts.
+  for (const together of isSmall ? [events] : events.map((event) => [event])) await store.append(name, together, 'any')
 }
 
 type WriterOptions<State> = {

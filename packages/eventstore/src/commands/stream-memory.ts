@@ -5,7 +5,6 @@ import { LRUCache } from 'lru-cache'
 import type { Logger } from 'pino'
 import type { EventStore } from '../client/client.ts'
 import { type Codec, createCodec } from '../codec.ts'
-import { weightOf } from './command-ids.ts'
 import { type KnownStream, nothingKnown, readNewer } from './known-stream.ts'
 import { readFromSnapshot } from './read-known.ts'
 import { type SnapshotWriter, snapshotWriter } from './snapshots.ts'
@@ -32,7 +31,7 @@ export const streamMemory = <Event extends DomainEvent, State>(
     store,
     streamType,
     codec: createCodec(streamType),
-    cache: new LRUCache({ maxSize: weightMax, sizeCalculation: (known) => 1 + weightOf(known.ids) }),
+    cache: new LRUCache({ maxSize: weightMax, sizeCalculation: (known) => 1 + known.ids.records.size }),
     snapshots: snapshot && snapshotWriter({ store, snapshot, logger }),
   }
 }
