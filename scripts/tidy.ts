@@ -19,7 +19,7 @@ const mayUse: Readonly<Record<string, readonly string[]>> = {
   live: ['deciders', 'eventstore', 'http-kit', 'projections'],
   'third-parties': ['deciders', 'http-kit'],
   'embedded-eventstore': [],
-  'test-kit': ['embedded-eventstore', 'eventstore', 'http-kit', 'jobs', 'projections'],
+  'test-kit': ['deciders', 'embedded-eventstore', 'eventstore', 'http-kit', 'jobs', 'projections'],
   'operator-tool': ['deciders', 'eventstore', 'jobs', 'postgres', 'projections', 'read-models', 'http-kit'],
 }
 /** Services that run locally and in compose only: production has its own. */

@@ -13,6 +13,7 @@ import { consents } from './measures/consents.ts'
 import { decisions } from './measures/decisions.ts'
 import { follow } from './measures/follow.ts'
 import { http } from './measures/http.ts'
+import { jobs } from './measures/jobs.ts'
 import { live } from './measures/live.ts'
 import { node } from './measures/node.ts'
 import { pixel } from './measures/pixel.ts'
@@ -31,6 +32,7 @@ const measures: readonly Measure[] = [
   commands,
   projections,
   follow,
+  jobs,
   live,
   pixel,
   http,

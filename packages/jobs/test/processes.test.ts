@@ -12,7 +12,14 @@ import { stepOver } from '@headwater/projections/model/step'
 import { startProjection } from '@headwater/projections/run/projection'
 import { chanceFrom } from '@headwater/test-kit/chance'
 import { type TestDatabase, testDatabase } from '@headwater/test-kit/database'
-import { logger, until } from '@headwater/test-kit/tills'
+import { logger, until } from '@headwater/test-kit/toys/tills'
+import {
+  type AccountCommand,
+  type TransferCommand,
+  type TransferData,
+  toyBank,
+  transferIdOf,
+} from '@headwater/test-kit/toys/transfers'
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
 import { openDatabase } from '../src/database.ts'
 import { openLedger } from '../src/ledger/ledger.ts'
@@ -21,7 +28,6 @@ import { createProcessRunner } from '../src/processes/run-process.ts'
 import { openConsequencesSink } from '../src/sink.ts'
 import { trackedTasks } from '../src/tracked-tasks.ts'
 import { startWorker } from '../src/worker.ts'
-import { type AccountCommand, type TransferCommand, type TransferData, toyBank, transferIdOf } from './toy-transfer.ts'
 
 let node: EmbeddedEventStore
 let store: EventStore

@@ -2,7 +2,7 @@
 import { once } from 'node:events'
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net'
 import { testDatabase } from '@headwater/test-kit/database'
-import { logger } from '@headwater/test-kit/tills'
+import { logger } from '@headwater/test-kit/toys/tills'
 import { pino } from 'pino'
 import { expect, onTestFinished, test } from 'vitest'
 import { openDatabase } from '../src/database.ts'

@@ -28,6 +28,30 @@ describe('jobs list', () => {
   })
 })
 
+describe('processes', () => {
+  test('lists those that are held up first, and says what the others wait for', async () => {
+    const world = await startWorld({ empty: true })
+    expect((await world.use('processes')).out).toBe('No process is active.\n')
+    await world.prepareJobs()
+    await world.pool.query(
+      `insert into headwater.processes (stream, process, since, due_at, trouble) values
+       ('transfer-1', 'transfer', now() - interval '2 min', null, null),
+       ('transfer-2', 'transfer', now() - interval '1 min', now() + interval '1 day', null),
+       ('transfer-3', 'transfer', now(), now(), 'account_busy')`,
+    )
+    const { processes } = jsonOf(await world.use('processes', '--json'))
+    expect(processes).toMatchObject([
+      { stream: 'transfer-3', trouble: 'account_busy' },
+      { stream: 'transfer-1', dueAt: null, trouble: null },
+      { stream: 'transfer-2', dueAt: expect.any(String), trouble: null },
+    ])
+    const { out } = await world.use('processes')
+    expect(out).toMatch(/transfer-3 +held up: account_busy/)
+    expect(out).toMatch(/transfer-1 +waits for an input +2 min ago/)
+    expect(out).toMatch(/transfer-2 +due later/)
+  })
+})
+
 describe('parked jobs', () => {
   const shared = shareWorld(async ({ prepareJobs }) => {
     await prepareJobs()

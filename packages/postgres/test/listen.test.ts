@@ -2,7 +2,7 @@
 
 import { testDatabase } from '@headwater/test-kit/database'
 import { startLine } from '@headwater/test-kit/line'
-import { logger, until } from '@headwater/test-kit/tills'
+import { logger, until } from '@headwater/test-kit/toys/tills'
 import { expect, onTestFinished, test } from 'vitest'
 import { listen } from '../src/listen.ts'
 

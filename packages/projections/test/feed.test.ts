@@ -1,6 +1,16 @@
 // Whoever follows the change feed sees what the query would answer, whichever node they turn to and however it batches.
 import type { StoredEvent } from '@headwater/eventstore/codec'
-import { at, close, type Place, places, putIn, storedAt, storeId, type TillRow, tills } from '@headwater/test-kit/tills'
+import {
+  at,
+  close,
+  type Place,
+  places,
+  putIn,
+  storedAt,
+  storeId,
+  type TillRow,
+  tills,
+} from '@headwater/test-kit/toys/tills'
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { stepOver } from '../src/model/step.ts'

@@ -3,7 +3,7 @@ import { randomUUID } from 'node:crypto'
 import { start } from '@headwater/embedded-eventstore'
 import { connectEventStore, type EventStore } from '@headwater/eventstore/client/client'
 import { beginning, type Position } from '@headwater/eventstore/position'
-import { logger, until } from '@headwater/test-kit/tills'
+import { logger, until } from '@headwater/test-kit/toys/tills'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { watchNeeded } from '../src/freshness/needed.ts'
 

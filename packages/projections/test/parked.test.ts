@@ -1,6 +1,6 @@
 // An event that cannot be taken in parks its stream: all others go on, and nothing of it is lost, doubled or out of order.
 import { createCodec } from '@headwater/eventstore/codec'
-import { at, deletedAt, places, putIn, type TillEvent, tills, until } from '@headwater/test-kit/tills'
+import { at, deletedAt, places, putIn, type TillEvent, tills, until } from '@headwater/test-kit/toys/tills'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { waitingReader } from '../src/freshness/read-waiting.ts'
 import { Halt } from '../src/model/halt.ts'

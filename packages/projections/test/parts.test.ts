@@ -5,7 +5,7 @@ import type { StoredRows } from '@headwater/projections/model/rows'
 import type { Checkpoint } from '@headwater/projections/model/sink'
 import { BadEvent, stepOver } from '@headwater/projections/model/step'
 import { type Part, readModel } from '@headwater/projections/run/parts'
-import { at, storeId } from '@headwater/test-kit/tills'
+import { at, storeId } from '@headwater/test-kit/toys/tills'
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 

@@ -18,7 +18,7 @@ import {
   tills,
   tillsOf,
   until,
-} from '@headwater/test-kit/tills'
+} from '@headwater/test-kit/toys/tills'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import type { Sink } from '../src/model/sink.ts'
 import { assertOrder } from '../src/model/step.ts'

@@ -1,6 +1,6 @@
 // What goes wrong while a read model is paused or built again: operators' wishes hold all the same, and no row is lost.
 
-import { logger, places, putIn, type TillEvent, tills, tillsOf, until } from '@headwater/test-kit/tills'
+import { logger, places, putIn, type TillEvent, tills, tillsOf, until } from '@headwater/test-kit/toys/tills'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import type { Scratch, Sink, Step } from '../src/model/sink.ts'
 import type { Wish, Wishes } from '../src/operate/wishes.ts'

@@ -1,6 +1,6 @@
 // An operator has a read model built again: the old one serves meanwhile, and the new one takes its place at once.
 import { comparePosition } from '@headwater/eventstore/position'
-import { places, putIn, type TillEvent, tills, until } from '@headwater/test-kit/tills'
+import { places, putIn, type TillEvent, tills, until } from '@headwater/test-kit/toys/tills'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import type { Sink } from '../src/model/sink.ts'
 import type { Wish, Wishes } from '../src/operate/wishes.ts'

@@ -11,7 +11,7 @@ import {
   type TillEvent,
   tills,
   tillsOf,
-} from '@headwater/test-kit/tills'
+} from '@headwater/test-kit/toys/tills'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { feedLengthMax } from '../src/model/changes.ts'
 import type { Checkpoint, Sink } from '../src/model/sink.ts'

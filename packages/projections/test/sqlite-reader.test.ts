@@ -2,7 +2,7 @@
 import { existsSync, mkdtempSync, renameSync, rmSync, symlinkSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
-import { at, logger, putIn, storedAt, storeId, type TillRow, tills, until } from '@headwater/test-kit/tills'
+import { at, logger, putIn, storedAt, storeId, type TillRow, tills, until } from '@headwater/test-kit/toys/tills'
 import Database from 'better-sqlite3'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { sqliteQueries } from '../src/model/queries.ts'

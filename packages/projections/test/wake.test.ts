@@ -4,7 +4,7 @@ import { existsSync, mkdtempSync, rmSync } from 'node:fs'
 import { createServer, type Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
-import { logger, until } from '@headwater/test-kit/tills'
+import { logger, until } from '@headwater/test-kit/toys/tills'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { listenToWaker, startWaker, type Waker } from '../src/sqlite/wake.ts'
 

@@ -1,7 +1,7 @@
 // What can stand in the streams of some loans, in whatever order: a projection takes in what is there, not what is likely.
 import type { LoanEvent } from '@headwater/deciders/loan/loan-events'
 import type { StoredEvent } from '@headwater/eventstore/codec'
-import { at } from '@headwater/test-kit/tills'
+import { at } from '@headwater/test-kit/toys/tills'
 import fc from 'fast-check'
 
 const decidedAt = '2026-11-21T10:00:00.000Z'

@@ -10,7 +10,7 @@ import type { Checkpoint, Sink } from '@headwater/projections/model/sink'
 import { stepOver } from '@headwater/projections/model/step'
 import { openSqliteReader, type SqliteReader } from '@headwater/projections/sqlite/reader'
 import { openSqliteSink } from '@headwater/projections/sqlite/sink'
-import { at, deletedAt, logger, storeId } from '@headwater/test-kit/tills'
+import { at, deletedAt, logger, storeId } from '@headwater/test-kit/toys/tills'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import {
   compareLoans,

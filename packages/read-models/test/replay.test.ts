@@ -12,7 +12,7 @@ import { rowsAfter } from '@headwater/projections/run/past'
 import { type ReplayProgress, replayUntil } from '@headwater/projections/run/replay'
 import { consents } from '@headwater/read-models/consent/consents'
 import { loans } from '@headwater/read-models/loan/loans'
-import { logger, putIn, type TillEvent, tills, until } from '@headwater/test-kit/tills'
+import { logger, putIn, type TillEvent, tills, until } from '@headwater/test-kit/toys/tills'
 import Database from 'better-sqlite3'
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
 

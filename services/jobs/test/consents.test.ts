@@ -9,7 +9,7 @@ import { type Grantee, patientEvents, type Target } from '@headwater/deciders/co
 import { patientStream } from '@headwater/deciders/consent/streams'
 import { createCommandHandler } from '@headwater/eventstore/commands/handle-command'
 import { freePort } from '@headwater/test-kit/free-port'
-import { logger } from '@headwater/test-kit/tills'
+import { logger } from '@headwater/test-kit/toys/tills'
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
 import { startMailSink } from '../../sandbox/src/mail-sink.ts'
 import { startWorld, untilMatches } from './support.ts'

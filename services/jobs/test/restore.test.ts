@@ -10,7 +10,7 @@ import { createCommandHandler } from '@headwater/eventstore/commands/handle-comm
 import { beginning } from '@headwater/eventstore/position'
 import { testDatabase } from '@headwater/test-kit/database'
 import { startRestorablePostgres, startRestorableStore } from '@headwater/test-kit/restorable'
-import { logger } from '@headwater/test-kit/tills'
+import { logger } from '@headwater/test-kit/toys/tills'
 import { expect, onTestFinished, test } from 'vitest'
 import { startMailSink } from '../../sandbox/src/mail-sink.ts'
 import { startReceiver } from './receiver.ts'

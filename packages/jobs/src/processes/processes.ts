@@ -82,9 +82,9 @@ const workFrom = (
       traceparent: typeof event.metadata.traceparent === 'string' ? event.metadata.traceparent : null,
       recordedAtMs: event.recordedAt.getTime(),
     }
-    const told = { ...event, recordedAt: event.recordedAt.toISOString() }
+    const given = { ...event, recordedAt: event.recordedAt.toISOString() }
     const commands = (byInput.get(`${category}/${event.type}`) ?? []).flatMap(({ followed, toCommands }) =>
-      toCommands(told).map(({ id, command }) => {
+      toCommands(given).map(({ id, command }) => {
         const stream = streamName(followed, id)
         const commandId = uuidV5(`${event.id}/${stream}`, inputNamespace)
         return {
@@ -141,7 +141,9 @@ const writeOutcomes = async (client: PoolClient, ran: readonly Ran[]): Promise<v
     await client.query(
       `insert into headwater.processes (stream, process, due_at, trouble)
        select * from unnest($1::text[], $2::text[], $3::timestamptz[], $4::text[])
-       on conflict (stream) do update set due_at = excluded.due_at, trouble = excluded.trouble`,
+       on conflict (stream) do update set due_at = excluded.due_at, trouble = excluded.trouble,
+         since = case when (processes.trouble is null, processes.due_at is null) = (excluded.trouble is null, excluded.due_at is null)
+           then processes.since else now() end`,
       [
         active.map(({ stream }) => stream),
         active.map(({ stream }) => categoryOf(stream)),

@@ -9,12 +9,14 @@ import {
   runJobAgain,
   skipJob,
 } from '@headwater/jobs/ledger/job-list'
+import { type ActiveProcess, activeProcesses } from '@headwater/jobs/processes/active-processes'
 import type { Answer, Command, Context, Given } from '../command.ts'
 import { poll } from '../projections/await-wish.ts'
 import { Refusal, WrongUse } from '../refusal.ts'
 import { self } from '../self.ts'
 import { ago, type Cell, duration, moment, table } from '../text.ts'
 
+const processesListedMax = 200
 /** For one that is due at once and short; many wait behind others, or for a third party. */
 const runMsMax = 10_000
 
@@ -45,6 +47,19 @@ const list = async ({ pool }: Context): Promise<Answer> => {
     json: { kinds },
     text: table(['KIND', 'RUNNING', 'DUE', 'LATER', 'PARKED', 'WAITS LONGEST'], kinds.map(rowOf)),
   }
+}
+
+const processRow = ({ stream, since, dueAt, trouble }: ActiveProcess): readonly Cell[] => [
+  stream,
+  trouble === null ? (dueAt ? 'due later' : 'waits for an input') : { text: `held up: ${trouble}`, tone: 'bad' },
+  ago(since),
+  dueAt ? moment(dueAt) : '-',
+]
+
+const processes = async ({ pool }: Context): Promise<Answer> => {
+  const active = (await hasJobs(pool)) ? await activeProcesses(pool, processesListedMax) : []
+  if (active.length === 0) return { json: { processes: [] }, text: 'No process is active.' }
+  return { json: { processes: active }, text: table(['STREAM', 'STATE', 'SINCE', 'DUE'], active.map(processRow)) }
 }
 
 /** Undefined when there is none, or no jobs at all. */
@@ -105,6 +120,11 @@ const retry = async (context: Context, given: Given): Promise<Answer> => {
 }
 
 export const jobCommands: readonly Command[] = [
+  {
+    name: ['processes'],
+    summary: 'the processes that are not over: what holds them up first, then the longest waiting',
+    run: processes,
+  },
   {
     name: ['jobs', 'list'],
     summary: 'jobs that are not done, by kind: running, due, for later, parked',

@@ -16,7 +16,7 @@ import { openSqliteReader } from '@headwater/projections/sqlite/reader'
 import { openSqliteSink } from '@headwater/projections/sqlite/sink'
 import Database from 'better-sqlite3'
 import pino from 'pino'
-import { testDatabase } from './database.ts'
+import { testDatabase } from '../database.ts'
 
 export const logger = pino({ level: process.env.LOG_LEVEL ?? 'silent' })
 
