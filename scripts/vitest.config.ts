@@ -10,11 +10,11 @@ export default defineConfig({
     // Files that one process runs share what is loaded: loading it for each file took a tenth of the suite.
     isolate: false,
     globalSetup: ['scripts/test/scratch.ts', 'scripts/test/postgres.ts', 'scripts/test/pages.ts'],
-    // Most tests wait for processes of their own: four files at a time keep two cores busy.
-    maxWorkers: 4,
+    // Most tests wait for processes of their own: three files at a time keep two cores busy, also slow ones.
+    maxWorkers: 3,
     // As long as the tests' own waiting: a poll is a deadline, not a measurement.
     expect: { poll: { timeout: 30_000 } },
-    testTimeout: 60_000,
-    hookTimeout: 60_000,
+    testTimeout: 120_000,
+    hookTimeout: 120_000,
   },
 })

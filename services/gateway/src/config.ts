@@ -21,22 +21,21 @@ const networks = z
     'addresses and networks such as 10.0.0.0/8, with commas between',
   )
 
-/** `<SERVICE>_URL`, for each service that decides commands. */
-const serviceUrls = z
-  .object(
-    Object.fromEntries(
-      contexts.flatMap(({ service }) =>
-        service ? [[`${service.name.toUpperCase()}_URL`, z.url().default(`http://127.0.0.1:${service.port}`)]] : [],
-      ),
-    ),
-  )
-  .transform((urls): { readonly serviceUrls: ServiceUrls } => ({
-    serviceUrls: Object.fromEntries(
-      Object.entries(urls).map(([variable, url]) => [variable.slice(0, -'_URL'.length).toLowerCase(), url]),
-    ),
-  }))
+/** The services that decide commands, with the settings that say where they are: `<SERVICE>_URL`. */
+const deciding = contexts.flatMap(({ service }) =>
+  service ? [{ ...service, variable: `${service.name.toUpperCase()}_URL` }] : [],
+)
+const serviceUrlSettings: object = Object.fromEntries(
+  deciding.map(({ variable, port }) => [variable, z.url().default(`http://127.0.0.1:${port}`)]),
+)
 
-const own = z.object({
+export const serviceUrlsOf = (settings: object): ServiceUrls =>
+  Object.fromEntries(
+    deciding.map(({ name, variable }) => [name, String((settings as Record<string, unknown>)[variable])]),
+  )
+
+export const config = z.object({
+  ...serviceUrlSettings,
   ...serverSettings(8080),
   ...authSettings,
   ...gatewayAuthSettings,
@@ -54,5 +53,3 @@ const own = z.object({
   WEB_URL: z.url().default('http://127.0.0.1:8085'),
   TRUSTED_PROXIES: networks.default('loopback'),
 })
-
-export const config = own.and(serviceUrls)

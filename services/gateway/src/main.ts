@@ -12,7 +12,7 @@ import { openSharedLimits } from '@headwater/postgres/shared-limits'
 import { followersIn } from '@headwater/read-models/followers'
 import { openReaders } from '@headwater/read-models/read-models'
 import { createGatewayAuth } from './auth/auth.ts'
-import { config } from './config.ts'
+import { config, serviceUrlsOf } from './config.ts'
 import { connectContacts } from './consent/contacts.ts'
 import { createGateway } from './gateway.ts'
 
@@ -26,7 +26,8 @@ const logger = createLogger({ service: 'gateway', level: settings.LOG_LEVEL })
 const readers = openReaders({ directory: settings.EDGE_DIRECTORY, url: settings.DATABASE_URL, logger })
 const store = connectEventStore({ url: settings.EVENTSTORE_URL, logger })
 const authenticator = createAuthenticator(settings, logger)
-const contacts = connectContacts(settings.serviceUrls, logger)
+const serviceUrls = serviceUrlsOf(settings)
+const contacts = connectContacts(serviceUrls, logger)
 const auth = createGatewayAuth(settings, { authenticator, knowsEmail: contacts.register, logger })
 const metrics = createMetrics()
 const audit = startAudit({ store, logger, days: settings.AUDIT_DAYS, metrics })
@@ -37,7 +38,7 @@ const gateway = await createGateway({
   readers,
   store,
   operations: { followers: followersIn(settings.EDGE_DIRECTORY, operationsPool), pool: operationsPool },
-  serviceUrls: settings.serviceUrls,
+  serviceUrls,
   checkWaitMs: settings.CONSENT_CHECK_WAIT_MS,
   jobsUrl: settings.JOBS_URL,
   partnerLimit: { limits, perMinute: settings.PARTNER_LIMIT_PER_MINUTE },
