@@ -45,6 +45,17 @@ export const seenLoan = z
   .meta({ id: 'Loan' })
 export type SeenLoan = z.infer<typeof seenLoan>
 
+/** The fields that every viewer sees. Pages for all viewers parse with these, so that they are sent nothing else. */
+export const publicLoan = seenLoan.pick({
+  loanId: true,
+  amount: true,
+  status: true,
+  requestedAt: true,
+  decidedAt: true,
+})
+export type PublicLoan = z.infer<typeof publicLoan>
+export const publicLoans = z.object({ loans: z.array(publicLoan) })
+
 export const loanPage = z.object({ loans: z.array(seenLoan), next })
 
 export const loanHistory = z.object({

@@ -1,6 +1,6 @@
 // The first page: what this is, how to apply, and the loans that its reader may see as they come and change.
 import { loanApi } from '@headwater/deciders/loan/api'
-import type { SeenLoan } from '@headwater/deciders/loan/loan-answers'
+import { type PublicLoan, publicLoans } from '@headwater/deciders/loan/loan-answers'
 import { Link } from 'react-router'
 import { Connection } from '../live/connection.tsx'
 import { useLiveRows } from '../live/use-live-rows.ts'
@@ -17,7 +17,7 @@ export const loader = async ({ context }: Route.LoaderArgs) => {
   const visitor = await getVisitor(context)
   const isShownLoans = seesAllLoans(visitor) || hasOwnLoans(visitor)
   const { loans } = loanApi.queries
-  const list = isShownLoans && (await getIfSignedIn(context, `${loans.path}?limit=${loansShownMax}`, loans.answer))
+  const list = isShownLoans && (await getIfSignedIn(context, `${loans.path}?limit=${loansShownMax}`, publicLoans))
   return {
     loans: list ? list.loans : undefined,
     areOwn: !seesAllLoans(visitor),
@@ -27,11 +27,11 @@ export const loader = async ({ context }: Route.LoaderArgs) => {
 }
 
 /** As the API orders them: the newest first. */
-const newestFirst = (a: SeenLoan, b: SeenLoan): number => {
+const newestFirst = (a: PublicLoan, b: PublicLoan): number => {
   if (a.requestedAt !== b.requestedAt) return a.requestedAt > b.requestedAt ? -1 : 1
   return a.loanId > b.loanId ? -1 : 1
 }
-const keyOf = (loan: SeenLoan) => loan.loanId
+const keyOf = (loan: PublicLoan) => loan.loanId
 
 const texts = {
   own: {
@@ -46,11 +46,11 @@ const texts = {
   },
 } as const
 
-type LatestProps = { readonly loans: readonly SeenLoan[]; readonly areOwn: boolean; readonly openedAt: string }
+type LatestProps = { readonly loans: readonly PublicLoan[]; readonly areOwn: boolean; readonly openedAt: string }
 
 const Latest = ({ loans, areOwn, openedAt }: LatestProps) => {
   const text = texts[areOwn ? 'own' : 'all']
-  const live = useLiveRows<SeenLoan>({ topic: 'loans', keyOf }, loans)
+  const live = useLiveRows<PublicLoan>({ topic: 'loans', keyOf }, loans)
   const newest = live.rows.toSorted(newestFirst).slice(0, loansShownMax)
   return (
     <section aria-labelledby="loans">

@@ -1,7 +1,7 @@
 // Asks for an application on behalf of whoever may see it, waiting for what was just written when the page's address says so.
 import { pathTo } from '@headwater/deciders/api'
 import { loanApi } from '@headwater/deciders/loan/api'
-import type { SeenLoan } from '@headwater/deciders/loan/loan-answers'
+import { type PublicLoan, publicLoan } from '@headwater/deciders/loan/loan-answers'
 import { data, type RouterContextProvider } from 'react-router'
 import { getIfSignedIn } from '../../shared/api.server.ts'
 
@@ -12,11 +12,10 @@ export const readApplication = async (
   context: Readonly<RouterContextProvider>,
   loanId: string,
   request: Request,
-): Promise<SeenLoan> => {
+): Promise<PublicLoan> => {
   const after = new URL(request.url).searchParams.get('after')
   const query = after === null ? '' : `?${new URLSearchParams({ after })}`
-  const asked = loanApi.queries.loan
-  const loan = await getIfSignedIn(context, `${pathTo(asked.path, loanId)}${query}`, asked.answer)
+  const loan = await getIfSignedIn(context, `${pathTo(loanApi.queries.loan.path, loanId)}${query}`, publicLoan)
   if (!loan) throw data(strange, { status: strange.status })
   return loan
 }

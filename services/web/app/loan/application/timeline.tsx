@@ -1,6 +1,6 @@
 // An application's way, in plain words: what is done, what is going on, what is still to come.
 
-import type { SeenLoan } from '@headwater/deciders/loan/loan-answers'
+import type { PublicLoan } from '@headwater/deciders/loan/loan-answers'
 import { Time } from '../../shared/time.tsx'
 
 type Step = {
@@ -10,7 +10,7 @@ type Step = {
   readonly place: 'done' | 'now' | 'to come'
 }
 
-const laterSteps = ({ status, decidedAt: at }: SeenLoan): Step[] => {
+const laterSteps = ({ status, decidedAt: at }: PublicLoan): Step[] => {
   const checked: Step = { title: 'Credit checked', place: 'done' }
   const decision: Step = { title: 'Decision', place: 'to come' }
   switch (status) {
@@ -50,7 +50,7 @@ const laterSteps = ({ status, decidedAt: at }: SeenLoan): Step[] => {
 
 const placeText = { done: 'Done:', now: 'Now:', 'to come': 'To come:' }
 
-export const Timeline = ({ loan }: { loan: SeenLoan }) => (
+export const Timeline = ({ loan }: { loan: PublicLoan }) => (
   <ol className="timeline">
     {[{ title: 'Application received', at: loan.requestedAt, place: 'done' as const }, ...laterSteps(loan)].map(
       ({ title, text, at, place }: Step) => (
