@@ -4,7 +4,7 @@ import type { RequestedJob } from './reaction.ts'
 export type Schedule = {
   /** Of all contexts. Stored: it never changes. */
   readonly name: string
-  /** Periods begin at multiples of this since 1970, in UTC. */
+  /** Periods begin at multiples of this since 1970, in UTC, and are counted: it changes only together with the name. */
   readonly everyMs: number
   /** Of periods that passed while no process looked: each is done, only the last, or none. */
   readonly catchUp: 'all' | 'last' | 'skip'

@@ -35,8 +35,10 @@ export const followedKinds = ({
         [name, commit, prepare, storeId],
       )
       await pool.query(
-        `insert into headwater.followed_kinds (follower, kind, commit_position, prepare_position)
-         select $1, kind, coalesce(earlier.commit_position, $3), coalesce(earlier.prepare_position, $4)
+        `insert into headwater.followed_kinds
+           (follower, kind, commit_position, prepare_position, start_commit, start_prepare)
+         select $1, kind, coalesce(earlier.commit_position, $3), coalesce(earlier.prepare_position, $4),
+           case when earlier.name is null then $3::int8 end, case when earlier.name is null then $4::int8 end
          from unnest($2::text[]) as kind left join headwater.followers as earlier on earlier.name = $1
            and not exists (select from headwater.followed_kinds where follower = $1)
          on conflict (follower, kind) do nothing`,
@@ -44,10 +46,11 @@ export const followedKinds = ({
       )
       isRegistered = true
     },
-    positions: async (): Promise<KindPositions> => {
+    /** Events up to there have no consequences of the kind. Kinds that are as old as their follower are missing. */
+    starts: async (): Promise<KindPositions> => {
       const { rows } = await pool.query<{ kind: string } & Position>({
-        text: `select kind, commit_position as commit, prepare_position as prepare from headwater.followed_kinds
-               where follower = $1 and kind = any($2)`,
+        text: `select kind, start_commit as commit, start_prepare as prepare from headwater.followed_kinds
+               where follower = $1 and kind = any($2) and start_commit is not null`,
         values: [name, kinds],
         types: bigints,
       })

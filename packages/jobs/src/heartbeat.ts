@@ -29,6 +29,12 @@ const capRetryDelay = `with far as (
     array(select id from far), run_at => now() + make_interval(secs => $1)
   ) where exists (select from far)`
 
+/** A job that was entered again under its key while it ran, and then failed or lost its worker. The library keeps such a row for ever. */
+const forgetTheSuperseded = `select from graphile_worker.complete_jobs(array(
+    select id from graphile_worker.jobs
+    where key is null and attempts >= max_attempts and locked_at is null and task_identifier = any($1)
+  ))`
+
 export type Heartbeat = { readonly stop: () => void }
 
 type HeartbeatOptions = {
@@ -47,6 +53,7 @@ export const startHeartbeat = ({ pool, workerId, kinds, retryDelayMsMax, logger 
     const freed = await pool.query(freeJobsOfTheDead, [silenceMsMax / 1_000])
     if (freed.rowCount) logger.warn('jobs of a worker that is gone are free to run again')
     await pool.query(capRetryDelay, [retryDelayMsMax / 1_000, kinds])
+    await pool.query(forgetTheSuperseded, [kinds])
   }
   const tick = () =>
     void once().catch((error: unknown) => logger.warn({ err: error }, 'a heartbeat did not reach Postgres'))

@@ -27,7 +27,7 @@ export type JobRow = {
   /** 1 when the timer keeps the moment of the job that it replaces. */
   readonly isMerged: number
   readonly runAtMs: number
-  /** The category that leads to it. */
+  /** The kind again, as all consequences have it. */
   readonly followed: string
   /** Of the event. */
   readonly position: string
@@ -53,7 +53,7 @@ export const jobRow = (
     queue,
     isMerged: merge ? 1 : 0,
     runAtMs: dueAt === undefined ? event.recordedAt.getTime() + delayMs : Date.parse(dueAt),
-    followed: categoryOf(event.stream),
+    followed: kind,
     position: formatPosition(event.position),
   }
 }

@@ -107,7 +107,9 @@ export const afterRestore = async (store: EventStore, pool: Pool, backupTaken: D
       [commit, prepare, anchor?.id, storeId],
     )
     await client.query(
-      `update headwater.followed_kinds set commit_position = $1, prepare_position = $2
+      `update headwater.followed_kinds set commit_position = $1, prepare_position = $2,
+         start_commit = case when (start_commit, start_prepare) > ($1, $2) then $1 else start_commit end,
+         start_prepare = case when (start_commit, start_prepare) > ($1, $2) then $2 else start_prepare end
        where (commit_position, prepare_position) > ($1, $2)`,
       [commit, prepare],
     )

@@ -2,8 +2,7 @@
 import { randomUUID } from 'node:crypto'
 import type { DomainEvent } from '@headwater/deciders/decider'
 import type { EventStore } from '@headwater/eventstore/client/client'
-import { comparePosition, type Position, parsePosition } from '@headwater/eventstore/position'
-import { categoryOf } from '@headwater/eventstore/stream-name'
+import { comparePosition, parsePosition } from '@headwater/eventstore/position'
 import { type Lease, takeLease } from '@headwater/postgres/lease'
 import { bigints, blamePostgres, inTransaction } from '@headwater/postgres/pool'
 import {
@@ -16,17 +15,15 @@ import { StepUndone } from '@headwater/projections/model/halt'
 import type { Projection } from '@headwater/projections/model/projection'
 import type { Row } from '@headwater/projections/model/read-model'
 import type { Checkpoint, Sink, Step } from '@headwater/projections/model/sink'
-import { stepOver } from '@headwater/projections/model/step'
 import { readParked, writeParking } from '@headwater/projections/postgres/parked'
 import { postgresWishes } from '@headwater/projections/postgres/wishes'
 import type { Pool, PoolClient } from 'pg'
-import { type FollowedKinds, followedKinds, type KindPositions } from './followed-kinds.ts'
+import { followedKinds, type KindPositions } from './followed-kinds.ts'
 import { enterJobs } from './ledger/enter-jobs.ts'
 import type { JobRow } from './reactions.ts'
 
 /** The name of the reactions' follower, its lease and its checkpoint. */
 export const follower = 'jobs'
-const pageEvents = 500
 
 /** Jobs cannot be built again from the events, and jobs that follow from anywhere else miss events. */
 export const jobsRestoreAdvice =
@@ -43,7 +40,7 @@ export const readCheckpoint = async (db: Pool | PoolClient, name = follower): Pr
 
 /** What an event leads to. Never stored as it is. */
 type Consequence = Row & {
-  /** What it belongs to: each kind starts where the first process that knew it started. */
+  /** Its kind: each starts where the first process that knew it started. */
   readonly followed: string
   /** Of its event. */
   readonly position: string
@@ -66,46 +63,33 @@ export type ConsequencesSinkOptions<Of extends Consequence> = Consequences<Of> &
   /** Brings the tables to today's shape. */
   readonly prepare: () => Promise<void>
   /** Following begins at its head the first time: earlier events have had their consequences. */
-  readonly store: Pick<EventStore, 'head' | 'readAfter'>
+  readonly store: Pick<EventStore, 'head'>
   readonly logger: Parameters<typeof takeLease>[3]
 }
 
 const consequencesOf = <Of extends Consequence>(step: Pick<Step, 'evolve'>): readonly Of[] =>
   step.evolve(new Map()).flatMap(({ after }) => (after ? [after as Of] : []))
 
-/** Takes over the checkpoint, if the lease still stands: an earlier holder cannot write any more. */
-const claimCheckpoint = (pool: Pool, name: string, { epoch }: Lease) =>
+/**
+ * Takes over the checkpoint, if the lease still stands: an earlier holder cannot write any more. Goes back to the kind that is
+ * furthest behind, which other versions passed over. What other kinds do again has its old ids and no effect.
+ */
+const claimCheckpoint = (pool: Pool, { name, kinds }: { name: string; kinds: readonly string[] }, { epoch }: Lease) =>
   inTransaction(pool, 'begin', async (client) => {
     const claimed = await client.query(
-      `update headwater.followers set epoch = followers.epoch + 1 from headwater.leases
+      `update headwater.followers set epoch = followers.epoch + 1, (commit_position, prepare_position) = (
+         select place.commit, place.prepare from (
+           select followers.commit_position as commit, followers.prepare_position as prepare
+           union all select commit_position, prepare_position from headwater.followed_kinds
+             where follower = followers.name and kind = any($3)
+         ) as place order by 1, 2 limit 1)
+       from headwater.leases
        where followers.name = $1 and leases.name = $1 and leases.epoch = $2
          and leases.expires_at > clock_timestamp()`,
-      [name, epoch],
+      [name, epoch, kinds],
     )
     return claimed.rowCount ? readCheckpoint(client, name) : undefined
   })
-
-/** Does for one kind what other versions, which did not know it, have passed over. */
-const catchUp = async <Of extends Consequence>(
-  { projection, act, pool, store }: ConsequencesSinkOptions<Of>,
-  kinds: FollowedKinds,
-  [kind, from]: readonly [string, Position],
-  checkpoint: Checkpoint,
-): Promise<void> => {
-  for (let position = from; comparePosition(position, checkpoint.position) < 0; ) {
-    const page = await store.readAfter(position, pageEvents)
-    const events = page.filter((event) => comparePosition(event.position, checkpoint.position) <= 0)
-    const to = events.length < pageEvents ? checkpoint.position : (events.at(-1)?.position ?? checkpoint.position)
-    const ours = events.filter(({ stream }) => projection.categories.includes(categoryOf(stream)))
-    const rows = consequencesOf<Of>(stepOver(projection, { ...checkpoint, position }, { events: ours, position: to }))
-    const write = await act(rows.filter(({ followed }) => followed === kind))
-    await inTransaction(pool, 'begin', async (client) => {
-      await kinds.moveTo(client, [kind], to)
-      await write(client)
-    })
-    position = to
-  }
-}
 
 export const openConsequencesSink = <Of extends Consequence>(options: ConsequencesSinkOptions<Of>): Sink => {
   const { name, act, pool, prepare, logger } = options
@@ -113,7 +97,6 @@ export const openConsequencesSink = <Of extends Consequence>(options: Consequenc
   const kinds = followedKinds(options)
   const move = `${moveCheckpoint('headwater.followers')} and name = '${name}'`
   let lease: Lease | undefined
-  /** Where each kind is, as of the claim. */
   let starts: KindPositions = new Map()
 
   const isAfterStart = ({ followed, position }: Consequence): boolean => {
@@ -142,10 +125,8 @@ export const openConsequencesSink = <Of extends Consequence>(options: Consequenc
       await prepare()
       await kinds.register(storeId)
       lease = await takeLease(pool, name, holder, logger)
-      const checkpoint = lease && (await claimCheckpoint(pool, name, lease))
-      if (!checkpoint) return undefined
-      starts = await kinds.positions()
-      for (const start of starts) await catchUp(options, kinds, start, checkpoint)
+      const checkpoint = lease && (await claimCheckpoint(pool, options, lease))
+      if (checkpoint) starts = await kinds.starts()
       return checkpoint
     },
     checkpoint: () => readCheckpoint(pool, name),
@@ -167,9 +148,10 @@ export const openConsequencesSink = <Of extends Consequence>(options: Consequenc
 /** The reactions' consequences: jobs. */
 export const jobsOf = (
   projection: Projection<DomainEvent, { readonly consequences: JobRow }>,
+  kinds: readonly string[],
 ): Consequences<JobRow> => ({
   name: follower,
   projection,
-  kinds: projection.categories,
+  kinds,
   act: async (rows) => (client) => enterJobs(client, rows),
 })

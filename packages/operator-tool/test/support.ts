@@ -193,7 +193,7 @@ export const startWorld = async ({
     underwriting: (projection = underwriting) => followInPostgres(projection),
     audit: () => followInPostgres(audit),
     jobs: (projection = reactions) => {
-      const sink = openConsequencesSink({ ...jobsOf(reactions), ...openJobs(), store, logger })
+      const sink = openConsequencesSink({ ...jobsOf(reactions, []), ...openJobs(), store, logger })
       return running(startProjection({ store, sink, projection, logger }))
     },
   }

@@ -53,12 +53,6 @@ const bureau = connectCreditBureau({ url: settings.CREDIT_BUREAU_URL, logger })
 const authenticator = createAuthenticator(settings, logger)
 const database = openDatabase(settings.DATABASE_URL, logger)
 const ledger = openLedger(database.pool)
-const follower = startProjection({
-  store,
-  sink: openConsequencesSink({ ...jobsOf(reactions), ...database, store, logger }),
-  projection: reactions,
-  logger,
-})
 const runner = createProcessRunner({ store, logger })
 const processes = processesOf(contexts, runner)
 /** Of a release whose contexts have processes. */
@@ -76,18 +70,20 @@ const deliveries = openDeliveries(database.pool, settings.WEBHOOK_GIVE_UP_AFTER_
 const secrets = createSecrets(settings.WEBHOOK_KEY)
 const sender = openWebhookSender({ allowPrivate: settings.WEBHOOK_ALLOW_PRIVATE !== undefined })
 const mailer = connectMailer({ url: settings.SMTP_URL, from: settings.MAIL_FROM, logger })
+const tasks = {
+  ...createLoanTasks({ store, bureau, applicantIdOf, deliveries, ledger, logger }),
+  [runProcessJob]: runProcessTask(contexts, runner),
+  ...createConsentTasks({ store, mailer, ledger, publicUrl: settings.PUBLIC_URL, logger }),
+}
+const follower = startProjection({
+  store,
+  sink: openConsequencesSink({ ...jobsOf(reactions, Object.keys(tasks)), ...database, store, logger }),
+  projection: reactions,
+  logger,
+})
 const worker = startWorker({
   database,
-  tasks: trackedTasks(
-    {
-      ...createLoanTasks({ store, bureau, applicantIdOf, deliveries, ledger, logger }),
-      [runProcessJob]: runProcessTask(contexts, runner),
-      ...createConsentTasks({ store, mailer, ledger, publicUrl: settings.PUBLIC_URL, logger }),
-    },
-    ledger,
-    logger,
-    transientRejections,
-  ),
+  tasks: trackedTasks(tasks, ledger, logger, transientRejections),
   ...jobs,
   logger,
 })

@@ -9,6 +9,8 @@ export const processes: Migration = {
       kind text not null,
       commit_position bigint not null,
       prepare_position bigint not null,
+      start_commit bigint,
+      start_prepare bigint,
       primary key (follower, kind)
     )`.execute(db)
     await sql`create table headwater.processes (
