@@ -57,7 +57,22 @@ describe.each([
   })
 })
 
-test('the kinds of grantee that somebody is', () => {
+test('a history shows events with fields and texts that this release would not write', () => {
+  const asked = { target: 'exams', purpose: null, by: { kind: 'doctor', id: 'dora', ward: 3 }, urgent: true }
+  const granted = { target: 'all', until: '+010000-01-01T00:00:00.000Z' }
+  const recordedAt = '2026-12-01T10:00:00.000Z'
+  const history = {
+    grantee: { kind: 'doctor', id: 'dora' },
+    events: [
+      { type: 'ConsentAsked', recordedAt, data: asked },
+      { type: 'ConsentGranted', recordedAt, data: granted },
+    ],
+    complete: true,
+  }
+  expect(consentApi.queries.history.answer.parse(history)).toEqual(history)
+})
+
+test('the kinds of grantee that a person is', () => {
   expect(granteeKindsOf({ ...person, roles: ['nurse', 'underwriter', 'patient'] })).toEqual(['patient', 'nurse'])
   expect(granteeKindsOf(person)).toEqual([])
   expect(granteeKindsOf(actors['partner that claims a role'])).toEqual([])

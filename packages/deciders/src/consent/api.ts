@@ -12,7 +12,7 @@ import {
   registerContactInput,
   revokeConsentInput,
 } from './patient.ts'
-import { granteeKinds, patientEvents, targets } from './patient-events.ts'
+import { granteeKinds, targets } from './patient-events.ts'
 
 /** In each of these a person may ask for sight of another's record. */
 const grantees: Rules = granteeKinds.map(role)
@@ -49,9 +49,16 @@ const consentPage = z.object({
   next,
 })
 
-const { ConsentAsked, ConsentGranted, ConsentRevoked, ConsentDeclined, ConsentExpired } = patientEvents.schemas
-const happened = <const Type extends string, Data extends z.ZodType>(type: Type, data: Data) =>
-  z.object({ type: z.literal(type), recordedAt: z.iso.datetime(), data: data.meta({ description: 'The event.' }) })
+/** Loose: an event that an older release wrote, or a newer one, is shown as it is stored. */
+const happened = <const Types extends readonly [string, ...string[]], Data extends z.ZodRawShape>(
+  types: Types,
+  data: Data,
+) =>
+  z.object({
+    type: z.enum(types),
+    recordedAt: z.iso.datetime(),
+    data: z.looseObject(data).meta({ description: 'The event.' }),
+  })
 
 export const consentHistory = z.object({
   grantee,
@@ -59,11 +66,9 @@ export const consentHistory = z.object({
   events: z.array(
     z
       .discriminatedUnion('type', [
-        happened('ConsentAsked', ConsentAsked),
-        happened('ConsentGranted', ConsentGranted),
-        happened('ConsentRevoked', ConsentRevoked),
-        happened('ConsentDeclined', ConsentDeclined),
-        happened('ConsentExpired', ConsentExpired),
+        happened(['ConsentAsked'], { target, purpose: z.string().nullable() }),
+        happened(['ConsentGranted'], { target, until: z.string().nullable() }),
+        happened(['ConsentRevoked', 'ConsentDeclined', 'ConsentExpired'], { target }),
       ])
       .meta({ id: 'ConsentHistoryEvent' }),
   ),
@@ -94,7 +99,7 @@ export const consentApi = api({
     },
     grant: {
       path: '/api/consents/grant',
-      summary: 'Let somebody see a part of your record',
+      summary: 'Share a part of your record',
       description:
         'Whether or not they asked; `no_such_grantee` where the directory of people knows no such person in this role. The same again with another end replaces what stands.',
       rules: patients,
@@ -109,7 +114,7 @@ export const consentApi = api({
     },
     decline: {
       path: '/api/consents/decline',
-      summary: 'Decline what somebody asks for',
+      summary: 'Decline a request to see your record',
       description: 'They may ask again.',
       rules: patients,
       input: declineConsentInput,
@@ -128,7 +133,7 @@ export const consentApi = api({
     granted: list('/api/consents/granted', 'Whose records you may see', grantees),
     history: {
       path: '/api/consents/:id/history',
-      summary: 'What has happened between you and somebody who asked or was given consent',
+      summary: 'History of your consents to one person',
       description: 'Read from the event store itself, the oldest first.',
       rules: patients,
       params: z.object({ id: field('consent id', z.string().regex(/^[\w-]{1,64}$/)) }),

@@ -71,7 +71,7 @@ export const loanApi = api({
     withdrawLoan: {
       path: '/api/loans/:id/withdraw',
       summary: 'Withdraw a loan',
-      description: 'For whoever requested it, until it is decided.',
+      description: 'For the person or partner who requested it, until it is decided.',
       rules: [owner('loans:write')],
       input: withdrawLoanInput.default({}),
     },

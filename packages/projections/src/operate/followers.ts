@@ -22,7 +22,7 @@ const invalidSchema = '3F000'
 
 type Model = ReadModel & { readonly categories: readonly string[] }
 
-/** What keeps a read model of its own, a checkpoint a name; or the jobs. */
+/** A projection as operators see it: one read model, or the jobs. */
 export type Follower = {
   readonly name: string
   readonly version: number
@@ -41,7 +41,7 @@ export type Follower = {
   /** Dead letters and those that operators decided to go on without, too. */
   readonly parked: () => Promise<readonly ParkedEvent[]>
   readonly wishes: Pick<Wishes, 'all' | 'add' | 'remove'>
-  /** Somebody writes it, as far as that shows. */
+  /** Whether a process writes it, as far as can be seen from outside. */
   readonly isWritten: () => Promise<boolean>
 }
 
@@ -64,7 +64,7 @@ export const edgeFollower = (directory: string, model: Model): Follower => {
   const file = sqliteFile(directory, model)
   const stored = async () => readFile(file, (db) => (hasTable(db, 'checkpoint') ? checkpointQuery(db)() : undefined))
   const openWishes = () => openSqliteWishes(directory, `${name}.v${version}`)
-  /** Whoever only looks leaves no file behind. */
+  /** Reading must not create the file. */
   const isThere = () => existsSync(path.join(directory, 'wishes.sqlite'))
   const wishing = async <T>(work: (wishes: Wishes) => Promise<T>): Promise<T> => {
     const wishes = openWishes()
