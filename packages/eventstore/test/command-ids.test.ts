@@ -1,10 +1,10 @@
 // Repeats of commands that have left the memory of a process: found in the stream, as far back as the command says.
 import { randomUUID } from 'node:crypto'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
-import { connectEventStore, type EventStore } from '../src/client/client.ts'
+import type { EventStore } from '../src/client/client.ts'
 import type { CommandRequest } from '../src/commands/command-request.ts'
 import { type CommandHandler, createCommandHandler } from '../src/commands/handle-command.ts'
-import { logger, runPrefix, testStore } from './support.ts'
+import { connectTestStore, logger, runPrefix } from './support.ts'
 import { type TillCommand, tillStream } from './till.ts'
 
 const category = `${runPrefix}till`
@@ -16,12 +16,7 @@ let store: EventStore
 let close: () => Promise<void>
 
 beforeAll(async () => {
-  const { url, stop } = await testStore()
-  store = connectEventStore({ url, logger })
-  close = async () => {
-    await store.close()
-    await stop()
-  }
+  ;({ store, close } = await connectTestStore())
   for (let from = 0; from < events; from += 500) {
     const page = Array.from({ length: 500 }, (_, n) => ({
       id: randomUUID(),

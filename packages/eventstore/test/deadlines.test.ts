@@ -4,7 +4,7 @@ import { createServer, type Socket } from 'node:net'
 import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest'
 import { connectEventStore, type EventStore } from '../src/client/client.ts'
 import { type CommandHandlerOptions, createCommandHandler } from '../src/commands/handle-command.ts'
-import { logger, runPrefix, testStore } from './support.ts'
+import { connectTestStore, logger, runPrefix } from './support.ts'
 import { type Till, type TillCommand, type TillEvent, tillStream } from './till.ts'
 
 const category = `${runPrefix}till`
@@ -13,12 +13,7 @@ const answerMsMax = 300
 let store: EventStore
 let close: () => Promise<void>
 beforeAll(async () => {
-  const { url, stop } = await testStore()
-  store = connectEventStore({ url, logger })
-  close = async () => {
-    await store.close()
-    await stop()
-  }
+  ;({ store, close } = await connectTestStore())
 })
 afterAll(() => close())
 

@@ -1,10 +1,10 @@
 // Snapshots of long streams: whatever becomes of them, the state is the one that all events lead to.
 import { randomBytes, randomUUID } from 'node:crypto'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { connectEventStore, type EventStore, StoreUnavailable } from '../src/client/client.ts'
+import { type EventStore, StoreUnavailable } from '../src/client/client.ts'
 import { createCommandHandler } from '../src/commands/handle-command.ts'
 import { readKnown } from '../src/commands/read-known.ts'
-import { logger, runPrefix, testStore } from './support.ts'
+import { connectTestStore, logger, runPrefix } from './support.ts'
 import { type Till, type TillCommand, tillStream } from './till.ts'
 
 const category = `${runPrefix}till`
@@ -13,12 +13,7 @@ let store: EventStore
 let close: () => Promise<void>
 
 beforeAll(async () => {
-  const { url, stop } = await testStore()
-  store = connectEventStore({ url, logger })
-  close = async () => {
-    await store.close()
-    await stop()
-  }
+  ;({ store, close } = await connectTestStore())
 })
 afterAll(() => close())
 

@@ -4,6 +4,7 @@ import { createServer, connect as openSocket, type Socket } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { start } from '@headwater/embedded-eventstore'
 import pino from 'pino'
+import { connectEventStore } from '../src/client/client.ts'
 
 export const logger = pino({ level: process.env.LOG_LEVEL ?? 'silent' })
 
@@ -16,6 +17,17 @@ export const testStore = async (): Promise<{ url: string; stop: () => Promise<vo
   if (url) return { url, stop: async () => undefined }
   const node = await start({ port: 0, memory: true })
   return { url: node.connectionString, stop: () => node.stop() }
+}
+
+/** A connection to such a store. */
+export const connectTestStore = async () => {
+  const { url, stop } = await testStore()
+  const store = connectEventStore({ url, logger })
+  const close = async () => {
+    await store.close()
+    await stop()
+  }
+  return { store, close }
 }
 
 /** Waits until `check` holds. The deadline is a limit, not a measurement. */

@@ -27,8 +27,6 @@ export type JobRow = {
   /** 1 when the timer keeps the moment of the job that it replaces. */
   readonly isMerged: number
   readonly runAtMs: number
-  /** The kind again, as all consequences have it. */
-  readonly followed: string
   /** Of the event. */
   readonly position: string
 }
@@ -53,7 +51,6 @@ export const jobRow = (
     queue,
     isMerged: merge ? 1 : 0,
     runAtMs: dueAt === undefined ? event.recordedAt.getTime() + delayMs : Date.parse(dueAt),
-    followed: kind,
     position: formatPosition(event.position),
   }
 }
@@ -101,7 +98,6 @@ export const reactionsOf = (
           queue: 'text or null',
           isMerged: 'integer',
           runAtMs: 'integer',
-          followed: 'text',
           position: 'text',
         },
         indexes: [],

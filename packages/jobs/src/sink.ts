@@ -40,8 +40,8 @@ export const readCheckpoint = async (db: Pool | PoolClient, name = follower): Pr
 
 /** What an event leads to. Never stored as it is. */
 type Consequence = Row & {
-  /** Its kind: each starts where the first process that knew it started. */
-  readonly followed: string
+  /** Each kind starts where the first process that knew it started. */
+  readonly kind: string
   /** Of its event. */
   readonly position: string
 }
@@ -99,8 +99,8 @@ export const openConsequencesSink = <Of extends Consequence>(options: Consequenc
   let lease: Lease | undefined
   let starts: KindPositions = new Map()
 
-  const isAfterStart = ({ followed, position }: Consequence): boolean => {
-    const [start, at] = [starts.get(followed), parsePosition(position)]
+  const isAfterStart = ({ kind, position }: Consequence): boolean => {
+    const [start, at] = [starts.get(kind), parsePosition(position)]
     return start === undefined || at === undefined || comparePosition(at, start) > 0
   }
 

@@ -1,19 +1,10 @@
 // What becomes of the jobs of the ledger when they are run: done, tried again, or parked for an operator.
-import { Rejection } from '@headwater/deciders/decider'
 import { StreamDeleted } from '@headwater/eventstore/client/client'
 import type { Logger } from '@headwater/http-kit/telemetry/telemetry'
 import type { TaskList } from 'graphile-worker'
 import type { Job, Ledger } from './ledger/ledger.ts'
+import { passingCode } from './outages.ts'
 import type { Task, Tasks } from './task.ts'
-
-/** These pass by themselves, however long it takes. */
-const outages = [
-  'event_store_unavailable',
-  'overloaded',
-  'conflict',
-  // A newer release has written what this one cannot read, and will replace it.
-  'unknown_event_type',
-]
 
 /** @param transient codes of rejections by tasks that pass by themselves as well */
 export const trackedTasks = (
@@ -22,9 +13,6 @@ export const trackedTasks = (
   logger: Logger,
   transient: readonly string[] = [],
 ): TaskList => {
-  const passing = new Set([...outages, ...transient])
-  const isOutage = (error: unknown): boolean => error instanceof Rejection && passing.has(error.code)
-
   const tracked =
     (kind: string, { run, triesMax }: Task<never>) =>
     async (payload: unknown, { job: { attempts } }: { readonly job: { readonly attempts: number } }) => {
@@ -40,7 +28,7 @@ export const trackedTasks = (
         if (laterMs !== undefined) return ledger.later(job.id, laterMs)
       } catch (error) {
         if (error instanceof StreamDeleted) return ledger.done(job.id) // nothing follows any more
-        const tryAgain = isOutage(error) || attempts < triesMax
+        const tryAgain = passingCode(error, transient) !== undefined || attempts < triesMax
         logger.warn({ kind, jobId: job.id, attempts, err: error }, tryAgain ? 'a job will be tried again' : 'parked')
         if (tryAgain) throw error
         return ledger.park(job.id, String(error))

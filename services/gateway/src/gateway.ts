@@ -16,7 +16,9 @@ import { contentSecurityPolicy, registerApiDocs } from './api-docs.ts'
 import { registerLooks } from './audit/looks.ts'
 import type { GatewayAuth } from './auth/auth.ts'
 import { createCredentials } from './auth/credentials.ts'
+import { gatewayContexts } from './contexts.ts'
 import { forwardCommands, type ServiceUrls } from './forwarding/commands.ts'
+import type { Parts } from './gateway-context.ts'
 import { type LiveLimits, registerLive } from './live/live.ts'
 import { topics } from './live/topics.ts'
 import { registerOperations } from './operations/operations.ts'
@@ -25,8 +27,6 @@ import { registerPages } from './pages.ts'
 import { limitPartners, type PartnerLimitOptions } from './partner-limit.ts'
 import type { People } from './people.ts'
 import type { Rows } from './read-after.ts'
-import type { Parts } from './room.ts'
-import { rooms } from './rooms.ts'
 
 const statuses = Object.fromEntries(contexts.flatMap(({ api }) => Object.entries(api?.statuses ?? {})))
 
@@ -158,8 +158,8 @@ export const createGateway = async (options: GatewayOptions): Promise<HttpServer
     applying: auth.applying,
     checkWaitMs,
   }
-  for (const { register } of rooms) register(parts)
-  const forwardings = Object.assign({}, ...rooms.map(({ forwardings }) => forwardings?.(parts)))
+  for (const { register } of gatewayContexts) register(parts)
+  const forwardings = Object.assign({}, ...gatewayContexts.map(({ forwardings }) => forwardings?.(parts)))
   await forwardCommands(server, serviceUrls, contexts, forwardings, {
     answerTimeoutMs: commandTimeoutMs,
   })

@@ -13,10 +13,11 @@ import type { PoolClient } from 'pg'
 import { v5 as uuidV5 } from 'uuid'
 import { enterJobs } from '../ledger/enter-jobs.ts'
 import type { Job } from '../ledger/ledger.ts'
+import { passingCode } from '../outages.ts'
 import { type JobRow, jobRow } from '../reactions.ts'
 import type { Consequences } from '../sink.ts'
 import { type Task, triesMaxDefault } from '../task.ts'
-import { type ProcessOutcome, type ProcessRunner, passingCode } from './run-process.ts'
+import type { ProcessOutcome, ProcessRunner } from './run-process.ts'
 
 /** The name of the follower, its lease and its checkpoint. */
 export const processesFollower = 'processes'
@@ -31,7 +32,8 @@ const clocksDifferMsMax = 60_000
 /** One thing to do for a process: a command that follows from an input or, without one, its next steps. */
 type Work = {
   readonly id: string
-  readonly followed: string
+  /** The category of the process. */
+  readonly kind: string
   readonly position: string
   readonly eventId: string
   /** Of the process. */
@@ -47,7 +49,7 @@ type Work = {
 
 const columns = {
   id: 'text',
-  followed: 'text',
+  kind: 'text',
   position: 'text',
   eventId: 'text',
   stream: 'text',
@@ -67,9 +69,7 @@ const workFrom = (
   processes: ReadonlyMap<string, Process>,
 ): Projection<DomainEvent, { readonly consequences: Work }> => {
   const codecs = new Map<string, Codec<DomainEvent>>()
-  const inputs = [...processes].flatMap(([followed, process]) =>
-    process.inputs.map((input) => ({ followed, ...input })),
-  )
+  const inputs = [...processes].flatMap(([kind, process]) => process.inputs.map((input) => ({ kind, ...input })))
   for (const { stream } of inputs) codecs.set(stream.category, createCodec<DomainEvent>(stream))
   for (const [category, { stream }] of processes) codecs.set(category, createCodec<DomainEvent>(stream))
   const byInput = Map.groupBy(inputs, ({ stream, type }) => `${stream.category}/${type}`)
@@ -83,14 +83,14 @@ const workFrom = (
       recordedAtMs: event.recordedAt.getTime(),
     }
     const given = { ...event, recordedAt: event.recordedAt.toISOString() }
-    const commands = (byInput.get(`${category}/${event.type}`) ?? []).flatMap(({ followed, toCommands }) =>
+    const commands = (byInput.get(`${category}/${event.type}`) ?? []).flatMap(({ kind, toCommands }) =>
       toCommands(given).map(({ id, command }) => {
-        const stream = streamName(followed, id)
+        const stream = streamName(kind, id)
         const commandId = uuidV5(`${event.id}/${stream}`, inputNamespace)
         return {
           ...common,
           id: `${event.id}/${stream}`,
-          followed,
+          kind,
           stream,
           revision: null,
           commandId,
@@ -100,7 +100,7 @@ const workFrom = (
     )
     if (!processes.has(category)) return commands
     const own = { stream: event.stream, revision: Number(event.revision), commandId: null, command: null }
-    return [...commands, { ...common, ...own, id: event.id, followed: category }]
+    return [...commands, { ...common, ...own, id: event.id, kind: category }]
   }
 
   return {

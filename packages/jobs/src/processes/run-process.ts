@@ -9,14 +9,9 @@ import { streamName } from '@headwater/eventstore/stream-name'
 import { nextTraceparent, traceIdOf } from '@headwater/http-kit/telemetry/telemetry'
 import type { Logger } from 'pino'
 import { v5 as uuidV5 } from 'uuid'
+import { passingCode } from '../outages.ts'
 
 const stepNamespace = 'c41d2a3e-7d0b-4f27-9d0c-5a4e8b1f6a92'
-/** Pass by themselves, however long it takes; the process waits meanwhile. */
-const outages = ['event_store_unavailable', 'overloaded', 'conflict', 'unknown_event_type', 'stream_truncated']
-
-/** The code of a refusal that passes by itself. @param transient codes that do so as well */
-export const passingCode = (error: unknown, transient: readonly string[] = []): string | undefined =>
-  error instanceof Rejection && [...outages, ...transient].includes(error.code) ? error.code : undefined
 /** A process that is asked this often in a row without an end goes round in a circle. */
 const stepsInARowMax = 1_000
 
@@ -35,6 +30,9 @@ export type ProcessRunner = {
   /** @param revision that is known to be in the process's stream. Safe to repeat, also beside another runner. */
   readonly run: (process: Process, id: string, revision: bigint, traceparent: string | null) => Promise<ProcessOutcome>
 }
+
+/** A stream with hidden events refuses nothing: an operator has to look at it, and the process waits. */
+const waitingFor = (transient: readonly string[] = []) => [...transient, 'stream_truncated']
 
 type Handler = CommandHandler<unknown, unknown>
 type HandlerOf = (stream: { readonly category: string }) => Handler
@@ -71,7 +69,7 @@ const answerTo = async (
   store: EventStore,
   handler: Handler,
   { id, stream, command, accepted, refused }: Step<unknown>,
-  transient: readonly string[] | undefined,
+  transient: readonly string[],
   origin: ReturnType<typeof originOf>,
 ): Promise<unknown> => {
   try {
@@ -121,7 +119,7 @@ export const createProcessRunner = ({
       before = step.name
       const stepId = `${streamName(stream.category, id)}/${step.name}`
       const origin = originOf(uuidV5(stepId, stepNamespace), caused)
-      const command = await answerTo(store, handlerOf(step.stream), step, transient, origin)
+      const command = await answerTo(store, handlerOf(step.stream), step, waitingFor(transient), origin)
       reached()
       const answered = originOf(uuidV5(`${stepId}/answered`, stepNamespace), caused)
       known = (await own.handle({ ...answered, id, command })).revision
@@ -137,7 +135,7 @@ export const createProcessRunner = ({
         return await runSteps(process, id, revision, caused)
       } catch (error) {
         if (error instanceof StreamDeleted) return { isOver: true }
-        const trouble = passingCode(error, process.transient)
+        const trouble = passingCode(error, waitingFor(process.transient))
         if (trouble === undefined) throw error
         logger.warn({ process: process.stream.category, err: error }, 'a process waits and will be tried again')
         return { isOver: false, dueAt: new Date(), trouble }

@@ -6,7 +6,7 @@ import { formatCursor } from '@headwater/projections/model/cursor'
 import type { PostgresReader } from '@headwater/projections/postgres/reader'
 import type { AuditRow } from '@headwater/read-models/audit/audit'
 import { auditCursorOf, listAudit } from '@headwater/read-models/audit/audit-queries'
-import { cursorOf } from '../answers.ts'
+import { cursorOf } from '../cursor.ts'
 import { type Names, named, type People } from '../people.ts'
 import { readAfter } from '../read-after.ts'
 

@@ -1,5 +1,7 @@
 // The topics of every context, by name.
 import type { Topic } from '@headwater/live/topic'
-import { rooms } from '../rooms.ts'
+import { gatewayContexts } from '../contexts.ts'
 
-export const topics: ReadonlyMap<string, Topic> = new Map(rooms.flatMap((room) => Object.entries(room.topics)))
+export const topics: ReadonlyMap<string, Topic> = new Map(
+  gatewayContexts.flatMap((context) => Object.entries(context.topics)),
+)

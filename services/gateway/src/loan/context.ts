@@ -1,5 +1,5 @@
 // Loans in the gateway.
-import type { Room } from '../room.ts'
+import type { GatewayContext } from '../gateway-context.ts'
 import { loanForwardings } from './loan-commands.ts'
 import { registerLoanHistory } from './loan-history.ts'
 import { registerLoanChanges } from './loan-past.ts'
@@ -8,7 +8,7 @@ import { registerRevealNationalId } from './reveal-national-id.ts'
 import { loanTopics } from './topics.ts'
 import { registerUnderwriting } from './underwriting.ts'
 
-export const loanRoom: Room = {
+export const loanInGateway: GatewayContext = {
   topics: loanTopics,
   forwardings: ({ people, applying }) => loanForwardings(people, applying),
   register: ({ server, edge, postgres, store, people, audit }) => {

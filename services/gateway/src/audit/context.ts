@@ -1,8 +1,8 @@
 // The audit trail in the gateway.
-import type { Room } from '../room.ts'
+import type { GatewayContext } from '../gateway-context.ts'
 import { registerAudit } from './audit.ts'
 
-export const auditRoom: Room = {
+export const auditInGateway: GatewayContext = {
   topics: {},
   register: ({ server, postgres, people }) => registerAudit(server, { reader: postgres('audit'), people }),
 }

@@ -24,7 +24,7 @@ export type Parts = {
   readonly checkWaitMs: number | undefined
 }
 
-export type Room = {
+export type GatewayContext = {
   readonly topics: Readonly<Record<string, Topic>>
   readonly forwardings?: (parts: Parts) => Forwardings
   readonly register: (parts: Parts) => void

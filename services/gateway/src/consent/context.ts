@@ -1,11 +1,11 @@
 // Consents in the gateway.
-import type { Room } from '../room.ts'
+import type { GatewayContext } from '../gateway-context.ts'
 import { registerConsentCheck } from './consent-check.ts'
 import { registerConsentHistory } from './consent-history.ts'
 import { registerConsents } from './consents.ts'
 import { consentTopics } from './topics.ts'
 
-export const consentRoom: Room = {
+export const consentInGateway: GatewayContext = {
   topics: consentTopics,
   register: ({ server, edge, store, people, audit, checkWaitMs }) => {
     const consents = edge('consents')

@@ -1,4 +1,4 @@
-// What the descriptions and the answers of queries have in common.
+// The cursor of a list by instant and ID, as a query names it.
 import { validationProblem } from '@headwater/http-kit/commands/problem'
 import { type Cursor, parseCursor } from '@headwater/projections/model/cursor'
 
