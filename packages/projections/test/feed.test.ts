@@ -1,4 +1,4 @@
-// Whoever follows the change feed sees what the query would answer, whichever node they turn to and however it batches.
+// A client that follows the change feed has the rows that the query would return, on any node and with any batches.
 import type { StoredEvent } from '@headwater/eventstore/codec'
 import {
   at,
@@ -15,7 +15,7 @@ import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { stepOver } from '../src/model/step.ts'
 
-/** A run in Postgres makes two databases. */
+/** A run in Postgres creates two databases. */
 const runs = { SQLite: 50, Postgres: 5 }
 
 const event = fc
@@ -24,17 +24,17 @@ const event = fc
 const scenario = fc.record({
   events: fc.array(event, { minLength: 4, maxLength: 20 }),
   batchSizes: fc.tuple(fc.integer({ min: 1, max: 5 }), fc.integer({ min: 1, max: 5 })),
-  /** Where the follower begins, and where they leave the first node; as shares of the events. */
+  /** Where the client starts, and where it leaves the first node; as tenths of the events. */
   moments: fc.tuple(fc.integer({ min: 0, max: 10 }), fc.integer({ min: 0, max: 10 })),
 })
 
-/** A node with a read model of its own, which takes in `events` up to a count. */
+/** A node with its own read model, which projects `events` up to a count. */
 const openNode = async (place: Place, events: readonly StoredEvent[], batchSize: number) => {
   const sink = place.openSink()
   const claimed = await sink.claim(storeId)
   if (!claimed) throw new Error('The claim was refused.')
   let checkpoint = claimed
-  const takeIn = async (count: number) => {
+  const projectUpTo = async (count: number) => {
     for (let n = Number(checkpoint.position.commit); n < count; n += batchSize) {
       const batch = events.slice(n, Math.min(n + batchSize, count))
       const step = stepOver(tills, checkpoint, { events: batch, position: at(n + batch.length) })
@@ -46,7 +46,7 @@ const openNode = async (place: Place, events: readonly StoredEvent[], batchSize:
     await sink.close()
     await place.remove()
   }
-  return { place, takeIn, remove }
+  return { place, projectUpTo, remove }
 }
 
 const matches = (row: TillRow) => row.amount % 2 === 1
@@ -55,7 +55,7 @@ const answerOf = async (place: Place) => {
   return { picture: new Map(value.filter(matches).map((row) => [row.tillId, row])), token }
 }
 
-/** Brings a picture up to date by the feed alone, and returns the token to go on from. */
+/** Updates rows from the feed alone, and returns the next token. */
 const follow = async (place: Place, picture: Map<string, TillRow>, from: string): Promise<string> => {
   const next = await place.changesSince(from)
   if (next === 'snapshot needed') throw new Error(next)
@@ -67,7 +67,7 @@ const follow = async (place: Place, picture: Map<string, TillRow>, from: string)
   return next.token
 }
 
-test.each(['SQLite', 'Postgres'] as const)('%s', async (name) => {
+test.each(['SQLite', 'Postgres'] as const)('the change feed leads to the rows of the query in %s', async (name) => {
   const holds = fc.asyncProperty(scenario, async ({ events, batchSizes, moments }) => {
     const stored = events.map((event, n) => storedAt(n + 1, event))
     const [begins, leaves] = moments
@@ -76,13 +76,13 @@ test.each(['SQLite', 'Postgres'] as const)('%s', async (name) => {
     const one = await openNode(await places[name](), stored, batchSizes[0])
     const other = await openNode(await places[name](), stored, batchSizes[1])
 
-    await one.takeIn(begins ?? 0)
+    await one.projectUpTo(begins ?? 0)
     const { picture, token } = await answerOf(one.place)
-    await one.takeIn(leaves ?? 0)
+    await one.projectUpTo(leaves ?? 0)
     const left = await follow(one.place, picture, token)
     expect(picture).toEqual((await answerOf(one.place)).picture)
 
-    await other.takeIn(stored.length)
+    await other.projectUpTo(stored.length)
     await follow(other.place, picture, left)
     expect(picture).toEqual((await answerOf(other.place)).picture)
 

@@ -1,4 +1,4 @@
-// A store, a read model and the projections between them, for tests of what a follower does in trouble.
+// A store, a read model and projections between them, for tests of projections in trouble.
 import { randomUUID } from 'node:crypto'
 import { start } from '@headwater/embedded-eventstore'
 import { connectEventStore, type EventStore } from '@headwater/eventstore/client/client'
@@ -40,7 +40,7 @@ export const following = async (openPlace: () => Promise<Place>) => {
       running.splice(running.indexOf(projection), 1)
       await projection.stop()
     },
-    /** In as many appends as the store takes at once. */
+    /** Splits events into appends that the store accepts. */
     append: async (tillId: string, ...events: readonly TillEvent[]): Promise<Position> => {
       const stream = streamName(category, tillId)
       const [last] = (await store.readStream(stream, 0n, 10_000)).slice(-1)

@@ -1,4 +1,4 @@
-// Current rows are read only when they are shown to be: by a writer that lives, and that asked the store after the question.
+// Rows count as fresh only when a running writer has asked the store after the read began.
 import { randomUUID } from 'node:crypto'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -15,7 +15,7 @@ import type { RunningProjection } from '../src/run/running-projection.ts'
 import { openSqliteReader, type SqliteReader } from '../src/sqlite/reader.ts'
 import { openSqliteSink } from '../src/sqlite/sink.ts'
 
-/** Longer than anything here takes. */
+/** Longer than any step of these tests. */
 const patienceMs = 20_000
 const impatienceMs = 100
 
@@ -58,7 +58,7 @@ afterEach(async () => {
   rmSync(directory, { recursive: true })
 })
 
-/** To a stream of its own. */
+/** Appends to a new stream. */
 const append = async (stream: string): Promise<Position> => {
   const event = { id: randomUUID(), ...putIn(stream, 1), metadata: {} }
   const appended = await store.append(stream, [event], 'no_stream')
@@ -70,7 +70,7 @@ const ownStream = () => `${category}-${randomUUID()}`
 const isCurrent = async (currency: Currency, withinMs: number) =>
   (await currency.read(() => 'read', withinMs))?.value === 'read'
 
-test('current: after nothing, after events of its own and after those of others', async () => {
+test('rows are fresh in an empty store, after events of their own categories and after those of others', async () => {
   const currency = watchCurrency(reader)
   expect(currency.knownAt()).toBeUndefined()
   expect(await isCurrent(currency, patienceMs)).toBe(true)
@@ -84,13 +84,13 @@ test('current: after nothing, after events of its own and after those of others'
   expect(await currency.trouble()).toBeUndefined()
 })
 
-test('not current while an event of its own lies ahead of the rows, nor without a writer', async () => {
+test('rows are not fresh while an event of their categories lies ahead of them, nor without a writer', async () => {
   const currency = watchCurrency(reader)
   expect(await isCurrent(currency, patienceMs)).toBe(true)
   await projection.stop()
   const position = await append(ownStream())
   expect(await isCurrent(currency, impatienceMs)).toBe(false)
-  // With a writer whose rows are behind, as a projector that has stopped at a bad event.
+  // The writer's rows are behind, as after it has stopped at a bad event.
   const behind = watchCurrency({ ...reader, needed: async () => position })
   expect(await isCurrent(behind, impatienceMs)).toBe(false)
   expect(behind.knownAt()).toBeUndefined()
@@ -100,7 +100,7 @@ test('not current while an event of its own lies ahead of the rows, nor without 
   expect(await isCurrent(behind, patienceMs)).toBe(true)
 })
 
-test('rows of another history are not current, though nothing lies ahead of them', async () => {
+test('rows of another history are not fresh, though no event lies ahead of them', async () => {
   const currency = watchCurrency(reader)
   await append(ownStream())
   expect(await isCurrent(currency, patienceMs)).toBe(true)
@@ -123,19 +123,19 @@ test('rows of another history are not current, though nothing lies ahead of them
   expect(await currency.trouble()).toMatch(/^It is not known to be current since /)
 })
 
-test('not current while the writer is silent, though nothing lies ahead', async () => {
+test('rows are not fresh while the writer does not answer, though no event lies ahead', async () => {
   const silent = watchCurrency({ ...reader, needed: () => new Promise(() => undefined) })
   expect(await isCurrent(silent, impatienceMs)).toBe(false)
 })
 
-test('not current while the store does not answer', async () => {
+test('rows are not fresh while the store does not answer', async () => {
   const currency = watchCurrency(reader)
   expect(await isCurrent(currency, patienceMs)).toBe(true)
   await stopStore()
   expect(await isCurrent(currency, impatienceMs)).toBe(false)
 })
 
-test('rows of another writer, which are behind, are not current by what is in those of this one', async () => {
+test('older rows of another writer are not fresh because the rows of this writer are', async () => {
   await append(ownStream())
   await until('the projection is there', () => projection.lagMs().then((lag) => lag === 0))
   const rebuilt = watchCurrency({
@@ -146,7 +146,7 @@ test('rows of another writer, which are behind, are not current by what is in th
   expect(await isCurrent(rebuilt, patienceMs)).toBe(false)
 })
 
-test('those who ask together share a question; what fails for one fails for nobody else', async () => {
+test('concurrent reads share one question to the writer, and an error of one read does not fail the others', async () => {
   const questions = { asked: 0 }
   const counting = watchCurrency({
     ...reader,

@@ -1,4 +1,4 @@
-// How far rows have to be to be current: told from the store as it is after the question, each event looked at once.
+// The position that makes rows fresh comes from a store read after the question, and each event is read once.
 import { randomUUID } from 'node:crypto'
 import { start } from '@headwater/embedded-eventstore'
 import { connectEventStore, type EventStore } from '@headwater/eventstore/client/client'
@@ -26,7 +26,7 @@ const append = async (stream: string, count = 1): Promise<Position> => {
   return appended.position
 }
 
-/** The store, and how often it was asked. */
+/** Counts the pages read from the store. */
 const counted = () => {
   const counts = { pages: 0 }
   const readAfter: EventStore['readAfter'] = (from, count) => {
@@ -36,7 +36,7 @@ const counted = () => {
   return { counts, readAfter }
 }
 
-test('the last event of its categories, whatever else is written', async () => {
+test('the needed position is that of the last event of the categories, also when others are written after it', async () => {
   const needed = watchNeeded(store, ['own', 'also'], () => beginning)
   expect(await needed()).toEqual(beginning)
   await append('other-1')
@@ -50,7 +50,7 @@ test('the last event of its categories, whatever else is written', async () => {
   expect(await needed()).toEqual(also)
 })
 
-test('what is in the rows already is needed and not looked at', async () => {
+test('events that are in the rows count as needed and are not read again', async () => {
   await append('own-1')
   const reached = await append('other-1', 400)
   const { counts, readAfter } = counted()
@@ -59,7 +59,7 @@ test('what is in the rows already is needed and not looked at', async () => {
   expect(counts.pages).toBe(1)
 })
 
-test('more than a page of others is looked through once', async () => {
+test('more than a page of events of other categories is read only once', async () => {
   const own = await append('own-1')
   for (const stream of ['other-1', 'other-2', 'other-3']) await append(stream, 400)
   const { counts, readAfter } = counted()
@@ -71,7 +71,7 @@ test('more than a page of others is looked through once', async () => {
   expect(counts.pages).toBe(1)
 })
 
-test('questions that come together share a look, and none is answered by one that began before it', async () => {
+test('concurrent questions share a store read, and none is answered by a read that began before it', async () => {
   const { counts, readAfter } = counted()
   const gate = Promise.withResolvers<void>()
   const slow: EventStore['readAfter'] = async (from, count) => {
@@ -90,7 +90,7 @@ test('questions that come together share a look, and none is answered by one tha
   expect(counts.pages).toBe(2)
 })
 
-test('a look that fails is told to those who share it, and does not keep the next from its answer', async () => {
+test('a failed store read rejects all questions that share it, and the next question is answered', async () => {
   const own = await append('own-1')
   const outages = [new Error('away')]
   const readAfter: EventStore['readAfter'] = async (from, count) => {

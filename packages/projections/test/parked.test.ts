@@ -1,4 +1,4 @@
-// An event that cannot be taken in parks its stream: all others go on, and nothing of it is lost, doubled or out of order.
+// An event that cannot be projected parks its stream: other streams continue, and none of its events is lost, doubled or out of order.
 import { createCodec } from '@headwater/eventstore/codec'
 import { at, deletedAt, places, putIn, type TillEvent, tills, until } from '@headwater/test-kit/toys/tills'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
@@ -15,7 +15,7 @@ const noted = (tillId: string, amount: number, note: string): TillEvent => ({
   type: 'MoneyPutIn',
   data: { tillId, amount, note },
 })
-/** What is deployed once the bug is found. */
+/** The release that fixes the bug. */
 const corrected: Partial<typeof tills> = {
   project: (event, rows) => (event.type === 'TillBroken' ? undefined : tills.project(event, rows)),
 }
@@ -53,22 +53,22 @@ describe.each(Object.entries(places))('%s', (_name, openPlace) => {
     await start(change)
   }
   const parked = () => projection.status().parked
-  /** Readers may see it parked a moment before its writer knows. */
+  /** Waits: readers may see it parked a moment before its writer knows. */
   const parkedId = async () => {
     await until('something is parked', () => parked().length > 0)
     return parked()[0]?.event.id ?? ''
   }
 
-  /** Until the follower has seen to it. */
+  /** Resolves once the projection has applied the request. */
   const wish = async (kind: Wish['kind'], eventId = '', reason?: string) => {
     const wishes = sink.wishes
-    if (!wishes) throw new Error('Nobody hears wishes here.')
+    if (!wishes) throw new Error('This sink takes no operator requests.')
     expect(await wishes.add({ kind, eventId, reason, by: 'nils', at: new Date() })).toBe(true)
     if (kind === 'retry' || kind === 'skip')
-      await until(`${kind} is seen to`, async () => (await wishes.all()).every((one) => one.kind !== kind))
+      await until(`${kind} is applied`, async () => (await wishes.all()).every((one) => one.kind !== kind))
   }
 
-  test('its stream waits, in order; all others go on; what is deployed later takes it in', async () => {
+  test('its stream waits while others continue, and a later release projects it in order', async () => {
     await on.append('a', putIn('a', 1))
     await start()
     await on.append('b', putIn('b', 1), broken('b'), noted('b', 1, 'after the break'))
@@ -90,7 +90,7 @@ describe.each(Object.entries(places))('%s', (_name, openPlace) => {
     expect(parkedStreams).toEqual([])
   })
 
-  test('it is known again after a restart, and tried again then', async () => {
+  test('it is still parked after a restart, which tries it again', async () => {
     await on.append('b', broken('b'), putIn('b', 1))
     await start()
     const [{ tries: before = 0, parkedAt } = {}] = parked()
@@ -99,7 +99,7 @@ describe.each(Object.entries(places))('%s', (_name, openPlace) => {
     expect(await on.amounts()).toEqual({})
   })
 
-  test('an operator has it tried again: in vain, and then with success', async () => {
+  test("an operator's retry fails while the bug is there, and succeeds once it is fixed", async () => {
     let isMended = false
     await start({
       project: (event, rows) => (isMended && event.type === 'TillBroken' ? undefined : tills.project(event, rows)),
@@ -115,7 +115,7 @@ describe.each(Object.entries(places))('%s', (_name, openPlace) => {
     expect(await on.amounts()).toEqual({ b: 10 })
   })
 
-  test('an operator goes on without it; it stays skipped for good, and the next bad one parks again', async () => {
+  test('an event that an operator skips stays skipped, and the next bad event of its stream is parked', async () => {
     await start()
     await on.arrived(await on.append('b', putIn('b', 1), broken('b'), putIn('b', 2), broken('b'), putIn('b', 4)))
     await wish('skip', await parkedId(), 'it was never open')
@@ -133,7 +133,7 @@ describe.each(Object.entries(places))('%s', (_name, openPlace) => {
     ])
   })
 
-  test('one that is the last of its stream is skipped, too, and what comes then is taken in', async () => {
+  test('the last event of a stream can be skipped, and later events are projected', async () => {
     await start()
     await on.arrived(await on.append('b', putIn('b', 1), broken('b')))
     await wish('skip', await parkedId(), 'it was never open')
@@ -142,7 +142,7 @@ describe.each(Object.entries(places))('%s', (_name, openPlace) => {
     expect(await on.amounts()).toEqual({ b: 3 })
   })
 
-  test('a wish about an event that is not parked comes to nothing', async () => {
+  test('a request for an event that is not parked has no effect', async () => {
     await start()
     await wish('retry', 'd5f5b7c6-9f2f-4df0-bfd4-0b3a7d3a1f4e')
     await wish('skip', 'd5f5b7c6-9f2f-4df0-bfd4-0b3a7d3a1f4e', 'no reason')
@@ -152,25 +152,22 @@ describe.each(Object.entries(places))('%s', (_name, openPlace) => {
   test.each([
     ['NUL', '\0'],
     ['half a surrogate pair', '\ud800'],
-  ])(
-    '%s in an old event parks nothing: U+FFFD stands for it in the rows, and such events are counted',
-    async (_what, odd) => {
-      await on.append(`b${odd}`, noted(`b${odd}`, 1, `odd ${odd}`), noted(`b${odd}`, 2, 'plain'))
-      await start()
-      await on.arrived(await on.append('a', putIn('a', 1)))
-      expect(parked()).toEqual([])
-      expect((await on.place.rows()).value).toMatchObject([
-        { tillId: 'a' },
-        { tillId: 'b\ufffd', amount: 3, note: 'plain' },
-      ])
-      expect((await sink.checkpoint()).replacedTexts).toBe(2)
-    },
-  )
+  ])('%s in an old event parks nothing: rows have U+FFFD instead, and such events are counted', async (_what, odd) => {
+    await on.append(`b${odd}`, noted(`b${odd}`, 1, `odd ${odd}`), noted(`b${odd}`, 2, 'plain'))
+    await start()
+    await on.arrived(await on.append('a', putIn('a', 1)))
+    expect(parked()).toEqual([])
+    expect((await on.place.rows()).value).toMatchObject([
+      { tillId: 'a' },
+      { tillId: 'b\ufffd', amount: 3, note: 'plain' },
+    ])
+    expect((await sink.checkpoint()).replacedTexts).toBe(2)
+  })
 
   test.each([
     ['NUL', '\0'],
     ['half a surrogate pair', '\ud800'],
-  ])('%s in the name of its stream and in the error does not keep it from being parked', async (_what, odd) => {
+  ])('%s in the name of its stream and in the error does not prevent parking', async (_what, odd) => {
     const project: (typeof tills)['project'] = (event, rows) => {
       if (event.type === 'TillBroken') throw new Error(`${odd} ${event.stream}`)
       tills.project(event, rows)
@@ -184,7 +181,7 @@ describe.each(Object.entries(places))('%s', (_name, openPlace) => {
     expect(await on.amounts()).toEqual({ a: 1, 'b\ufffd': 1 })
   })
 
-  test('one that cannot be parked either becomes a dead letter; its stream waits, and all others go on', async () => {
+  test('an event that cannot be parked either becomes a dead letter: its stream waits, and others continue', async () => {
     await start()
     const mend = await on.place.refuseParking()
     await on.arrived(await on.append('b', putIn('b', 1), broken('b'), putIn('b', 1)))
@@ -196,7 +193,7 @@ describe.each(Object.entries(places))('%s', (_name, openPlace) => {
       { number: 1, eventId: bad?.id, position: bad?.position, at: expect.any(Date) },
       expect.objectContaining({ number: 2 }),
     ])
-    // Which stream waits is not in the rows.
+    // The rows do not name the stream that waits.
     expect((await on.place.rows()).parkedStreams).toEqual(['', ''])
     const trouble = '2 events could not be projected, 2 of them not even parked: npm run headwater -- parked list'
     expect(await projectionStatus(projection)()).toMatchObject({ state: 'live', trouble, parked: 2, deadLetters: 2 })
@@ -211,7 +208,7 @@ describe.each(Object.entries(places))('%s', (_name, openPlace) => {
     expect(await sink.parked()).toMatchObject([{ event: { id: bad?.id }, skipped: { by: 'nils' } }])
   })
 
-  test('one that stops the projection and cannot be listed is one dead letter, however often the service is restarted', async () => {
+  test('an event that stops the projection and cannot be listed stays one dead letter over several restarts', async () => {
     await start({ parkedMax: 0 })
     const mend = await on.place.refuseParking()
     await on.append('b', broken('b'))
@@ -228,7 +225,7 @@ describe.each(Object.entries(places))('%s', (_name, openPlace) => {
     await mend()
   })
 
-  test('once its stream is deleted, nothing of it is parked, and its rows are gone', async () => {
+  test('a deleted stream has no parked events and no rows', async () => {
     await on.append('a', putIn('a', 1), broken('a'), putIn('a', 1))
     await on.append('b', putIn('b', 1), broken('b'))
     await start()
@@ -236,7 +233,7 @@ describe.each(Object.entries(places))('%s', (_name, openPlace) => {
     await on.arrived(await on.append('c', putIn('c', 1)))
     expect(await on.amounts()).toEqual({ b: 1, c: 1 })
     expect(parked()).toMatchObject([{ event: { stream: on.streamOf('b') } }])
-    // Also without a viewer.
+    // Also when the stream is deleted while the projection is stopped.
     await on.stop(projection)
     await on.store.tombstone(on.streamOf('b'))
     sink = on.place.openSink()
@@ -245,7 +242,7 @@ describe.each(Object.entries(places))('%s', (_name, openPlace) => {
     expect(parked()).toEqual([])
   })
 
-  test('in streams that many share it is parked alone', async () => {
+  test('in streams with many owners an event is parked alone', async () => {
     await start({ parks: 'event' })
     await on.arrived(await on.append('a', putIn('a', 1), broken('a'), putIn('a', 1), broken('a'), putIn('a', 1)))
     expect(await on.amounts()).toEqual({ a: 3 })
@@ -257,7 +254,7 @@ describe.each(Object.entries(places))('%s', (_name, openPlace) => {
     expect(await on.amounts()).toEqual({ a: 3 })
   })
 
-  test('so does an event of a type that this version does not know park its stream, until a newer one is deployed', async () => {
+  test('an event of an unknown type parks its stream until a newer release is deployed', async () => {
     await on.append('a', putIn('a', 1), { type: 'TillPainted', data: { tillId: 'a' } } as unknown as TillEvent)
     await on.append('a', putIn('a', 1))
     await start()
@@ -269,7 +266,7 @@ describe.each(Object.entries(places))('%s', (_name, openPlace) => {
     expect(await on.amounts()).toEqual({ a: 2 })
   })
 
-  test('and one whose rows the store refuses', async () => {
+  test('an event whose rows the store refuses parks its stream', async () => {
     await start()
     await on.arrived(await on.append('a', putIn('a', 1), putIn('a', 0.5), putIn('a', 1)))
     await parkedId()
@@ -277,7 +274,7 @@ describe.each(Object.entries(places))('%s', (_name, openPlace) => {
     expect(await on.amounts()).toEqual({ a: 1 })
   })
 
-  test('whoever follows the rows live is given a new picture when a stream parks and when it goes on', async () => {
+  test('live readers need a new snapshot when a stream is parked and when it continues', async () => {
     await on.append('a', putIn('a', 1))
     await start()
     const { token: before } = await on.place.rows()
@@ -288,7 +285,7 @@ describe.each(Object.entries(places))('%s', (_name, openPlace) => {
     expect(await on.place.changesSince(whileParked)).toMatchObject({ changes: [{ key: 'a' }] })
     const { token: atTheEnd } = await on.place.rows()
     await wish('skip', await parkedId(), 'it was never open')
-    // Rows have changed and the position has not.
+    // Rows have changed while the position has not.
     expect(await on.place.changesSince(atTheEnd)).toBe('snapshot needed')
     const { token: after } = await on.place.rows()
     expect(await on.place.changesSince(after)).toEqual({ changes: [], token: after })
@@ -296,7 +293,7 @@ describe.each(Object.entries(places))('%s', (_name, openPlace) => {
     expect(await on.place.changesSince(after)).toMatchObject({ changes: [{ key: 'a', after: { amount: 3 } }] })
   })
 
-  test('a retry whose answer is lost is not done twice', async () => {
+  test('a retry whose answer is lost is not applied twice', async () => {
     const lost = new Error('the answer is lost')
     const next = on.place.openSink()
     const deaf: Sink = {
@@ -318,12 +315,12 @@ describe.each(Object.entries(places))('%s', (_name, openPlace) => {
     expect(await on.amounts()).toEqual({ b: 3 })
   })
 
-  test('more than a page that waits is taken in, also when it is cut off in between', async () => {
+  test('more than a page of waiting events is projected, also after an interruption', async () => {
     const waiting = Array.from({ length: 600 }, () => putIn('b', 1))
     await on.append('b', broken('b'), ...waiting.slice(0, 10), broken('b'), ...waiting.slice(10), ...waiting)
     await start()
-    await wish('skip', await parkedId(), 'one in the middle is passed over')
-    await wish('skip', await parkedId(), 'when all of it is taken in anew')
+    await wish('skip', await parkedId(), 'one in the middle is skipped')
+    await wish('skip', await parkedId(), 'when all of it is projected again')
     expect(await on.amounts()).toEqual({ b: 1_200 })
     await on.append('c', broken('c'), ...waiting.map(() => putIn('c', 1)), ...waiting.map(() => putIn('c', 1)))
     await on.arrived(await on.append('d', putIn('d', 1)))
@@ -346,14 +343,14 @@ describe.each(Object.entries(places))('%s', (_name, openPlace) => {
     expect((await sink.parked()).every(({ skipped }) => skipped)).toBe(true)
   })
 
-  test('while the read model is paused nothing is taken in; then nothing is missing', async () => {
+  test('a paused read model projects no events, and misses none after it is resumed', async () => {
     await start()
     await on.arrived(await on.append('a', putIn('a', 1)))
     await wish('pause')
     await until('it is paused', () => projection.status().state === 'paused')
     expect(projection.status().reason).toMatch(/^Paused by nils since/)
     const position = await on.append('a', putIn('a', 1))
-    // It stays paused in the next process, too.
+    // It stays paused in the next process.
     await on.stop(projection)
     sink = on.place.openSink()
     projection = on.project({}, sink)
@@ -365,7 +362,7 @@ describe.each(Object.entries(places))('%s', (_name, openPlace) => {
     expect(projection.status().reason).toBeUndefined()
   })
 
-  test('where very many are bad it is not the events: it stops, says at which one, and goes on when that is skipped', async () => {
+  test('above the limit of parked events the projection stops, names the event, and continues when it is skipped', async () => {
     const few = { parkedMax: 1 }
     await on.append('a', putIn('a', 1), broken('a'))
     await start(few)
@@ -379,7 +376,7 @@ describe.each(Object.entries(places))('%s', (_name, openPlace) => {
     expect(await on.amounts()).toEqual({ a: 1, b: 1 })
     expect((await sink.parked()).filter(({ stops }) => stops)).toMatchObject([{ event: { id: bad?.id } }])
 
-    // The next process meets it again. What is wished of it is seen to first.
+    // The next process meets it again, and applies operator requests first.
     await on.stop(projection)
     sink = on.place.openSink()
     projection = on.project(few, sink)
@@ -396,7 +393,7 @@ describe.each(Object.entries(places))('%s', (_name, openPlace) => {
     })
   })
 
-  test('a release that can project the event at which it stopped goes on by itself, and a rebuild gets past it, too', async () => {
+  test('a stopped projection continues after a rebuild with a skip, and in a release that can project the event', async () => {
     await start({ parkedMax: 0 })
     const position = await on.append('b', broken('b'), putIn('b', 1))
     await until('it stops', () => projection.status().state === 'stopped')
@@ -404,7 +401,7 @@ describe.each(Object.entries(places))('%s', (_name, openPlace) => {
     await wish('rebuild')
     await wish('skip', bad?.event.id, 'it was never open')
     await on.arrived(position)
-    await until('it is built again', async () => (await sink.wishes?.all())?.length === 0)
+    await until('it is rebuilt', async () => (await sink.wishes?.all())?.length === 0)
     expect(await on.amounts()).toEqual({ b: 1 })
     expect(await sink.parked()).toMatchObject([{ skipped: { reason: 'it was never open' }, stops: undefined }])
 

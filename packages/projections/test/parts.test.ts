@@ -1,4 +1,4 @@
-// Parts of a read model: whatever order the streams come in, the rows are the same, because each stream writes only its own.
+// Parts of a read model: the rows do not depend on the order of streams, because each stream writes only its own rows.
 import type { StoredEvent } from '@headwater/eventstore/codec'
 import type { Row } from '@headwater/projections/model/read-model'
 import type { StoredRows } from '@headwater/projections/model/rows'
@@ -118,7 +118,7 @@ const one: fc.Arbitrary<Told> = fc
     return { stream: `${kind === 'Filled' ? 'shelf' : 'book'}-${id}`, type: kind, data: { id, page, n } }
   })
 
-test('parts commute: streams come in whatever order and batches, one of them after it was parked, and the rows are the same', () => {
+test('the rows are the same for every order of streams and every batching, also when one stream was parked', () => {
   fc.assert(
     fc.property(
       fc.array(one, { maxLength: 30 }),
@@ -143,21 +143,21 @@ test('parts commute: streams come in whatever order and batches, one of them aft
 
 const written = (stream: string, id: string) => ({ stream, type: 'Written', data: { id, page: 1, n: 1 } })
 
-test('an event that would make, change or remove the row of another stream cannot be projected', () => {
+test('an event that would add, change or remove the row of another stream cannot be projected', () => {
   expect(() => rowsAfter([written('book-a', 'b')])).toThrow(BadEvent)
   expect(() => rowsAfter([written('book-b', 'b'), written('book-a', 'b')])).toThrow(/is a row of another stream/)
   const torn = { stream: 'book-a', type: 'Torn', data: { id: 'b', page: 1 } }
   expect(() => rowsAfter([written('book-b', 'b'), torn])).toThrow(/is a row of another stream/)
 })
 
-test('a deleted stream takes no row of a stream with the same id in another category with it', () => {
+test('deleting a stream keeps the rows of a stream with the same ID in another category', () => {
   const filled = { stream: 'shelf-a', type: 'Filled', data: { id: 'a', n: 3 } }
   const rows = rowsAfter([filled, written('book-a', 'a'), { stream: 'book-a', type: '$streamDeleted', data: {} }])
   expect(rows.get('pages')?.size).toBe(0)
   expect([...(rows.get('shelves')?.values() ?? [])]).toEqual([{ shelfId: 'a', books: 3, filled: 3 }])
 })
 
-test('a tally is the sum over all streams that are left, and gone when it is zero', () => {
+test('a tally is the sum over all remaining streams, and is removed when it is zero', () => {
   const filled = (id: string, n: number) => ({ stream: `shelf-${id}`, type: 'Filled', data: { id, n } })
   const deleted = (id: string) => ({ stream: `shelf-${id}`, type: '$streamDeleted', data: {} })
   const told = [filled('a', 3), filled('b', 4), filled('a', 2), deleted('a')]

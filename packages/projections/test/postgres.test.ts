@@ -1,4 +1,4 @@
-// What holds for Postgres alone: one lease holder at a time, migrations by many at once, and a writer stuck in a transaction.
+// Postgres only: one lease holder at a time, concurrent migrations, and a writer stuck in a transaction.
 import { readdirSync } from 'node:fs'
 import path from 'node:path'
 import { takeLease } from '@headwater/postgres/lease'
@@ -28,7 +28,7 @@ afterEach(async () => {
 const runOut = () =>
   database.client.query(`update headwater.leases set expires_at = clock_timestamp() - interval '1 ms'`)
 
-test('several processes migrate at once, and again', async () => {
+test('several processes can migrate at once, and repeat it', async () => {
   const database = await testDatabase({ empty: true })
   onTestFinished(database.remove)
   const pool = openPool(database.url, 4, logger)
@@ -50,7 +50,7 @@ test('a release works beside the tables of a newer one', async () => {
   await migrate(pool)
 })
 
-test('a query that Postgres refuses costs no connection, and one that loses its connection does', async () => {
+test('a query that Postgres refuses keeps its connection in the pool, and a lost connection leaves it', async () => {
   let connections = 0
   pool.on('connect', () => connections++)
   for (let count = 0; count < 3; count++)
@@ -61,14 +61,14 @@ test('a query that Postgres refuses costs no connection, and one that loses its 
   expect(connections).toBe(2)
 })
 
-test('one of many gets the lease', async () => {
+test('only one of many gets the lease', async () => {
   const taken = await Promise.all(['a', 'b', 'c', 'd'].map((holder) => takeLease(pool, 'work', holder, logger)))
   const held = taken.filter((lease) => lease !== undefined)
   expect(held).toHaveLength(1)
   await held[0]?.release()
 })
 
-test('a lease can be taken when it was released or has run out, under a higher epoch each time', async () => {
+test('a lease that was released or has expired can be taken, each time with a higher epoch', async () => {
   const first = await takeLease(pool, 'work', 'a', logger)
   expect(await takeLease(pool, 'work', 'b', logger)).toBeUndefined()
   await first?.release()
@@ -81,7 +81,7 @@ test('a lease can be taken when it was released or has run out, under a higher e
   await third?.release()
 })
 
-test('a lease that is held is renewed', async () => {
+test('a held lease is renewed', async () => {
   const lease = await takeLease(pool, 'work', 'a', logger)
   const read = async () =>
     (await pool.query('select expires_at, expires_at > clock_timestamp() as held from headwater.leases')).rows[0]
@@ -93,10 +93,10 @@ test('a lease that is held is renewed', async () => {
   await lease?.release()
 })
 
-test('a successor gets in though the holder is stopped inside a transaction', async () => {
+test('a successor takes over though the holder is stopped inside a transaction', async () => {
   const holder = openPostgresSink({ url: database.url, projection: tills, logger })
   const held = await holder.claim(storeId)
-  // What a stopped process leaves: the checkpoint locked by a transaction that nobody ends.
+  // Like a stopped process: a transaction that never ends locks the checkpoint.
   const stuck = await pool.connect()
   await stuck.query('begin')
   await stuck.query('update tills_v1.checkpoint set epoch = epoch')
@@ -113,7 +113,7 @@ test('a successor gets in though the holder is stopped inside a transaction', as
   await successor.close()
 })
 
-test('a writer takes over though somebody reads all of the read model for long, as a backup does', async () => {
+test('a writer takes over while a long read of the whole read model runs, such as a backup', async () => {
   const first = openPostgresSink({ url: database.url, projection: tills, logger })
   await first.claim(storeId)
   await first.close()
@@ -126,7 +126,7 @@ test('a writer takes over though somebody reads all of the read model for long, 
   await second.close()
 })
 
-test('what is read at once belongs together, also when the writer commits in between', async () => {
+test('one read sees one state, also when the writer commits meanwhile', async () => {
   const sink = openPostgresSink({ url: database.url, projection: tills, logger })
   const from = await sink.claim(storeId)
   if (!from) throw new Error('The claim was refused.')
@@ -144,7 +144,7 @@ test('what is read at once belongs together, also when the writer commits in bet
   await sink.close()
 })
 
-test('whoever waits for a lock is told soon, and not held up until the other is done', async () => {
+test('a query that waits for a lock fails soon, and does not wait until the holder is done', async () => {
   await pool.query('create table locked (one int); insert into locked values (1)')
   await database.client.query('begin; update locked set one = 2')
   await expect(pool.query('update locked set one = 3')).rejects.toMatchObject({ code: '55P03' })

@@ -1,4 +1,4 @@
-// A projection from the event store to both kinds of read model, and every way in which it may not go wrong.
+// A projection from the event store to both kinds of read model, with the faults that it must survive.
 import { randomUUID } from 'node:crypto'
 import { start } from '@headwater/embedded-eventstore'
 import { connectEventStore, type EventStore } from '@headwater/eventstore/client/client'
@@ -91,7 +91,7 @@ describe.each(Object.entries(places))('%s', (_name, openPlace) => {
   const stopped = (projection: RunningProjection) =>
     until('the projection stops', () => projection.status().state === 'stopped')
 
-  test('what was appended before and after the start arrives', async () => {
+  test('events appended before and after the start are projected', async () => {
     await append('a', putIn('a', 1))
     const projection = project()
     await projection.whenLive()
@@ -102,7 +102,7 @@ describe.each(Object.entries(places))('%s', (_name, openPlace) => {
     expect(projection.status()).toMatchObject({ reason: undefined, event: undefined })
   })
 
-  test('a restart goes on where the last run ended, and doubles nothing', async () => {
+  test('a restart continues where the last run ended, and doubles no event', async () => {
     const first = project()
     await arrived(await append('a', putIn('a', 1)))
     await stop(first)
@@ -112,7 +112,7 @@ describe.each(Object.entries(places))('%s', (_name, openPlace) => {
     expect(await amounts()).toEqual({ a: 2 })
   })
 
-  test('16 writers at once: what the store holds is what is projected, once each', async () => {
+  test('events of 16 concurrent writers are all projected, once each', async () => {
     project()
     const writers = Array.from({ length: 16 }, async (_, writer) => {
       for (let n = 0; n < 25; n++) await append(`${writer}-${n % 5}`, putIn(`${writer}-${n % 5}`, 1))
@@ -124,7 +124,7 @@ describe.each(Object.entries(places))('%s', (_name, openPlace) => {
     expect(new Set(Object.values(projected))).toEqual(new Set([5]))
   })
 
-  test('building it again gives the same rows, as often as one likes', async () => {
+  test('every rebuild gives the same rows', async () => {
     for (let n = 0; n < 20; n++) await append(`${n}`, putIn(`${n}`, n))
     await append('3', close('3'))
     const seen: unknown[] = []
@@ -140,7 +140,7 @@ describe.each(Object.entries(places))('%s', (_name, openPlace) => {
     expect(seen[2]).toEqual(seen[0])
   })
 
-  test('an outage is waited for, and named while it lasts', async () => {
+  test('the projection waits for the end of an outage, and reports it meanwhile', async () => {
     const projection = project()
     await arrived(await append('a', putIn('a', 1)))
     const heal = await place.interrupt()
@@ -152,11 +152,11 @@ describe.each(Object.entries(places))('%s', (_name, openPlace) => {
     await arrived(position)
     await until('the outage is over', () => projection.status().reason === undefined)
     expect(await amounts()).toEqual({ a: 2 })
-    // Readers may see the rows a moment before their writer knows that they are there.
+    // Readers may see the rows a moment before the writer knows.
     await until('nothing is missing', async () => (await projection.lagMs()) === 0)
   })
 
-  test('a commit whose answer is lost is not done twice', async () => {
+  test('a commit whose answer is lost is not repeated', async () => {
     const sink = place.openSink()
     const lost = new Error('the answer is lost')
     let losses = 0
@@ -176,11 +176,11 @@ describe.each(Object.entries(places))('%s', (_name, openPlace) => {
     await arrived(await append('a', putIn('a', 1), putIn('a', 1)))
     expect(losses).toBeGreaterThan(1)
     expect(await amounts()).toEqual({ a: 3 })
-    // It knew its own commit: it did not take it for another writer's, stand by and claim anew.
+    // It recognized its own commit: otherwise it would have stood by and claimed again.
     expect((await sink.checkpoint()).epoch).toBe(epoch)
   })
 
-  test('events that come again are not taken in again', async () => {
+  test('repeated events are not projected again', async () => {
     const first = project()
     await arrived(await append('a', putIn('a', 1), putIn('a', 1)))
     await stop(first)
@@ -195,7 +195,7 @@ describe.each(Object.entries(places))('%s', (_name, openPlace) => {
     expect(projection.status().reason).toBeUndefined()
   })
 
-  test('events that come out of order stop it with nothing written past them', async () => {
+  test('events out of order stop the projection, which writes none after them', async () => {
     const swapping: EventStore = {
       ...store,
       subscribe: (categories, after, handlers) => {
@@ -217,12 +217,12 @@ describe.each(Object.entries(places))('%s', (_name, openPlace) => {
     expect(await amounts()).toEqual({})
   })
 
-  test('two writers: one works, the other stands by and takes over when the first is gone', async () => {
+  test('of two writers one works, and the other stands by and takes over when the first is gone', async () => {
     const first = project()
     await arrived(await append('a', putIn('a', 1)))
     const second = project()
     await until('the second has begun', () => second.status().state !== 'starting')
-    // One that is superseded learns of it when it next writes.
+    // A superseded writer notices at its next write.
     let position = await append('a', putIn('a', 1))
     await arrived(position)
     await until('one stands by', () => [first, second].some((p) => p.status().state === 'standing by'))
@@ -251,7 +251,7 @@ describe.each(Object.entries(places))('%s', (_name, openPlace) => {
   }
 
   test.each([
-    // Nothing but its store is wrong with the first, nothing but its place with the second.
+    // In the first only the store differs, in the second only the position.
     ['of another event store', async (sink: Sink) => step(sink, randomUUID(), 0n)],
     ['beyond the end of the store', async (sink: Sink) => step(sink, await store.storeId(), 2n ** 60n)],
     [
@@ -273,7 +273,7 @@ describe.each(Object.entries(places))('%s', (_name, openPlace) => {
   test.each([
     ['longer', 30],
     ['shorter', 1],
-  ])('a store that comes back with another history, a %s one, is noticed', async (_what, length) => {
+  ])('a projection notices when the store comes back with another history, a %s one', async (_what, length) => {
     const place = await openPlace()
     const port = await freePort()
     let node = await start({ port, memory: true })

@@ -1,4 +1,4 @@
-// What goes wrong while a read model is paused or built again: operators' wishes hold all the same, and no row is lost.
+// Faults during a pause or a rebuild of a read model: operator requests still hold, and no row is lost.
 
 import { logger, places, putIn, type TillEvent, tills, tillsOf, until } from '@headwater/test-kit/toys/tills'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
@@ -30,7 +30,7 @@ describe.each(Object.entries(places))('%s', (_name, openPlace) => {
   const openSink = (): Sink & { readonly scratch: Scratch } => {
     const sink = on.place.openSink()
     const { scratch } = sink
-    if (!scratch || !sink.wishes) throw new Error('Nobody hears wishes here.')
+    if (!scratch || !sink.wishes) throw new Error('This sink takes no operator requests.')
     wishes = sink.wishes
     return { ...sink, scratch }
   }
@@ -40,15 +40,15 @@ describe.each(Object.entries(places))('%s', (_name, openPlace) => {
   }
   const wish = async (fields: Pick<Wish, 'kind' | 'eventId'> & Partial<Wish>) =>
     expect(await wishes.add({ by: 'nils', at: new Date(), ...fields })).toBe(true)
-  const seenTo = (kind: Wish['kind']) =>
-    until(`${kind} is seen to`, async () => (await wishes.all()).every((one) => one.kind !== kind))
+  const whenApplied = (kind: Wish['kind']) =>
+    until(`${kind} is applied`, async () => (await wishes.all()).every((one) => one.kind !== kind))
   const skipParked = async () => {
     const [parked] = projection.status().parked
     await wish({ kind: 'skip', eventId: parked?.event.id ?? '', reason: 'never open' })
-    await seenTo('skip')
+    await whenApplied('skip')
   }
 
-  test('a pause that is wished while a writer is still looking at what is parked holds', async () => {
+  test('a pause requested while a starting writer reads the parked events holds', async () => {
     const [asked, gate] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()]
     const sink = openSink()
     const slow: Sink = {
@@ -78,7 +78,7 @@ describe.each(Object.entries(places))('%s', (_name, openPlace) => {
     expect(subscribedWhile).toEqual([undefined])
   })
 
-  test('what is skipped while a copy is in the making is skipped in the copy', async () => {
+  test('an event skipped during a rebuild is skipped in the copy', async () => {
     const [parked, gate] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()]
     const { scratch, ...sink } = openSink()
     const open = () => {
@@ -99,14 +99,14 @@ describe.each(Object.entries(places))('%s', (_name, openPlace) => {
     await parked.promise
     await skipParked()
     gate.resolve()
-    await seenTo('rebuild')
+    await whenApplied('rebuild')
     await until('it follows', () => projection.status().state === 'live')
     expect(projection.status().parked).toEqual([])
     expect(await sink.parked()).toMatchObject([{ skipped: { reason: 'never open', by: 'nils' } }])
     expect(await on.amounts()).toEqual({ b: 2 })
   })
 
-  test('what was skipped stays so when a read model that has stopped is built again', async () => {
+  test('a skipped event stays skipped when a stopped read model is rebuilt', async () => {
     const sink = openSink()
     const failing: Sink = {
       ...sink,
@@ -122,14 +122,14 @@ describe.each(Object.entries(places))('%s', (_name, openPlace) => {
     await until('it stops', () => projection.status().state === 'stopped')
     isFailing = false
     await wish(rebuild)
-    await seenTo('rebuild')
+    await whenApplied('rebuild')
     await until('it follows', () => projection.status().state === 'live')
     expect(projection.status().parked).toEqual([])
     await until('readers see it', async () => (await on.amounts()).c === 1)
     expect(await on.amounts()).toEqual({ b: 2, c: 1 })
   })
 
-  test('a copy that took in what is skipped since keeps it, and does not claim to lack it', async () => {
+  test('a copy that could project an event lists it neither as parked nor as skipped', async () => {
     const sink = openSink()
     await startLive(sink)
     await on.arrived(await on.append('b', putIn('b', 1), broken('b'), putIn('b', 1)))
@@ -155,7 +155,7 @@ describe.each(Object.entries(places))('%s', (_name, openPlace) => {
     expect(await build({}, { skipped })).toEqual([])
   })
 
-  test('a copy of before that could not be dropped at once is not taken for a new one', async () => {
+  test('an earlier copy that could not be dropped at first is dropped before a new rebuild', async () => {
     await on.append('a', putIn('a', 1))
     await startLive(openSink(), doubling)
     await wish({ ...rebuild, coresMax: 0.000_1 })
@@ -170,19 +170,19 @@ describe.each(Object.entries(places))('%s', (_name, openPlace) => {
     }
     await startLive({ ...sink, scratch: { ...scratch, drop } })
     await wish(rebuild)
-    await seenTo('rebuild')
+    await whenApplied('rebuild')
     expect(failures).toBeGreaterThan(0)
     await until('readers see it', async () => (await on.amounts()).a === 1)
   })
 
-  test('who wrote before the swap cannot write into what was built', async () => {
+  test('a writer from before the swap cannot write into the new copy', async () => {
     const sink = openSink()
     const storeId = await on.store.storeId()
     const from = await sink.claim(storeId)
     const copy = sink.scratch.open()
     const built = await copy.claim(storeId)
     if (!from || !built) throw new Error('A claim was refused.')
-    // As many claims in both places.
+    // Both were claimed equally often.
     expect(built.epoch).toBe(from.epoch)
     await copy.close()
     const swapped = on.place.openSink()
@@ -193,7 +193,7 @@ describe.each(Object.entries(places))('%s', (_name, openPlace) => {
     await swapped.close()
   })
 
-  test('nobody else is let in while a copy takes the place of what serves', async () => {
+  test('no other writer can claim the read model during the swap', async () => {
     const other = on.place.openSink()
     const { scratch, ...sink } = openSink()
     if (!sink.claimsExpire) return
@@ -204,12 +204,12 @@ describe.each(Object.entries(places))('%s', (_name, openPlace) => {
     }
     await startLive({ ...sink, scratch: { ...scratch, swap } })
     await wish(rebuild)
-    await seenTo('rebuild')
+    await whenApplied('rebuild')
     expect(claimed).toEqual([undefined])
     await other.close()
   })
 
-  test('one that has stopped stands by when another has taken over, and leaves the building to it', async () => {
+  test('a stopped projection stands by once another process has taken over', async () => {
     const sink = openSink()
     if (!sink.claimsExpire) return
     let isFailing = false

@@ -1,4 +1,4 @@
-// An operator has a read model built again: the old one serves meanwhile, and the new one takes its place at once.
+// An operator rebuilds a read model: the current version serves meanwhile, and the new one replaces it atomically.
 import { comparePosition } from '@headwater/eventstore/position'
 import { places, putIn, type TillEvent, tills, until } from '@headwater/test-kit/toys/tills'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
@@ -10,7 +10,7 @@ import { type Following, following } from './following.ts'
 
 const broken = (tillId: string): TillEvent => ({ type: 'TillBroken', data: { tillId } })
 const of = { kind: 'rebuild', eventId: '' } as const
-/** A bug that is in the rows, not only in the code. */
+/** A bug that has also reached the stored rows. */
 const doubling: Partial<typeof tills> = {
   project: (event, rows) => {
     tills.project(event, rows)
@@ -47,7 +47,7 @@ describe.each(Object.entries(places))('%s', (_name, openPlace) => {
     await until('it is built again', isSeenTo)
   }
 
-  test('rows that a bug has spoiled are right again; what comes meanwhile is in, and what comes later', async () => {
+  test('a rebuild corrects rows that a bug has spoiled, and includes events appended during and after it', async () => {
     await startLive(doubling)
     for (let n = 0; n < 30; n++) await on.append(`${n}`, putIn(`${n}`, 1))
     await on.arrived(await on.append('a', putIn('a', 5)))
@@ -67,12 +67,12 @@ describe.each(Object.entries(places))('%s', (_name, openPlace) => {
     const amounts = await on.amounts()
     expect(Object.keys(amounts)).toHaveLength(62)
     expect(amounts).toMatchObject({ a: 5, b: 1, 'during-29': 1, '0': 1 })
-    // Nobody ever saw fewer rows than before.
+    // Readers never see fewer rows than before.
     expect(seen).toEqual([...seen].sort((a, b) => a - b))
     expect(seen[0]).toBeGreaterThanOrEqual(31)
   })
 
-  test('whoever follows live is given a new picture, and goes on from there', async () => {
+  test('live readers need a new snapshot after a rebuild, and follow changes from it', async () => {
     await startLive()
     await on.arrived(await on.append('a', putIn('a', 1)))
     const { token, checkpoint } = await on.place.rows()
@@ -84,7 +84,7 @@ describe.each(Object.entries(places))('%s', (_name, openPlace) => {
     expect(await on.place.changesSince(now.token)).toMatchObject({ changes: [{ key: 'a', after: { amount: 2 } }] })
   })
 
-  test('it can be built again as often as one likes, and keeps nothing of the copies before', async () => {
+  test('rebuilds can be repeated, and leave no earlier copies', async () => {
     await startLive()
     await on.arrived(await on.append('a', putIn('a', 1)))
     for (let n = 0; n < 3; n++) await rebuilt()
@@ -95,15 +95,18 @@ describe.each(Object.entries(places))('%s', (_name, openPlace) => {
     expect(await on.place.leftovers()).toEqual([])
   })
 
-  test('two at once are refused; how far it is can be read; it ends when it is no longer wished', async () => {
+  test('a second rebuild is refused, progress is recorded, and removing the request ends the rebuild', async () => {
     for (let n = 0; n < 20; n++) await on.append(`${n}`, putIn(`${n}`, 1))
     await startLive()
     expect(await wish({ coresMax: 0.000_1 })).toBe(true)
     expect(await wish()).toBe(false)
-    await until('it tells how far it is', async () => (await wishes.all())[0]?.progress !== undefined)
-    const [told] = await wishes.all()
-    expect(told?.progress).toMatchObject({ events: expect.any(Number), position: expect.stringMatching(/^\d+\/\d+$/) })
-    expect(told?.by).toBe('nils')
+    await until('progress is recorded', async () => (await wishes.all())[0]?.progress !== undefined)
+    const [request] = await wishes.all()
+    expect(request?.progress).toMatchObject({
+      events: expect.any(Number),
+      position: expect.stringMatching(/^\d+\/\d+$/),
+    })
+    expect(request?.by).toBe('nils')
     await wishes.remove(of)
     await on.arrived(await on.append('a', putIn('a', 1)))
     expect(Object.keys(await on.amounts())).toHaveLength(21)
@@ -111,7 +114,7 @@ describe.each(Object.entries(places))('%s', (_name, openPlace) => {
     expect(Object.keys(await on.amounts())).toHaveLength(21)
   })
 
-  test('a process that ends while it builds leaves it to the next, which goes on where it was', async () => {
+  test('a process that ends during a rebuild leaves it to the next process, which resumes it', async () => {
     await on.append('a', putIn('a', 1))
     await startLive()
     await wish({ coresMax: 0.000_1 })
@@ -122,7 +125,7 @@ describe.each(Object.entries(places))('%s', (_name, openPlace) => {
     const drop = async () => void drops++
     projection = on.project({}, next.scratch ? { ...next, scratch: { ...next.scratch, drop } } : next)
     await on.arrived(await on.append('b', putIn('b', 1)))
-    // The same wish, less modest: it is what is built, not who asks, that goes on.
+    // A new request with more cores resumes the same copy.
     await next.wishes?.remove(of)
     await next.wishes?.add({ ...of, by: 'nils', at: new Date(), coresMax: 2, goesOn: true })
     await until('it is built again', async () => (await next.wishes?.all())?.length === 0)
@@ -130,7 +133,7 @@ describe.each(Object.entries(places))('%s', (_name, openPlace) => {
     expect(drops).toBe(0)
   })
 
-  test('what operators have skipped stays skipped, what is parked parks again', async () => {
+  test('skipped events stay skipped, and parked events are parked again', async () => {
     await startLive()
     await on.append('b', broken('b'), putIn('b', 1))
     await on.arrived(await on.append('a', putIn('a', 1), broken('a')))
@@ -150,7 +153,7 @@ describe.each(Object.entries(places))('%s', (_name, openPlace) => {
     expect((await on.place.rows()).parkedStreams).toEqual([on.streamOf('a')])
   })
 
-  test('one that needs to be built again serves what it has meanwhile, and is whole afterwards', async () => {
+  test('a stopped read model that needs a rebuild is complete after it', async () => {
     const strange = on.place.openSink()
     const claimed = await strange.claim('d5f5b7c6-9f2f-4df0-bfd4-0b3a7d3a1f4e')
     if (!claimed) throw new Error('The claim was refused.')
@@ -167,7 +170,7 @@ describe.each(Object.entries(places))('%s', (_name, openPlace) => {
     expect(await on.amounts()).toEqual({ a: 2 })
   })
 
-  test('of two writers the one that works builds it, and the other can take over afterwards', async () => {
+  test('of two writers the active one rebuilds, and the other can take over afterwards', async () => {
     await startLive()
     await on.arrived(await on.append('a', putIn('a', 1)))
     const second = on.project()
@@ -187,7 +190,7 @@ describe.each(Object.entries(places))('%s', (_name, openPlace) => {
   })
 })
 
-test('a throttle lets a process use no more of the processor than it may', async () => {
+test('a throttle keeps the processor use of a process below its limit', async () => {
   const ending = new AbortController()
   const throttle = createThrottle(0.5, ending.signal)
   const burn = (ms: number) => {

@@ -1,10 +1,10 @@
-// Releases of one small context, as they are deployed one after the other: badges that people are given, use, and lose.
+// Successive releases of one small context: badges that people get, use, and lose.
 import { type Decider, Rejection } from '@headwater/deciders/decider'
 import type { EventTypes } from '@headwater/deciders/event-types'
 import { createCodec } from '@headwater/eventstore/codec'
 import type { Projection } from '../src/model/projection.ts'
 
-/** What the first release calls a user is a holder in the last. */
+/** The field `user` of the first release is `holder` in the last. */
 type Whose = 'user' | 'holder'
 
 type BadgeEvent =
@@ -35,7 +35,7 @@ export type Release = {
 const release = (
   types: EventTypes,
   whose: Whose,
-  { door }: { /** Uses say at which door. */ readonly door?: string } = {},
+  { door }: { /** The door of a use. */ readonly door?: string } = {},
 ): Release => {
   return {
     events: types,
@@ -102,17 +102,17 @@ const release = (
 
 const known = { BadgeGiven: true, BadgeUsed: true }
 
-/** What runs everywhere. */
+/** The release that runs everywhere at first. */
 export const first = release({ schemas: known, upcasts: {} }, 'user')
 
-/** Says in addition at which door: a field that may be missing. */
+/** Adds the door, an optional field. */
 export const withDoors = release({ schemas: known, upcasts: {} }, 'user', { door: 'north' })
 
 const more = { ...known, BadgeLost: true }
 type GivenToUser = { readonly badgeId: string; readonly user: string }
 type GivenToHolder = { readonly badgeId: string; readonly holder: string }
 
-/** The readers: writes what the first release writes, and reads what the last one will write. */
+/** The readers' release: writes the events of the first release, and reads those of the last. */
 export const reading = release(
   {
     schemas: more,
@@ -123,7 +123,7 @@ export const reading = release(
   'user',
 )
 
-/** The writers: what was a user is a holder, and badges get lost. */
+/** The writers' release: `user` becomes `holder`, and badges get lost. */
 export const last = release(
   {
     schemas: more,

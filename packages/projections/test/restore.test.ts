@@ -1,4 +1,4 @@
-// Read models after a restore: they refuse another history, serve what they have, and are right once they are built again.
+// Read models after a restore: they refuse another history, still serve their rows, and are correct after a rebuild.
 import { randomUUID } from 'node:crypto'
 import { connectEventStore } from '@headwater/eventstore/client/client'
 import { nameStoreAnew } from '@headwater/eventstore/store-name'
@@ -17,7 +17,7 @@ const startStore = async () => {
   const node = await startRestorableStore()
   const store = connectEventStore({ url: node.connectionString, logger })
   onTestFinished(store.close)
-  await store.storeId() // it has a name before it is backed up
+  await store.storeId() // assigns the store ID before the backup
   const append = async (category: string, tillId: string, event: TillEvent) => {
     const stream = streamName(category, tillId)
     const last = (await store.readStream(stream, 0n, 1_000)).at(-1)
@@ -58,7 +58,7 @@ describe.each(Object.entries(places))('%s, of an older event store', (_name, ope
     return { node, store, append, place, start, stop, amounts, refusal }
   }
 
-  test('one that is ahead refuses, with the command; it serves what it has until it is built again', async () => {
+  test('a read model that is ahead refuses with the command to run, and serves its rows until it is rebuilt', async () => {
     const on = await follow()
     await on.append('till', 'a', putIn('a', 1))
     await on.node.backUp('backup')
@@ -81,12 +81,12 @@ describe.each(Object.entries(places))('%s, of an older event store', (_name, ope
     expect(await on.place.waitFor(await on.append('till', 'd', putIn('d', 1)), 20_000)).toBe(true)
   })
 
-  test('one that was away while the store grew past it knows by the name: it would have missed events in silence', async () => {
+  test('a read model that was stopped while the restored store grew past it refuses by the store ID, instead of missing events', async () => {
     const on = await follow()
     await on.append('till', 'a', putIn('a', 1))
     await on.node.backUp('backup')
     on.start()
-    // Of nobody's concern here, but the checkpoint moves over them.
+    // Events of another category: only the checkpoint moves over them.
     for (let n = 0; n < 5; n++) await on.append('other', `${n}`, putIn(`${n}`, 1))
     expect(await on.place.waitFor(await on.store.head(), 20_000)).toBe(true)
     await on.stop()
@@ -100,7 +100,7 @@ describe.each(Object.entries(places))('%s, of an older event store', (_name, ope
     await until('it is built again', async () => (await on.amounts()).a === 11)
   })
 
-  test('one that runs on through the restore refuses when it has found the store again', async () => {
+  test('a projection that keeps running during the restore refuses once it is connected again', async () => {
     const on = await follow()
     await on.append('till', 'a', putIn('a', 1))
     await on.node.backUp('backup')
@@ -112,7 +112,7 @@ describe.each(Object.entries(places))('%s, of an older event store', (_name, ope
   })
 })
 
-test('an older Postgres: of writers that have lived on and new ones, with equal epochs, nothing is counted twice', async () => {
+test('after a restore of Postgres no event is counted twice by a surviving and a new writer with equal epochs', async () => {
   const { store, append } = await startStore()
   const postgres = await startRestorablePostgres()
   const { url } = postgres
@@ -148,7 +148,7 @@ test('an older Postgres: of writers that have lived on and new ones, with equal 
   await has(2)
   await postgres.restore('backup')
 
-  // The next to claim has the epoch of the one that lives on.
+  // The next claim gets the epoch of the surviving writer.
   const successor = start()
   await until('somebody has it', async () => {
     await append('till', 'b', putIn('b', 1))
@@ -161,7 +161,7 @@ test('an older Postgres: of writers that have lived on and new ones, with equal 
   expect(await stored()).toMatchObject({ amount: 22, epoch: '2' })
 })
 
-test('a lease that was restored is free; whoever held its epoch before does not keep another from taking it', async () => {
+test('a restored lease is free, and an earlier holder of its epoch does not block another process', async () => {
   const { url, remove } = await testDatabase()
   const pool = openPool(url, 5, logger)
   onTestFinished(async () => {
@@ -169,7 +169,7 @@ test('a lease that was restored is free; whoever held its epoch before does not 
     await remove()
   })
   const survivor = await takeLease(pool, 'tills', 'survivor', logger)
-  // As a restore leaves it: another has the same epoch, and is gone.
+  // As after a restore: a holder with the same epoch that no longer runs.
   await pool.query("update headwater.leases set holder = 'gone', expires_at = clock_timestamp() - interval '1 day'")
   const restored = await takeLease(pool, 'tills', 'successor', logger)
   expect(restored?.epoch).toBe(2n)

@@ -1,4 +1,4 @@
-// Two releases at work on one event store: readers before writers loses nothing and refuses nothing; the other order is loud.
+// Two releases on one event store: readers before writers loses and refuses nothing; the other order stops visibly.
 import { randomUUID } from 'node:crypto'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -16,7 +16,7 @@ import { openSqliteReader } from '../src/sqlite/reader.ts'
 import { openSqliteSink } from '../src/sqlite/sink.ts'
 import { type BadgeCommand, type BadgeRow, first, last, type Release, reading, withDoors } from './releases.ts'
 
-/** A limit, not a measurement. */
+/** A limit, not a measure. */
 const arriveMsMax = 20_000
 
 let url: string
@@ -32,14 +32,14 @@ afterAll(() => stopStore())
 
 const allBadges = sqliteQueries<{ badges: BadgeRow }>().selectFrom('badges').selectAll().orderBy('badgeId').compile()
 
-/** Badges of this test's own, and what deploys releases for them. */
+/** Deploys releases for a category of this test only. */
 const startSite = () => {
   const directory = mkdtempSync(path.join(tmpdir(), 'releases-'))
   onTestFinished(() => rmSync(directory, { recursive: true }))
   const category = `badge${randomUUID().replaceAll('-', '')}`
   let deployments = 0
 
-  /** A service and a projector: with a line to the store, a cache and a read model of their own. */
+  /** A service and a projector, with their own connection to the store, cache and read model. */
   return ({ decider, events, projectionOf }: Release) => {
     deployments += 1
     const store = connectEventStore({ url, logger })
@@ -73,7 +73,7 @@ const startSite = () => {
       lose: (badgeId: string) => send({ type: 'ReportLost', data: { badgeId } }),
       stored: (badgeId: string) => store.readStream(`${category}-${badgeId}`, 0n, 1_000),
       rows,
-      /** Once they hold what is at `position`. */
+      /** The rows, once they have reached `position`. */
       rowsAt: async (position: Position) => {
         expect(await reader.waitFor(position, arriveMsMax)).toBe(true)
         return rows()
@@ -93,7 +93,7 @@ const refusal = (answer: Promise<unknown>) =>
 
 const badgeIds = ['a', 'b', 'c', 'd']
 const usesEach = 5
-/** All at once; up to where they led. */
+/** Runs all at once; returns the last position. */
 const useAll = async (...deployments: readonly Deployment[]): Promise<Position> => {
   const uses = badgeIds.flatMap((id) => Array.from({ length: usesEach }, () => id))
   const answers = await Promise.all(deployments.flatMap(({ use }) => uses.map(use)))
@@ -101,7 +101,7 @@ const useAll = async (...deployments: readonly Deployment[]): Promise<Position> 
 }
 
 describe('readers first', () => {
-  test('what was stored before is read by every release, in the shape that it knows', async () => {
+  test('every release reads earlier events in its own shape', async () => {
     const deploy = startSite()
     const { position } = await deploy(first).give('a', 'Ada')
     for (const release of [withDoors, reading, last]) {
@@ -113,7 +113,7 @@ describe('readers first', () => {
     }
   })
 
-  test('each release works beside the one before it: nothing is refused, nothing lost', async () => {
+  test('each release works beside the previous one without a refused command or a lost event', async () => {
     const deploy = startSite()
     const old = deploy(first)
     for (const id of badgeIds) await old.give(id, `holder of ${id}`)
@@ -124,7 +124,7 @@ describe('readers first', () => {
 
     const young = deploy(last)
     await useAll(between, young)
-    // What only the last release writes, the one before it reads: another shape, another type.
+    // The previous release reads the new shape and the new type, which only the last one writes.
     await young.give('e', 'Eve')
     await between.use('e')
     const { position } = await young.lose('a')
@@ -143,7 +143,7 @@ describe('readers first', () => {
     expect(used).toMatchObject({ type: 'BadgeUsed', metadata: { schema: 1 } })
   })
 
-  test('the last release can be taken back: the one before it reads all that it wrote', async () => {
+  test('the last release can be rolled back: the previous one reads all its events', async () => {
     const deploy = startSite()
     const young = deploy(last)
     await young.give('a', 'Ada')
@@ -160,7 +160,7 @@ describe('readers first', () => {
     ])
   })
 
-  test('a field more, which may be missing, needs no order: the old release goes on', async () => {
+  test('a new optional field needs no deployment order: the old release keeps working', async () => {
     const deploy = startSite()
     const old = deploy(first)
     const young = deploy(withDoors)
@@ -177,7 +177,7 @@ describe('writers first, by mistake', () => {
   test.each<[string, (young: Deployment) => Promise<unknown>, string]>([
     ['a type', ({ lose }) => lose('a'), 'badge_not_given'],
     ['a shape of a type', ({ give }) => give('a', 'Eve'), 'accepted'],
-  ])('%s that the old release does not know stops it at that stream and at no other', async (_what, write, healed) => {
+  ])('%s that the old release does not know stops it at that stream only', async (_what, write, healed) => {
     const deploy = startSite()
     const old = deploy(first)
     await old.give('a', 'Ada')
@@ -186,19 +186,19 @@ describe('writers first, by mistake', () => {
     const young = deploy(last)
     await write(young)
 
-    // Its cache has the stream as it was before; that it was refused once makes the next answer no other.
+    // Its cache has the earlier stream; the first refusal does not change the second answer.
     for (let tries = 0; tries < 2; tries++) expect(await refusal(old.use('a'))).toBe('unknown_event_type')
     expect(await old.stored('a')).toHaveLength(2)
     const { position } = await old.use('b')
 
-    // However its projection goes on from there: of the event it makes nothing.
+    // The old projection passes the event without any rows for it.
     await until('the old projection has come to the event', () => {
       const { state, position: reached } = old.status()
       return state === 'stopped' || comparePosition(reached, position) >= 0
     })
     expect(old.rows()[0]).toEqual(known[0])
 
-    // The readers' release heals it, with all that was written meanwhile.
+    // The readers' release projects it, with all events stored meanwhile.
     await old.stop()
     const upgraded = deploy(reading)
     expect(await refusal(upgraded.use('a'))).toBe(healed)

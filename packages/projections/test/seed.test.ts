@@ -1,4 +1,4 @@
-// A new node starts from what a peer has instead of from the first event, unless that cannot be trusted.
+// A new node starts from a peer's seed instead of from the first event, unless the seed cannot be trusted.
 import { randomUUID } from 'node:crypto'
 import { chmodSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -46,7 +46,7 @@ const putIn = async (store: EventStore, tillId: string, amount: number) => {
   return outcome.position
 }
 
-/** A node with its folder; `said` is what it has logged. */
+/** A node with its folder; `said` are its log messages. */
 const startNode = async (
   store: EventStore,
   seedDirectory = '',
@@ -78,7 +78,7 @@ const seedOf = (directory: string) => {
   return { folder, file, position: makeSeed(directory, tills, file) }
 }
 
-/** Three tills that a peer has, and a seed of them. */
+/** A peer with three tills, and a seed of them. */
 const startPeer = async () => {
   const store = await startStore()
   for (const tillId of ['a', 'b', 'c']) await putIn(store, tillId, 1)
@@ -86,7 +86,7 @@ const startPeer = async () => {
   return { store, peer }
 }
 
-test('it goes on from the seed: reads only what is new, and hands out the tokens that its peer knows', async () => {
+test('a new node reads only events after its seed, and its tokens are valid at the peer', async () => {
   const { store, peer } = await startPeer()
   const { folder, file, position } = seedOf(peer.directory)
   expect(position).toEqual(peer.running.status().position)
@@ -106,14 +106,14 @@ test('it goes on from the seed: reads only what is new, and hands out the tokens
   expect(node.reader.changesSince(token, 10)).toMatchObject({ changes: [{ key: 'd' }] })
 })
 
-test('a seed of a read model that was built again, whose file is a link by now, is whole', async () => {
+test('a seed of a rebuilt read model, whose file is a link, is complete', async () => {
   const { store, peer } = await startPeer()
   const wishes = openSqliteSink({ directory: peer.directory, projection: tills, logger: silent }).wishes
   await wishes?.add({ kind: 'rebuild', eventId: '', by: 'nils', at: new Date(), coresMax: 2 })
   await until('it is built again', async () => (await wishes?.all())?.length === 0)
   const { folder, file } = seedOf(peer.directory)
   expect(statSync(file).isFile()).toBe(true)
-  // Another one takes the place of the first.
+  // A second seed replaces the first.
   await putIn(store, 'd', 1)
   await until('it has it', () => peer.amounts().d === 1)
   makeSeed(peer.directory, tills, file)
@@ -123,7 +123,7 @@ test('a seed of a read model that was built again, whose file is a link by now, 
   expect(node.amounts()).toEqual({ a: 1, b: 1, c: 1, d: 1 })
 })
 
-test('a node that has its read model does not look at a seed', async () => {
+test('a node with a read model ignores the seed', async () => {
   const { store, peer } = await startPeer()
   const { folder, file } = seedOf(peer.directory)
   writeFileSync(file, 'nothing that SQLite knows')
@@ -133,11 +133,11 @@ test('a node that has its read model does not look at a seed', async () => {
   expect(again.running.status().handled).toBe(0)
 })
 
-test('refused, with a reason, and all events are read instead: one that is damaged', async () => {
+test('a damaged seed is refused with a reason, and all events are read instead', async () => {
   const { store, peer } = await startPeer()
   const { folder, file } = seedOf(peer.directory)
   const bytes = readFileSync(file)
-  // A page in the middle; the head of the file looks good.
+  // A page in the middle; the file header stays valid.
   writeFileSync(file, bytes.fill(0xff, 2 * 4096, 3 * 4096))
   const node = await startNode(store, folder)
   expect(node.refusals()).toEqual([expect.stringMatching(/damaged|malformed/)])
@@ -145,7 +145,7 @@ test('refused, with a reason, and all events are read instead: one that is damag
   expect(node.amounts()).toEqual({ a: 1, b: 1, c: 1 })
 })
 
-test('refused: one that is no database at all, and one of another shape', async () => {
+test('a seed that is no database and a seed of another shape are refused', async () => {
   const { store, peer } = await startPeer()
   const { folder, file } = seedOf(peer.directory)
   writeFileSync(file, 'nothing that SQLite knows')
@@ -160,7 +160,7 @@ test('refused: one that is no database at all, and one of another shape', async 
   expect(node.amounts()).toEqual({ a: 1, b: 1, c: 1 })
 })
 
-test('one of another version is not looked at', async () => {
+test('a seed of another version is ignored', async () => {
   const { store, peer } = await startPeer()
   const { folder } = seedOf(peer.directory)
   const node = await startNode(store, folder, { version: 2 })
@@ -168,7 +168,7 @@ test('one of another version is not looked at', async () => {
   expect(node.refusals()).toEqual([])
 })
 
-test('refused: one of another store, and one that is ahead of this one', async () => {
+test('a seed of another store and a seed ahead of this store are refused', async () => {
   const { store, peer } = await startPeer()
   const { folder, file } = seedOf(peer.directory)
   const other = await startStore()
@@ -185,7 +185,7 @@ test('refused: one of another store, and one that is ahead of this one', async (
   expect(behind.amounts()).toEqual({ a: 1, b: 1, c: 1 })
 })
 
-test('there is no seed of what is not there', () => {
+test('a missing read model gives no seed', () => {
   const folder = newFolder()
   expect(() => makeSeed(folder, tills, path.join(folder, 'seed.sqlite'))).toThrow(/There is no .*tills\.v1\.sqlite/)
   expect(readdirSync(folder)).toEqual([])

@@ -1,4 +1,4 @@
-// What both stores promise for rows, change feed and checkpoint, from batches made by hand.
+// The promises of both stores for rows, change feed and checkpoint, tested with batches made by hand.
 import { inspect } from 'node:util'
 import {
   at,
@@ -28,7 +28,7 @@ describe.each(Object.entries(places))('%s', (_name, openPlace) => {
     return claimed
   }
 
-  /** Commits events at the places after the checkpoint, or moves it alone. */
+  /** Commits events after the checkpoint, or only moves the checkpoint. */
   const commit = async (events: readonly TillEvent[], to = checkpoint.position.commit + BigInt(events.length || 1)) => {
     const first = checkpoint.position.commit + 1n
     const batch = { events: events.map((event, n) => storedAt(first + BigInt(n), event, BigInt(n))), position: at(to) }
@@ -73,7 +73,7 @@ describe.each(Object.entries(places))('%s', (_name, openPlace) => {
     expect((await sink.checkpoint()).lastEvent?.position).toEqual(at(3))
   })
 
-  test('a removed row is told, also when it was made in the same batch', async () => {
+  test('the feed reports a removed row, also when it was added in the same batch', async () => {
     await commit([putIn('a', 1)])
     const token = await tokenNow()
     await commit([putIn('b', 2), close('b'), close('a')])
@@ -84,13 +84,13 @@ describe.each(Object.entries(places))('%s', (_name, openPlace) => {
     ])
   })
 
-  test('events that change nothing tell nothing', async () => {
+  test('events without changes add nothing to the feed', async () => {
     const token = await tokenNow()
     await commit([close('a')])
     expect((await changesSince(token)).changes).toEqual([])
   })
 
-  test('the checkpoint moves over events of others, and keeps the last event of its own', async () => {
+  test('the checkpoint moves over events of other categories, and keeps the last event of its own', async () => {
     await commit([putIn('a', 1)])
     await commit([], 100n)
     const stored = await sink.checkpoint()
@@ -98,7 +98,7 @@ describe.each(Object.entries(places))('%s', (_name, openPlace) => {
     expect(stored.lastEvent?.position).toEqual(at(1))
   })
 
-  test('an event that waited for others does not take the place of the last one', async () => {
+  test('a parked event that is projected later does not replace the last event of the checkpoint', async () => {
     await commit([putIn('a', 1), putIn('b', 1)])
     const { lastEvent, position } = checkpoint
     const step = stepOver(tills, checkpoint, { events: [storedAt(1, putIn('c', 1))], position })
@@ -121,7 +121,7 @@ describe.each(Object.entries(places))('%s', (_name, openPlace) => {
     expect((await place.rows()).value[0]?.amount).toBe(Number.MAX_SAFE_INTEGER)
   })
 
-  test('who does not stand where the checkpoint stands writes nothing', async () => {
+  test('a step that does not start at the checkpoint writes nothing', async () => {
     const stale = checkpoint
     await commit([putIn('a', 1)])
     const step = stepOver(tills, stale, { events: [storedAt(1, putIn('a', 1))], position: at(1) })
@@ -137,14 +137,14 @@ describe.each(Object.entries(places))('%s', (_name, openPlace) => {
     expect((await place.rows()).checkpoint).toEqual(at(1))
   })
 
-  test('a claim finds what the one before left, under a higher epoch', async () => {
+  test('a claim finds the checkpoint of the previous one, with a higher epoch', async () => {
     await commit([putIn('a', 1)])
     const again = await claim(sink)
     expect(again).toEqual({ ...checkpoint, epoch: again.epoch })
     expect(again.epoch).toBeGreaterThan(checkpoint.epoch)
   })
 
-  test('an event that cannot be projected leaves no trace of its batch', async () => {
+  test('an event that cannot be projected rolls back its whole batch', async () => {
     const bad: TillEvent = { type: 'TillBroken', data: { tillId: 'a' } }
     await expect(commit([putIn('a', 1), bad])).rejects.toThrow(BadEvent)
     expect((await place.rows()).value).toEqual([])
@@ -152,7 +152,7 @@ describe.each(Object.entries(places))('%s', (_name, openPlace) => {
     await commit([putIn('a', 1)])
   })
 
-  test('a value that no column can hold is refused, not taken for an outage', async () => {
+  test('a value that no column can hold is refused and does not count as an outage', async () => {
     for (const amount of [1.5, Number.NaN]) {
       const error = await commit([putIn('a', amount)]).catch((error: unknown) => error)
       expect(sink.blame(error)).toBe('refused')
@@ -161,7 +161,7 @@ describe.each(Object.entries(places))('%s', (_name, openPlace) => {
     await commit([putIn('a', 1)])
   })
 
-  test('an error of the store does not quote the row, which may be about a person', async () => {
+  test('an error of the store does not quote the row, which may hold personal data', async () => {
     const after = { tillId: 'a', amount: null, note: 'Ada Lovelace', revision: 0 }
     const step = stepOver(tills, checkpoint, { events: [storedAt(1, putIn('a', 1))], position: at(1) })
     const evolve = () => [{ table: 'tills', key: 'a', after }]
@@ -170,7 +170,7 @@ describe.each(Object.entries(places))('%s', (_name, openPlace) => {
     expect(inspect(error)).not.toContain('Ada')
   })
 
-  test('nor does the error about an event, which is logged, say what is in it', async () => {
+  test('the logged error about an event does not quote its data', async () => {
     const bad: TillEvent = { type: 'TillBroken', data: { tillId: 'Ada Lovelace' } }
     const event = { ...storedAt(1, bad), stream: 'till-a' }
     const step = stepOver(tills, checkpoint, { events: [event], position: at(1) })
@@ -179,13 +179,13 @@ describe.each(Object.entries(places))('%s', (_name, openPlace) => {
     expect(inspect(error, { depth: null })).not.toContain('Ada')
   })
 
-  test('a projection that asks for a row it did not name is told so', () => {
+  test('a projection that reads a row it did not name in keys() fails with an error that says so', () => {
     const forgetful = { ...tills, keys: () => ({}) }
     const step = stepOver(forgetful, checkpoint, { events: [storedAt(1, putIn('a', 1))], position: at(1) })
     expect(() => step.evolve(new Map())).toThrow(/keys\(\) must name/)
   })
 
-  test('changes are read in whole batches, about as many as asked for', async () => {
+  test('changes are read in whole batches, up to about the requested number', async () => {
     const start = await tokenNow()
     for (let batch = 0; batch < 5; batch++) await commit([putIn(`a${batch}`, 1), putIn(`b${batch}`, 1)])
     await commit([], 50n)
@@ -202,16 +202,16 @@ describe.each(Object.entries(places))('%s', (_name, openPlace) => {
     expect(await changesSince(token)).toEqual({ changes: [], token })
   })
 
-  test('a token of another node that stands inside a batch is told of the whole batch', async () => {
+  test('a token of another node that lies inside a batch gets the changes of the whole batch', async () => {
     await commit([putIn('a', 1)])
-    // This node took 'a' from 1 to 3 in one batch; the other node was read when it was 2.
+    // This node changed 'a' from 1 to 3 in one batch; the other node was read when it was 2.
     await commit([putIn('a', 1), putIn('a', 1)])
     const { changes, token } = await changesSince(`tills.1.${storeId}:2/2`)
     expect(changes).toMatchObject([{ key: 'a', after: { amount: 3 } }])
     expect(token).toBe(await tokenNow())
   })
 
-  test('a token of a node that is ahead waits until this one has come there', async () => {
+  test('a token of a node that is ahead waits until this node has caught up', async () => {
     const ahead = `tills.1.${storeId}:2/2`
     await commit([putIn('a', 1)])
     expect(await changesSince(ahead)).toEqual({ changes: [], token: ahead })
@@ -231,7 +231,7 @@ describe.each(Object.entries(places))('%s', (_name, openPlace) => {
     expect(await place.changesSince(token, 10)).toBe('snapshot needed')
   })
 
-  test('the feed is trimmed; below its floor a snapshot is needed, above it nothing is missing', async () => {
+  test('the feed is trimmed: below its floor a snapshot is needed, above it no change is missing', async () => {
     const many = (batch: number) => Array.from({ length: feedLengthMax / 2 }, (_, n) => putIn(`${batch}-${n}`, 1))
     const tokens = [await tokenNow()]
     for (let batch = 0; batch < 3; batch++) {
@@ -244,7 +244,7 @@ describe.each(Object.entries(places))('%s', (_name, openPlace) => {
     expect((await changesSince(third, feedLengthMax)).changes).toHaveLength(feedLengthMax / 2)
   })
 
-  test('readers are told of commits and can wait for a position', async () => {
+  test('readers are notified of commits and can wait for a position', async () => {
     let told = 0
     const stop = place.onCommit(() => told++)
     const reached = place.waitFor(at(2), 20_000)

@@ -1,4 +1,4 @@
-// A SQLite file that is damaged needs to be built again, and says so; trouble that passes is waited for; nobody takes over in vain.
+// A damaged SQLite file stops the projection until a rebuild; temporary errors are retried; stand-by takes over only with cause.
 import { randomUUID } from 'node:crypto'
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -47,7 +47,7 @@ const append = async () => {
   await store.append(`${category}-${id}`, [event], 'no_stream')
 }
 
-/** The checkpoint as it stands in the file. */
+/** The checkpoint as stored in the file. */
 const openedCheckpoint = async () => {
   const db = new Database(file, { readonly: true })
   const stored = checkpointQuery(db)()
@@ -62,12 +62,12 @@ const expectRebuildNeeded = async (projection: ReturnType<typeof project>) => {
   expect(projection.status().reason).toContain('headwater -- projections rebuild tills')
 }
 
-test('a file that is no database is not tried again for ever: rebuild needed', async () => {
+test('a file that is no database needs a rebuild and is not retried', async () => {
   writeFileSync(file, 'This is not a database. '.repeat(1_000))
   await expectRebuildNeeded(project())
 })
 
-test('a file whose tables are gone is not tried again for ever: rebuild needed', async () => {
+test('a file without its tables needs a rebuild and is not retried', async () => {
   const projection = project()
   await projection.whenLive()
   const other = new Database(file)
@@ -77,7 +77,7 @@ test('a file whose tables are gone is not tried again for ever: rebuild needed',
   await expectRebuildNeeded(projection)
 })
 
-test('a file whose pages are damaged is not tried again for ever: rebuild needed', async () => {
+test('a file with damaged pages needs a rebuild and is not retried', async () => {
   const before = project()
   await before.whenLive()
   await append()
@@ -87,7 +87,7 @@ test('a file whose pages are damaged is not tried again for ever: rebuild needed
   other.pragma('wal_checkpoint(truncate)')
   const pages = Number(other.pragma('page_count', { simple: true }))
   other.close()
-  // All but the first, which says that it is a database.
+  // All but the first page, which identifies a database.
   writeFileSync(file, Buffer.concat([readFileSync(file).subarray(0, page), Buffer.alloc((pages - 1) * page, 0x5a)]))
   await expectRebuildNeeded(project())
 })
@@ -102,11 +102,11 @@ test.each([
   ['SQLITE_CORRUPT_INDEX', 'broken'],
   ['SQLITE_NOTADB', 'broken'],
   ['SQLITE_ERROR', 'broken'],
-])('%s means: %s', (code, blame) => {
+])('the error %s is blamed as %s', (code, blame) => {
   expect(openSink().blame(new Database.SqliteError('trouble', code))).toBe(blame)
 })
 
-test('whoever stands by leaves a writer alone that stands still because nothing lies ahead', async () => {
+test('a process on stand-by does not take over from a writer that is idle because no event lies ahead', async () => {
   let looks = 0
   const watched: EventStore = {
     ...store,
@@ -120,7 +120,7 @@ test('whoever stands by leaves a writer alone that stands still because nothing 
   const second = project()
   await second.whenLive()
   await append()
-  // It learns that another writes when it wants to write.
+  // It notices the other writer at its next write.
   await until('the first stands by', () => first.status().state === 'standing by')
   await until('the second has written', () => second.status().state === 'live')
   const { epoch } = await openedCheckpoint()

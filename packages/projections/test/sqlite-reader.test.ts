@@ -1,4 +1,4 @@
-// What holds for SQLite alone: a file that is damaged or replaced under its readers.
+// SQLite only: a file that is damaged or replaced while readers have it open.
 import { existsSync, mkdtempSync, renameSync, rmSync, symlinkSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
@@ -36,7 +36,7 @@ afterEach(async () => {
   rmSync(directory, { recursive: true, force: true })
 })
 
-test('whoever waits for a position is told "not there" when the file cannot be read, and the process goes on', async () => {
+test('waiting for a position times out when the file cannot be read, and the process survives', async () => {
   const waiting = reader.waitFor(at(5), 600)
   const other = new Database(file)
   other.exec('delete from checkpoint')
@@ -45,7 +45,7 @@ test('whoever waits for a position is told "not there" when the file cannot be r
   expect(await reader.waitFor(at(5), 10)).toBe(false)
 })
 
-test('a file that has taken the place of another is the one that is read', async () => {
+test('a reader switches to a file that has replaced the open one', async () => {
   await sink.commit(stepOver(tills, await claimed(), { events: [storedAt(1, putIn('a', 1))], position: at(1) }))
   expect(reader.checkpoint()).toEqual(at(1))
   await sink.close()
@@ -55,7 +55,7 @@ test('a file that has taken the place of another is the one that is read', async
   await until('the new file is read', () => reader.ready() && reader.checkpoint().commit === 7n)
 })
 
-test('a copy takes the place of what serves with all that is in it, also when somebody else has it open', async () => {
+test('a copy replaces the current file with all its rows, also while another connection has it open', async () => {
   const copy = sink.scratch?.open()
   const from = await copy?.claim(storeId)
   if (!copy || !from) throw new Error('The claim was refused.')
@@ -69,7 +69,7 @@ test('a copy takes the place of what serves with all that is in it, also when so
   other.close()
 })
 
-test('a file whose place is taken while it is opened is not read for ever', async () => {
+test('a reader notices a file that was replaced while it was being opened', async () => {
   const other = mkdtempSync(path.join(directory, 'other-'))
   const newer = openSqliteSink({ directory: other, projection: tills, logger })
   const from = await newer.claim(storeId)
@@ -83,7 +83,7 @@ test('a file whose place is taken while it is opened is not read for ever', asyn
     directory,
     projection: {
       ...tills,
-      // Looked at when the file is open.
+      // Read once the file is open.
       get tables() {
         if (looks++ === 0) renameSync(link, file)
         return tills.tables
@@ -107,7 +107,7 @@ test('tables of another shape under the same version are not read', async () => 
   other.close()
 })
 
-test('a reader that nobody wakes finds out by itself', async () => {
+test('a reader without a writer to wake it finds commits by polling', async () => {
   rmSync(path.join(directory, 'tills.v1.sock'), { force: true })
   const unheard = openSqliteReader({ directory, projection: tills, logger })
   const reached = unheard.waitFor(at(1), 20_000)
@@ -116,7 +116,7 @@ test('a reader that nobody wakes finds out by itself', async () => {
   unheard.close()
 })
 
-test('what is read at once belongs together, also when the writer commits in between', async () => {
+test('one read sees one state, also when the writer commits meanwhile', async () => {
   const all = sqliteQueries<{ tills: TillRow }>().selectFrom('tills').selectAll().compile()
   const step = stepOver(tills, await claimed(), { events: [storedAt(1, putIn('a', 1))], position: at(1) })
   const { value, checkpoint } = reader.read((db) => {
@@ -129,7 +129,7 @@ test('what is read at once belongs together, also when the writer commits in bet
   expect(reader.checkpoint()).toEqual(at(1))
 })
 
-test('a commit wakes whoever listens', async () => {
+test('a commit wakes its listeners', async () => {
   await until('the socket is there', () => existsSync(path.join(directory, 'tills.v1.sock')))
   let woken = 0
   const listener = listenToWaker(

@@ -1,4 +1,4 @@
-// A writer wakes its readers at once, however writers come and go.
+// A writer wakes its readers at once, also after a change of writers.
 import { once } from 'node:events'
 import { existsSync, mkdtempSync, rmSync } from 'node:fs'
 import { createServer, type Socket } from 'node:net'
@@ -24,7 +24,7 @@ const started = async (): Promise<Waker> => {
   return waker
 }
 
-/** A reader that has been heard; the counts are of calls since. */
+/** A connected reader; the counts start after the connection. */
 const listening = async () => {
   const calls = { woken: 0, ended: 0 }
   const listener = listenToWaker(
@@ -37,10 +37,10 @@ const listening = async () => {
   return { calls, close: listener.close }
 }
 
-test('every reader is woken', async () => {
+test('a writer wakes every reader', async () => {
   const waker = await started()
   const readers = [await listening(), await listening()]
-  // The listener calls as soon as it is connected; the writer may know of it a moment later.
+  // The listener may be connected a moment before the writer knows.
   await until('both are woken', () => {
     waker.wake()
     return readers.every(({ calls }) => calls.woken > 0)
@@ -49,7 +49,7 @@ test('every reader is woken', async () => {
   waker.close()
 })
 
-test('a reader learns that its writer is gone, and finds none where none is', async () => {
+test('a reader notices that its writer is gone, and that no writer listens', async () => {
   const waker = await started()
   const { calls } = await listening()
   waker.close()
@@ -63,7 +63,7 @@ test('a reader learns that its writer is gone, and finds none where none is', as
   await until('it is told at once', () => ended === 1)
 })
 
-test('a writer tells who asks how far rows have to be', async () => {
+test('a writer answers readers with the position that makes rows fresh', async () => {
   const waker = await started()
   const reader = listenToWaker(
     file,
@@ -82,7 +82,7 @@ test('a writer tells who asks how far rows have to be', async () => {
   await expect(reader.needed()).rejects.toThrow('gone')
 })
 
-test('a writer that does not know says so, and knows later', async () => {
+test('a writer that does not know the position says so, and answers once it knows', async () => {
   let isKnown = false
   const unsure = startWaker(
     file,
@@ -104,7 +104,7 @@ test('a writer that does not know says so, and knows later', async () => {
   unsure.close()
 })
 
-test('a writer that stands still is not waited for, and not listened to any more: another may have its place', async () => {
+test('a reader disconnects from a stalled writer, which another may have replaced', async () => {
   const accepted: Socket[] = []
   const still = createServer((socket) => void accepted.push(socket)).listen(file)
   await once(still, 'listening')
@@ -120,7 +120,7 @@ test('a writer that stands still is not waited for, and not listened to any more
   await once(still.close(), 'close')
 })
 
-test('a writer that ends late does not take the name from its successor', async () => {
+test('a writer that ends late does not remove the socket of its successor', async () => {
   const first = await started()
   const second = startWaker(file, async () => place, logger)
   await until('the successor has the name', async () => {

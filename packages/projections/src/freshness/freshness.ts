@@ -1,12 +1,12 @@
-// Reads a read model on this node when it is current: nothing of its categories was in the store, when asked, that is not in the rows.
+// Reads a read model on this node only when it is fresh: its rows hold every event of its categories that was stored when the read began.
 import { comparePosition, formatPosition, type Position } from '@headwater/eventstore/position'
 import { within } from '@headwater/eventstore/within'
 import type { SqliteQueries, SqliteReader } from '../sqlite/reader.ts'
 
-/** Both together are below the 800 ms that a probe of readiness may take. */
+/** Their sum stays below the 800 ms that a readiness probe may take. */
 const [answerMsMax, catchUpMsMax] = [400, 300]
 
-/** What was read, and up to where the rows were when it was. */
+/** A value and the checkpoint of the rows that it was read from. */
 export type Current<T> = { readonly value: T; readonly checkpoint: Position }
 
 export type Currency = {
@@ -15,28 +15,28 @@ export type Currency = {
    * cannot be shown in time.
    */
   readonly read: <T>(work: (db: SqliteQueries) => T, withinMs: number) => Promise<Current<T> | undefined>
-  /** When the read model was last known to be current. */
+  /** When the read model was last known to be fresh. */
   readonly knownAt: () => Date | undefined
   /**
-   * Why the rows are not known to be current, as a sentence; undefined when they are, or when they are being written.
-   * A quiet system is current: the writer knows that nothing is missing.
+   * Why the rows are not known to be fresh, as a sentence; undefined when they are, or when they are being written.
+   * A quiet system is fresh: the writer knows that no event is missing.
    */
   readonly trouble: () => Promise<string | undefined>
 }
 
-/** Somebody who waits for current rows. */
+/** A pending read. */
 type Asking = {
   readonly giveUpAtMs: number
   readonly answer: (db: SqliteQueries, checkpoint: Position) => void
   readonly giveUp: () => void
 }
 
-/** The writer of the rows is asked, so that one that stands still is noticed before the next event, not by it. */
+/** Asks the writer of the rows on every read, so that a stalled writer is noticed before the next event arrives. */
 export const watchCurrency = (reader: Pick<SqliteReader, 'read' | 'waitFor' | 'needed' | 'checkpoint'>): Currency => {
   let gathering: Asking[] = []
   let known: Date | undefined
 
-  /** All of them in one transaction, whose own checkpoint tells whether its rows are new enough. */
+  /** Answers all reads in one transaction; its own checkpoint decides whether the rows are new enough. */
   const answered = (asking: readonly Asking[], needed: Position): boolean =>
     reader.read((db, checkpoint) => {
       if (comparePosition(checkpoint, needed) < 0) return false
@@ -58,7 +58,7 @@ export const watchCurrency = (reader: Pick<SqliteReader, 'read' | 'waitFor' | 'n
     noteCurrent(at)
   }
 
-  /** Whoever asks in the same turn of the event loop shares a question; the writer shares its looks among questions. */
+  /** Reads of one turn of the event loop share one question to the writer, which shares one store read between questions. */
   const serveGathered = () => {
     const asking = gathering
     gathering = []

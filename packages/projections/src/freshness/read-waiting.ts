@@ -1,4 +1,4 @@
-// Reads what waits with a parked event: the rest of its stream or, where the event alone is parked, itself.
+// Reads the events that wait with a parked event: the rest of its stream or, where events are parked alone, only that event.
 import { type StoredEvent, streamDeletedType } from '@headwater/eventstore/codec'
 import { comparePosition, type Position } from '@headwater/eventstore/position'
 import type { Projection } from '../model/projection.ts'
@@ -14,7 +14,7 @@ type Options = {
   readonly isSkipped: (eventId: string) => boolean
 }
 
-/** Earlier releases parked the end of a deleted stream and moved on: its rows can still be removed. */
+/** Earlier releases parked the deletion event of a stream: its rows can still be removed. */
 const deletionAt = (place: EventPlace): StoredEvent => ({
   ...place,
   type: streamDeletedType,
@@ -23,7 +23,7 @@ const deletionAt = (place: EventPlace): StoredEvent => ({
   recordedAt: new Date(),
 })
 
-/** @returns the events from a revision on, without those that are skipped; more than a page when there are more */
+/** @returns the events from a revision on, without skipped ones; more than a page when there are more */
 export const waitingReader =
   ({ read, parks, until, isSkipped }: Options) =>
   async (place: EventPlace, from: bigint): Promise<readonly StoredEvent[]> => {

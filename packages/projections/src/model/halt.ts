@@ -1,8 +1,8 @@
-// Why a writer of a read model cannot go on as it is: trying again does not help.
+// Errors that end a writer of a read model because a retry cannot help.
 
 export class Halt extends Error {}
 
-/** The read model was made from another history than the store's; only building it again helps. */
+/** The read model was built from another history than the store's; only a rebuild helps. */
 export class RebuildNeeded extends Halt {
   override readonly name = 'RebuildNeeded'
 }
@@ -12,7 +12,7 @@ export class Superseded extends Halt {
   override readonly name = 'Superseded'
 }
 
-/** The checkpoint or the list of parked events was not as the step expected: its transaction is undone. */
+/** The checkpoint or the list of parked events was not as the step expected: its transaction is rolled back. */
 export class StepUndone extends Error {}
 
 export const wrongShape = (place: string): Halt =>

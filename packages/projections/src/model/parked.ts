@@ -4,28 +4,28 @@ import type { StoredEvent } from '@headwater/eventstore/codec'
 import { comparePosition, formatPosition, type Position, parsePosition } from '@headwater/eventstore/position'
 import { readableText } from './readable.ts'
 
-/** An operator's decision to go on without an event. */
+/** An operator's decision to skip an event. */
 export type Skip = { readonly reason: string; readonly by: string; readonly at: Date }
 
 export type ParkedEvent = {
   readonly event: Pick<StoredEvent, 'id' | 'stream' | 'type' | 'revision' | 'position'>
   /** Why it could not be projected. */
   readonly error: string
-  /** How often it was tried alone. */
+  /** Number of attempts on this event alone. */
   readonly tries: number
   readonly parkedAt: Date
   readonly triedAt: Date
-  /** Its stream goes on without it. It stays on the list, so that a rebuild skips it too. */
+  /** Its stream continues without it. It stays on the list, so that a rebuild skips it too. */
   readonly skipped: Skip | undefined
-  /** Nothing behind it is projected, of whatever stream. */
+  /** No event of any stream behind it is projected. */
   readonly stops?: boolean | undefined
-  /** Its number, where it could not even be parked. */
+  /** Set when it could not even be parked. */
   readonly deadLetter?: number | undefined
 }
 
 /**
- * All that is kept of an event that could not even be parked. It lies with the checkpoint: whatever keeps a row out of
- * the list, an event can be passed over as long as the checkpoint can move.
+ * An event that could not even be parked. It is stored with the checkpoint: an event can be passed over as long as the
+ * checkpoint can move, also when the list refuses its row.
  */
 export type DeadLetter = {
   readonly number: number
@@ -69,7 +69,7 @@ export const deadLettersFromText = (text = noDeadLettersText): readonly DeadLett
         return { number, eventId, position: place, at: new Date(at), stops }
       })
 
-/** @param event undefined where the event store has not been asked which event it is */
+/** @param event undefined when it has not been read from the event store */
 export const parkedFromLetter = (
   { number, eventId, position, at, stops }: DeadLetter,
   event: ParkedEvent['event'] = { id: eventId, stream: unknownStream, type: 'unknown', revision: 0n, position },
@@ -87,22 +87,22 @@ export const parkedFromLetter = (
   }
 }
 
-/** The list with the dead letters, which the checkpoint keeps. */
+/** The list together with the dead letters, which the checkpoint keeps. */
 export const allParked = (
   listed: readonly ParkedEvent[],
   checkpoint: { readonly deadLetters: readonly DeadLetter[] } | undefined,
 ): readonly ParkedEvent[] => [...listed, ...(checkpoint?.deadLetters ?? []).map((letter) => parkedFromLetter(letter))]
 
-/** What a step changes of the list of parked events. */
+/** A step's changes to the list of parked events. */
 export type Parking = {
   readonly put: readonly ParkedEvent[]
-  /** Ids of events that are on the list: when one is not, the step has been taken before. */
+  /** IDs of events on the list: when one is missing, the step was committed before. */
   readonly removed: readonly string[]
-  /** What could not be put. */
+  /** The event that the list refused. */
   readonly deadLetter?: DeadLetter
 }
 
-/** Dead letters lie in the checkpoint; the list holds only the others. */
+/** The checkpoint holds the dead letters, the list all others. */
 export const withDeadLetters = <Checkpoint extends { readonly deadLetters: readonly DeadLetter[] }>(
   { from, to }: { readonly from: Checkpoint; readonly to: Checkpoint },
   { put, removed, deadLetter }: Parking,
@@ -118,7 +118,7 @@ export const withDeadLetters = <Checkpoint extends { readonly deadLetters: reado
 
 const errorCharactersMax = 1_000
 
-/** @param error may quote whatever text the event brought */
+/** @param error may quote text of the event */
 export const asParked = (
   { id, stream, type, revision, position }: ParkedEvent['event'],
   error: string,
@@ -133,7 +133,7 @@ export const asParked = (
   skipped: undefined,
 })
 
-/** The list as stores keep it: an event a row. */
+/** The list as stores keep it: one row per event. */
 export type ParkedRow = {
   readonly eventId: string
   readonly stream: string
@@ -141,7 +141,7 @@ export type ParkedRow = {
   readonly details: string
 }
 
-/** `details` has the names as the event store has them: JSON escapes what a database would refuse. */
+/** `details` has the names as in the event store: JSON escapes characters that a database would refuse. */
 export const parkedRow = ({ event, skipped, deadLetter: _letter, ...rest }: ParkedEvent): ParkedRow => ({
   eventId: event.id,
   stream: readableText(event.stream),
@@ -170,23 +170,23 @@ export const parkedFromRow = (details: string): ParkedEvent => {
 
 export const isWaiting = ({ skipped }: ParkedEvent): boolean => skipped === undefined
 
-/** In the order of the store, so that the longest waiting come first; before them the one that stops all. */
+/** In the order of the store, the longest waiting first; before them the event that stops the projection. */
 export const inOrder = (events: Iterable<ParkedEvent>): readonly ParkedEvent[] =>
   [...events].sort(
     (a, b) =>
       Number(b.stops ?? false) - Number(a.stops ?? false) || comparePosition(a.event.position, b.event.position),
   )
 
-/** Of a dead letter, which does not say which stream waits. */
+/** A dead letter does not name the stream that waits. */
 export const unknownStream = ''
 
-/** For readers: which streams are behind, and a mark of the list. */
+/** For readers: the streams that are behind, and a fingerprint of the list. */
 export type SetAside = {
   /** Ask {@link isBehind} whether one is among them. */
   readonly parkedStreams: readonly string[]
   /**
-   * Empty when every event is projected. Rows are what their position and this mark say, on whichever node: a picture
-   * of one mark cannot be followed under another.
+   * Empty when every event is projected. Position and fingerprint determine the rows on every node: changes under one
+   * fingerprint cannot be applied to a snapshot of another.
    */
   readonly mark: string
 }

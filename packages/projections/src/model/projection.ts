@@ -1,4 +1,4 @@
-// What a projection is: pure functions from the events of some categories to rows.
+// Defines a projection: pure functions from the events of some categories to rows.
 import type { DomainEvent } from '@headwater/deciders/decider'
 import type { Codec, RecordedEvent } from '@headwater/eventstore/codec'
 import type { ReadModel, Row, TableOf } from './read-model.ts'
@@ -8,7 +8,7 @@ import type { Rows } from './rows.ts'
 type OwnedTable<Tables extends Readonly<Record<string, Row>>, Name extends keyof Tables> = {
   /** The indexed column that holds the id of the stream. */
   readonly column: keyof Tables[Name] & string
-  /** Of those streams; without it every category of the projection is. */
+  /** The category of those streams; every category of the projection when absent. */
   readonly category?: string
   /** Rows of other tables that count a row, and how to subtract it. */
   readonly counted?: {
@@ -23,18 +23,18 @@ type KeysOf<Tables> = { readonly [Name in keyof Tables]?: readonly string[] }
 export type Projection<Event extends DomainEvent, Tables extends Readonly<Record<string, Row>>> = ReadModel & {
   readonly tables: { readonly [Name in keyof Tables]: TableOf<Tables[Name]> }
   readonly categories: readonly string[]
-  /** What waits behind an event that cannot be projected: its stream or, where many share streams, nothing. */
+  /** Parks the stream of an event that cannot be projected or, in streams of many owners, the event alone. */
   readonly parks?: 'stream' | 'event'
-  /** With more bad events than this the events are not the cause: the projection stops. */
+  /** The projection stops at more parked events than this: the cause is not the events. */
   readonly parkedMax?: number
   readonly codec: Pick<Codec<Event>, 'decode'>
   /** The rows that `project` will ask for, by table. */
   readonly keys: (event: RecordedEvent<Event>) => KeysOf<Tables>
-  /** Evolves rows by an event; no I/O, no clock, no chance. */
+  /** Evolves rows by an event; no I/O, no clock, no random. */
   readonly project: (event: RecordedEvent<Event>, rows: RowsOf<Tables>) => void
   /** Rows of other tables stay when their stream is deleted. */
   readonly owned?: { readonly [Name in keyof Tables]?: OwnedTable<Tables, Name> }
-  /** Whether the end of a deleted stream is one more event, which the codec decodes. Other types of the store's own never are. */
+  /** Also projects the deletion of a stream, which the codec decodes. Other system events are never projected. */
   readonly projectsDeletion?: boolean
 }
 

@@ -1,4 +1,4 @@
-// Builders of queries that are compiled here and run by whoever holds the connection.
+// Query builders: they compile queries, and the owner of a connection runs them.
 import {
   DummyDriver,
   Kysely,

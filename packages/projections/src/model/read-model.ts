@@ -1,4 +1,4 @@
-// What a read model keeps: named tables whose rows are flat, plain data, each row under one text key.
+// Defines a read model: named tables whose rows are flat, plain data, each under one text key.
 
 export type Value = string | number | null
 
@@ -13,26 +13,26 @@ type Column<V extends Value> =
 
 /** A table of rows of type `R`. */
 export type TableOf<R extends Row> = {
-  /** The text column that tells rows apart. */
+  /** The text column that identifies a row. */
   readonly key: keyof R & string
   readonly columns: { readonly [Name in keyof R]: Column<R[Name]> }
   readonly indexes: readonly (readonly (keyof R & string)[])[]
 }
 
-/** A table of whatever rows. */
+/** A table of any rows. */
 export type Table = {
   readonly key: string
   readonly columns: Readonly<Record<string, ColumnType>>
   readonly indexes: readonly (readonly string[])[]
 }
 
-/** What a store has to know of a projection: everything but its events. */
+/** A projection without its events, as a store needs it. */
 export type ReadModel = {
   readonly name: string
-  /** Another shape of the tables or another meaning of their rows is another version, built beside the old one. */
+  /** A new shape of the tables or a new meaning of their rows is a new version, built beside the old one. */
   readonly version: number
   readonly tables: Readonly<Record<string, Table>>
 }
 
-/** The shape that a version stands for, as text to compare and to record. */
+/** The tables of a version, as text to compare and to record. */
 export const shapeOf = ({ tables }: ReadModel): string => JSON.stringify(tables)

@@ -7,7 +7,7 @@ const replacement = '\ufffd'
 export const readableText = (text: string): string =>
   text.isWellFormed() && !text.includes('\0') ? text : text.toWellFormed().replaceAll('\0', replacement)
 
-/** The value itself where nothing has to be replaced. */
+/** Returns the same value when it holds no such text. */
 const readable = <T>(value: T): T => {
   if (typeof value === 'string') return readableText(value) as T
   if (typeof value !== 'object' || value === null) return value
@@ -22,7 +22,7 @@ const readable = <T>(value: T): T => {
     : (Object.fromEntries(made) as T)
 }
 
-/** The event itself where nothing has to be replaced. */
+/** Returns the same event when it holds no such text. */
 export const readableEvent = (event: StoredEvent): StoredEvent => {
   const { stream, type, data, metadata } = event
   const made = {

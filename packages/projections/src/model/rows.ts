@@ -12,10 +12,9 @@ export type Rows<R extends Row> = {
 /** By table, the keys of the rows that a batch concerns. */
 export type Keys = ReadonlyMap<string, ReadonlySet<string>>
 
-/** By table and key, rows as they stand in the store. */
+/** By table and key, rows as the store has them. */
 export type StoredRows = ReadonlyMap<string, ReadonlyMap<string, Row>>
 
-/** All of both. */
 export const mergeRows = (a: StoredRows, b: StoredRows): StoredRows =>
   new Map(
     [...new Set([...a.keys(), ...b.keys()])].map((table) => [
@@ -24,7 +23,7 @@ export const mergeRows = (a: StoredRows, b: StoredRows): StoredRows =>
     ]),
   )
 
-/** The rows of `table` that `keys` name, and what became of them. */
+/** The rows of `table` that `keys` name, with the changes made to them. */
 export const openRows = (table: string, keys: ReadonlySet<string>, stored: ReadonlyMap<string, Row>) => {
   const touched = new Map<string, Row | undefined>()
   const declared = (key: string): string => {
@@ -39,11 +38,11 @@ export const openRows = (table: string, keys: ReadonlySet<string>, stored: Reado
   }
   const rows: Rows<Row> = { get, set: put, remove: (key) => put(key, undefined) }
   /**
-   * One change a row, however many events made it; also when it was made and removed again: whoever comes from a node
-   * with other batches may have seen it in between.
+   * One change per row, also when the batch made the row and removed it again: a reader from a node with other batches
+   * may have seen it in between.
    */
   const changes = (): readonly Change[] => [...touched].map(([key, row]) => ({ table, key, after: row ?? null }))
-  /** Those that have a value in a column, with their keys. */
+  /** Rows with this value in a column, with their keys. */
   const having = (column: string, value: string): readonly (readonly [string, Row])[] =>
     [...new Map<string, Row | undefined>([...stored, ...touched])].flatMap(([key, row]) =>
       row?.[column] === value ? [[key, row] as const] : [],

@@ -1,4 +1,4 @@
-// From a batch of events to one step of a read model: which rows it needs, and what becomes of them.
+// Turns a batch of events into one step of a read model: the rows it needs, and how it changes them.
 import type { DomainEvent } from '@headwater/deciders/decider'
 import type { Batch } from '@headwater/eventstore/client/subscription'
 import { isOfEngine, type StoredEvent } from '@headwater/eventstore/codec'
@@ -11,10 +11,10 @@ import { readableEvent } from './readable.ts'
 import { openRows } from './rows.ts'
 import type { Checkpoint, Step } from './sink.ts'
 
-/** Which event it is, without what it says. */
+/** Identifies an event without its data. */
 export type EventPlace = Pick<StoredEvent, 'id' | 'stream' | 'type' | 'revision' | 'position'>
 
-/** An event that a projection cannot project, and why. */
+/** Thrown for an event that cannot be projected, with the reason. */
 export class BadEvent extends Halt {
   override readonly name = 'BadEvent'
   readonly event: EventPlace
@@ -23,7 +23,7 @@ export class BadEvent extends Halt {
   constructor({ id, stream, type, revision, position }: EventPlace, cause: unknown) {
     const why = cause instanceof Error ? cause.message : String(cause)
     super(`${type} ${revision}@${stream}: ${why}`, { cause })
-    // Errors are logged with all that they hold: what belongs to a person is not among it.
+    // Errors are logged with all their fields: this one holds no personal data.
     this.event = { id, stream, type, revision, position }
     this.why = why
   }
@@ -37,7 +37,7 @@ const blaming = <T>(event: StoredEvent, work: () => T): T => {
   }
 }
 
-/** @throws when the store's order is broken: it is all that keeps events from being skipped or doubled, so nothing is written past it. */
+/** @throws when events are out of order: only their order prevents skipped and doubled events, so nothing is written after it. */
 export const assertOrder = (from: Checkpoint, { events, position }: Batch): void => {
   let before = from.position
   for (const event of events) {
@@ -50,7 +50,7 @@ export const assertOrder = (from: Checkpoint, { events, position }: Batch): void
 }
 
 /**
- * The step that takes a read model over a batch. All of the batch lies after `from`, in order.
+ * The step that applies a batch. All events of the batch lie after `from`, in order.
  * @throws BadEvent here or in the step's `evolve`
  */
 export const stepOver = <Event extends DomainEvent, Tables extends Readonly<Record<string, Row>>>(
@@ -73,7 +73,7 @@ export const stepOver = <Event extends DomainEvent, Tables extends Readonly<Reco
   )
   const deletion = deletionIn(projection, events)
   const last = batch.events.at(-1)
-  // Events that waited are behind the checkpoint, which is told from another history by the last one before it.
+  // Events that were parked lie before the checkpoint, and must not replace the last event that identifies its history.
   const isNew = last && comparePosition(last.position, from.position) > 0
   const lastEvent = isNew ? { id: last.id, position: last.position } : from.lastEvent
   return {
@@ -82,7 +82,7 @@ export const stepOver = <Event extends DomainEvent, Tables extends Readonly<Reco
     keys,
     deletion,
     evolve: (stored) => {
-      // A row that counts to zero is not stored, and may be needed all the same.
+      // A row whose sums are zero is not stored, and may still be needed.
       const counting = deletion?.counting(stored)
       const opened = [...keys].map(([table, wanted]) =>
         openRows(table, new Set([...wanted, ...(counting?.get(table) ?? [])]), stored.get(table) ?? new Map()),

@@ -1,4 +1,4 @@
-// Sees to what operators wish of a follower: retries and skips, a pause, building the read model again.
+// Executes operator requests (retry, skip, pause, rebuild) on a running projection.
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { EventStore } from '@headwater/eventstore/client/client'
 import type { Position } from '@headwater/eventstore/position'
@@ -12,22 +12,22 @@ import type { Wish, Wishes } from './wishes.ts'
 
 const pollMs = 500
 
-/** The follower, as it is attended to. */
+/** The projection, as operator requests control it. */
 export type Attended = {
-  /** While it writes. */
+  /** Undefined unless it is writing. */
   readonly writer: () => Writer | undefined
-  /** It has ended for a reason that building the read model again may remove. */
+  /** True when it has stopped for a reason that a rebuild may remove. */
   readonly hasEnded: () => boolean
-  /** The id of the event at which it has stopped, while it stands there. */
+  /** The ID of the event at which it has stopped. */
   readonly stoppedAt: () => string | undefined
-  /** Starts it again, so that the operator's request for that event can be applied. */
+  /** Restarts it, so that the operator's request for that event can be applied. */
   readonly beginAgain: () => void
   /** Finishes the batch in hand; nothing is written until `go`. */
   readonly hold: (why: 'pause' | 'swap') => Promise<void>
   readonly go: (why: 'pause' | 'swap') => void
-  /** Where a copy that is to take the place of this one has to be. */
+  /** The position that a copy must reach before it replaces this one. */
   readonly position: () => Position | undefined
-  /** The events that operators have decided to go on without. */
+  /** The events that operators have skipped. */
   readonly skipped: () => Promise<readonly ParkedEvent[]>
   readonly startCopy: (
     sink: Sink,
@@ -38,7 +38,7 @@ export type Attended = {
 
 export type Attending = {
   readonly paused: () => Wish | undefined
-  /** Looks now. */
+  /** Applies operator requests now. */
   readonly look: () => Promise<void>
   /** Applies operator requests for parked events now. */
   readonly lookAtParked: () => Promise<void>
@@ -71,10 +71,10 @@ export const attend = ({
   let rebuild: Rebuild | undefined
   let isBuilt = false
   let hurrying = new AbortController()
-  /** What is there is of before the wish, and could not be dropped yet. */
+  /** A copy from an earlier request still has to be dropped. */
   let isToBeDropped = false
-  /** Ids of what the copy in the making goes on without. */
-  let passedOver = ''
+  /** IDs of the events that the copy skips. */
+  let skippedInCopy = ''
 
   const seeToPause = async (wish: Wish | undefined) => {
     const wasPaused = paused
@@ -88,7 +88,7 @@ export const attend = ({
     if (!writer && follower.stoppedAt() === eventId) follower.beginAgain()
     if (!writer) return
     const become = kind === 'retry' ? await writer.retry(eventId) : await writer.skip(eventId, { reason, by, at })
-    logger.info({ projection: name, kind, eventId, by, become }, 'a parked event was seen to')
+    logger.info({ projection: name, kind, eventId, by, become }, 'an operator request for a parked event was applied')
     await wishes.remove({ kind, eventId })
   }
 
@@ -101,23 +101,23 @@ export const attend = ({
   }
 
   const beginRebuild = async (wish: Wish, skipped: readonly ParkedEvent[], { open, drop }: Scratch) => {
-    // One that has begun goes on, also in another process.
+    // Another process may have started this rebuild: it is resumed.
     if (await wishes.begin(wish)) isToBeDropped = !wish.goesOn
     if (isToBeDropped) await drop()
     isToBeDropped = false
-    passedOver = idsOf(skipped)
+    skippedInCopy = idsOf(skipped)
     hurrying = new AbortController()
     const throttle = createThrottle(wish.coresMax ?? rebuildCoresDefault, hurrying.signal)
     const building = follower.startCopy(open(), skipped, throttle)
-    const begun = followRebuild({ wish, wishes, building, store, logger })
-    rebuild = begun
-    begun.whenBuilt.then(
+    const started = followRebuild({ wish, wishes, building, store, logger })
+    rebuild = started
+    started.whenBuilt.then(
       () => {
-        isBuilt = rebuild === begun
+        isBuilt = rebuild === started
       },
-      () => undefined, // its progress says why
+      () => undefined, // the recorded progress says why
     )
-    logger.info({ projection: name, by: wish.by }, 'building the read model again')
+    logger.info({ projection: name, by: wish.by }, 'the rebuild of the read model has started')
   }
 
   const takeItsPlace = async (built: Rebuild, { swap }: Scratch) => {
@@ -128,7 +128,7 @@ export const attend = ({
       await endRebuild()
       await swap()
       await wishes.remove(built.wish)
-      logger.info({ projection: name }, 'the read model that was built again serves')
+      logger.info({ projection: name }, 'the rebuilt read model has replaced the current version')
     } finally {
       follower.go('swap')
     }
@@ -137,7 +137,7 @@ export const attend = ({
   const seeToRebuild = async (wish: Wish | undefined, scratch: Scratch) => {
     const isOurs = follower.writer() !== undefined || follower.hasEnded()
     const skipped = wish && isOurs ? await follower.skipped() : []
-    const isAsWished = rebuild?.wish.at.getTime() === wish?.at.getTime() && passedOver === idsOf(skipped)
+    const isAsWished = rebuild?.wish.at.getTime() === wish?.at.getTime() && skippedInCopy === idsOf(skipped)
     if (rebuild && !(isOurs && isAsWished)) await endRebuild()
     if (wish && isOurs && !rebuild) await beginRebuild(wish, skipped, scratch)
     if (rebuild && isBuilt) await takeItsPlace(rebuild, scratch)
@@ -155,11 +155,12 @@ export const attend = ({
     if (scratch) await seeToRebuild(ofKind('rebuild'), scratch)
   }
 
-  /** One at a time; a wish that could not be seen to stays. */
+  /** One at a time; a request that could not be applied is kept. */
   let looking = Promise.resolve()
   const inTurn = (work: () => Promise<void>) => {
     looking = looking.then(work).catch((error: unknown) => {
-      if (!ending.signal.aborted) logger.warn({ projection: name, err: error }, "operators' wishes were not seen to")
+      if (!ending.signal.aborted)
+        logger.warn({ projection: name, err: error }, 'operator requests could not be applied')
     })
     return looking
   }

@@ -1,4 +1,4 @@
-// What can be said of a follower from what is stored, without asking the process that runs it.
+// Derives the state of a projection from stored data, without asking the process that runs it.
 import { type EventStore, StoreUnavailable } from '@headwater/eventstore/client/client'
 import { beginning, type Position } from '@headwater/eventstore/position'
 import { readStoreName } from '@headwater/eventstore/store-name'
@@ -11,40 +11,40 @@ import type { Wish } from './wishes.ts'
 
 type Store = Pick<EventStore, 'head' | 'eventAt' | 'eventAfter' | 'readStream'>
 
-/** A projection under load is always a little behind. */
+/** A projection under load is always slightly behind. */
 const liveLagMsMax = 2_000
 /** The server may have to search for the next event. */
 const lagAnswerMsMax = 5_000
 
-/** The event store, asked once for all followers. */
+/** Facts of the event store, read once for all projections. */
 export type StoreFacts = {
   readonly head: Position
-  /** Undefined while it has no name. */
+  /** Undefined until a projection has assigned one. */
   readonly id: string | undefined
 }
 
-/** What a follower has stored. */
+/** Stored facts of a projection. */
 export type Stored = {
   readonly checkpoint: Checkpoint | undefined
   readonly hasOtherShape: boolean
-  /** Those that wait. */
+  /** Without skipped ones. */
   readonly parked: readonly ParkedEvent[]
   readonly wishes: readonly Wish[]
   readonly isWritten: boolean
   readonly changes: number
 }
 
-/** What the event store says of that. */
+/** Facts of a projection that need the event store. */
 export type Measured = {
-  /** Why what it keeps cannot be used as it is. */
+  /** Why its rows cannot be used. */
   readonly unusable: string | undefined
-  /** Age of the oldest event that is not in; undefined when it is not known. */
+  /** Age of the oldest event not yet projected; undefined when unknown. */
   readonly lagMs: number | undefined
 }
 
 export type Facts = Stored & Measured
 
-/** Without giving the store a name, as its followers would. */
+/** Assigns no store ID, unlike projections. */
 export const storeFacts = async (store: Store): Promise<StoreFacts> => {
   const [head, id] = await Promise.all([store.head(), readStoreName(store)])
   return { head, id }
@@ -58,11 +58,11 @@ const unusableBecause = async (
 ): Promise<string | undefined> => {
   if (hasOtherShape) return 'It was made for another shape of its tables.'
   if (!known || !checkpoint) return undefined
-  // The head is read after the checkpoint: one read before would lie behind it under load.
+  // The head is read after the checkpoint: an earlier one could lie before it under load.
   return otherHistory({ ...store, storeId: async () => known.id ?? '' }, checkpoint)
 }
 
-/** Undefined when the store does not say in time. */
+/** Undefined when the store does not answer in time. */
 const lagOf = async (store: Store, { categories }: Follower, position: Position): Promise<number | undefined> => {
   const looking = store.eventAfter(categories, position)
   const next = await within(lagAnswerMsMax, looking, () => new StoreUnavailable(new Error('too slow'))).catch(
@@ -87,7 +87,7 @@ export const storedOf = async (follower: Follower): Promise<Stored> => {
   return { checkpoint, hasOtherShape, parked: parked.filter(isWaiting), wishes, isWritten, changes }
 }
 
-/** @param known undefined while the store does not answer: then nothing is said of it */
+/** @param known undefined while the store does not answer */
 export const measuredOf = async (
   store: Store,
   known: StoreFacts | undefined,
@@ -100,7 +100,6 @@ export const measuredOf = async (
   return { unusable, lagMs }
 }
 
-/** @param known as of `measuredOf` */
 export const factsOf = async (store: Store, known: StoreFacts | undefined, follower: Follower): Promise<Facts> => {
   const stored = await storedOf(follower)
   return { ...stored, ...(await measuredOf(store, known, follower, stored)) }
@@ -120,7 +119,7 @@ export type FollowerState =
 export const wishOf = (facts: Pick<Facts, 'wishes'>, kind: Wish['kind']): Wish | undefined =>
   facts.wishes.find((wish) => wish.kind === kind)
 
-/** The event that nothing gets past. */
+/** The event at which the projection has stopped. */
 export const stoppedAt = ({ parked }: Pick<Facts, 'parked'>): ParkedEvent | undefined =>
   parked.find(({ stops }) => stops)
 

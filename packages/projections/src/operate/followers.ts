@@ -1,4 +1,4 @@
-// What operators see and steer: each projection, and the jobs, read from where it keeps what it knows, whether or not it runs.
+// Lists the projections and the jobs' follower for operators, from their stored state, whether or not they run.
 import { existsSync } from 'node:fs'
 import path from 'node:path'
 import { Rejection } from '@headwater/deciders/decider'
@@ -31,17 +31,17 @@ export type Follower = {
   readonly kind: 'SQLite' | 'Postgres' | 'jobs'
   /** A file, a schema, or a row of a table. */
   readonly place: string
-  /** Jobs cannot: what they did outside would be done again. */
+  /** False for jobs: their effects outside would be repeated. */
   readonly canBeRebuilt: boolean
-  /** Rows changed so far, or jobs entered. Begins anew with a rebuild. */
+  /** Rows changed so far, or jobs entered. A rebuild resets it. */
   readonly changes: () => Promise<number>
   readonly checkpoint: () => Promise<Checkpoint | undefined>
-  /** Its tables have another shape than this version's. */
+  /** True when the shape of its tables is not that of this version. */
   readonly hasOtherShape: () => Promise<boolean>
-  /** Dead letters and those that operators decided to go on without, too. */
+  /** Dead letters and skipped events included. */
   readonly parked: () => Promise<readonly ParkedEvent[]>
   readonly wishes: Pick<Wishes, 'all' | 'add' | 'remove'>
-  /** Whether a process writes it, as far as can be seen from outside. */
+  /** True when a process seems to be writing it. */
   readonly isWritten: () => Promise<boolean>
 }
 
@@ -113,7 +113,7 @@ export const edgeFollower = (directory: string, model: Model): Follower => {
   }
 }
 
-/** What Postgres says, or `otherwise` where the tables were not made yet. */
+/** Postgres' answer, or `otherwise` where the tables do not exist yet. */
 const ifMade = <T>(reading: Promise<T>, otherwise: () => T): Promise<T> =>
   reading.catch((error: unknown) => {
     if (error instanceof pg.DatabaseError && (error.code === undefinedTable || error.code === invalidSchema))
@@ -178,7 +178,7 @@ export const dashboardFollower = (pool: pg.Pool, model: Model): Follower => {
   }
 }
 
-/** What keeps its checkpoint in `headwater.followers`. */
+/** A follower with its checkpoint in `headwater.followers`. */
 export const jobsFollower = (pool: pg.Pool, name: string, categories: readonly string[]): Follower => ({
   name,
   version: 1,
@@ -194,7 +194,7 @@ export const jobsFollower = (pool: pg.Pool, name: string, categories: readonly s
   },
   hasOtherShape: async () => false,
   changes: async () => {
-    // Counting the ledger would read all jobs there ever were: Postgres keeps count by itself.
+    // Counting the ledger would read all jobs ever entered; Postgres' statistics have the number.
     const text = "select pg_stat_get_tuples_inserted('headwater.jobs'::regclass)::int8 as changes"
     const query = pool.query<{ changes: number }>(text)
     const { rows } = await ifMade<{ rows: { changes: number }[] }>(query, () => ({ rows: [] }))
@@ -203,7 +203,7 @@ export const jobsFollower = (pool: pg.Pool, name: string, categories: readonly s
   ...inPostgres(pool, 'jobs', name),
 })
 
-/** With the events that could not even be parked. */
+/** Adds the dead letters to its parked events. */
 export const withDeadLetters = (follower: Follower): Follower => ({
   ...follower,
   parked: async () => allParked(await follower.parked(), await follower.checkpoint()),

@@ -1,4 +1,4 @@
-// What an operator asks of a follower, as wishes: the same for those in SQLite and in Postgres. Whoever follows sees to them.
+// Stores operator requests for a projection, in SQLite and in Postgres alike; the running projection applies them.
 import { Rejection } from '@headwater/deciders/decider'
 import { isWaiting } from '../model/parked.ts'
 import type { Follower } from './followers.ts'
@@ -6,7 +6,7 @@ import type { Wish } from './wishes.ts'
 
 type Asked = Pick<Follower, 'name' | 'wishes'>
 
-/** Adds a wish. The one that stands in its way, which may be the same one of earlier; undefined when there is none. */
+/** Adds a request; returns the earlier request of the same kind and event, if there is one. */
 const wish = async ({ wishes }: Asked, wanted: Wish): Promise<Wish | undefined> => {
   if (await wishes.add(wanted)) return undefined
   return (await wishes.all()).find(({ kind, eventId }) => kind === wanted.kind && eventId === wanted.eventId)
@@ -17,7 +17,7 @@ const waiting = async ({ name, parked }: Pick<Follower, 'name' | 'parked'>, even
     throw new Rejection('not_parked', `There is no such event parked in ${name}.`)
 }
 
-/** No event is processed until it is resumed. The operator who paused it first stays named. */
+/** No event is processed until it is resumed. A second pause keeps the name of the first operator. */
 export const pause = async (follower: Asked, by: string): Promise<void> => {
   await wish(follower, { kind: 'pause', eventId: '', by, at: new Date() })
 }
@@ -27,8 +27,8 @@ export const resume = async ({ wishes }: Asked): Promise<void> => {
 }
 
 /**
- * Has it built again from the first event on, beside the rows that serve.
- * @returns the rebuild that is under way already, if there is one
+ * Requests a rebuild from the first event, beside the current version.
+ * @returns the rebuild already under way, if there is one
  * @throws Rejection `not_rebuildable`
  */
 export const rebuild = async (
@@ -40,7 +40,7 @@ export const rebuild = async (
   return wish(follower, { kind: 'rebuild', eventId: '', by, at: new Date() })
 }
 
-/** What was built stays until the next rebuild begins. */
+/** The unfinished copy stays until the next rebuild begins. */
 export const stopRebuild = async ({ wishes }: Asked): Promise<void> => {
   await wishes.remove({ kind: 'rebuild', eventId: '' })
 }
@@ -52,7 +52,7 @@ export const retry = async (follower: Asked & Pick<Follower, 'parked'>, eventId:
 }
 
 /**
- * @returns who asked for it earlier, with their reason, which stands
+ * @returns an earlier request for the same event, whose reason is kept
  * @throws Rejection `not_parked`
  */
 export const skip = async (

@@ -1,50 +1,50 @@
-// What operators request of projections, kept until it is handled: by the tool, the pages, and the projectors.
+// Operator requests for projections, stored until a projection has handled them.
 
 export type WishKind = 'retry' | 'skip' | 'pause' | 'rebuild'
 
 export type Wish = {
   readonly kind: WishKind
-  /** The parked event that it is about; empty for those about all of a follower. */
+  /** The parked event; empty for requests about the whole projection. */
   readonly eventId: string
   readonly by: string
   readonly at: Date
-  /** Why; of a skip. */
+  /** Of a skip. */
   readonly reason?: string | undefined
-  /** Of a rebuild: goes on with what an earlier one has built. */
+  /** Of a rebuild: resumes the copy of an earlier one. */
   readonly goesOn?: boolean | undefined
-  /** Of a rebuild: the most it may use of the projector's processor, in cores. */
+  /** Of a rebuild: its limit of processor use, in cores. */
   readonly coresMax?: number | undefined
   readonly progress?: Progress | undefined
 }
 
-/** How far a rebuild is. */
+/** The progress of a rebuild. */
 export type Progress = {
   readonly events: number
-  /** As text, and the store's head when it was last looked at. */
+  /** As text, like `head`, the store's head when the progress was noted. */
   readonly position: string
   readonly head: string
   readonly eventsPerSecond: number
-  /** Undefined until it is known. */
+  /** Undefined until it can be estimated. */
   readonly secondsLeft: number | undefined
   readonly at: Date
-  /** Why it does not go on. */
+  /** Why it makes no progress. */
   readonly trouble?: string | undefined
 }
 
-/** The wishes for one follower. */
+/** The operator requests for one projection. */
 export type Wishes = {
   readonly all: () => Promise<readonly Wish[]>
-  /** False when the same is wished for already. */
+  /** False when the same request exists. */
   readonly add: (wish: Wish) => Promise<boolean>
-  /** False when there is no such wish. */
+  /** False when there is no such request. */
   readonly remove: (wish: Pick<Wish, 'kind' | 'eventId'>) => Promise<boolean>
   /** True for the first to handle it, ever. */
   readonly begin: (wish: Pick<Wish, 'kind' | 'eventId'>) => Promise<boolean>
-  /** Nothing happens when the wish is gone. */
+  /** Does nothing when the request is gone. */
   readonly note: (wish: Pick<Wish, 'kind' | 'eventId'>, progress: Progress) => Promise<void>
 }
 
-/** A wish as stores keep it, but for its kind and event. */
+/** The stored text of a request; kind and event have columns of their own. */
 export const wishDetails = ({ kind: _kind, eventId: _eventId, ...details }: Wish): string => JSON.stringify(details)
 
 export const wishFromRow = ({ kind, eventId, details }: { kind: string; eventId: string; details: string }): Wish => {

@@ -1,4 +1,4 @@
-// The list of parked events of followers that keep their checkpoint in Postgres: read models, and the jobs.
+// The parked events of projections with their checkpoint in Postgres: read models, and the jobs.
 import type { Pool, PoolClient } from 'pg'
 import { type ParkedEvent, type ParkedRow, type Parking, parkedFromRow, parkedRow } from '../model/parked.ts'
 
@@ -8,7 +8,7 @@ export const readParked = async (db: Pool | PoolClient, follower: string): Promi
   return rows.map(({ details }) => parkedFromRow(details))
 }
 
-/** What readers of a read model need of its list. */
+/** The parked streams and the fingerprint, for readers of a read model. */
 export const readAside = async (
   db: Pool | PoolClient,
   follower: string,
@@ -18,7 +18,7 @@ export const readAside = async (
   return (await db.query(text, [follower])).rows
 }
 
-/** In an open transaction. False when an event to be removed is not on the list: roll back. */
+/** In an open transaction. False when an event to remove is not on the list: the caller rolls back. */
 export const writeParking = async (
   client: PoolClient,
   follower: string,

@@ -1,4 +1,4 @@
-// Reads a read model's schema in Postgres, and learns of every commit of its writer.
+// Reads a read model's schema in Postgres, and is notified of every commit of its writer.
 import { Rejection } from '@headwater/deciders/decider'
 import { beginning, comparePosition, type Position } from '@headwater/eventstore/position'
 import { listen } from '@headwater/postgres/listen'
@@ -29,7 +29,7 @@ export type PostgresQueries = { readonly rows: <R>(query: CompiledQuery<R>) => P
 
 export type PostgresReader = {
   /**
-   * The schema is there and has this version's shape.
+   * True when the schema exists and has this version's shape.
    * @throws Rejection `read_model_unavailable`
    */
   readonly ready: () => Promise<boolean>
@@ -44,9 +44,9 @@ export type PostgresReader = {
   readonly rows: <R>(query: CompiledQuery<R>) => Promise<Snapshot<R[]>>
   /** True once the checkpoint has reached `position`, false when it has not within `timeoutMs`. */
   readonly waitFor: (position: Position, timeoutMs: number) => Promise<boolean>
-  /** About `limit` changes after a token (a batch is never cut), or 'snapshot needed' when the feed cannot tell them. */
+  /** About `limit` changes after a token (a batch is never cut), or 'snapshot needed' when the feed does not have them. */
   readonly changesSince: (token: string, limit: number) => Promise<Changes | 'snapshot needed'>
-  /** Calls `listener` soon after every commit, once for several. Returns what ends that. */
+  /** Calls `listener` soon after every commit, once for several. Returns a function that stops that. */
   readonly onCommit: (listener: () => void) => () => void
   readonly close: () => Promise<void>
 }
@@ -61,7 +61,7 @@ type FeedRow = {
   readonly changes: string
 }
 
-/** Where the rows are, and what they hold. */
+/** The state of the rows: their position, their origin, and the streams they lag behind. */
 type Place = Pick<Checkpoint, 'position'> & { readonly origin: string; readonly parkedStreams: readonly string[] }
 
 const entryOf = (row: FeedRow): FeedEntry => ({
@@ -77,7 +77,7 @@ const feedIn = (client: pg.PoolClient, schema: string) => {
   return {
     floor: async (): Promise<Position> => {
       const [row] = await select(`select * from ${schema}.feed order by last_change limit 1`)
-      return row && row.first_change > 1n ? entryOf(row).since : beginning // from 1 on nothing has been trimmed
+      return row && row.first_change > 1n ? entryOf(row).since : beginning // 1: the feed was never trimmed
     },
     page: async ({ commit, prepare }: Position, limit: number): Promise<FeedPage> => {
       const rows = await select(
@@ -94,10 +94,10 @@ const feedIn = (client: pg.PoolClient, schema: string) => {
   }
 }
 
-/** What a failed query means to whoever asked. */
+/** The error that a failed query throws to its caller. */
 const meaningOf = (error: unknown): unknown => {
   if (error instanceof Rejection) return error
-  // A lost connection, or none, comes without a code of Postgres.
+  // Connection errors have no SQLSTATE.
   if (isRefused(error)) return error
   const text = 'The read model cannot be reached. Try again in a moment.'
   return Object.assign(new Rejection('read_model_unavailable', text), { cause: error })
@@ -173,7 +173,7 @@ export const openPostgresReader = ({
             (checkpoint) => {
               if (checkpoint && comparePosition(checkpoint.position, position) >= 0) finish(true)
             },
-            () => undefined, // while Postgres cannot be asked the answer stays open
+            () => undefined, // while Postgres is away the caller keeps waiting
           )
         }
         const timer = setTimeout(() => finish(false), timeoutMs)

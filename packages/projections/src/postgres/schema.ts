@@ -1,4 +1,4 @@
-// The schema in Postgres that holds one version of a read model, and the rows about itself that all share.
+// The Postgres schema of one version of a read model, with the tables for its checkpoint and change feed.
 
 import { bigints } from '@headwater/postgres/pool'
 import type { Pool, PoolClient } from 'pg'
@@ -12,12 +12,12 @@ export const list = (names: readonly string[]): string => names.map(quoted).join
 /** The name of the schema, and of the channel on which its commits are notified. */
 export const schemaName = ({ name, version }: ReadModel): string => `${name}_v${version}`
 
-/** The schema of the read model that is being built to take its place. */
+/** The schema of a rebuild, until it replaces the current one. */
 export const scratchName = (model: ReadModel): string => `${schemaName(model)}_rebuild`
 
 export const postgresType = (type: string): 'text' | 'int8' => (type.startsWith('integer') ? 'int8' : 'text')
 
-/** Text in the order of its bytes, as SQLite has it, whatever the database's own order is. */
+/** Text in byte order, as in SQLite, independent of the database's collation. */
 const columnType = (type: string): string => (postgresType(type) === 'text' ? 'text collate "C"' : 'int8')
 
 const tableSchema = (schema: string, name: string, { key, columns, indexes }: Table): readonly string[] => {
@@ -30,7 +30,7 @@ const tableSchema = (schema: string, name: string, { key, columns, indexes }: Ta
   ]
 }
 
-/** The feed has a row a batch that changed something; its changes are numbered on from those of the batch before. */
+/** The feed has one row per batch with changes; the numbers of its changes continue those of the batch before. */
 const ownSchema = (schema: string): readonly string[] => [
   `create table ${schema}.checkpoint (
      one int primary key check (one = 1),
@@ -56,11 +56,11 @@ const ownSchema = (schema: string): readonly string[] => [
      changes text not null,
      unique (commit_position, prepare_position)
    )`,
-  // Written once and soon deleted: not worth compressing.
+  // Written once and soon deleted: compression would not pay.
   `alter table ${schema}.feed alter column changes set storage external`,
 ]
 
-/** The checkpoint, once a writer has made it. */
+/** Undefined until a writer has created the checkpoint. */
 export const readCheckpoint = async (
   db: Pool | PoolClient,
   schema: string,
@@ -80,7 +80,7 @@ const addedColumns = {
   replaced_texts: 'int8 not null default 0',
 }
 
-/** Makes the schema where there is none yet, in one transaction with its checkpoint before the first event. */
+/** Creates a missing schema and its first checkpoint in one transaction. */
 export const createSchema = async (
   client: PoolClient,
   { schema, build, model }: { readonly schema: string; readonly build: string; readonly model: ReadModel },
@@ -88,7 +88,7 @@ export const createSchema = async (
 ): Promise<void> => {
   const found = await client.query('select 1 from pg_catalog.pg_namespace where nspname = $1', [schema])
   if (found.rowCount) {
-    // Schemas that have all are only looked at: altering waits for every reader, a backup among them.
+    // Altered only when a column is missing: `alter` waits for every reader, a backup among them.
     const text = 'select attname as name from pg_catalog.pg_attribute where attrelid = $1::regclass'
     const there = await client.query<{ name: string }>(text, [`${schema}.checkpoint`])
     const missing = Object.entries(addedColumns).filter(([name]) => !there.rows.some((column) => column.name === name))

@@ -1,4 +1,4 @@
-// Keeps a read model in a schema of Postgres, one writer at a time; a projection writes it through this.
+// Writes a read model into a Postgres schema, one writer at a time.
 import { randomUUID } from 'node:crypto'
 import type { Position } from '@headwater/eventstore/position'
 import { type Lease, takeLease } from '@headwater/postgres/lease'
@@ -16,12 +16,12 @@ import { readParked, writeParking } from './parked.ts'
 import { createSchema, list, postgresType, quoted, readCheckpoint, schemaName, scratchName } from './schema.ts'
 import { postgresWishes } from './wishes.ts'
 
-/** One writes rows, one renews the lease, one looks for wishes; another two when it is built again. */
+/** One writes rows, one renews the lease, one reads operator requests; two more during a rebuild. */
 const connectionsMax = 5
 
 /**
- * Reading and writing the rows of one table by their keys. Statements have no names: a plan that Postgres kept from
- * when the table was small would read all of it for ever.
+ * Reads and writes the rows of one table by their keys. Statements have no names: Postgres would keep a plan from when
+ * the table was small, and scan all of it.
  */
 const tableQueries = (schema: string, name: string, { key, columns }: Table) => {
   const names = Object.keys(columns)
@@ -54,10 +54,10 @@ const tableQueries = (schema: string, name: string, { key, columns }: Table) => 
   }
 }
 
-/** Takes a step in an open transaction. */
+/** Writes a step in an open transaction. */
 const stepWriter = (model: ReadModel, schema: string) => {
   const tables = Object.entries(model.tables).map(([name, table]) => tableQueries(schema, name, table))
-  // The notification is sent when the transaction commits.
+  // Postgres sends the notification on commit.
   const move = `${moveCheckpoint(`${schema}.checkpoint`)} returning pg_notify('${schema}', '')`
   const feed = `with before as (select coalesce(max(last_change), 0) as changes from ${schema}.feed), added as (
       insert into ${schema}.feed
@@ -66,7 +66,7 @@ const stepWriter = (model: ReadModel, schema: string) => {
       returning last_change
     )
     delete from ${schema}.feed where last_change <= (select last_change from added) - $7`
-  /** Rows have changed without the checkpoint: the feed begins anew. */
+  /** Restarts the feed: rows have changed while the checkpoint has not. */
   const beginFeed = async (client: pg.PoolClient, { commit, prepare }: Position): Promise<void> => {
     const forget = `with forgotten as (delete from ${schema}.feed returning last_change)
       select coalesce(max(last_change), 0) + 1 as change from forgotten`
@@ -117,7 +117,7 @@ const stepWriter = (model: ReadModel, schema: string) => {
   }
 }
 
-/** Postgres quotes the failing row in an error; what belongs to a person must not come into logs. */
+/** Removes the failing row that Postgres quotes in an error: personal data must not reach logs. */
 const withoutRow = (error: unknown): unknown =>
   error instanceof pg.DatabaseError ? Object.assign(error, { detail: undefined, where: undefined }) : error
 
@@ -142,7 +142,7 @@ const openSink = ({ pool, schema, build, projection, logger }: PostgresSink): Om
     return found.checkpoint
   }
 
-  /** Takes over the checkpoint, if the lease still stands: whoever wrote before cannot any more. */
+  /** Takes over the checkpoint if the lease is still held: earlier writers can no longer write. */
   const claimSchema = (held: Lease, storeId: string) =>
     inTransaction(pool, 'begin', async (client) => {
       await createSchema(client, { schema, build, model: projection }, storeId)
@@ -169,7 +169,7 @@ const openSink = ({ pool, schema, build, projection, logger }: PostgresSink): Om
     checkpoint: () => stored(pool),
     parked: () => readParked(pool, schema),
     commit: (step) =>
-      // Losing the last transactions in a crash of the server loses their checkpoint too: they are done again.
+      // A crash of the server loses a transaction together with its checkpoint: it is repeated.
       inTransaction(pool, 'begin; set local synchronous_commit = off', (client) => write(client, step)).then(
         () => 'committed',
         (error: unknown) => (error instanceof StepUndone ? 'superseded' : Promise.reject(withoutRow(error))),
@@ -181,11 +181,11 @@ const openSink = ({ pool, schema, build, projection, logger }: PostgresSink): Om
   }
 }
 
-/** Waits for whoever reads what is there, and keeps new readers waiting until the names lead to what was built. */
+/** Waits for current readers, and blocks new ones until the schema has been replaced. */
 const takePlace = (pool: pg.Pool, built: string, schema: string): Promise<void> =>
   inTransaction(pool, 'begin', async (client) => {
     await client.query(`lock table ${schema}.checkpoint in access exclusive mode`)
-    // Whoever has a claim on what was there has none on what comes.
+    // A claim on the old schema is no claim on the new one.
     await client.query(
       `update ${built}.checkpoint as built set epoch = greatest(built.epoch, old.epoch) + 1 from ${schema}.checkpoint as old`,
     )

@@ -1,4 +1,4 @@
-// Operators' wishes for followers that keep their checkpoint in Postgres: read models, and the jobs.
+// Operator requests for projections with their checkpoint in Postgres: read models, and the jobs.
 import type { Pool } from 'pg'
 import { type Wishes, wishDetails, wishFromRow } from '../operate/wishes.ts'
 

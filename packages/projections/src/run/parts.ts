@@ -1,4 +1,4 @@
-// A read model made of parts: each stream type has its own tables there, and writes only the rows of the stream at hand.
+// Builds a read model from parts: each stream type has its own tables, and an event writes only rows of its own stream.
 import type { DomainEvent } from '@headwater/deciders/decider'
 import type { EventStreamType } from '@headwater/deciders/stream-type'
 import { createCodec, type RecordedEvent, type StoredEvent } from '@headwater/eventstore/codec'
@@ -11,9 +11,9 @@ type Tables = Readonly<Record<string, Row>>
 
 type NoTables = Readonly<Record<never, Row>>
 
-/** Rows that change by adding alone, so that it does not matter which stream came first. */
+/** Rows that change only by addition, so that the order of streams does not matter. */
 export type Tally<R extends Row> = {
-  /** Adds the sums in it to those of the row with its key. A row whose sums are all 0 is none. */
+  /** Adds its sums to those of the row with the same key. A row whose sums are all 0 is removed. */
   readonly add: (row: R) => void
 }
 
@@ -21,25 +21,25 @@ type RowsOfPart<Of extends Tables, Tallied extends Tables> = RowsOf<Of> & {
   readonly [Name in keyof Tallied]: Tally<Tallied[Name]>
 }
 
-/** What one stream type brings to a read model. */
+/** The tables and functions of one stream type in a read model. */
 export type Part<Event extends DomainEvent, Of extends Tables, Tallied extends Tables = NoTables> = {
   readonly stream: EventStreamType<Event>
   readonly tables: { readonly [Name in keyof (Of & Tallied)]: TableOf<(Of & Tallied)[Name]> }
-  /** By table the indexed column that holds the id of the stream whose row it is. */
+  /** By table, the indexed column that holds the ID of the stream that owns the row. */
   readonly owners: { readonly [Name in keyof Of]: keyof Of[Name] & string }
-  /** By table that many streams add to, the columns that are sums. */
+  /** By table shared by many streams, the columns that are sums. */
   readonly sums?: { readonly [Name in keyof Tallied]: readonly (keyof Tallied[Name] & string)[] }
-  /** What a row of a table has added to tallies: it is subtracted when the row's stream is deleted. */
+  /** The amounts that a row has added to tallies: subtracted when the row's stream is deleted. */
   readonly counted?: {
     readonly [Name in keyof Of]?: (row: Of[Name]) => { readonly [In in keyof Tallied]: readonly Tallied[In][] }
   }
   /** The rows that `project` will ask for, by table. */
   readonly keys: (event: RecordedEvent<Event>) => { readonly [Name in keyof (Of & Tallied)]?: readonly string[] }
-  /** Evolves rows by an event; no I/O, no clock, no chance. */
+  /** Evolves rows by an event; no I/O, no clock, no random. */
   readonly project: (event: RecordedEvent<Event>, rows: RowsOfPart<Of, Tallied>) => void
 }
 
-/** A part with its types forgotten: a read model brings it the events of its category, and no others. */
+/** A part without its type parameters: a read model passes it only events of its category. */
 type SomePart = {
   readonly stream: Pick<EventStreamType, 'category' | 'events'>
   readonly tables: Readonly<Record<string, Table>>
@@ -59,7 +59,7 @@ type Both<Union> = (Union extends unknown ? (_: Union) => void : never) extends 
   ? All
   : never
 
-/** Those of one stream: that no stream reads or writes the row of another makes parts commute, and parking by stream sound. */
+/** Limits rows to those of one stream: this makes parts commute, and parking by stream sound. */
 const rowsOfStream = (stream: string, table: string, owner: string, rows: Rows<Row>): Rows<Row> => {
   const own = (key: string, row: Row | undefined): Row | undefined => {
     if (row && row[owner] !== idOf(stream)) throw new Error(`${table} ${key} is a row of another stream.`)
@@ -97,7 +97,7 @@ const addTo = (part: SomePart, rows: AllRows, table: string, row: Row, sign: 1 |
 
 const keyOf = ({ tables }: SomePart, table: string, row: Row): string => String(row[tables[table]?.key ?? ''])
 
-/** How the engine takes a removed row out of the tallies. */
+/** Subtracts a removed row from the tallies. */
 const uncounting = (part: SomePart, table: string) => {
   const counted = part.counted?.[table]
   if (!counted) return {}

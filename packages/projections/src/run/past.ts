@@ -1,4 +1,4 @@
-// The rows that events lead to, in memory: a read model as it was after any of them.
+// Projects events into rows in memory: a read model as it was after any event.
 import type { DomainEvent } from '@headwater/deciders/decider'
 import { isOfEngine, type StoredEvent } from '@headwater/eventstore/codec'
 import type { Projection, RowsOf } from '../model/projection.ts'
@@ -12,9 +12,9 @@ export type AllRows<Tables extends Readonly<Record<string, Row>>> = {
 }
 
 /**
- * What a projection makes of these events and no others.
- * @param events of its categories; those of one stream in their order, from the first on
- * @throws Rejection `unknown_event_type`, and what the projection itself throws
+ * Projects these events and no others.
+ * @param events of its categories; those of one stream in order, from the first on
+ * @throws Rejection `unknown_event_type`, and errors of the projection
  */
 export const rowsAfter = <Event extends DomainEvent, Tables extends Readonly<Record<string, Row>>>(
   projection: Projection<Event, Tables>,

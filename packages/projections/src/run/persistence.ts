@@ -1,4 +1,4 @@
-// Tries for ever while a store is in trouble; everything else that goes wrong gets out.
+// Retries work for ever during an outage of a store; throws every other error.
 import { type Backoff, waitAfter } from '@headwater/eventstore/backoff'
 import { StoreUnavailable } from '@headwater/eventstore/client/client'
 import type { Logger } from 'pino'
@@ -8,9 +8,9 @@ import type { Sink } from '../model/sink.ts'
 const outageBackoff: Backoff = { delayMsMin: 50, delayMsMax: 5_000 }
 
 export type Persistence = {
-  /** @throws what is no outage, and whatever it was when the signal has aborted */
+  /** @throws every error that is no outage and, once the signal has aborted, every error */
   readonly persistently: <T>(work: () => Promise<T>) => Promise<T>
-  /** What is tried again at the moment, and why. */
+  /** The error of the outage that is being retried. */
   readonly outage: () => string | undefined
   readonly rebuildNeeded: (why: string) => RebuildNeeded
 }

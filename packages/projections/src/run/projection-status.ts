@@ -1,4 +1,4 @@
-// What health and metrics of a projector say about its projections.
+// Reports projections in the health and the metrics of a projector.
 import { formatPosition } from '@headwater/eventstore/position'
 import type { ParkedEvent } from '../model/parked.ts'
 import type { ProjectionStatus, RunningProjection } from './running-projection.ts'
@@ -11,12 +11,12 @@ const named = ({ id, stream, type, revision, position }: NonNullable<ProjectionS
   position: formatPosition(position),
 })
 
-/** Only a projection that follows the store has a lag: of one in trouble health says why, and of one standing by another's counts. */
+/** Only a projection at work has a lag: health says why one has trouble, and one on stand-by has another's lag. */
 const hasLag = ({ state, reason }: ProjectionStatus): boolean => reason === undefined && state !== 'standing by'
 
 const isDeadLetter = ({ deadLetter }: ParkedEvent): boolean => deadLetter !== undefined
 
-/** The operator's tool shows which they are. */
+/** The operator tool lists them. */
 const parkedTrouble = (parked: readonly ParkedEvent[]): string | undefined => {
   if (parked.length === 0) return undefined
   const letters = parked.filter(isDeadLetter).length
@@ -28,8 +28,8 @@ const stoppedTrouble = ({ event, reason }: ProjectionStatus): string | undefined
   event && `Stopped at the event ${event.id}: npm run headwater -- parked list. ${reason}`
 
 /**
- * In trouble until the projection has once caught up with the store, and whenever it cannot go on. Standing by is no
- * trouble: another process does the work.
+ * Reports trouble until the projection has first caught up with the store, and whenever it cannot continue. Stand-by is
+ * no trouble: another process does the work.
  */
 export const projectionStatus = (projection: RunningProjection) => {
   let wasLive = false
@@ -37,7 +37,7 @@ export const projectionStatus = (projection: RunningProjection) => {
     () => {
       wasLive = true
     },
-    () => undefined, // status() tells why it stopped
+    () => undefined, // status() says why it stopped
   )
   return async () => {
     const status = projection.status()
@@ -47,11 +47,11 @@ export const projectionStatus = (projection: RunningProjection) => {
     return {
       trouble: stoppedTrouble(status) ?? reason ?? (isReady ? parkedTrouble(parked) : `The read model is ${state}.`),
       serves: reason === undefined && isReady,
-      // It waits for an operator: the history differs, or an event stops it.
+      // It waits for an operator: the history differs, or it stopped at an event.
       ended: state === 'stopped',
       state,
       position: formatPosition(position),
-      // While the store is in trouble, asking it for the lag would only hold up the answer.
+      // Not during an outage: the question would only delay the answer.
       lagMs: hasLag(status) ? await projection.lagMs() : undefined,
       restarts,
       rebuildNeeded,
@@ -66,7 +66,7 @@ type Projections = Readonly<Record<string, RunningProjection>>
 type Sample = { readonly labels: { readonly projection: string }; readonly value: number }
 type Gauge = (name: string, help: string, read: () => Promise<readonly Sample[]>) => void
 
-/** Registers what operators measure projections by. */
+/** Registers the projections' metrics. */
 export const measureProjections = (gauge: Gauge, projections: Projections): void => {
   const each = async (read: (projection: RunningProjection) => Promise<number | undefined> | number | undefined) => {
     const samples = Object.entries(projections).map(async ([projection, running]) => {

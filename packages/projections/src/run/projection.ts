@@ -1,4 +1,4 @@
-// Keeps a read model in step with the event store: from its checkpoint to the live end, then on.
+// Runs a projection: projects events from its checkpoint to the head of the store, then live.
 import type { DomainEvent } from '@headwater/deciders/decider'
 import type { EventStore } from '@headwater/eventstore/client/client'
 import { type Subscription, startSubscription } from '@headwater/eventstore/client/subscription'
@@ -18,14 +18,14 @@ import { otherHistory } from './same-history.ts'
 import { standBy } from './stand-by.ts'
 import { openWriter, type Writer } from './writer.ts'
 
-/** Somebody else may have built again what this one cannot use. */
+/** Interval to check whether another process has rebuilt the unusable read model. */
 const lookAgainMs = 5_000
 
 export type ProjectionOptions<Event extends DomainEvent, Tables extends Readonly<Record<string, Row>>> = {
   readonly store: EventStore
   readonly sink: Sink
   readonly projection: Projection<Event, Tables>
-  /** Events that operators have decided to go on without. */
+  /** Events that operators have skipped. */
   readonly skipped?: readonly ParkedEvent[]
   /** Awaited after every batch. */
   readonly afterBatch?: () => Promise<void>
@@ -44,7 +44,7 @@ export const startProjection = <Event extends DomainEvent, Tables extends Readon
   const ending = new AbortController()
   const { signal } = ending
   const live = Promise.withResolvers<void>()
-  live.promise.catch(() => undefined) // whoever cares calls whenLive
+  live.promise.catch(() => undefined) // callers of whenLive see the error
   let phase: 'starting' | 'following' | 'standing by' | 'stopped' = 'starting'
   let writer: Writer | undefined
   let subscription: Subscription | undefined
@@ -54,7 +54,7 @@ export const startProjection = <Event extends DomainEvent, Tables extends Readon
   const { persistently, outage, rebuildNeeded } = createPersistence(name, sink, signal, logger)
   const position = () => writer?.checkpoint().position ?? beginning
 
-  /** False until the checkpoint is known to belong to this store's history. A position of another history means nothing. */
+  /** False until the checkpoint is known to belong to this store's history: a position of another history is meaningless. */
   let isSameHistory = false
   const needed = watchNeeded(store, categories, position)
   sink.tellNeeded?.(async () => {
@@ -62,7 +62,7 @@ export const startProjection = <Event extends DomainEvent, Tables extends Readon
     return needed()
   })
 
-  /** Why nothing is to be written now, each with what ends the waiting. */
+  /** Reasons not to write now, each resolved when it ends. */
   const holds = new Map<string, PromiseWithResolvers<void>>()
   const hold = (why: string) => holds.set(why, holds.get(why) ?? Promise.withResolvers())
   const go = (why: string) => {
@@ -93,7 +93,7 @@ export const startProjection = <Event extends DomainEvent, Tables extends Readon
     writer = writing
     failure = undefined
     phase = 'following'
-    // Before the event that stopped it arrives again: an operator may have skipped it.
+    // First: an operator may have skipped the event at which it stopped, which arrives again.
     await attending?.lookAtParked()
     if (signal.aborted || holds.size > 0) return
     const following = startSubscription({
@@ -104,7 +104,7 @@ export const startProjection = <Event extends DomainEvent, Tables extends Readon
       logger,
       reconnected: () => persistently(() => verify(writing.checkpoint())),
       handle: async (batch) => {
-        await writing.takeIn(batch)
+        await writing.applyBatch(batch)
         handled += batch.events.length
         await afterBatch()
       },
@@ -119,7 +119,7 @@ export const startProjection = <Event extends DomainEvent, Tables extends Readon
     }
   }
 
-  /** It cannot go on. Only building the read model again, here or elsewhere, changes that. */
+  /** Stops until the read model has been rebuilt, here or in another process, or an operator has skipped the event. */
   const halt = async (error: Error): Promise<void> => {
     if (failure?.message !== error.message) logger.error({ projection: name, err: error }, 'projection stopped')
     failure = error
@@ -138,7 +138,7 @@ export const startProjection = <Event extends DomainEvent, Tables extends Readon
       try {
         const claimed = isSuperseded ? undefined : await persistently(claim)
         isSuperseded = false
-        // Nobody has taken over what this one cannot do.
+        // The claim came back to this process, so its own failure still stands.
         if (claimed && failure && !(failure instanceof RebuildNeeded)) await halt(failure)
         else await follow(claimed ?? (await waitForTurn()))
       } catch (error) {
@@ -150,7 +150,7 @@ export const startProjection = <Event extends DomainEvent, Tables extends Readon
     }
   }
 
-  /** What is damaged holds none. */
+  /** A damaged read model has none. */
   const storedParked = () =>
     sink.parked().catch((error) => (sink.blame(error) === 'broken' ? [] : Promise.reject(error)))
 
@@ -185,7 +185,7 @@ export const startProjection = <Event extends DomainEvent, Tables extends Readon
     phase = 'stopped'
     live.reject(new Error(`The projection ${name} was stopped.`))
     await attending?.stop()
-    await sink.close() // gives the claim back: whoever comes next need not wait for it to run out
+    await sink.close() // gives the claim back: the next writer need not wait for it to expire
   })
 
   const stateOf = (): ProjectionStatus['state'] => {

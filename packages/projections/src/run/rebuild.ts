@@ -1,4 +1,4 @@
-// Builds a read model again beside the one that serves, within a share of the processor, and tells how far it is.
+// Rebuilds a read model beside the current version, within a share of the processor, and records the progress.
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { EventStore } from '@headwater/eventstore/client/client'
 import { comparePosition, formatPosition, type Position } from '@headwater/eventstore/position'
@@ -6,17 +6,17 @@ import type { Logger } from 'pino'
 import type { Progress, Wish, Wishes } from '../operate/wishes.ts'
 import type { RunningProjection } from './running-projection.ts'
 
-/** What is left of the processor is for the read model that serves. */
+/** Leaves the rest of the processor to the current version. */
 export const rebuildCoresDefault = 0.5
 const noteEveryMs = 1_000
 const catchUpPollMs = 20
-/** Nothing is written so long at most; then the one that serves goes on, and it is tried again. */
+/** Limit on the pause of the current version during a swap; after it the swap is tried again later. */
 const catchUpMsMax = 10_000
 
 /**
- * Keeps what this process uses of the processor, all of it, below so many cores while it is called after every batch.
+ * Limits the processor use of this process, all of it, to a number of cores; called after every batch.
  * @param cores more than 0
- * @param signal ends the waiting that is under way
+ * @param signal ends a wait under way
  */
 export const createThrottle = (cores: number, signal: AbortSignal): (() => Promise<void>) => {
   let since = performance.now()
@@ -33,11 +33,11 @@ export const createThrottle = (cores: number, signal: AbortSignal): (() => Promi
 
 export type Rebuild = {
   readonly wish: Wish
-  /** All of the store's events are in, as far as they were there a moment ago. */
+  /** Resolves once the copy has caught up with the store. */
   readonly whenBuilt: Promise<void>
-  /** Resolves once the copy is at least so far, rejects when that takes too long. */
+  /** Resolves once the copy has reached the position, rejects when that takes too long. */
   readonly reaches: (position: Position) => Promise<void>
-  /** Ends the building; what is built stays. */
+  /** Ends the rebuild; the unfinished copy stays. */
   readonly stop: () => Promise<void>
 }
 
@@ -78,11 +78,11 @@ export const followRebuild = ({
   let noting: Promise<void> = Promise.resolve()
   const note = () => {
     noting = progress()
-      .then((told) => wishes.note(wish, told))
-      .catch((error: unknown) => logger.warn({ err: error }, 'how far a rebuild is could not be written down'))
+      .then((current) => wishes.note(wish, current))
+      .catch((error: unknown) => logger.warn({ err: error }, 'the progress of a rebuild could not be stored'))
   }
   note()
-  const telling = setInterval(note, noteEveryMs)
+  const timer = setInterval(note, noteEveryMs)
 
   return {
     wish,
@@ -95,7 +95,7 @@ export const followRebuild = ({
       }
     },
     stop: async () => {
-      clearInterval(telling)
+      clearInterval(timer)
       await building.stop()
       await noting
     },

@@ -1,4 +1,4 @@
-// Builds a read model as it was at a moment, in a SQLite file of its own: for support work, beside the one that serves.
+// Builds a read model as it was at a moment in a separate SQLite file, for support work.
 import { chmodSync, existsSync, linkSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs'
 import path from 'node:path'
 import type { DomainEvent } from '@headwater/deciders/decider'
@@ -15,38 +15,38 @@ import { openSqliteSink } from '../sqlite/sink.ts'
 import type { Persistence } from './persistence.ts'
 import { openWriter } from './writer.ts'
 
-/** Read at once, and written in one transaction. */
+/** Read in one request, and written in one transaction. */
 const pageEvents = 500
-/** The file holds what the read model holds of people. */
+/** The file holds personal data. */
 const ownerOnly = 0o600
-/** The sink's only words are about readers that wait for it: here are none. */
+/** The sink logs only about waiting readers: a replay has none. */
 const logger = pino({ level: 'silent' })
 
 /**
- * Where a replay ends: with the event at a position or the last one before it; or before the first event, of whatever
- * category, that was recorded after a moment. That moment is by the clock of the event store, which wrote `recordedAt`;
- * times in the data of events are their writers' and do not count.
+ * The end of a replay: the event at a position or the last one before it; or the last event before the first one of any
+ * category that was recorded after a moment. The event store's clock counts, which wrote `recordedAt`, not times in the
+ * data of events.
  */
 export type ReplayEnd = { readonly position: Position } | { readonly moment: Date }
 
 export type ReplayProgress = {
-  /** Of the projection's categories, in the rows. */
+  /** Projected events of the projection's categories. */
   readonly events: number
   /** Everything up to here is in the rows. */
   readonly position: Position
-  /** Streams with an event that could not be taken in: what happened in them from there on is not in the rows. */
+  /** Streams with an event that could not be projected: the rows lack their events from there on. */
   readonly parkedStreams: number
 }
 
 export type ReplayOptions<Event extends DomainEvent, Tables extends Readonly<Record<string, Row>>> = {
   readonly store: Pick<EventStore, 'eventAt' | 'readAfter' | 'readStream' | 'storeId'>
   readonly projection: Projection<Event, Tables>
-  /** To be made, with its folder; it is there only when all of it is. */
+  /** Created with its folder; it exists only when it is complete. */
   readonly file: string
   readonly until: ReplayEnd
-  /** Told after every transaction. */
+  /** Called after every transaction. */
   readonly onProgress?: (progress: ReplayProgress) => void
-  /** Ends it between two transactions: the replay rejects with the signal's reason and leaves nothing behind. */
+  /** Ends the replay between two transactions: it rejects with the signal's reason and leaves no files. */
   readonly signal?: AbortSignal
 }
 
@@ -55,7 +55,7 @@ const alreadyThere = (file: string) => new Error(`${file} is there already: name
 const isWithin = ({ position, recordedAt }: StoredEvent, until: ReplayEnd): boolean =>
   'moment' in until ? recordedAt <= until.moment : comparePosition(position, until.position) <= 0
 
-/** A replay that meets an outage ends: it can be begun anew. */
+/** A replay ends at an outage: it can be started again. */
 const once: Persistence['persistently'] = (work) => work()
 
 const fill = async <Event extends DomainEvent, Tables extends Readonly<Record<string, Row>>>(
@@ -81,7 +81,7 @@ const fill = async <Event extends DomainEvent, Tables extends Readonly<Record<st
       const last = taken.at(-1)
       if (last) {
         const concerned = taken.filter(({ stream }) => projection.categories.includes(categoryOf(stream)))
-        await writer.takeIn({ events: concerned, position: last.position })
+        await writer.applyBatch({ events: concerned, position: last.position })
         events += concerned.length
         onProgress?.(reached(events))
       }
@@ -93,10 +93,9 @@ const fill = async <Event extends DomainEvent, Tables extends Readonly<Record<st
 }
 
 /**
- * Replays the events from the first until `until` into a new file, with the tables and by the code of the running
- * projection. What the store does not hold yet is not waited for.
- * @returns how far it came
- * @throws when `file` is there, StoreUnavailable, and what the disk refuses; the file is not made then
+ * Replays the events from the first to `until` into a new file, with the tables and the code of the running
+ * projection. It does not wait for events that are not stored yet.
+ * @throws when `file` exists, StoreUnavailable, and errors of the disk; the file is not created then
  */
 export const replayUntil = async <Event extends DomainEvent, Tables extends Readonly<Record<string, Row>>>(
   options: ReplayOptions<Event, Tables>,
@@ -110,7 +109,7 @@ export const replayUntil = async <Event extends DomainEvent, Tables extends Read
     const made = sqliteFile(directory, projection)
     chmodSync(made, ownerOnly)
     try {
-      linkSync(made, file) // unlike a rename it takes no other file's place
+      linkSync(made, file) // unlike a rename it never replaces a file
     } catch (error) {
       throw existsSync(file) ? alreadyThere(file) : error
     }

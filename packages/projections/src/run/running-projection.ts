@@ -1,4 +1,4 @@
-// A projection that runs, as those see it who watch and stop it.
+// The interface of a running projection: its status, its lag, and how to stop it.
 import type { StoredEvent } from '@headwater/eventstore/codec'
 import type { Position } from '@headwater/eventstore/position'
 import type { ParkedEvent } from '../model/parked.ts'
@@ -6,16 +6,16 @@ import type { ParkedEvent } from '../model/parked.ts'
 export type ProjectionStatus = {
   readonly state: 'starting' | 'catching up' | 'live' | 'standing by' | 'paused' | 'stopped'
   readonly position: Position
-  /** What is wrong, and what to do about it. */
+  /** The trouble, and what to do about it. */
   readonly reason: string | undefined
   /** The event at which the projection has stopped. */
   readonly event: Pick<StoredEvent, 'id' | 'stream' | 'type' | 'revision' | 'position'> | undefined
-  /** How often the subscription had to be opened again. */
+  /** Number of times the subscription was reopened. */
   readonly restarts: number
   readonly rebuildNeeded: boolean
-  /** Events that could not be projected and wait for an operator, dead letters among them. */
+  /** Events that could not be projected and wait for an operator, dead letters included. */
   readonly parked: readonly ParkedEvent[]
-  /** So many events this process has taken in or parked. */
+  /** Number of events that this process has projected or parked. */
   readonly handled: number
 }
 

@@ -1,9 +1,9 @@
-// Whether a checkpoint was reached in the history that the event store has: not after a restore, nor with a foreign store.
+// Detects a checkpoint of another history than the event store's: after a restore, or of a foreign store.
 import type { EventStore } from '@headwater/eventstore/client/client'
 import { comparePosition, formatPosition } from '@headwater/eventstore/position'
 import type { Checkpoint } from '../model/sink.ts'
 
-/** What is wrong, as a sentence; undefined when the checkpoint is good. */
+/** Why the checkpoint does not fit, as a sentence; undefined when it does. */
 export const otherHistory = async (
   store: Pick<EventStore, 'storeId' | 'head' | 'eventAt'>,
   { storeId, position, lastEvent }: Checkpoint,

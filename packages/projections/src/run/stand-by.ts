@@ -1,15 +1,15 @@
-// Waits for the writer of a read model to be gone.
+// Waits until this process can take over a read model from its writer.
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { EventStore } from '@headwater/eventstore/client/client'
 import { comparePosition, type Position } from '@headwater/eventstore/position'
 import type { Checkpoint, Sink } from '../model/sink.ts'
 import type { Persistence } from './persistence.ts'
 
-/** A writer whose checkpoint stands still so long while events lie ahead is taken to be gone. */
+/** A writer counts as gone when its checkpoint has not moved for this time while events lie ahead. */
 const takeOverAfterMs = 3_000
 const pollMs = 250
 
-/** @returns the claim, once it was given */
+/** @returns the claim */
 export const standBy = async ({
   store,
   sink,

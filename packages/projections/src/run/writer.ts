@@ -1,4 +1,4 @@
-// Applies batches to a read model; parks events that cannot be projected, keeps dead letters of those that cannot be parked.
+// Applies batches to a read model, parks events that cannot be projected, and records those that cannot be parked as dead letters.
 import type { DomainEvent } from '@headwater/deciders/decider'
 import { type Backoff, waitAfter } from '@headwater/eventstore/backoff'
 import { type EventStore, StoreUnavailable, StreamDeleted } from '@headwater/eventstore/client/client'
@@ -30,25 +30,24 @@ import type { Persistence } from './persistence.ts'
 /** Attempts on a single event before it is parked. */
 const triesMax = 3
 const triesBackoff: Backoff = { delayMsMin: 20, delayMsMax: 200 }
-/** With more parked events than this the events are not the cause: the projection stops. */
+/** The projection stops at more parked events than this: the cause is not the events. */
 const parkedMaxDefault = 1_000
 
-/** `not parked`: there was nothing to do. */
-type Retried = 'taken in' | 'parked again' | 'not parked'
+type Retried = 'projected' | 'parked again' | 'not parked'
 
 export type Writer = {
   readonly checkpoint: () => Checkpoint
   /** The longest waiting first, skipped ones included. */
   readonly parked: () => readonly ParkedEvent[]
   /** Applies the events after the checkpoint. */
-  readonly takeIn: (batch: Batch) => Promise<void>
-  /** Tries a parked event again, and with it all that waits behind it. */
+  readonly applyBatch: (batch: Batch) => Promise<void>
+  /** Projects a parked event and all events that wait behind it. */
   readonly retry: (eventId: string) => Promise<Retried>
-  /** Goes on without an event. */
+  /** Projects the events behind a parked event, without it. */
   readonly skip: (eventId: string, skip: Skip) => Promise<Retried>
 }
 
-const waitsToBeTried = 'It waits behind events that are being tried again.'
+const queuedBehindRetry = 'It waits behind events that are being tried again.'
 
 const ifDeleted = (error: unknown) => (error instanceof StreamDeleted ? ('deleted' as const) : Promise.reject(error))
 
@@ -66,7 +65,7 @@ export const openWriter = async <Event extends DomainEvent, Tables extends Reado
   readonly sink: Sink
   readonly projection: Projection<Event, Tables>
   readonly claimed: Checkpoint
-  /** Events to go on without. */
+  /** Events to skip. */
   readonly skipped: readonly ParkedEvent[]
   readonly persistently: Persistence['persistently']
   readonly signal: AbortSignal
@@ -76,16 +75,16 @@ export const openWriter = async <Event extends DomainEvent, Tables extends Reado
   let checkpoint = claimed
   const parked = new Map((await persistently(sink.parked)).map((one) => [one.event.id, one]))
   const waiting = () => [...parked.values()].filter(isWaiting)
-  /** Looked at for every event. */
+  /** Cached, because it is read for every event. */
   let parkedStreams = new Set<string>()
   const noteParked = () => {
     const behind = parks === 'stream' ? waiting().filter(({ stops }) => !stops) : []
     parkedStreams = new Set(behind.map(({ event }) => event.stream))
   }
   /** An event that stopped the projection is tried again when it arrives. */
-  const isAside = (event: StoredEvent) => {
+  const isParked = (event: StoredEvent) => {
     const one = parked.get(event.id)
-    // A deletion ends all waiting of its stream.
+    // A deletion removes the rows of its stream, parked or not.
     const isBehind = parkedStreams.has(event.stream) && !isDeletion(event)
     return isBehind || (one !== undefined && !(one.stops && isWaiting(one)))
   }
@@ -97,7 +96,7 @@ export const openWriter = async <Event extends DomainEvent, Tables extends Reado
     isSkipped: (id) => parked.get(id)?.skipped !== undefined,
   })
 
-  /** Steps of operators and of the subscription, one at a time. */
+  /** Steps of operator requests and of the subscription, one at a time. */
   let turn: Promise<unknown> = Promise.resolve()
   const inTurn = <T>(work: () => Promise<T>): Promise<T> => {
     const mine = turn.then(work)
@@ -105,7 +104,7 @@ export const openWriter = async <Event extends DomainEvent, Tables extends Reado
     return mine
   }
 
-  /** The list loses what is deleted, and an event at which the projection stopped once it is projected. */
+  /** Unparks the events of deleted streams, and the event at which the projection stopped once it is projected. */
   const unparkedBy = ({ events }: Batch): Parking | undefined => {
     const isOver = ({ event, stops }: ParkedEvent) =>
       events.some((one) => (stops && one.id === event.id) || (one.stream === event.stream && isDeletion(one)))
@@ -119,7 +118,7 @@ export const openWriter = async <Event extends DomainEvent, Tables extends Reado
     const { to } = parking ? Object.assign(step, withDeadLetters(step, parking)) : step
     checkpoint = await persistently(async () => {
       if ((await sink.commit(step)) === 'committed') return to
-      // The answer to an earlier try was lost, not the commit.
+      // An earlier attempt may have committed without an answer.
       const stored = await sink.checkpoint()
       const isThere =
         stored.epoch === from.epoch &&
@@ -135,7 +134,7 @@ export const openWriter = async <Event extends DomainEvent, Tables extends Reado
     noteParked()
   }
 
-  /** True for every error but outages and those that end the writer: no single event may hold up the others. */
+  /** True for every error but outages and those that end the writer: one event must not block the others. */
   const isOfEvents = (error: unknown): boolean => {
     if (error instanceof BadEvent) return true
     if (error instanceof Halt || error instanceof StoreUnavailable || signal.aborted) return false
@@ -162,7 +161,7 @@ export const openWriter = async <Event extends DomainEvent, Tables extends Reado
     }
   }
 
-  /** Nothing behind the event is projected until it can be, or an operator skips it. */
+  /** No later event is projected until this one is, or an operator skips it. */
   const stopAt = async (error: BadEvent): Promise<never> => {
     const one = { ...asParked(error.event, error.why, triesMax), stops: true }
     await setAside(one, checkpoint.position).catch((unlisted: unknown) => {
@@ -185,7 +184,7 @@ export const openWriter = async <Event extends DomainEvent, Tables extends Reado
     }
   }
 
-  const takeInAlone = async (event: StoredEvent): Promise<void> => {
+  const applyAlone = async (event: StoredEvent): Promise<void> => {
     for (let tries = 1; ; tries++) {
       try {
         return await write({ events: [event], position: event.position })
@@ -197,10 +196,10 @@ export const openWriter = async <Event extends DomainEvent, Tables extends Reado
     }
   }
 
-  const takeIn = async ({ events, position }: Batch): Promise<void> => {
+  const applyBatch = async ({ events, position }: Batch): Promise<void> => {
     if (comparePosition(position, checkpoint.position) <= 0) return
     const unseen = events.filter((event) => comparePosition(event.position, checkpoint.position) > 0)
-    const concerned = unseen.filter((event) => !isAside(event))
+    const concerned = unseen.filter((event) => !isParked(event))
     try {
       assertOrder(checkpoint, { events: concerned, position })
     } catch (error) {
@@ -211,16 +210,16 @@ export const openWriter = async <Event extends DomainEvent, Tables extends Reado
     } catch (error) {
       ifNotOfEvents(error)
     }
-    for (const event of concerned) if (!isAside(event)) await takeInAlone(event)
+    for (const event of concerned) if (!isParked(event)) await applyAlone(event)
     if (comparePosition(position, checkpoint.position) > 0) await write({ events: [], position })
   }
 
   /** Projects a stream from its parked event on. */
   const advance = async (from: ParkedEvent): Promise<Retried> => {
-    /** Its removal from the list is what makes a step happen once: the checkpoint stays where it is. */
+    /** Removing it from the list makes a step happen only once: the checkpoint does not move. */
     let first = from
     const stepTo = async (events: readonly StoredEvent[], next: StoredEvent | undefined) => {
-      const put = next ? [asParked(next, waitsToBeTried, 0, from.parkedAt)] : []
+      const put = next ? [asParked(next, queuedBehindRetry, 0, from.parkedAt)] : []
       await write({ events, position: checkpoint.position }, { put, removed: [first.event.id] })
       first = put[0] ?? first
       return next === undefined
@@ -228,19 +227,19 @@ export const openWriter = async <Event extends DomainEvent, Tables extends Reado
     for (;;) {
       const page = await readWaiting(first.event, first.event.revision)
       try {
-        if (await stepTo(page.slice(0, pageEvents), page[pageEvents])) return 'taken in'
+        if (await stepTo(page.slice(0, pageEvents), page[pageEvents])) return 'projected'
         continue
       } catch (error) {
         ifNotOfEvents(error)
       }
       for (const [n, event] of page.slice(0, pageEvents).entries())
         try {
-          if (await stepTo([event], page[n + 1])) return 'taken in'
+          if (await stepTo([event], page[n + 1])) return 'projected'
         } catch (error) {
           ifNotOfEvents(error)
           const { why } = error instanceof BadEvent ? error : new BadEvent(event, error)
           const again = asParked(event, why, first.tries + 1, from.parkedAt)
-          // If that is refused, the entry stays as it is.
+          // Refused: the entry stays as it is.
           await write({ events: [], position: checkpoint.position }, { put: [again], removed: [] }).catch(ifNotOfEvents)
           return 'parked again'
         }
@@ -252,12 +251,12 @@ export const openWriter = async <Event extends DomainEvent, Tables extends Reado
     return found && isWaiting(found) ? found : undefined
   }
 
-  const goOnWithout = async (one: ParkedEvent, skipped: Skip): Promise<Retried> => {
+  const skipEvent = async (one: ParkedEvent, skipped: Skip): Promise<Retried> => {
     const [next] = await readWaiting(one.event, one.event.revision + 1n)
-    const behind = next && asParked(next, waitsToBeTried, 0, one.parkedAt)
+    const behind = next && asParked(next, queuedBehindRetry, 0, one.parkedAt)
     const put = [{ ...one, skipped, stops: undefined }, ...(behind ? [behind] : [])]
     await write({ events: [], position: checkpoint.position }, { put, removed: [] })
-    return behind ? advance(behind) : 'taken in'
+    return behind ? advance(behind) : 'projected'
   }
 
   const isInRows = ({ event }: ParkedEvent): boolean =>
@@ -267,7 +266,7 @@ export const openWriter = async <Event extends DomainEvent, Tables extends Reado
   for (const letter of checkpoint.deadLetters) {
     const event = await persistently(() => store.eventAt(letter.position))
     if (event?.id === letter.eventId) parked.set(event.id, parkedFromLetter(letter, event))
-    // The store has forgotten it: rows that are built again would not have it either.
+    // The store no longer has it: a rebuild would not have it either.
     else await write({ events: [], position: checkpoint.position }, { put: [], removed: [letter.eventId] })
   }
   noteParked()
@@ -275,15 +274,15 @@ export const openWriter = async <Event extends DomainEvent, Tables extends Reado
   if (unknown.length > 0) await write({ events: [], position: checkpoint.position }, { put: unknown, removed: [] })
   for (const { event, skipped: skip } of inOrder(skipped)) {
     const found = waitingFor(event.id)
-    if (found && skip) await inTurn(() => goOnWithout(found, skip))
+    if (found && skip) await inTurn(() => skipEvent(found, skip))
   }
-  // This version may project what the one before could not.
+  // This version may project events that the one before could not.
   for (const one of inOrder(waiting())) if (!one.stops) await inTurn(() => advance(one))
 
   return {
     checkpoint: () => checkpoint,
     parked: () => inOrder(parked.values()),
-    takeIn: (batch) => inTurn(() => takeIn(batch)),
+    applyBatch: (batch) => inTurn(() => applyBatch(batch)),
     retry: (eventId) =>
       inTurn(async () => {
         const one = waitingFor(eventId)
@@ -292,7 +291,7 @@ export const openWriter = async <Event extends DomainEvent, Tables extends Reado
     skip: (eventId, skipped) =>
       inTurn(async () => {
         const one = waitingFor(eventId)
-        return one ? goOnWithout(one, skipped) : 'not parked'
+        return one ? skipEvent(one, skipped) : 'not parked'
       }),
   }
 }

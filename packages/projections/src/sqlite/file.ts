@@ -1,4 +1,4 @@
-// Where a read model lives on a node's disk, and the rows about itself that writer and readers share.
+// The files of a read model on a node's disk, and the tables for its checkpoint that writer and readers share.
 import { rmSync } from 'node:fs'
 import path from 'node:path'
 import type Database from 'better-sqlite3'
@@ -6,20 +6,20 @@ import { deadLettersFromText } from '../model/parked.ts'
 import type { ReadModel } from '../model/read-model.ts'
 import type { Checkpoint } from '../model/sink.ts'
 
-/** A call blocks its process so long at most when another connection is in the way; then it fails as SQLITE_BUSY. */
+/** Limit on how long a call blocks its process for another connection's lock; then it fails with SQLITE_BUSY. */
 export const busyTimeoutMs = 250
 
 const inDirectory = (directory: string, { name, version }: ReadModel, ending: string) =>
   path.join(directory, `${name}.v${version}.${ending}`)
 
-/** The read model that serves: a file or, once it was built again, a link to one. */
+/** The current version: a file or, after a rebuild, a link to one. */
 export const sqliteFile = (directory: string, model: ReadModel): string => inDirectory(directory, model, 'sqlite')
 
-/** The read model that is being built to take its place. */
+/** The file of a rebuild, until it replaces the current one. */
 export const scratchFile = (directory: string, model: ReadModel): string =>
   inDirectory(directory, model, 'rebuild.sqlite')
 
-/** Removes a database with what SQLite keeps beside it; its readers keep what they have open. */
+/** Removes a database with its log files; readers keep the files they have open. */
 export const removeDatabase = (file: string): void => {
   for (const ending of ['', '-wal', '-shm']) rmSync(file + ending, { force: true })
 }
@@ -43,7 +43,7 @@ export const checkpointSchema = `
     replacedTexts integer not null default 0
   ) strict`
 
-/** A row a batch that changed something; its changes are numbered on from those of the batch before. */
+/** One row per batch with changes; the numbers of its changes continue those of the batch before. */
 export const feedSchema = `
   create table if not exists feed (
     lastChange integer primary key,
@@ -80,7 +80,7 @@ type CheckpointRow = {
   readonly replacedTexts?: bigint
 }
 
-/** Prepares the reading of the checkpoint and of the shape that the tables were made with. */
+/** Prepares a query for the checkpoint and the shape that the tables were created with. */
 export const checkpointQuery = (
   db: Database.Database,
 ): (() => { checkpoint: Checkpoint; shape: string } | undefined) => {

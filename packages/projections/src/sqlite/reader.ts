@@ -1,4 +1,4 @@
-// Reads a read model's SQLite file from whichever process, and learns of every commit of its writer.
+// Reads a read model's SQLite file from any process, and is notified of every commit of its writer.
 import { statSync } from 'node:fs'
 import { Rejection } from '@headwater/deciders/decider'
 import { beginning, comparePosition, type Position } from '@headwater/eventstore/position'
@@ -20,23 +20,23 @@ import type { Checkpoint } from '../model/sink.ts'
 import { busyTimeoutMs, checkpointQuery, socketFile, sqliteFile } from './file.ts'
 import { listenToWaker } from './wake.ts'
 
-/** How late a reader notices a commit when nobody wakes it. */
+/** Interval to poll for commits when no writer wakes the reader. */
 const dataVersionPollMs = 250
 
 /** Runs queries inside one read transaction. */
 export type SqliteQueries = {
-  /** An event of the stream could not be taken in: the rows tell of nothing that happened in it since. */
+  /** True when the rows lack the newest events of the stream because one could not be projected. */
   readonly isParked: (stream: string) => boolean
   readonly rows: <R>(query: CompiledQuery<R>) => R[]
 }
 
 export type SqliteReader = {
-  /** The file is there and has this version's shape. */
+  /** True when the file exists and has this version's shape. */
   readonly ready: () => boolean
   /** @throws Rejection `read_model_not_ready` */
   readonly checkpoint: () => Position
   /**
-   * Runs `work` in one read transaction; it must finish with the call.
+   * Runs `work` in one read transaction; it must be synchronous.
    * @throws Rejection `read_model_not_ready`
    */
   readonly read: <T>(work: (db: SqliteQueries, checkpoint: Position) => T) => Snapshot<T>
@@ -44,11 +44,11 @@ export type SqliteReader = {
   readonly rows: <R>(query: CompiledQuery<R>) => Snapshot<R[]>
   /** True once the checkpoint has reached `position`, false when it has not within `timeoutMs`. */
   readonly waitFor: (position: Position, timeoutMs: number) => Promise<boolean>
-  /** About `limit` changes after a token (a batch is never cut), or 'snapshot needed' when the feed cannot tell them. */
+  /** About `limit` changes after a token (a batch is never cut), or 'snapshot needed' when the feed does not have them. */
   readonly changesSince: (token: string, limit: number) => Changes | 'snapshot needed'
-  /** How far rows have to be to be current, as their writer knows. Rejects when none is connected, or it stands still. */
+  /** The position that rows must reach to be fresh, from their writer. Rejects when none is connected, or it has stalled. */
   readonly needed: () => Promise<Position>
-  /** Calls `listener` soon after every commit, once for several. Returns what ends that. */
+  /** Calls `listener` soon after every commit, once for several. Returns a function that stops that. */
   readonly onCommit: (listener: () => void) => () => void
   readonly close: () => void
 }
@@ -63,7 +63,7 @@ type FeedRow = {
   readonly changes: string
 }
 
-/** What of the checkpoint every reading needs. */
+/** The part of the checkpoint that every read needs. */
 type Place = Pick<Checkpoint, 'position'> & { readonly origin: string; readonly parkedStreams: readonly string[] }
 type AsideRow = Pick<ParkedRow, 'eventId' | 'stream'> & { readonly isSkipped: 0 | 1 }
 
@@ -86,7 +86,7 @@ const openFeed = (db: Database.Database) => {
   return {
     floor: (): Position => {
       const row = first.get()
-      return row && row.firstChange > 1n ? entryOf(row).since : beginning // from 1 on nothing has been trimmed
+      return row && row.firstChange > 1n ? entryOf(row).since : beginning // 1: the feed was never trimmed
     },
     page: ({ commit, prepare }: Position, limit: number): FeedPage => {
       const rows = page.all(commit, prepare, limit)
@@ -97,7 +97,7 @@ const openFeed = (db: Database.Database) => {
 
 /**
  * An open file with its prepared statements.
- * @param inode of the file before it was opened: when another has taken its place meanwhile, that is noticed at the next look
+ * @param inode of the file before it was opened: a swap during opening is noticed at the next check
  */
 const openFile = (file: string, inode: number, projection: ReadModel) => {
   const db = new Database(file, { readonly: true, fileMustExist: true, timeout: busyTimeoutMs })
@@ -151,7 +151,7 @@ export const openSqliteReader = ({
   let seenVersion: number | undefined
   let closed = false
 
-  /** Opens the file once it is there, and again when another has taken its place. */
+  /** Opens the file once it exists, and again when another has replaced it. */
   const attach = (): void => {
     try {
       const inode = statSync(file, { throwIfNoEntry: false })?.ino
@@ -220,7 +220,7 @@ export const openSqliteReader = ({
     rows: (query) => read((db) => db.rows(query)),
     waitFor: (position, timeoutMs) =>
       new Promise((resolve) => {
-        // Called from timers and sockets, where an error would end the process; whoever then reads is told of it.
+        // Called from timers and sockets, where an error would end the process; the next read reports it.
         const reached = () => {
           try {
             return open !== undefined && comparePosition(open.checkpoint().position, position) >= 0

@@ -1,4 +1,4 @@
-// Seeds: a read model's file as a peer has it, from which a new node starts instead of from the first event.
+// Seeds: copies of a peer's read model from which a new node starts, instead of from the first event.
 import { randomUUID } from 'node:crypto'
 import {
   chmodSync,
@@ -22,7 +22,7 @@ import type { Checkpoint, Sink } from '../model/sink.ts'
 import { otherHistory } from '../run/same-history.ts'
 import { busyTimeoutMs, checkpointQuery, removeDatabase, sqliteFile } from './file.ts'
 
-/** It holds what the read model holds of people. */
+/** The file holds personal data. */
 const ownerOnly = 0o600
 
 const checkpointIn = (db: Database.Database, model: ReadModel): Checkpoint => {
@@ -42,12 +42,11 @@ const sync = (file: string): void => {
 }
 
 /**
- * Makes a seed of a read model while it is served and written: one file, whole or not there, in place of an earlier
- * one. It blocks the process for as long as that takes.
+ * Makes a seed of a read model in use: one complete file that replaces an earlier one, or none. Blocks the process
+ * until it is done.
  * @param directory where the read model is
  * @param toFile a new node looks for `<name>.v<version>.sqlite` in its `EDGE_SEED_DIRECTORY`
- * @returns how far it is
- * @throws when the read model is not there, is of another shape, and what SQLite or the disk refuse
+ * @throws when the read model is missing or has another shape, and errors of SQLite or the disk
  */
 export const makeSeed = (directory: string, model: ReadModel, toFile: string): Position => {
   const file = sqliteFile(directory, model)
@@ -93,13 +92,13 @@ export type SeedOptions = {
   readonly logger: Logger
 }
 
-/** Puts a seed where there is no read model yet, if there is one and it is good. */
+/** Installs a valid seed where there is no read model yet. */
 const takeSeed = async ({ seedDirectory, directory, projection, store, logger }: SeedOptions): Promise<void> => {
   const seed = sqliteFile(seedDirectory, projection)
   const file = sqliteFile(directory, projection)
   if (seedDirectory === '' || existsSync(file) || !existsSync(seed)) return
   mkdirSync(directory, { recursive: true })
-  // What is looked at is what will be served, and a seed may lie where nobody may write.
+  // A copy: it cannot change after the inspection, and the seed's folder may be read-only.
   const copy = path.join(directory, `${path.basename(file, '.sqlite')}.seed-${randomUUID()}.sqlite`)
   const refuse = (why: string) =>
     logger.warn({ projection: projection.name, seed, why }, 'the seed is refused; all events are read instead')
@@ -114,7 +113,7 @@ const takeSeed = async ({ seedDirectory, directory, projection, store, logger }:
     }
     const why = await otherHistory(store, checkpoint)
     if (why) return refuse(why)
-    linkSync(copy, file) // unlike a rename it takes the place of nothing that another process has made meanwhile
+    linkSync(copy, file) // unlike a rename it never replaces a file that another process has just created
     const position = formatPosition(checkpoint.position)
     logger.info({ projection: projection.name, seed, position }, 'the read model goes on from a seed')
   } finally {
@@ -122,7 +121,7 @@ const takeSeed = async ({ seedDirectory, directory, projection, store, logger }:
   }
 }
 
-/** A sink that looks for a seed before it is claimed for the first time. */
+/** A sink that installs a seed before its first claim. */
 export const withSeed = (sink: Sink, options: SeedOptions): Sink => ({
   ...sink,
   claim: async (storeId) => {

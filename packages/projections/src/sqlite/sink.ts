@@ -1,4 +1,4 @@
-// Keeps a read model in a SQLite file on the node's own disk; a projection writes it through this.
+// Writes a read model into a SQLite file on the node's own disk.
 import { randomUUID } from 'node:crypto'
 import { mkdirSync, readdirSync, renameSync, rmSync, statSync, symlinkSync } from 'node:fs'
 import path from 'node:path'
@@ -14,17 +14,17 @@ import { openSqliteWishes } from './wishes.ts'
 import { claimFile, openWriter } from './writer.ts'
 
 const pageCacheKib = 64 * 1024
-/** Pages of 4 KiB. Rows that are written again and again move into the file once, not once a thousand pages. */
+/** In pages of 4 KiB. Above SQLite's 1,000, so that rows written often are copied into the file less often. */
 const walPagesBeforeCheckpoint = 16_000
 
-/** Trouble of the machine, or with others at the file: it passes, with or without an operator. */
+/** Errors of the machine or of other users of the file: temporary. */
 const passingTrouble = /^SQLITE_(BUSY|LOCKED|IOERR|FULL|CANTOPEN|NOMEM|READONLY|PERM|AUTH|PROTOCOL|INTERRUPT|NOLFS)/
 const valuesRefused = /^SQLITE_(CONSTRAINT|MISMATCH|TOOBIG|RANGE)/
 
 const blameSqlite: Sink['blame'] = (error) => {
   if (error instanceof Database.SqliteError) {
     if (valuesRefused.test(error.code)) return 'refused'
-    // A file that is damaged, or not what this version made of it, will be so at the next try too.
+    // A damaged file, or one with unexpected tables, fails at the next attempt too.
     return passingTrouble.test(error.code) ? 'unavailable' : 'broken'
   }
   return error instanceof TypeError || error instanceof RangeError ? 'refused' : undefined // values no column can hold
@@ -35,7 +35,7 @@ type SqliteSink = {
   /** Of a new file. */
   readonly build: string
   readonly projection: ReadModel
-  /** Where readers are told of commits; nobody reads a copy in the making. */
+  /** Socket that wakes readers after commits; a copy being built has no readers. */
   readonly socket?: string
   readonly logger: Logger
 }
@@ -69,10 +69,10 @@ const openSink = ({ file, build, projection, socket, logger }: SqliteSink) => {
     db?.close()
     db = undefined
   }
-  /** Another that was built again may have taken the place of the one that is open. */
+  /** Reopens the file after a swap. */
   const opened = (): Database.Database => {
     if (db && inode !== inodeNow()) closeFile()
-    // Whose place is taken while it is opened must not pass for the one that took it.
+    // Read before opening: a swap in between is noticed at the next call.
     const before = inodeNow()
     db ??= open()
     inode = before ?? inodeNow()
@@ -115,20 +115,20 @@ const openSink = ({ file, build, projection, socket, logger }: SqliteSink) => {
   } satisfies Omit<Sink, 'rebuildAdvice'> & Pick<Waker, 'wake'>
 }
 
-/** Only the file takes the place, and its log stays behind while somebody else has it open. */
-const foldLog = (file: string): void => {
+/** Only the file itself is swapped in: its write-ahead log must be empty, which another open connection prevents. */
+const checkpointWal = (file: string): void => {
   const db = new Database(file, { fileMustExist: true, timeout: busyTimeoutMs })
   try {
     const [outcome] = db.pragma('wal_checkpoint(truncate)') as [{ readonly busy: 0 | 1 }]
-    if (outcome.busy) throw new Error(`Somebody reads ${file}: its log cannot be folded in yet.`)
+    if (outcome.busy) throw new Error(`${file} is in use: its write-ahead log cannot be emptied yet.`)
   } finally {
     db.close()
   }
 }
 
-/** Every reader, when it next looks, opens the file that the name then leads to. */
+/** Readers open the new file at their next check. */
 const takePlace = (built: string, file: string): void => {
-  foldLog(built)
+  checkpointWal(built)
   const directory = path.dirname(file)
   const stem = path.basename(file, '.sqlite')
   const ownName = `${stem}.${randomUUID()}.sqlite`
@@ -137,7 +137,7 @@ const takePlace = (built: string, file: string): void => {
   rmSync(link, { force: true })
   symlinkSync(ownName, link)
   renameSync(link, file)
-  // A new database of these names must not find the log of an old one.
+  // A new database with these names must not find the log of an old one.
   for (const name of [file, built]) for (const ending of ['-wal', '-shm']) rmSync(name + ending, { force: true })
   const others = readdirSync(directory).filter(
     (name) => name.startsWith(`${stem}.`) && name.endsWith('.sqlite') && name !== `${stem}.sqlite` && name !== ownName,

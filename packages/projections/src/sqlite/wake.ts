@@ -1,23 +1,23 @@
-// How the writer of a file wakes its readers in other processes, and tells them how far the rows have to be: a unix domain socket.
+// The unix domain socket on which the writer of a file wakes its readers, and answers which position makes their rows fresh.
 import { rename } from 'node:fs/promises'
 import { connect, createServer, type Socket } from 'node:net'
 import { createInterface } from 'node:readline'
 import { formatPosition, type Position, parsePosition } from '@headwater/eventstore/position'
 import type { Logger } from 'pino'
 
-/** What is said, a line each. An answer is a position. */
+/** Messages, one per line. An answer is a position. */
 const woken = '.\n'
 const question = '?\n'
 const unknown = '-\n'
-/** A writer that takes longer stands still; another may have taken its place. */
+/** A writer that takes longer has stalled; another may have replaced it. */
 const answerMsMax = 1_500
 const connectMsMax = 500
 
 export type Waker = { readonly wake: () => void; readonly close: () => void }
 
 /**
- * Readers that cannot connect fall back to polling, so trouble here costs time and nothing else.
- * @param needed what is answered to a reader that asks how far rows have to be to be current
+ * Readers that cannot connect fall back to polling, so errors here only cost time.
+ * @param needed answers readers with the position that makes their rows fresh
  */
 export const startWaker = (file: string, needed: () => Promise<Position>, logger: Logger): Waker => {
   const readers = new Set<Socket>()
@@ -43,7 +43,7 @@ export const startWaker = (file: string, needed: () => Promise<Position>, logger
   const failed = (error: unknown) => logger.warn({ err: error, file }, 'readers will not be woken, they will poll')
   server.on('error', failed)
   server.unref()
-  // A closing server unlinks the name that it bound: never this one, which a successor may have taken by then.
+  // A closing server unlinks the name it bound: `file` may be a successor's by then, so each server binds its own name.
   const ownName = `${file}.${process.pid}.${Date.now().toString(36)}`
   server.listen(ownName, () => {
     rename(ownName, file).catch(failed)
@@ -59,7 +59,7 @@ export const startWaker = (file: string, needed: () => Promise<Position>, logger
   }
 }
 
-/** Somebody writes the file, as far as that shows: a socket that nobody listens at any more refuses. */
+/** True when a writer listens on the socket: one without a listener refuses connections. */
 export const hasWaker = (file: string): Promise<boolean> =>
   new Promise((resolve) => {
     const socket = connect(file)
@@ -73,15 +73,15 @@ export const hasWaker = (file: string): Promise<boolean> =>
   })
 
 export type Listener = {
-  /** How far rows have to be to be current. Rejects when the writer does not know, is gone, or silent: that ends the listening. */
+  /** The position that makes rows fresh. Rejects when the writer does not know it, is gone, or is silent, which closes the connection. */
   readonly needed: () => Promise<Position>
   readonly close: () => void
 }
 
-/** Calls `wake` for every commit or several; `ended` when there is no writer to listen to, or no more. */
+/** Calls `wake` after commits, once for several, and `ended` when there is no writer, or no longer. */
 export const listenToWaker = (file: string, wake: () => void, ended: () => void): Listener => {
   const socket = connect(file).setEncoding('latin1')
-  /** In the order of the answers. */
+  /** In the order of the questions. */
   const asking: PromiseWithResolvers<Position>[] = []
   let silence: NodeJS.Timeout | undefined
   const expectAnswer = () => {
@@ -89,7 +89,7 @@ export const listenToWaker = (file: string, wake: () => void, ended: () => void)
     silence = asking.length > 0 ? setTimeout(() => socket.destroy(), answerMsMax).unref() : undefined
   }
   socket.unref()
-  socket.on('connect', wake) // a commit may have come before the connection
+  socket.on('connect', wake) // a commit may precede the connection
   const lines = createInterface({ input: socket })
   lines.on('line', (line) => {
     if (`${line}\n` === woken) return wake()

@@ -1,4 +1,4 @@
-// Operators' wishes for the read models of a node, in a small file beside them: it stays good when theirs are damaged.
+// Operator requests for the read models of a node, in a separate small file: it survives damage to theirs.
 import { mkdirSync } from 'node:fs'
 import path from 'node:path'
 import Database from 'better-sqlite3'
@@ -16,7 +16,7 @@ const schema = `
     primary key (follower, kind, eventId)
   ) strict`
 
-/** @param follower the name of the read model's file, without its ending */
+/** @param follower the name of the read model's file, without its extension */
 export const openSqliteWishes = (directory: string, follower: string): Wishes & { readonly close: () => void } => {
   let open: Database.Database | undefined
   const db = () => {

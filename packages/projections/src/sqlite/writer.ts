@@ -1,4 +1,4 @@
-// The statements with which a SQLite file is written: its tables, the steps, and the claim to write.
+// The statements that write a SQLite file: its tables, the steps, and the claim to write.
 import type { Position } from '@headwater/eventstore/position'
 import type Database from 'better-sqlite3'
 import { type Change, feedLengthMax } from '../model/changes.ts'
@@ -21,7 +21,7 @@ const tableSchema = (name: string, { key, columns, indexes }: Table): readonly s
   ]
 }
 
-/** Reading and writing the rows of one table by their keys. */
+/** Reads and writes the rows of one table by their keys. */
 const openTable = (db: Database.Database, name: string, { key, columns }: Table) => {
   const names = Object.keys(columns)
   const updates = names
@@ -49,7 +49,7 @@ const openTable = (db: Database.Database, name: string, { key, columns }: Table)
   }
 }
 
-/** Writing the list of parked events. Rows then change without the checkpoint: the feed begins anew. */
+/** Writes the list of parked events. Rows then change while the checkpoint does not: the feed restarts. */
 const openParked = (db: Database.Database) => {
   const put = db.prepare(
     `insert into parked (eventId, stream, isSkipped, details) values (?, ?, ?, ?)
@@ -63,7 +63,7 @@ const openParked = (db: Database.Database) => {
      values (:change, :change, :commit, :prepare, :commit, :prepare, '[]')`,
   )
   return {
-    /** False when one is not there. */
+    /** False when one is not on the list. */
     remove: (eventIds: Parking['removed']) => eventIds.every((id) => remove.run(id).changes > 0),
     put: (parking: Parking, { commit, prepare }: Position) => {
       for (const { eventId, stream, isSkipped, details } of parking.put.map(parkedRow))
@@ -157,7 +157,7 @@ const addColumns = (db: Database.Database) => {
     if (!columns.includes(name)) db.exec(`alter table checkpoint add column ${name} ${definition}`)
 }
 
-/** Makes the tables where there are none yet, and takes over the checkpoint: whoever wrote before cannot any more. */
+/** Creates missing tables and takes over the checkpoint: earlier writers can no longer write. */
 export const claimFile = (db: Database.Database, model: ReadModel, storeId: string, build: string): Checkpoint => {
   db.exec(checkpointSchema)
   db.exec(feedSchema)
