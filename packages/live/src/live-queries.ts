@@ -1,14 +1,12 @@
-// Keeps the picture of every live query that somebody follows on one read model; its change feed is read once for all of them.
+// Keeps the rows of every live query that is followed on one read model; its change feed is read once for all of them.
 import { type Backoff, delayMsAfter } from '@headwater/eventstore/backoff'
 import type { Logger } from '@headwater/http-kit/telemetry/telemetry'
-import { type Change, earlierToken } from '@headwater/projections/model/changes'
+import { earlierToken } from '@headwater/projections/model/changes'
 import type { Reader } from '@headwater/projections/model/reader'
-import { createPicture, type Ops, type Picture } from './result-window.ts'
+import { type LiveResult, openResult } from './live-result.ts'
+import type { Ops } from './result-window.ts'
 import type { LiveView } from './topic.ts'
 
-/** The most rows a live query shows. */
-export const liveRowsMax = 1_000
-const liveRowsReserve = 250
 const changesPerReadMax = 1_000
 /** A writer that never pauses does not keep the news from being told. */
 const readsPerTellMax = 20
@@ -45,70 +43,88 @@ export type LiveQueries = {
 
 type OpenQuery = {
   readonly view: LiveView
-  readonly picture: Picture<NonNullable<Change['after']>>
+  readonly result: LiveResult
   readonly followers: Set<Follower>
-  /** What the followers have not been told yet. */
-  untold: Map<string, string>
+  /** Changes that the followers have not been sent. */
+  pending: Map<string, string>
+  /** Where the rows stand while they wait to be read again; otherwise they stand where the feed does. */
+  waitsAt: string | undefined
 }
 
 export const startLiveQueries = (reader: Reader, logger: Logger): LiveQueries => {
   const queries = new Map<string, OpenQuery>()
-  /** Up to where the pictures have followed the feed, or a little before; means nothing while there are none. */
+  /** Up to where the results have followed the feed, or a little before; means nothing while there are none. */
   let token = ''
+  let build: string | undefined
   let failures = 0
   let retry: NodeJS.Timeout | undefined
+  let nextRun: NodeJS.Timeout | undefined
   let isDue = false
   let ended = false
   let turn = Promise.resolve()
 
-  /** Pictures are moved by one piece of work at a time, also where reading takes several turns of the event loop. */
+  /** Results are moved by one piece of work at a time, also where reading takes several turns of the event loop. */
   const inTurn = (work: () => Promise<void>): void => {
     turn = turn.then(work).catch((error) => logger.error({ err: error }, 'a live query was not served'))
   }
 
-  const firstRows = async (view: LiveView) => reader.rows(view.first(liveRowsMax + liveRowsReserve))
-
   const note = (query: OpenQuery, ops: Ops) => {
-    for (const [key, json] of ops) query.untold.set(key, json)
+    for (const [key, json] of ops) query.pending.set(key, json)
   }
 
   /** @returns the token of the rows */
   const reload = async (query: OpenQuery): Promise<string> => {
-    const { value, token } = await firstRows(query.view)
-    note(query, query.picture.load(value))
+    const { value, token } = await reader.rows(query.view.first(query.result.rowsRead))
+    note(query, query.result.load(value))
+    query.waitsAt = undefined
     return token
+  }
+
+  const reloadAll = async (): Promise<string | undefined> => {
+    let oldest: string | undefined
+    for (const query of queries.values()) {
+      const loaded = await reload(query)
+      oldest = oldest === undefined ? loaded : earlierToken(oldest, loaded)
+    }
+    return oldest
   }
 
   /** The token moves last: what is read again after a failure, or was newer in the rows already, changes nothing. */
   const applyNext = async (): Promise<'more' | 'all seen'> => {
     const next = await reader.changesSince(token, changesPerReadMax)
     if (next === 'snapshot needed') {
-      let oldest: string | undefined
-      for (const query of queries.values()) {
-        const loaded = await reload(query)
-        oldest ??= loaded
-      }
-      token = oldest ?? token
+      token = (await reloadAll()) ?? token
       return 'more'
     }
-    const changes = Map.groupBy(next.changes, (change) => change.table)
     let seen = next.token
+    if (build !== undefined && next.build !== build) seen = earlierToken(seen, (await reloadAll()) ?? seen)
+    build = next.build
     for (const query of queries.values()) {
-      note(query, query.picture.apply(changes.get(query.view.table) ?? []))
-      if (query.picture.isShort()) seen = earlierToken(seen, await reload(query))
+      note(query, query.result.apply(next.changes))
+      const dueInMs = query.result.dueInMs()
+      if (dueInMs === 0) seen = earlierToken(seen, await reload(query))
+      else if (dueInMs !== undefined) query.waitsAt ??= token
     }
     token = seen
     return next.changes.length === 0 ? 'all seen' : 'more'
   }
 
+  const tokenOf = (query: OpenQuery | undefined) => query?.waitsAt ?? token
+
   const tell = (query: OpenQuery) => {
-    const ops = query.untold
+    const ops = query.pending
     if (ops.size === 0) return
-    query.untold = new Map()
-    for (const follower of query.followers) follower.changed(ops, token)
+    query.pending = new Map()
+    for (const follower of query.followers) follower.changed(ops, tokenOf(query))
   }
 
-  /** Brings all pictures to the newest commit before it tells: rows read on the way may be newer than the feed was. */
+  const planNextRun = () => {
+    const due = [...queries.values()].map(({ result }) => result.dueInMs()).filter((ms) => ms !== undefined)
+    clearTimeout(nextRun)
+    if (due.length > 0 && !ended) nextRun = setTimeout(wake, Math.ceil(Math.min(...due)))
+  }
+
+  /** Brings all results to the newest commit before it tells: rows read on the way may be newer than the feed was. */
   const followFeed = async (): Promise<void> => {
     clearTimeout(retry)
     if (queries.size === 0 || ended) return
@@ -118,6 +134,7 @@ export const startLiveQueries = (reader: Reader, logger: Logger): LiveQueries =>
       failures = 0
       for (const query of queries.values()) tell(query)
       if (reads > readsPerTellMax) wake()
+      else planNextRun()
     } catch (error) {
       if (ended) return
       failures += 1
@@ -136,24 +153,22 @@ export const startLiveQueries = (reader: Reader, logger: Logger): LiveQueries =>
   }
 
   const open = async (view: LiveView): Promise<OpenQuery> => {
-    const picture = createPicture(view.view, { rowsMax: liveRowsMax, reserveMax: liveRowsReserve })
-    const first = await firstRows(view)
-    picture.load(first.value)
-    // Rows may be older than the feed was: a Postgres that has crashed does its last commits again, also what was told of them.
+    const result = openResult(view)
+    const first = await reader.rows(view.first(result.rowsRead))
+    result.load(first.value)
+    // Rows may be older than the feed was: a Postgres that has crashed does its last commits again, and announces them again.
     token = queries.size === 0 ? first.token : earlierToken(token, first.token)
-    const query: OpenQuery = { view, picture, followers: new Set(), untold: new Map() }
+    if (queries.size === 0) build = first.build
+    const query: OpenQuery = { view, result, followers: new Set(), pending: new Map(), waitsAt: undefined }
     queries.set(view.name, query)
     return query
   }
 
-  const missedSince = async ({ view, picture }: OpenQuery, earlier: string): Promise<Ops | undefined> => {
+  const missedSince = async (query: OpenQuery, earlier: string): Promise<Ops | undefined> => {
     const missed = await reader.changesSince(earlier, resumeChangesMax)
-    // Another token than the pictures': too much was missed, or the client has been at a node that is ahead of this one.
-    if (missed === 'snapshot needed' || missed.token !== token) return undefined
-    const ofTable = missed.changes.filter(({ table }) => table === view.table)
-    // A removed row has no owner any more: this viewer may have it, and would not hear of its removal.
-    if (!view.canSee(null) && ofTable.some(({ after }) => after === null)) return undefined
-    return picture.since(new Set(ofTable.filter(({ after }) => view.canSee(after)).map(({ key }) => key)))
+    // Another token than that of the rows: too much was missed, or the client has been at a node that is ahead of this one.
+    if (missed === 'snapshot needed' || missed.token !== tokenOf(query)) return undefined
+    return query.result.since(missed.changes)
   }
 
   const follow: LiveQueries['follow'] = (view, follower, earlier) => {
@@ -172,7 +187,7 @@ export const startLiveQueries = (reader: Reader, logger: Logger): LiveQueries =>
       query.followers.add(follower)
       const missed = stopped || earlier === undefined ? undefined : await missedSince(query, earlier)
       if (stopped) leave()
-      else if (missed) follower.changed(missed, token)
+      else if (missed) follower.changed(missed, tokenOf(query))
       else follower.restarted()
     }
     inTurn(() =>
@@ -182,7 +197,7 @@ export const startLiveQueries = (reader: Reader, logger: Logger): LiveQueries =>
         if (!wasStopped) follower.failed(error)
       }),
     )
-    return { rows: () => query?.picture.rows() ?? [], token: () => token, stop: leave }
+    return { rows: () => query?.result.rows() ?? [], token: () => tokenOf(query), stop: leave }
   }
 
   const forget = reader.onCommit(wake)
@@ -193,6 +208,7 @@ export const startLiveQueries = (reader: Reader, logger: Logger): LiveQueries =>
       forget()
       await turn
       clearTimeout(retry)
+      clearTimeout(nextRun)
     },
   }
 }

@@ -12,22 +12,22 @@ export type View<Row> = {
 
 export type RowChange<Row> = { readonly key: string; readonly after: Row | null }
 
-/** For each row that changes in the client's picture, the JSON that says how. Of several for one row the last is enough. */
+/** For each row that changes in the client's rows, the JSON that says how. Of several for one row the last is enough. */
 export type Ops = ReadonlyMap<string, string>
 
-export type PictureLimits = {
-  /** So many rows a client is shown. */
+export type ResultWindowLimits = {
+  /** Rows that a client is shown. */
   readonly rowsMax: number
-  /** So many further rows, at least 1, are held to fill up from when shown ones leave. */
+  /** Further rows, held to fill up from when shown ones leave. */
   readonly reserveMax: number
 }
 
-export type Picture<Row> = {
+export type ResultWindow<Row> = {
   /** Takes the query's first rows in its order: `rowsMax + reserveMax` of them, or all when there are fewer. */
   readonly load: (rows: readonly Row[]) => Ops
   readonly apply: (changes: Iterable<RowChange<Row>>) => Ops
-  /** Rows are missing that were never held: the picture has to be loaded again. */
-  readonly isShort: () => boolean
+  /** Rows are missing that were never held: the window has to be loaded again. */
+  readonly needsReload: () => boolean
   /** What a client has to change that knows all rows but those of `keys`; undefined when only a snapshot helps. */
   readonly since: (keys: ReadonlySet<string>) => Ops | undefined
   /** JSON of each row shown, in the query's order. */
@@ -40,7 +40,10 @@ const upsert = ({ key, json }: { key: string; json: string }): string =>
   `{"op":"upsert","key":${JSON.stringify(key)},"row":${json}}`
 const remove = (key: string): string => `{"op":"remove","key":${JSON.stringify(key)}}`
 
-export const createPicture = <Row>(view: View<Row>, { rowsMax, reserveMax }: PictureLimits): Picture<Row> => {
+export const createResultWindow = <Row>(
+  view: View<Row>,
+  { rowsMax, reserveMax }: ResultWindowLimits,
+): ResultWindow<Row> => {
   const heldMax = rowsMax + reserveMax
   let held: Entry<Row>[] = []
   let byKey = new Map<string, Entry<Row>>()
@@ -134,7 +137,7 @@ export const createPicture = <Row>(view: View<Row>, { rowsMax, reserveMax }: Pic
   return {
     load,
     apply,
-    isShort: () => !complete && held.length < rowsMax,
+    needsReload: () => !complete && held.length < rowsMax,
     since,
     rows: () => held.slice(0, rowsMax).map((entry) => entry.json),
   }

@@ -1,8 +1,8 @@
-// A client that applies what a picture says always shows the first rows of the query, whatever happens to the rows.
+// A client that applies what a window says always shows the first rows of the query, whatever happens to the rows.
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { createOutbox } from '../src/outbox.ts'
-import { createPicture, type Ops, type Picture, type RowChange, type View } from '../src/result-window.ts'
+import { createResultWindow, type Ops, type ResultWindow, type RowChange, type View } from '../src/result-window.ts'
 
 type Row = { readonly key: string; readonly status: string; readonly rank: string; readonly secret: number }
 
@@ -56,22 +56,22 @@ const run = (table: Table, batch: readonly { key: string; row: Omit<Row, 'key'> 
   batch.map(({ key, row }) => table.write(key, row && { key, ...row }))
 const load = (table: Table) => table.first(limits.rowsMax + limits.reserveMax)
 /** Applies changes, and loads the rows again when some are missing. */
-const follow = (picture: Picture<Row>, table: Table, changes: readonly RowChange<Row>[]): Ops => {
-  const ops = picture.apply(changes)
-  return picture.isShort() ? new Map([...ops, ...picture.load(load(table))]) : ops
+const follow = (window: ResultWindow<Row>, table: Table, changes: readonly RowChange<Row>[]): Ops => {
+  const ops = window.apply(changes)
+  return window.needsReload() ? new Map([...ops, ...window.load(load(table))]) : ops
 }
 
 test('equals the query after every batch', () => {
   fc.assert(
     fc.property(batches, (history) => {
       const table = createTable()
-      const picture = createPicture(view, limits)
+      const window = createResultWindow(view, limits)
       const client = new Map<string, object>()
-      picture.load(load(table))
+      window.load(load(table))
       for (const batch of history) {
         const changes = run(table, batch)
-        clientApplies(client, follow(picture, table, changes))
-        expect(picture.rows()).toEqual(shown(table))
+        clientApplies(client, follow(window, table, changes))
+        expect(window.rows()).toEqual(shown(table))
         expect(sorted(client.values())).toEqual(shown(table).sort())
       }
     }),
@@ -87,12 +87,12 @@ test('tells a client that was away what it lacks, or that only a snapshot helps'
       for (const batch of early) run(table, batch)
       const client = new Map(table.first(rowsMax).map((row) => [row.key, JSON.parse(view.show(row))]))
       const missed = away.flatMap((batch) => run(table, batch))
-      const picture = createPicture(view, { rowsMax, reserveMax: 2 })
-      picture.load(table.first(rowsMax + 2))
+      const window = createResultWindow(view, { rowsMax, reserveMax: 2 })
+      window.load(table.first(rowsMax + 2))
       const now = table.first(rowsMax).map(view.show)
-      // The feed may be read a little past the picture: those changes must not disturb.
+      // The feed may be read a little past the window: those changes must not disturb.
       const readPast = late.flatMap((batch) => run(table, batch))
-      const ops = picture.since(new Set([...missed, ...readPast].map(({ key }) => key)))
+      const ops = window.since(new Set([...missed, ...readPast].map(({ key }) => key)))
       if (ops) {
         clientApplies(client, ops)
         expect(sorted(client.values())).toEqual(now.sort())
@@ -104,10 +104,10 @@ test('tells a client that was away what it lacks, or that only a snapshot helps'
 
 test('says nothing about fields the viewer does not see', () => {
   const table = createTable()
-  const picture = createPicture(view, limits)
-  picture.load([])
-  picture.apply([table.write('a', { key: 'a', status: 'open', rank: '1', secret: 1 })])
-  expect(picture.apply([table.write('a', { key: 'a', status: 'open', rank: '1', secret: 2 })])).toEqual(new Map())
+  const window = createResultWindow(view, limits)
+  window.load([])
+  window.apply([table.write('a', { key: 'a', status: 'open', rank: '1', secret: 1 })])
+  expect(window.apply([table.write('a', { key: 'a', status: 'open', rank: '1', secret: 2 })])).toEqual(new Map())
 })
 
 test('leaves a client exact that takes its news late, in bounded memory', () => {
@@ -115,20 +115,20 @@ test('leaves a client exact that takes its news late, in bounded memory', () => 
   fc.assert(
     fc.property(steps, fc.nat(4), (history, entriesMax) => {
       const table = createTable()
-      const picture = createPicture(view, limits)
-      picture.load([])
+      const window = createResultWindow(view, limits)
+      window.load([])
       const outbox = createOutbox({ entriesMax, bytesMax: 200 })
       let client = new Map<string, object>()
       const takeOne = () => {
         const due = outbox.take()
         if (due?.kind === 'changes') clientApplies(client, due.ops)
         if (due?.kind === 'snapshot')
-          client = new Map(picture.rows().map((json): [string, object] => [JSON.parse(json).key, JSON.parse(json)]))
+          client = new Map(window.rows().map((json): [string, object] => [JSON.parse(json).key, JSON.parse(json)]))
         return due
       }
       for (const step of history) {
         if (step === 'take') takeOne()
-        else outbox.addChanges('q', follow(picture, table, run(table, step)), 'token')
+        else outbox.addChanges('q', follow(window, table, run(table, step)), 'token')
         expect(outbox.size().entries).toBeLessThanOrEqual(entriesMax)
         expect(outbox.size().bytes).toBeLessThanOrEqual(200)
       }

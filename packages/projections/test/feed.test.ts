@@ -59,8 +59,10 @@ const answerOf = async (place: Place) => {
 const follow = async (place: Place, picture: Map<string, TillRow>, from: string): Promise<string> => {
   const next = await place.changesSince(from)
   if (next === 'snapshot needed') throw new Error(next)
-  for (const { key, after } of next.changes) {
-    const row = after as TillRow | null
+  for (const change of next.changes) {
+    if (!('key' in change)) throw new Error('No step of this test changes so many rows.')
+    const { key } = change
+    const row = change.after as TillRow | null
     if (row && matches(row)) picture.set(key, row)
     else picture.delete(key)
   }

@@ -72,12 +72,16 @@ describe.each(Object.entries(places))('%s', (_name, openPlace) => {
     expect(seen[0]).toBeGreaterThanOrEqual(31)
   })
 
-  test('live readers need a new snapshot after a rebuild, and follow changes from it', async () => {
+  test('a token from before a rebuild is good after it, and the answer names the new build', async () => {
     await startLive()
     await on.arrived(await on.append('a', putIn('a', 1)))
-    const { token, checkpoint } = await on.place.rows()
+    const { token, checkpoint, build } = await on.place.rows()
     await rebuilt()
-    await until('it serves', async () => (await on.place.changesSince(token)) === 'snapshot needed')
+    await until('it serves', async () => (await on.place.rows()).build !== build)
+    expect(await on.place.changesSince(token)).toMatchObject({
+      changes: [],
+      build: expect.not.stringMatching(`^${build}$`),
+    })
     const now = await on.place.rows()
     expect(comparePosition(now.checkpoint, checkpoint)).toBeGreaterThanOrEqual(0)
     await on.arrived(await on.append('a', putIn('a', 1)))

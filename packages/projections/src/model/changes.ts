@@ -12,23 +12,55 @@ import type { ReadModel, Row } from './read-model.ts'
 /** The feed keeps at least this many of the last changes. */
 export const feedLengthMax = 10_000
 
-/** A row after one batch of events; `after` is null when the batch removed it. */
-export type Change = { readonly table: string; readonly key: string; readonly after: Row | null }
+/** A step that changes more rows of a table says in the feed only that the table has changed. */
+export const tableChangesMax = 1_000
+
+/** A row after one batch of events. */
+export type RowChange = {
+  readonly table: string
+  readonly key: string
+  /** Null when it was removed. */
+  readonly after: Row | null
+  /**
+   * Its topic columns before the batch; of a row that the batch made and removed, as they were in between. Null for a
+   * new row; missing where the table has no topic columns, and in feeds of earlier releases.
+   */
+  readonly before?: Row | null
+}
+
+/** More rows of a table than {@link tableChangesMax} have changed, and any of them may have. */
+export type TableChange = { readonly table: string; readonly all: true }
+
+export type Change = RowChange | TableChange
+
+/** The changes of a step as the feed keeps them. */
+export const feedOf = (changes: readonly RowChange[]): readonly Change[] => {
+  if (changes.length <= tableChangesMax) return changes
+  return [...Map.groupBy(changes, ({ table }) => table)].flatMap(([table, ofTable]): readonly Change[] =>
+    ofTable.length > tableChangesMax ? [{ table, all: true }] : ofTable,
+  )
+}
 
 /** A value read in one transaction, with the state of the read model it was read from. */
 export type Snapshot<T> = {
   readonly value: T
   readonly checkpoint: Position
   readonly token: string
+  readonly build: string
   /** `value` lacks the events of these streams from their parked event on. */
   readonly parkedStreams: readonly string[]
 }
 
-export type Changes = { readonly changes: readonly Change[]; readonly token: string }
+export type Changes = {
+  readonly changes: readonly Change[]
+  readonly token: string
+  /** Another one than before: the rows were rebuilt, and may differ without a change in the feed. */
+  readonly build: string
+}
 
 /**
- * `<model>.<version>.<origin>:<position>`: the state of the read model at a position, on any node. The origin is the
- * store's ID and, when events were parked or skipped, their fingerprint.
+ * `<model>.<version>.<origin>:<position>`: the state of the read model at a position, on any node, rebuilt or not. The
+ * origin is the store's ID and, when events were parked or skipped, their fingerprint.
  * The position always lies between two batches.
  */
 export const formatToken = ({ name, version }: ReadModel, origin: string, position: Position): string =>
@@ -52,7 +84,12 @@ export type FeedEntry = { readonly since: Position; readonly position: Position;
 export type FeedPage = { readonly entries: readonly FeedEntry[]; readonly complete: boolean }
 
 /** Where the feed of a read model begins and ends. */
-export type FeedBounds = { readonly origin: string; readonly floor: Position; readonly position: Position }
+export type FeedBounds = {
+  readonly origin: string
+  readonly build: string
+  readonly floor: Position
+  readonly position: Position
+}
 
 /** The position from which a token can be followed. */
 export const resumeFrom = (model: ReadModel, { origin, floor }: FeedBounds, token: string): Position | undefined => {
@@ -66,11 +103,11 @@ export const resumeFrom = (model: ReadModel, { origin, floor }: FeedBounds, toke
  */
 export const changesOf = (
   model: ReadModel,
-  { origin, position: checkpoint }: FeedBounds,
+  { origin, build, position: checkpoint }: FeedBounds,
   from: Position,
   { entries, complete }: FeedPage,
 ): Changes => {
   // A token of a node that is ahead stays where it is until this node has caught up.
   const position = complete ? laterPosition(from, checkpoint) : (entries.at(-1)?.position ?? from)
-  return { changes: entries.flatMap(({ changes }) => changes), token: formatToken(model, origin, position) }
+  return { changes: entries.flatMap(({ changes }) => changes), token: formatToken(model, origin, position), build }
 }

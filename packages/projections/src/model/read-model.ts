@@ -17,6 +17,11 @@ export type TableOf<R extends Row> = {
   readonly key: keyof R & string
   readonly columns: { readonly [Name in keyof R]: Column<R[Name]> }
   readonly indexes: readonly (readonly (keyof R & string)[])[]
+  /**
+   * Columns that the change feed also keeps as they were before a change: they tell a live topic whom a removed row, or
+   * one that moved, concerned.
+   */
+  readonly topicColumns?: readonly (keyof R & string)[]
 }
 
 /** A table of any rows. */
@@ -24,6 +29,7 @@ export type Table = {
   readonly key: string
   readonly columns: Readonly<Record<string, ColumnType>>
   readonly indexes: readonly (readonly string[])[]
+  readonly topicColumns?: readonly string[]
 }
 
 /** A projection without its events, as a store needs it. */
@@ -35,4 +41,9 @@ export type ReadModel = {
 }
 
 /** The tables of a version, as text to compare and to record. */
-export const shapeOf = ({ tables }: ReadModel): string => JSON.stringify(tables)
+export const shapeOf = ({ tables }: ReadModel): string =>
+  JSON.stringify(
+    Object.fromEntries(
+      Object.entries(tables).map(([name, { key, columns, indexes }]) => [name, { key, columns, indexes }]),
+    ),
+  )

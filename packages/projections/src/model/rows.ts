@@ -1,5 +1,5 @@
 // The rows that a batch of events concerns, held in memory while the batch evolves them.
-import type { Change } from './changes.ts'
+import type { RowChange } from './changes.ts'
 import type { Row } from './read-model.ts'
 
 /** The rows of one table, as one event sees them. */
@@ -23,9 +23,19 @@ export const mergeRows = (a: StoredRows, b: StoredRows): StoredRows =>
     ]),
   )
 
+const pick = (row: Row, columns: readonly string[]): Row =>
+  Object.fromEntries(columns.map((column) => [column, row[column] ?? null]))
+
 /** The rows of `table` that `keys` name, with the changes made to them. */
-export const openRows = (table: string, keys: ReadonlySet<string>, stored: ReadonlyMap<string, Row>) => {
+export const openRows = (
+  table: string,
+  keys: ReadonlySet<string>,
+  stored: ReadonlyMap<string, Row>,
+  topicColumns?: readonly string[],
+) => {
   const touched = new Map<string, Row | undefined>()
+  /** Rows that the batch made and removed again: only these say whom the change concerned. */
+  const passing = new Map<string, Row>()
   const declared = (key: string): string => {
     if (keys.has(key) || stored.has(key)) return key
     throw new Error(
@@ -34,14 +44,23 @@ export const openRows = (table: string, keys: ReadonlySet<string>, stored: Reado
   }
   const get = (key: string) => (touched.has(key) ? touched.get(key) : stored.get(declared(key)))
   const put = (key: string, row: Row | undefined) => {
-    if (row !== get(key)) touched.set(key, row)
+    const before = get(key)
+    if (row === before) return
+    if (topicColumns && !row && before && !stored.has(key)) passing.set(key, before)
+    touched.set(key, row)
   }
   const rows: Rows<Row> = { get, set: put, remove: (key) => put(key, undefined) }
   /**
    * One change per row, also when the batch made the row and removed it again: a reader from a node with other batches
    * may have seen it in between.
    */
-  const changes = (): readonly Change[] => [...touched].map(([key, row]) => ({ table, key, after: row ?? null }))
+  const changes = (): readonly RowChange[] =>
+    [...touched].map(([key, row]) => {
+      const after = row ?? null
+      if (!topicColumns) return { table, key, after }
+      const before = stored.get(key) ?? passing.get(key)
+      return { table, key, after, before: before ? pick(before, topicColumns) : null }
+    })
   /** Rows with this value in a column, with their keys. */
   const having = (column: string, value: string): readonly (readonly [string, Row])[] =>
     [...new Map<string, Row | undefined>([...stored, ...touched])].flatMap(([key, row]) =>

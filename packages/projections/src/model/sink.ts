@@ -1,7 +1,7 @@
 // The interface through which a projection writes its rows; SQLite and Postgres implement it.
 import type { Position } from '@headwater/eventstore/position'
 import type { Wishes } from '../operate/wishes.ts'
-import type { Change } from './changes.ts'
+import type { RowChange } from './changes.ts'
 import type { DeadLetter, ParkedEvent, Parking } from './parked.ts'
 import type { Keys, StoredRows } from './rows.ts'
 
@@ -39,7 +39,7 @@ export type Step = {
   /** Only in a step that deletes streams. */
   readonly deletion?: Deletion | undefined
   /** Pure; called with the stored rows of `keys` and `deletion`. An error rolls the step back. */
-  readonly evolve: (stored: StoredRows) => readonly Change[]
+  readonly evolve: (stored: StoredRows) => readonly RowChange[]
   /** After a step with this, the change feed demands a new snapshot. */
   readonly parking?: Omit<Parking, 'deadLetter'> | undefined
 }

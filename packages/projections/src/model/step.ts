@@ -85,7 +85,12 @@ export const stepOver = <Event extends DomainEvent, Tables extends Readonly<Reco
       // A row whose sums are zero is not stored, and may still be needed.
       const counting = deletion?.counting(stored)
       const opened = [...keys].map(([table, wanted]) =>
-        openRows(table, new Set([...wanted, ...(counting?.get(table) ?? [])]), stored.get(table) ?? new Map()),
+        openRows(
+          table,
+          new Set([...wanted, ...(counting?.get(table) ?? [])]),
+          stored.get(table) ?? new Map(),
+          projection.tables[table]?.topicColumns,
+        ),
       )
       const rows = Object.fromEntries<unknown>(opened.map((table) => [table.name, table.rows])) as RowsOf<Tables>
       events.forEach((stored, n) => {

@@ -62,7 +62,10 @@ type FeedRow = {
 }
 
 /** The state of the rows: their position, their origin, and the streams they lag behind. */
-type Place = Pick<Checkpoint, 'position'> & { readonly origin: string; readonly parkedStreams: readonly string[] }
+type Place = Pick<Checkpoint, 'position' | 'build'> & {
+  readonly origin: string
+  readonly parkedStreams: readonly string[]
+}
 
 const entryOf = (row: FeedRow): FeedEntry => ({
   since: { commit: row.since_commit, prepare: row.since_prepare },
@@ -140,7 +143,7 @@ export const openPostgresReader = ({
   const placeIn = async (client: pg.PoolClient): Promise<Place> => {
     const { position, storeId, build, deadLetters } = await checkpointIn(client)
     const { mark, parkedStreams } = setAsideOf(await readAside(client, schema), deadLetters)
-    return { position, origin: storeId + build + mark, parkedStreams }
+    return { position, origin: storeId + mark, build, parkedStreams }
   }
   const reading = <T>(work: (client: pg.PoolClient, place: Place) => Promise<T>): Promise<T> =>
     asking(() =>
@@ -149,11 +152,11 @@ export const openPostgresReader = ({
       ),
     )
   const read: PostgresReader['read'] = (work) =>
-    reading(async (client, { origin, position, parkedStreams }) => {
+    reading(async (client, { origin, build, position, parkedStreams }) => {
       const rows = async <R>({ sql, parameters }: CompiledQuery<R>): Promise<R[]> =>
         (await client.query(sql, [...parameters])).rows
       const token = formatToken(projection, origin, position)
-      return { value: await work({ rows }), checkpoint: position, token, parkedStreams }
+      return { value: await work({ rows }), checkpoint: position, token, build, parkedStreams }
     })
 
   return {
@@ -181,9 +184,9 @@ export const openPostgresReader = ({
         look()
       }),
     changesSince: (token, limit) =>
-      reading(async (client, { origin, position }) => {
+      reading(async (client, { origin, build, position }) => {
         const feed = feedIn(client, schema)
-        const bounds = { origin, position, floor: await feed.floor() }
+        const bounds = { origin, build, position, floor: await feed.floor() }
         const from = resumeFrom(projection, bounds, token)
         return from ? changesOf(projection, bounds, from, await feed.page(from, limit)) : 'snapshot needed'
       }),

@@ -6,7 +6,7 @@ import { migrate } from '@headwater/postgres/migrate'
 import { blamePostgres, inTransaction, openPool } from '@headwater/postgres/pool'
 import pg from 'pg'
 import type { Logger } from 'pino'
-import { type Change, feedLengthMax } from '../model/changes.ts'
+import { feedLengthMax, feedOf, type RowChange } from '../model/changes.ts'
 import { moveCheckpoint, moveValues } from '../model/checkpoint-row.ts'
 import { StepUndone, wrongShape } from '../model/halt.ts'
 import { type ReadModel, type Row, shapeOf, type Table } from '../model/read-model.ts'
@@ -44,7 +44,7 @@ const tableQueries = (schema: string, name: string, { key, columns }: Table) => 
       const { rows } = await client.query<Row, [string[]]>({ text: selectBy(column), values: [[...values]] })
       return new Map(rows.map((row) => [String(row[key]), row]))
     },
-    write: async (client: pg.PoolClient, changes: readonly Change[]): Promise<void> => {
+    write: async (client: pg.PoolClient, changes: readonly RowChange[]): Promise<void> => {
       const rows = changes.map(({ after }) => after).filter((after) => after !== null)
       const values = names.map((column) => rows.map((row) => row[column]))
       if (rows.length > 0) await client.query({ text: upsert, values })
@@ -105,14 +105,8 @@ const stepWriter = (model: ReadModel, schema: string) => {
     if (changes.length === 0) return
     const { position: since } = from
     const { position } = to
-    const entry = [
-      changes.length,
-      since.commit,
-      since.prepare,
-      position.commit,
-      position.prepare,
-      JSON.stringify(changes),
-    ]
+    const kept = feedOf(changes)
+    const entry = [kept.length, since.commit, since.prepare, position.commit, position.prepare, JSON.stringify(kept)]
     await client.query({ text: feed, values: [...entry, feedLengthMax] })
   }
 }

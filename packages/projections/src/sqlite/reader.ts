@@ -64,7 +64,10 @@ type FeedRow = {
 }
 
 /** The part of the checkpoint that every read needs. */
-type Place = Pick<Checkpoint, 'position'> & { readonly origin: string; readonly parkedStreams: readonly string[] }
+type Place = Pick<Checkpoint, 'position' | 'build'> & {
+  readonly origin: string
+  readonly parkedStreams: readonly string[]
+}
 type AsideRow = Pick<ParkedRow, 'eventId' | 'stream'> & { readonly isSkipped: 0 | 1 }
 
 const entryOf = (row: FeedRow): FeedEntry => ({
@@ -121,7 +124,7 @@ const openFile = (file: string, inode: number, projection: ReadModel) => {
         const { position, storeId, build, deadLetters } = checkpoint
         const rows = aside.all().map((row) => ({ ...row, isSkipped: row.isSkipped === 1 }))
         const { mark, parkedStreams } = setAsideOf(rows, deadLetters)
-        return { position, origin: storeId + build + mark, parkedStreams }
+        return { position, origin: storeId + mark, build, parkedStreams }
       },
       dataVersion: () => dataVersion.get(),
       transaction: <T>(work: () => T): T => transaction(work) as T,
@@ -204,9 +207,9 @@ export const openSqliteReader = ({
   const read: SqliteReader['read'] = (work) => {
     const db = ready()
     return db.transaction(() => {
-      const { origin, position, parkedStreams } = db.checkpoint()
+      const { origin, build, position, parkedStreams } = db.checkpoint()
       const value = work({ rows: db.rows, isParked: (stream) => isBehind({ parkedStreams }, stream) }, position)
-      return { value, checkpoint: position, token: formatToken(projection, origin, position), parkedStreams }
+      return { value, checkpoint: position, token: formatToken(projection, origin, position), build, parkedStreams }
     })
   }
 
@@ -244,8 +247,8 @@ export const openSqliteReader = ({
     changesSince: (token, limit) => {
       const db = ready()
       return db.transaction(() => {
-        const { origin, position } = db.checkpoint()
-        const bounds = { origin, position, floor: db.feed.floor() }
+        const { origin, build, position } = db.checkpoint()
+        const bounds = { origin, build, position, floor: db.feed.floor() }
         const from = resumeFrom(projection, bounds, token)
         return from ? changesOf(projection, bounds, from, db.feed.page(from, limit)) : 'snapshot needed'
       })

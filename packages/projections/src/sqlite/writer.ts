@@ -1,7 +1,7 @@
 // The statements that write a SQLite file: its tables, the steps, and the claim to write.
 import type { Position } from '@headwater/eventstore/position'
 import type Database from 'better-sqlite3'
-import { type Change, feedLengthMax } from '../model/changes.ts'
+import { feedLengthMax, feedOf, type RowChange } from '../model/changes.ts'
 import { StepUndone, wrongShape } from '../model/halt.ts'
 import { deadLettersText, type Parking, parkedRow } from '../model/parked.ts'
 import { type ReadModel, type Row, shapeOf, type Table } from '../model/read-model.ts'
@@ -42,7 +42,7 @@ const openTable = (db: Database.Database, name: string, { key, columns }: Table)
   return {
     load: (keys: ReadonlySet<string>) => rowsOf(select, keys),
     loadBy: (column: string, values: ReadonlySet<string>) => rowsOf(selectBy(column), values),
-    write: ({ key, after }: Change) => {
+    write: ({ key, after }: RowChange) => {
       if (after) upsert.run(names.map((column) => after[column]))
       else remove.run(key)
     },
@@ -129,7 +129,8 @@ export const openWriter = (db: Database.Database, { tables }: ReadModel) => {
     else if (changes.length > 0) {
       const { position: since } = from
       const { position } = to
-      feed.run(changes.length, since.commit, since.prepare, position.commit, position.prepare, JSON.stringify(changes))
+      const kept = feedOf(changes)
+      feed.run(kept.length, since.commit, since.prepare, position.commit, position.prepare, JSON.stringify(kept))
       trim.run(feedLengthMax)
     }
   }).immediate

@@ -43,6 +43,11 @@ export type ConsentRow = {
 
 type ConsentRows = { readonly consents: ConsentRow }
 
+const ownerColumns = ['patientId', 'granteeKind', 'granteeId'] as const
+
+/** The two people of a consent. */
+export type ConsentOwner = Pick<ConsentRow, (typeof ownerColumns)[number]>
+
 const consentIdLength = 22 // 132 bits
 
 export const consentIdOf = (patientId: string, grantee: Grantee): string =>
@@ -79,6 +84,7 @@ const patientPart: Part<PatientEvent, ConsentRows> = {
         ['patientId', 'askedAt', 'consentId'],
         ['granteeId', 'grantedAt', 'consentId'],
       ],
+      topicColumns: ownerColumns,
     },
   },
   owners: { consents: 'patientId' },
@@ -171,7 +177,7 @@ export const compareConsents =
   }
 
 /** Whether a row is about the person whose list it is, whatever stands in it. */
-export const isConcernedBy = (of: ConsentsOf, { patientId, granteeId, granteeKind }: ConsentRow): boolean =>
+export const isConcernedBy = (of: ConsentsOf, { patientId, granteeId, granteeKind }: ConsentOwner): boolean =>
   of.list === 'granted' ? granteeId === of.granteeId && of.kinds.includes(granteeKind) : patientId === of.patientId
 
 /** Whether a row is in {@link listConsents}. */

@@ -33,6 +33,11 @@ export type LoanRow = {
 
 type LoanRows = { readonly loans: LoanRow }
 
+const ownerColumns = ['loanId', 'requestedByKind', 'requestedById'] as const
+
+/** Whose loan it is. */
+export type LoanOwner = Pick<LoanRow, (typeof ownerColumns)[number]>
+
 const evolve = (loan: LoanRow | undefined, event: LoanEvent): Omit<LoanRow, 'revision'> | undefined => {
   if (event.type === 'LoanRequested') {
     const { loanId, name, address, nationalId, amount, requestedBy, requestedAt } = event.data
@@ -112,6 +117,7 @@ const loanPart: Part<LoanEvent, LoanRows> = {
         ['status', 'requestedAt', 'loanId'],
         ['requestedByKind', 'requestedById', 'requestedAt', 'loanId'],
       ],
+      topicColumns: ownerColumns,
     },
   },
   owners: { loans: 'loanId' },
@@ -171,7 +177,7 @@ export const compareLoans = (a: LoanRow, b: LoanRow): number => {
   return 0
 }
 
-export const isOwned = (owned: OwnedLoans | undefined, loan: LoanRow): boolean =>
+export const isOwned = (owned: OwnedLoans | undefined, loan: LoanOwner): boolean =>
   owned === undefined ||
   owned.loanIds.includes(loan.loanId) ||
   owned.requestedBy.some(({ kind, id }) => loan.requestedByKind === kind && loan.requestedById === id)

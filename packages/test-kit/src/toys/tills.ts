@@ -45,6 +45,7 @@ export const tillsOf = (category: string): Projection<TillEvent, { readonly till
       key: 'tillId',
       columns: { tillId: 'text', amount: 'integer', note: 'text or null', revision: 'integer' },
       indexes: [['amount', 'tillId']],
+      topicColumns: ['note'],
     },
   },
   owned: { tills: { column: 'tillId' } },

@@ -3,6 +3,7 @@ import { consentApi } from '@headwater/deciders/consent/api'
 import type { View } from '@headwater/live/result-window'
 import { defineTopic } from '@headwater/live/topic'
 import {
+  type ConsentOwner,
   type ConsentRow,
   type ConsentsOf,
   compareConsents,
@@ -24,7 +25,7 @@ const consentsIn = (list: ConsentList, topic: keyof typeof consentApi.topics) =>
       compare: compareConsents(own),
       show: (row) => JSON.stringify(consentAsRecorded(row)),
     }),
-    canSee: (row, own) => row !== null && isConcernedBy(own, row),
+    canSee: (row: ConsentOwner, own) => isConcernedBy(own, row),
     first: (_filter, own, count) => listConsents(own, { limit: count }),
   })
 

@@ -2,7 +2,14 @@
 import { loanApi } from '@headwater/deciders/loan/api'
 import type { View } from '@headwater/live/result-window'
 import { defineTopic } from '@headwater/live/topic'
-import { compareLoans, isOwned, type LoanRow, listLoans, matchesLoan } from '@headwater/read-models/loan/loans'
+import {
+  compareLoans,
+  isOwned,
+  type LoanOwner,
+  type LoanRow,
+  listLoans,
+  matchesLoan,
+} from '@headwater/read-models/loan/loans'
 import type { UnderwritingLoan } from '@headwater/read-models/loan/underwriting'
 import { compareIn, listQueue, matchesQueue } from '@headwater/read-models/loan/underwriting-queries'
 import { loanViewerOf } from './access.ts'
@@ -20,7 +27,7 @@ const loans = defineTopic({
     compare: compareLoans,
     show: (loan) => JSON.stringify(loanAsSeen(loan, sight)),
   }),
-  canSee: (loan, { owned }) => owned === undefined || (loan !== null && isOwned(owned, loan)),
+  canSee: (loan: LoanOwner, { owned }) => isOwned(owned, loan),
   first: (filter, { owned }, count) => listLoans({ ...filter, owned, limit: count }),
 })
 
@@ -36,7 +43,6 @@ const underwriting = defineTopic({
     compare: compareIn(filter),
     show: (loan) => JSON.stringify(underwritingLoanAsSeen(loan)),
   }),
-  canSee: () => true,
   first: (filter, _viewer, count) => listQueue(filter, { ...filter, limit: count }),
 })
 
