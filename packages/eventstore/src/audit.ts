@@ -1,4 +1,4 @@
-// Writes down what people were refused and what they looked at: in batches, a stream a day, bounded also while the store is away.
+// Writes the audit trail of refusals and views: in batches, one stream per day, with a bounded buffer while the store is away.
 import { randomUUID } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type AuditEvent, type AuditedActor, auditedActor, auditStream } from '@headwater/deciders/audit/audit-events'
@@ -14,19 +14,19 @@ import { streamName } from './stream-name.ts'
 const bufferEventsMax = 5_000
 const bufferBytesMax = 4 * 1024 * 1024
 const batchEventsMax = 200
-/** EventStoreDB takes 1 MiB an append; envelopes come on top of what is counted here. */
+/** EventStoreDB accepts 1 MiB per append; envelopes are not counted here. */
 const batchBytesMax = 256 * 1024
-/** For a burst to become one append. */
+/** Lets a burst become one append. */
 const gatherMs = 50
 const outageBackoff: Backoff = { delayMsMin: 50, delayMsMax: 5_000 }
-/** For the last flush of a process that was told to stop; below what it is given to end. */
+/** Limit of the last flush of a stopping process; below the time in which it has to end. */
 const stopTimeoutMs = 5_000
-/** For an event that somebody waits for. */
+/** Limit for callers of `record`. */
 const recordTimeoutMs = 5_000
-/** What is written down once, such as a list that is asked for again and again, is written down again after this. */
+/** Period in which `noteOnce` records an event once, such as a list that is polled. */
 const onceMs = 60 * 60 * 1_000
 const onceRememberedMax = 10_000
-/** Of one actor and process within an hour; nobody fills the trail by asking for what they may not. */
+/** Limit per actor, process and hour, so that refused requests cannot fill the trail. */
 const refusalsListedMax = 100
 
 const tooManyRequests = 429
@@ -35,42 +35,42 @@ const metadataNamespace = '6b6d4f57-6f0c-4b0e-9b7b-1f7a3f0f7d11'
 
 const { schemaOf } = createCodec(auditStream)
 
-/** What an event's metadata says about the request it comes from. */
+/** The request that an event comes from, for its metadata. */
 export type AuditOrigin = { readonly traceparent: string }
 
-/** What a request was refused for, and to whom. */
+/** A refused request and its actor. */
 export type Refused = Omit<Extract<AuditEvent, { type: 'RequestRefused' }>['data'], 'actor' | 'at'> &
   AuditOrigin & { readonly actor: Actor }
 
 type AuditLoss = 'buffer full' | 'stopped'
 
-/** Where the trail says how it is. */
+/** The metrics of the trail. */
 export type AuditMetrics = {
   readonly counter: (name: string, help: string) => (labels?: { readonly reason: AuditLoss }) => void
   readonly gauge: (name: string, help: string, read: () => readonly { readonly value: number }[]) => void
 }
 
 export type Audit = {
-  /** Takes note; the event is written soon, or counted as lost when the buffer is full. Never waits, never throws. */
+  /** Buffers an event, which is written soon, or counted as lost when the buffer is full. Never waits, never throws. */
   readonly note: (event: AuditEvent, origin: AuditOrigin) => void
-  /** As `note`, but nothing when the same actor's same event was noted within the hour. */
+  /** Like `note`, but ignores an event that the same actor caused within the hour. */
   readonly noteOnce: (event: AuditEvent, origin: AuditOrigin) => void
-  /** Takes note of a refusal, unless nobody knows of whom; of those who are refused again and again, only that they are. */
+  /** Records a refusal of a known actor; above the hourly limit only a marker that more were suppressed. */
   readonly refused: (refused: Refused) => void
-  /** Takes note of what was done and leads to no event of its own. */
+  /** Records an operation that has no event of its own. */
   readonly done: (done: Done) => void
   /**
    * Resolves when the event is written.
-   * @throws StoreUnavailable when that takes too long; the event may still come to be written
+   * @throws StoreUnavailable when that takes too long; the event may still be written
    */
   readonly record: (event: AuditEvent, origin: AuditOrigin) => Promise<void>
-  /** How many events wait to be written. */
+  /** Number of buffered events. */
   readonly waiting: () => number
-  /** Writes what waits, bounded in time; what cannot be written is counted as lost. */
+  /** Writes the buffered events within a time limit; counts the rest as lost. */
   readonly stop: () => Promise<void>
 }
 
-/** What was done, by whom. */
+/** An operation and its actor. */
 export type Done = Omit<Extract<AuditEvent, { type: 'OperationDone' }>['data'], 'actor' | 'at'> &
   AuditOrigin & { readonly actor: Actor }
 
@@ -80,11 +80,11 @@ const noted = ({ type, data }: AuditEvent, { traceparent }: AuditOrigin): Noted 
   const [, traceId] = traceparent.split('-')
   const metadata = { $correlationId: traceId, actor: data.actor.sub, traceparent, schema: schemaOf(type) }
   const bytes = Buffer.byteLength(JSON.stringify(data))
-  // The id stays when the event is sent again: the store, and the read model after it, keep it once.
+  // The ID stays the same when the event is sent again: store and read model keep it once.
   return { day: data.at.slice(0, 10), bytes, event: { id: randomUUID(), type, data, metadata } }
 }
 
-/** The events at the front that are one append: of one day, and not too much. */
+/** The first events of the buffer that fit one append: of one day, within the limits. */
 const batchOf = (first: Noted, buffer: readonly Noted[]): readonly Noted[] => {
   let bytes = 0
   const end = buffer.findIndex((next, n) => {
@@ -102,7 +102,7 @@ export const startAudit = ({
 }: {
   readonly store: Pick<EventStore, 'append'>
   readonly logger: Logger
-  /** How long a day's events are kept. */
+  /** Retention of events. */
   readonly days: number
   readonly metrics: AuditMetrics
 }): Audit => {
@@ -120,7 +120,7 @@ export const startAudit = ({
   let isLosing = false
   let writing: Promise<void> | undefined
 
-  /** Once per stream: all processes write the same setting, otherwise the first one wins. */
+  /** Once per stream: all processes write the same setting, and the first one wins. */
   const limitAge = async (stream: string, seed: string) => {
     if (limitedStream === stream) return
     const age = { $maxAge: days * secondsADay }
@@ -135,7 +135,7 @@ export const startAudit = ({
     const stream = streamName('audit', id)
     try {
       await limitAge(stream, id)
-      // Any revision: all processes write to the stream of the day, and no event rests on what stands before it.
+      // Any revision: all processes write to the stream of the day, and no event depends on earlier ones.
       const { outcome } = await store.append(stream, events, 'any')
       if (outcome === 'conflict') throw new Error('The store took events of a new batch for those of another.')
     } catch (error) {
@@ -146,7 +146,7 @@ export const startAudit = ({
     }
   }
 
-  /** The identical batch, until it is written: the store then knows it by its ids. */
+  /** Sends the identical batch until it is written: the store recognizes repeats by their IDs. */
   const persist = async (day: string, batch: readonly Noted[]): Promise<'written' | 'given up'> => {
     const events = batch.map(({ event }) => event)
     for (let failures = 1; !flushed.signal.aborted; failures++) {
@@ -164,7 +164,7 @@ export const startAudit = ({
   }
 
   const write = async () => {
-    // A stop does not wait for a burst to end.
+    // A stop does not wait for the rest of a burst.
     await sleep(gatherMs, undefined, { signal: stopping.signal }).catch(() => undefined)
     for (let first = buffer[0]; first; first = buffer[0]) {
       const batch = batchOf(first, buffer)
@@ -196,7 +196,7 @@ export const startAudit = ({
     note(event, origin)
   }
 
-  /** How many there are within the hour that began with the first, with this one. */
+  /** Number of refusals within the hour that began with the first, this one included. */
   const refusalsOf = ({ kind, sub }: AuditedActor): number => {
     const key = `${kind} ${sub}`
     const known = refusals.get(key) ?? { count: 0 }
@@ -213,7 +213,7 @@ export const startAudit = ({
       const actor = auditedActor(asking)
       const at = new Date().toISOString()
       if (!actor) return
-      // Whoever is too fast is so again and again: that they are is worth knowing, each time is not.
+      // A client over its rate limit stays over it: one entry per hour is enough.
       if (refused.status === tooManyRequests)
         return noteOnce({ type: 'RequestRefused', data: { actor, at, ...refused, resource: null } }, { traceparent })
       const count = refusalsOf(actor)
@@ -243,7 +243,7 @@ export const startAudit = ({
       await Promise.race([writing, sleep(stopTimeoutMs, undefined, { signal: late.signal }).catch(() => undefined)])
       late.abort()
       flushed.abort()
-      // Of what was sent and not answered nobody knows: it counts as lost, rather than as written.
+      // Events sent without an answer may be written: they count as lost, rather than as written.
       for (const _ of buffer.splice(0)) lost({ reason: 'stopped' })
     },
   }

@@ -1,14 +1,14 @@
-// Reads a context's events from what the store keeps: other shapes than today's are upcast, unknown ones refused.
+// Decodes a context's stored events: upcasts older shapes, refuses unknown ones.
 import { type DomainEvent, Rejection } from '@headwater/deciders/decider'
 import type { Upcast } from '@headwater/deciders/event-types'
 import type { EventStreamType } from '@headwater/deciders/stream-type'
 import type { Position } from './position.ts'
 
-/** An event as the store gave it: JSON data of whatever type name it was written with. */
+/** An event as stored: JSON data under any type name. */
 export type StoredEvent = {
   readonly id: string
   readonly stream: string
-  /** Place in its stream, from 0. */
+  /** Index in its stream, from 0. */
   readonly revision: bigint
   readonly position: Position
   readonly type: string
@@ -20,28 +20,27 @@ export type StoredEvent = {
 /** The last event of a stream that was tombstoned. */
 export const streamDeletedType = '$streamDeleted'
 
-/** Says that the stream refused a step of a process. From then on it answers the step's command. */
+/** Records that the stream refused a step of a process, and answers repeats of the step's command. */
 export const stepRefusedType = 'StepRefused'
 
-/** Whether the event store or the engine wrote it. No context has such types, and no decider or projection sees them. */
+/** True for events of the event store or the engine. No context has such types, no decider or projection sees them. */
 export const isOfEngine = ({ type }: Pick<StoredEvent, 'type'>): boolean =>
   type.startsWith('$') || type === stepRefusedType
 
-/** An event of a context, with where it stands and when it was written. */
+/** An event of a context, with its revision, position and time. */
 export type RecordedEvent<Event extends DomainEvent> = Event & Omit<StoredEvent, 'type' | 'data'>
 
 export type Codec<Event extends DomainEvent> = {
   /**
-   * The event in today's shape; its metadata stays as it was stored.
-   * @throws Rejection `unknown_event_type`, of a type or a version of its shape that this release does not know: it must
-   *   not guess what the event means
+   * The event in today's shape; its metadata stays as stored.
+   * @throws Rejection `unknown_event_type` for a type or a version of its shape that this release does not know
    */
   readonly decode: (stored: StoredEvent) => RecordedEvent<Event>
   /** A context's events among these. @throws as `decode` does */
   readonly decodeAll: (stored: readonly StoredEvent[]) => readonly RecordedEvent<Event>[]
-  /** Whether `decode` reads it. */
+  /** True when `decode` can read it. */
   readonly knows: (stored: Pick<StoredEvent, 'type' | 'metadata'>) => boolean
-  /** The version of the type's shape that is written: the `schema` in an event's metadata. */
+  /** The version of the type's shape in new events: the `schema` in their metadata. */
   readonly schemaOf: (type: string) => number
 }
 
@@ -64,7 +63,7 @@ export const unknownEventType = ({
     revision: String(revision),
   })
 
-/** The one way from what a stream type says of its events to what reads them: with the types come the upcasts. */
+/** Makes a codec from a stream type's events with their upcasts. */
 export const createCodec = <Event extends DomainEvent>({
   events: { schemas, upcasts },
 }: Omit<EventStreamType<Event>, 'category'>): Codec<Event> => {
@@ -78,7 +77,7 @@ export const createCodec = <Event extends DomainEvent>({
   const decode = (stored: StoredEvent) => {
     const { schema = schemaOfUnchanged } = stored.metadata
     const shapes = known.get(stored.type)
-    // The schemas guard what is written; what the store holds of a known shape has passed them.
+    // Not validated again: the schemas check every event before it is written.
     if (schema === shapes?.to) return stored as RecordedEvent<Event>
     const upcast = shapes?.from.get(schema)
     if (!upcast) throw unknownEventType(stored)

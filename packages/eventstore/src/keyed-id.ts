@@ -1,8 +1,8 @@
-// Ids for streams about what must not be readable in their names: the same for who has the key, nothing to anybody else.
+// IDs for streams whose names must not reveal their subject: they can be computed only with the key.
 import { createHmac } from 'node:crypto'
 
-/** Too short a key could be found by trying. */
+/** A shorter key could be guessed. */
 export const keyLengthMin = 32
 
-/** The id of whatever `secret` names, such as a person by a national id. Another key is another set of streams. */
+/** The ID for a secret, such as a national ID. Another key leads to other streams. */
 export const keyedId = (key: string, secret: string): string => createHmac('sha256', key).update(secret).digest('hex')

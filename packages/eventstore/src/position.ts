@@ -1,4 +1,4 @@
-// A place in the store's one order of all events ($all), how two of them compare, and their text form.
+// Positions in the store's order of all events ($all): comparison and text form.
 
 /** Commit and prepare position, unsigned 64 bits each. Compare with {@link comparePosition}, never by operators. */
 export type Position = { readonly commit: bigint; readonly prepare: bigint }
@@ -6,7 +6,7 @@ export type Position = { readonly commit: bigint; readonly prepare: bigint }
 /** Before every event that Headwater writes. */
 export const beginning: Position = { commit: 0n, prepare: 0n }
 
-/** Negative when `a` is before `b`, 0 when they are the same place, positive when `a` is after `b`. */
+/** Negative when `a` is before `b`, 0 when they are equal, positive when `a` is after `b`. */
 export const comparePosition = (a: Position, b: Position): number => {
   if (a.commit !== b.commit) return a.commit < b.commit ? -1 : 1
   if (a.prepare !== b.prepare) return a.prepare < b.prepare ? -1 : 1

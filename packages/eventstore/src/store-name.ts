@@ -1,14 +1,14 @@
-// What a store is called: the same for every client, and another once it was restored, since its positions then mean other events.
+// The store ID: the same for every client, and a new one after a restore, since its positions then mean other events.
 import { randomUUID } from 'node:crypto'
 import type { EventToAppend, ExpectedRevision } from './client/appender.ts'
 import { isObject } from './client/client-events.ts'
 import type { StoredEvent } from './codec.ts'
 
 const storeStream = 'headwater-store'
-/** A name each time that it was restored. */
+/** One per restore. */
 const namesMax = 1_000
 
-/** An event store, without its name. */
+/** An event store without its ID. */
 type Store = {
   readonly readStream: (stream: string, from: bigint, maxCount: number) => Promise<readonly StoredEvent[]>
   readonly append: (
@@ -20,7 +20,7 @@ type Store = {
 
 const readNames = ({ readStream }: Pick<Store, 'readStream'>) => readStream(storeStream, 0n, namesMax)
 
-/** Undefined when the store has no name yet: unlike `storeName` this gives it none. */
+/** Undefined when the store has no ID yet: unlike `storeName` this assigns none. */
 export const readStoreName = async (store: Pick<Store, 'readStream'>): Promise<string | undefined> => {
   const last = (await readNames(store)).at(-1)
   if (!last) return undefined
@@ -30,11 +30,11 @@ export const readStoreName = async (store: Pick<Store, 'readStream'>): Promise<s
 
 const named = () => ({ id: randomUUID(), type: 'StoreNamed', data: { storeId: randomUUID() }, metadata: {} })
 
-/** @returns its uuid; it is given one when it has none */
+/** @returns the store's uuid; assigns one if there is none */
 export const storeName = async (store: Store): Promise<string> => {
   const known = await readStoreName(store)
   if (known !== undefined) return known
-  // Somebody else may have named it meanwhile.
+  // Another client may assign one meanwhile.
   await store.append(storeStream, [named()], 'no_stream')
   const name = await readStoreName(store)
   if (name === undefined) throw new Error(`The stream ${storeStream} was written and cannot be read.`)
@@ -42,12 +42,11 @@ export const storeName = async (store: Store): Promise<string> => {
 }
 
 /**
- * Gives a restored store a new name: whatever has followed it before then says that it has another history, however
- * far the new one has come.
- * @returns the new name
- * @throws StoreUnavailable, and an error when somebody else names it at the same time
+ * Assigns a restored store a new ID: projections that followed it before then report another history, at any position.
+ * @returns the new ID
+ * @throws StoreUnavailable, and an error when another client does the same at the same time
  */
-export const nameStoreAnew = async (store: Store): Promise<string> => {
+export const assignNewStoreId = async (store: Store): Promise<string> => {
   const last = (await readNames(store)).at(-1)
   const outcome = await store.append(storeStream, [named()], last?.revision ?? 'no_stream')
   if (outcome.outcome === 'conflict') throw new Error('Somebody else names the event store at this moment.')

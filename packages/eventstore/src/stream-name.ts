@@ -1,7 +1,7 @@
 // Names of streams: `<category>-<id>`; the category is the text before the first `-`.
 import { snapshotPrefix } from '@headwater/deciders/stream-type'
 
-/** The stream of the thing `id` in `category`. */
+/** The stream with this ID in `category`. */
 export const streamName = (category: string, id: string): string => `${category}-${id}`
 
 /** The category of a stream; the whole name when it has no `-`. */
@@ -10,10 +10,10 @@ export const categoryOf = (stream: string): string => {
   return dash < 0 ? stream : stream.slice(0, dash)
 }
 
-/** The id of the thing whose stream this is. */
+/** The ID in a stream's name. */
 export const idOf = (stream: string): string => stream.slice(categoryOf(stream).length + 1)
 
-/** The stream of another one's snapshots. */
+/** The stream with the snapshots of a stream. */
 export const snapshotStreamOf = (stream: string): string => `${snapshotPrefix}${stream}`
 
 export const isSnapshotStream = (stream: string): boolean => stream.startsWith(snapshotPrefix)

@@ -1,6 +1,6 @@
-// A limit on how long somebody waits; the work itself goes on, or ends by limits of its own.
+// Limits the wait for work; the work itself continues, or ends by its own limits.
 
-/** @throws what `late` makes, when the work has not settled within `timeoutMs` */
+/** @throws the error of `late` when the work has not settled within `timeoutMs` */
 export const within = async <Result>(timeoutMs: number, work: Promise<Result>, late: () => Error): Promise<Result> => {
   let timer: NodeJS.Timeout | undefined
   const timeout = new Promise<never>((_, reject) => {

@@ -1,4 +1,4 @@
-// The audit trail's writer: everything noted is in the store once, whatever the store does meanwhile, up to a bound that is counted.
+// The audit trail's writer: every noted event is stored once despite outages, and events above its bound are counted.
 import { randomUUID } from 'node:crypto'
 import { rmSync } from 'node:fs'
 import { mkdtemp } from 'node:fs/promises'
@@ -21,7 +21,7 @@ afterEach(async () => {
 const traceparent = '00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01'
 const actor = { kind: 'person', sub: 'alice', roles: [] } as const
 
-/** A day of the test's own: the stream of today is shared with whoever else uses the store. */
+/** Each test has its own day: other users of the store share the stream of today. */
 let days = 0
 const newDay = () => new Date(Date.UTC(1990 + (days++ % 9), days % 12, 1 + Math.floor(Math.random() * 28)))
 const refusedOn = (day: Date, code: string = randomUUID()): AuditEvent => ({
@@ -64,7 +64,7 @@ const written = async (store: EventStore, stream: string) => {
     if (page.length < 1_000) return events
   }
 }
-/** What was written on the days from then until now: a test may begin before midnight and end after it. */
+/** Events of all days from then until now: a test may begin before midnight and end after it. */
 const writtenSince = async (store: EventStore, began: Date) => {
   const streams = new Set([began, new Date()].map(streamOf))
   return (await Promise.all([...streams].map((stream) => written(store, stream)))).flat()
@@ -76,7 +76,7 @@ const newStore = async () => {
 }
 
 describe('noting', () => {
-  test('goes on in another stream when that of the day was deleted', async () => {
+  test('continues in another stream when the stream of the day was deleted', async () => {
     const { store, audit, losses } = startOn(await newStore())
     const day = newDay()
     for (const deleted of [streamOf(day), `${streamOf(day)}.1`]) {
@@ -89,7 +89,7 @@ describe('noting', () => {
     expect(losses).toEqual([])
   })
 
-  test('is written in batches to the stream of the day, whose age is limited once', async () => {
+  test('writes batches to the stream of the day, and limits its age once', async () => {
     const { store, audit, losses } = startOn(await newStore())
     const [day, nextDay] = [newDay(), newDay()]
     const events = Array.from({ length: 450 }, () => refusedOn(day))
@@ -111,7 +111,7 @@ describe('noting', () => {
     expect(losses).toEqual([])
   })
 
-  test('once is once an event and actor', async () => {
+  test('once records an event once per actor', async () => {
     const { store, audit } = startOn(await newStore())
     const day = newDay()
     const followed = (list: string, minutes: number): AuditEvent => {
@@ -127,7 +127,7 @@ describe('noting', () => {
     ])
   })
 
-  test('of a refusal says who and when, and nothing of somebody nobody knows', async () => {
+  test('a refusal records actor and time, and skips anonymous callers', async () => {
     const began = new Date()
     const { store, audit } = startOn(await newStore())
     const code = randomUUID()
@@ -149,7 +149,7 @@ describe('noting', () => {
     ])
   })
 
-  test('of a refusal for haste is once an hour, whatever was asked for', async () => {
+  test('a rate-limited client is recorded once per hour, for all its requests', async () => {
     const began = new Date()
     const { store, audit } = startOn(await newStore())
     const code = randomUUID()
@@ -169,7 +169,7 @@ describe('noting', () => {
     expect(today).toMatchObject([{ data: { resource: null, status: 429 } }])
   })
 
-  test('of refusals again and again lists a hundred an hour and actor, and says that there were more', async () => {
+  test('repeated refusals record 100 entries per hour and actor, then a marker that there were more', async () => {
     const began = new Date()
     const { store, audit, losses, unlisted } = startOn(await newStore())
     const code = randomUUID()
@@ -187,7 +187,7 @@ describe('noting', () => {
     expect(losses).toEqual([])
   })
 
-  test('of an operation says what was done by whom', async () => {
+  test('an operation records the operation and its actor', async () => {
     const began = new Date()
     const { store, audit } = startOn(await newStore())
     const resource = randomUUID()
@@ -209,7 +209,7 @@ describe('noting', () => {
     ])
   })
 
-  test('is bounded: in a burst while the store is away, what does not fit is counted', async () => {
+  test('is bounded: a burst during an outage counts the events that do not fit', async () => {
     const { audit, losses } = startOn('esdb://127.0.0.1:1?tls=false')
     const day = newDay()
     for (let n = 0; n < 6_000; n++) audit.note(refusedOn(day), { traceparent })
@@ -218,7 +218,7 @@ describe('noting', () => {
     expect(new Set(losses)).toEqual(new Set(['buffer full']))
   })
 
-  test('is bounded in bytes, too', () => {
+  test('is bounded in bytes', () => {
     const { audit, losses } = startOn('esdb://127.0.0.1:1?tls=false')
     const day = newDay()
     for (let n = 0; n < 50; n++) audit.note(refusedOn(day, 'x'.repeat(100_000)), { traceparent })
@@ -228,7 +228,7 @@ describe('noting', () => {
 })
 
 describe('an outage', () => {
-  test('of the store: nothing is lost below the bound, nothing doubled', async () => {
+  test('of the store loses no event below the bound, and doubles none', async () => {
     const directory = await mkdtemp(path.join(tmpdir(), 'audit-'))
     ends.push(() => rmSync(directory, { recursive: true, force: true }))
     const port = await freePort()
@@ -247,7 +247,7 @@ describe('an outage', () => {
     expect(losses).toEqual([])
   })
 
-  test('of the answers: what is sent again is known by its ids, also with more behind it', async () => {
+  test('of the answers doubles no event: the store recognizes a repeated batch, also with later events behind it', async () => {
     const url = await newStore()
     const line = await lineTo(url)
     ends.push(line.close)
@@ -266,7 +266,7 @@ describe('an outage', () => {
 })
 
 describe('stopping', () => {
-  test('writes what waits', async () => {
+  test('writes the buffered events', async () => {
     const { store, audit, losses } = startOn(await newStore())
     const day = newDay()
     for (let n = 0; n < 300; n++) audit.note(refusedOn(day), { traceparent })
@@ -276,7 +276,7 @@ describe('stopping', () => {
     expect(losses).toEqual(['stopped'])
   })
 
-  test('counts what the store does not take', async () => {
+  test('counts the events that it could not write', async () => {
     const { audit, losses } = startOn('esdb://127.0.0.1:1?tls=false')
     for (let n = 0; n < 3; n++) audit.note(refusedOn(newDay()), { traceparent })
     await audit.stop()
@@ -286,7 +286,7 @@ describe('stopping', () => {
 })
 
 describe('recording', () => {
-  test('resolves when the event is there', async () => {
+  test('resolves when the event is stored', async () => {
     const { store, audit } = startOn(await newStore())
     const day = newDay()
     await audit.record(refusedOn(day), { traceparent })

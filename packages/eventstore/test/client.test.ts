@@ -1,4 +1,4 @@
-// Talking to the store: outcomes of appends when the line fails, and the official client's defects held off.
+// The store client: outcomes of appends on a failing connection, and the workarounds for defects of the official client.
 import { randomUUID } from 'node:crypto'
 import { once } from 'node:events'
 import { createServer } from 'node:http2'
@@ -9,7 +9,7 @@ import { afterEach, describe, expect, test } from 'vitest'
 import { connectEventStore, type EventStore, noSuchStream } from '../src/client/client.ts'
 import { createCommandHandler } from '../src/commands/handle-command.ts'
 import { beginning, comparePosition } from '../src/position.ts'
-import { nameStoreAnew } from '../src/store-name.ts'
+import { assignNewStoreId } from '../src/store-name.ts'
 import { lineTo, logger, runPrefix, testStore, until } from './support.ts'
 import { tillStream } from './till.ts'
 
@@ -36,24 +36,24 @@ const newStream = () => `${runPrefix}thing-${randomUUID()}`
 const event = (bytes = 10) => ({ id: randomUUID(), type: 'Happened', data: { text: 'x'.repeat(bytes) }, metadata: {} })
 
 describe('appending', () => {
-  test('answers the revision and the position of the last event', async () => {
+  test('returns the revision and the position of the last event', async () => {
     const store = connect(await newStore())
     const stream = newStream()
     const appended = await store.append(stream, [event(), event()], 'no_stream')
-    expect(appended).toMatchObject({ outcome: 'appended', revision: 1n, clean: true })
+    expect(appended).toMatchObject({ outcome: 'appended', revision: 1n, firstAttempt: true })
     const last = (await store.readStream(stream, 0n, 10)).at(-1)
     expect(appended).toMatchObject({ position: last?.position })
   })
 
-  test('D4: a conflict is a value, also against a stream that is not there', async () => {
+  test('returns a conflict as a value, also for a missing stream', async () => {
     const store = connect(await newStore())
     const stream = newStream()
-    expect(await store.append(stream, [event()], 3n)).toEqual({ outcome: 'conflict', clean: true })
+    expect(await store.append(stream, [event()], 3n)).toEqual({ outcome: 'conflict', firstAttempt: true })
     await store.append(stream, [event()], 'no_stream')
-    expect(await store.append(stream, [event()], 'no_stream')).toEqual({ outcome: 'conflict', clean: true })
+    expect(await store.append(stream, [event()], 'no_stream')).toEqual({ outcome: 'conflict', firstAttempt: true })
   })
 
-  test('a lost answer: the same bytes are sent again on a new connection and recognised', async () => {
+  test('sends the same bytes again on a new connection after a lost answer, and the store recognizes them', async () => {
     const url = await newStore()
     const line = await newLine(url)
     const [store, direct] = [connect(line.url), connect(url)]
@@ -61,11 +61,11 @@ describe('appending', () => {
     await store.append(stream, [event()], 'no_stream')
     line.swallowReplies()
     const appended = await store.append(stream, [event(), event()], 0n)
-    expect(appended).toMatchObject({ outcome: 'appended', revision: 2n, clean: false })
+    expect(appended).toMatchObject({ outcome: 'appended', revision: 2n, firstAttempt: false })
     expect(await direct.readStream(stream, 0n, 10)).toHaveLength(3)
   })
 
-  test('a lost answer while somebody else writes: it is a conflict, found out by reading', async () => {
+  test('reads newer events and decides again when another client wrote after an unanswered append', async () => {
     const url = await newStore()
     const line = await newLine(url)
     const category = `${runPrefix}till`
@@ -88,7 +88,7 @@ describe('appending', () => {
     expect(await direct.readStream(`${category}-${id}`, 0n, 10)).toHaveLength(3)
   })
 
-  test('D12, pain 11: hundreds of appends at once on a fresh connection, over a line that is cut: none lost, none doubled', async () => {
+  test('loses and doubles none of hundreds of concurrent appends on a new connection that is cut', async () => {
     const url = await newStore()
     const line = await newLine(url)
     const [store, direct] = [connect(line.url), connect(url)]
@@ -107,7 +107,7 @@ describe('appending', () => {
     for (const stream of streams) expect(await direct.readStream(stream, 0n, 10)).toHaveLength(2)
   })
 
-  test('D12: two users of one store in a process share the appending connection; closing one leaves the other whole', async () => {
+  test('shares one connection between two clients of a process, and closing one client keeps it open for the other', async () => {
     const line = await newLine(await newStore())
     const [one, two] = [connect(line.url), connect(line.url)]
     await one.append(newStream(), [event()], 'no_stream')
@@ -117,13 +117,13 @@ describe('appending', () => {
     expect(await two.append(newStream(), [event()], 'no_stream')).toMatchObject({ outcome: 'appended' })
   })
 
-  test('D13: the setting whose answers the client gets wrong is refused', () => {
+  test('refuses the setting that makes the official client return wrong answers', () => {
     expect(() => connectEventStore({ url: 'esdb://localhost:1?tls=false&throwOnAppendFailure=false', logger })).toThrow(
       'throwOnAppendFailure',
     )
   })
 
-  test('D14: a store that does not answer is a clear refusal after bounded tries', async () => {
+  test('rejects with event_store_unavailable after a bounded number of attempts', async () => {
     const store = connect('esdb://127.0.0.1:9?tls=false')
     const refused = await store.append(newStream(), [event()], 'no_stream').catch((error: unknown) => error)
     expect(refused).toBeInstanceOf(Rejection)
@@ -133,7 +133,7 @@ describe('appending', () => {
 })
 
 describe('reading', () => {
-  test('pages by revision, empty when there is no such stream', async () => {
+  test('returns pages by revision, and an empty one for a missing stream', async () => {
     const store = connect(await newStore())
     const stream = newStream()
     expect(await store.readStream(stream, 0n, 10)).toEqual([])
@@ -142,7 +142,7 @@ describe('reading', () => {
     expect(await store.readStream(stream, 3n, 10)).toEqual([])
   })
 
-  test('a connection that is frozen is replaced, and the read is made on the new one', async () => {
+  test('replaces a frozen connection and repeats the read on the new one', async () => {
     const url = await newStore()
     const line = await newLine(url)
     const [store, direct] = [connect(line.url), connect(url)]
@@ -156,7 +156,7 @@ describe('reading', () => {
     expect(line.connections()).toBe(before + 1)
   })
 
-  test('a read that is cut off by closing is no empty answer', async () => {
+  test('rejects a read that closing interrupts, instead of returning an empty page', async () => {
     const line = await newLine(await newStore())
     const store = connect(line.url)
     const stream = newStream()
@@ -172,7 +172,7 @@ describe('reading', () => {
     expect(await reading).toMatchObject({ code: 'event_store_unavailable' })
   })
 
-  test('a stream that does not exist, one that was deleted and one with nothing newer are answered differently', async () => {
+  test('returns different answers for a missing stream, a deleted one and one without newer events', async () => {
     const url = await newStore()
     const [store, client] = [connect(url), EventStoreDBClient.connectionString(url)]
     endings.push(() => client.dispose())
@@ -219,10 +219,10 @@ describe('reading', () => {
     expect(comparePosition(head, second.position)).toBeGreaterThanOrEqual(0)
   })
 
-  test('"caught up" is told after the events that still wait for a reader who paused', async () => {
+  test('reports "caught up" only after the buffered events of a paused reader', async () => {
     const store = connect(await newStore())
     const category = `${runPrefix}${randomUUID().slice(0, 8)}`
-    // A store of somebody's own has other events before these.
+    // A given store has earlier events.
     const before = await store.head()
     await store.append(
       `${category}-1`,
@@ -241,7 +241,7 @@ describe('reading', () => {
     })
     endings.push(async () => subscription.close())
     await until('the first is there', () => told.length > 0)
-    // Time for all of it to arrive behind the first.
+    // Lets all events arrive behind the first.
     for (let asked = 0; asked < 20; asked++) await store.head()
     expect(told).toEqual(['event'])
     subscription.resume()
@@ -252,7 +252,7 @@ describe('reading', () => {
     expect(firstCheckpoint === -1 || firstCheckpoint > told.lastIndexOf('event')).toBe(true)
   })
 
-  test('what is asked on a connection of its own leaves no connection behind', async () => {
+  test('leaves no connection open after calls on separate connections', async () => {
     const line = await newLine(await newStore())
     const store = connect(line.url)
     const category = `${runPrefix}${randomUUID().slice(0, 8)}`
@@ -268,14 +268,14 @@ describe('reading', () => {
     await until('all are closed', () => line.open() === 0)
   })
 
-  test('a store whose name cannot be read says so', async () => {
+  test('rejects when the store ID cannot be read', async () => {
     if (process.env.EVENTSTORE_URL) return
     const store = connect(await newStore())
     await store.append('headwater-store', [event()], 'no_stream')
     await expect(store.storeId()).rejects.toThrow('ends with Happened')
   })
 
-  test('the leader of a cluster is asked, never a follower that may lag behind', async () => {
+  test('reads from the leader of a cluster, never from a follower that may lag behind', async () => {
     const asked: Record<string, unknown>[] = []
     const server = createServer().listen(0, '127.0.0.1')
     server.on('stream', (stream, headers) => {
@@ -299,25 +299,25 @@ describe('reading', () => {
     for (const { path, leader } of asked) expect({ path, leader }).toEqual({ path, leader: 'true' })
   })
 
-  test('the store has one name for everybody', async () => {
+  test('returns one store ID to all clients', async () => {
     const url = await newStore()
     const names = await Promise.all([connect(url), connect(url), connect(url)].map((store) => store.storeId()))
     expect(new Set(names).size).toBe(1)
   })
 
-  test('a store that was restored is given another name, for everybody', async () => {
+  test('returns a new store ID to all clients after a restore', async () => {
     const url = await newStore()
     const [one, other] = [connect(url), connect(url)]
     const before = await one.storeId()
-    const anew = await nameStoreAnew(one)
+    const anew = await assignNewStoreId(one)
     expect(anew).not.toBe(before)
     expect(await Promise.all([one.storeId(), other.storeId()])).toEqual([anew, anew])
-    expect(await nameStoreAnew(connect(await newStore()))).toMatch(/^[0-9a-f-]{36}$/)
+    expect(await assignNewStoreId(connect(await newStore()))).toMatch(/^[0-9a-f-]{36}$/)
   })
 })
 
 describe('reading $all', () => {
-  test('what comes after a position, in pages, to the end', async () => {
+  test('readAfter pages through all events after a position', async () => {
     const store = connect(await newStore())
     const stream = newStream()
     const first = await store.append(stream, [event()], 'no_stream')
@@ -332,7 +332,7 @@ describe('reading $all', () => {
     expect((await store.readAfter(beginning, 1)).length).toBe(1)
   })
 
-  test('what comes before a position, or is the newest, in pages, to the beginning', async () => {
+  test('readBefore pages backwards through all events before a position, or from the end', async () => {
     const store = connect(await newStore())
     const stream = newStream()
     const events = [event(), event(), event()]

@@ -1,4 +1,4 @@
-// A clock that is wrong, or is set while things run: nothing that lasts is measured by it, and the store has a clock of its own.
+// A wrong clock, or one that is set while the process runs, affects no append, read or subscription.
 import { spawn } from 'node:child_process'
 import { randomUUID } from 'node:crypto'
 import { mkdtempSync, rmSync } from 'node:fs'
@@ -13,7 +13,7 @@ import { logger, runPrefix, until } from './support.ts'
 
 const hourMs = 60 * 60 * 1_000
 
-/** A process of its own: it has the right time whatever this one is told. */
+/** Runs in its own process, which keeps the correct time. */
 const startStore = async (): Promise<string> => {
   const directory = mkdtempSync(path.join(tmpdir(), 'clocks-'))
   const script = path.join(import.meta.dirname, '../../embedded-eventstore/src/main.ts')
@@ -28,7 +28,7 @@ const startStore = async (): Promise<string> => {
   throw new Error('The store does not start.')
 }
 
-/** From now on the clock of this process is wrong by so much. */
+/** Shifts the clock of this process. */
 const setClock = (shiftMs: number) => {
   const now = Date.now
   const spy = vi.spyOn(Date, 'now').mockImplementation(() => now() + shiftMs)
@@ -40,16 +40,16 @@ const event = () => ({ id: randomUUID(), type: 'Happened', data: {}, metadata: {
 test.each([
   ['behind', -hourMs],
   ['ahead', hourMs],
-])('whose clock is an hour %s appends and reads like everybody', async (_, shiftMs) => {
+])('a process whose clock is an hour %s appends and reads events', async (_, shiftMs) => {
   const store = connectEventStore({ url: await startStore(), logger })
   onTestFinished(store.close)
   setClock(shiftMs)
   const stream = `${runPrefix}thing-${randomUUID()}`
-  expect(await store.append(stream, [event()], 'no_stream')).toMatchObject({ outcome: 'appended', clean: true })
+  expect(await store.append(stream, [event()], 'no_stream')).toMatchObject({ outcome: 'appended', firstAttempt: true })
   expect(await store.readStream(stream, 0n, 10)).toHaveLength(1)
 })
 
-test('a clock that is set back does not keep a quiet follower from the head of the store', async () => {
+test('a clock that is set back does not keep an idle subscription from the head of the store', async () => {
   const store = connectEventStore({ url: await startStore(), logger })
   onTestFinished(store.close)
   const categories = [`${runPrefix}quiet`]

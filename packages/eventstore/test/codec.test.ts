@@ -1,4 +1,4 @@
-// Events as stored and as the code knows them.
+// Decoding stored events into the shapes of the code.
 import { describe, expect, test } from 'vitest'
 import { createCodec, type StoredEvent } from '../src/codec.ts'
 import { beginning } from '../src/position.ts'
@@ -36,12 +36,12 @@ describe('codec', () => {
     [{ schema: 1 }, { user: 'Ada Lovelace' }],
     [{ schema: 2 }, { first: 'Ada', last: 'Lovelace' }],
     [{ schema: 3 }, { name: 'Ada Lovelace' }],
-  ])('data of an older shape is brought to today’s: %j %j', (metadata, data) => {
+  ])('data of an older shape is upcast to today’s: %j %j', (metadata, data) => {
     const event = stored('Named', data, metadata)
     expect(changed.decode(event)).toEqual({ ...event, data: { name: 'Ada Lovelace' } })
   })
 
-  test('what is written says in which shape it is', () => {
+  test('new events carry the version of their shape', () => {
     expect([unchanged.schemaOf('Named'), changed.schemaOf('Named')]).toEqual([1, 3])
   })
 
@@ -50,14 +50,14 @@ describe('codec', () => {
     ['a newer shape', unchanged, stored('Named', { first: 'Ada', last: 'Lovelace' }, { schema: 2 })],
     ['a shape that never was', changed, stored('Named', {}, { schema: 'constructor' })],
     ['a type by a name that every object has', unchanged, stored('constructor', {}, { schema: 1 })],
-  ])('%s that this version does not know is refused with its place, also past 2^53', (_what, codec, event) => {
+  ])('%s that this release does not know is refused with its position, also beyond 2^53', (_what, codec, event) => {
     expect(codec.knows(event)).toBe(false)
     const { type, metadata } = event
     const details = { type, schema: metadata.schema, revision: '1152921504606846976' }
     expect(() => codec.decode(event)).toThrow(expect.objectContaining({ code: 'unknown_event_type', details }))
   })
 
-  test('what is known is known', () => {
+  test('events of known types and versions are known', () => {
     expect(unchanged.knows(stored('Named', {}))).toBe(true)
     expect([1, 2, 3, 4].map((schema) => changed.knows(stored('Named', {}, { schema })))).toEqual([
       true,

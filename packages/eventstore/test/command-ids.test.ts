@@ -1,4 +1,4 @@
-// Repeats of commands that have left the memory of a process: found in the stream, as far back as the command says.
+// Repeats of commands that a process no longer has in memory are found in the stream, as far back as the command says.
 import { randomUUID } from 'node:crypto'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import type { EventStore } from '../src/client/client.ts'
@@ -47,9 +47,9 @@ const putIn = (commandId: string, notBefore?: CommandRequest<TillCommand>['notBe
   notBefore,
 })
 
-/** A replica that knows the stream already. */
+/** A replica that has the stream cached. */
 let warm: CommandHandler<TillCommand>
-/** The revisions from which it reads backwards. */
+/** The revisions from which it has read backwards. */
 const readBackFrom: bigint[] = []
 
 /** The stream's last revision. */
@@ -60,7 +60,7 @@ beforeEach(() => {
   readBackFrom.length = 0
 })
 
-test('a repeat of a command that is older than all in memory is answered as it was, cold and warm', async () => {
+test('a repeat of a command older than all in memory gets the first answer, cold and warm', async () => {
   const answer = { id, revision: 100n, created: false, appended: false }
   const cold = createCommandHandler({ store, stream: tillStream(category), logger })
   expect(await cold.handle(putIn(commandIdOf(100)))).toMatchObject(answer)
@@ -78,7 +78,7 @@ describe('the stream is read back', () => {
     return event.position
   }
 
-  test('for no command that is new, nor for one that follows from an event after which all commands are in memory', async () => {
+  test('neither for a new command, nor for one caused by an event after which all commands are in memory', async () => {
     const head = await append('now')
     await append(new Date(Date.now() + 60_000))
     await append(await positionOf(head - 900))
@@ -86,7 +86,7 @@ describe('the stream is read back', () => {
     expect(readBackFrom).toEqual([])
   })
 
-  test('to the event that the command follows from, and no further', async () => {
+  test('to the event that caused the command, and no further', async () => {
     const head = await append('now')
     await append(await positionOf(head - 1_200))
     expect(readBackFrom).toEqual([BigInt(head - 1_000)])
@@ -98,7 +98,7 @@ describe('the stream is read back', () => {
     expect(readBackFrom).toEqual([BigInt(head - 1_000), BigInt(head - 1_500)])
   })
 
-  test('to a time, but over no more than the newest 10,000 events', async () => {
+  test('to a time, over at most the newest 10,000 events', async () => {
     const ever = new Date(0)
     expect(await warm.handle(putIn(commandIdOf(3_000), ever))).toMatchObject({ appended: false, revision: 3_000n })
     readBackFrom.length = 0

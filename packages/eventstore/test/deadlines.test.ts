@@ -1,4 +1,4 @@
-// A command has an answer in bounded time, whatever the store does, and its key keeps the outcome safe.
+// A command settles in bounded time despite a failing store, and a repeat under its key finds the outcome.
 import { randomUUID } from 'node:crypto'
 import { createServer, type Socket } from 'node:net'
 import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest'
@@ -29,7 +29,7 @@ const putIn = (id: string = randomUUID()) => ({
 const eventsOf = (id: string) => store.readStream(`${category}-${id}`, 0n, 10)
 const unavailable = { code: 'event_store_unavailable' }
 
-/** A store that takes connections and says nothing, neither on these nor on later ones. */
+/** A store that accepts connections and never answers. */
 const frozenStore = async () => {
   const sockets = new Set<Socket>()
   const server = createServer((socket) => {
@@ -48,7 +48,7 @@ const frozenStore = async () => {
   return frozen
 }
 
-/** Appends through it are made at once, and answered only when the test says so. */
+/** A store that appends at once and answers only when the test releases it. */
 const heldStore = () => {
   const gate = Promise.withResolvers<void>()
   const sent: Promise<unknown>[] = []
@@ -63,39 +63,39 @@ const heldStore = () => {
   return { held, sent, release: gate.resolve }
 }
 
-test('a frozen store: more commands than can be sent at once all have their answer, and so have questions for a record', async () => {
+test('on a frozen store all commands and all look-ups of recorded answers settle, also more than can be sent at once', async () => {
   const handler = handlerOver(await frozenStore())
   const answers = [...Array.from({ length: 40 }, () => handler.handle(putIn())), handler.recorded(putIn())]
   for (const { status, reason } of (await Promise.allSettled(answers)) as PromiseRejectedResult[])
     expect([status, reason]).toMatchObject(['rejected', unavailable])
 })
 
-test('after the answer "unknown" the same key finds what was written; what had not begun never is', async () => {
+test('after an unknown outcome a repeat finds the recorded events, and a command that was not sent never is', async () => {
   const { held, sent, release } = heldStore()
   const handler = handlerOver(held)
   const id = randomUUID()
-  const [begun, waiting] = [putIn(id), putIn(id)]
-  const answers = [handler.handle(begun), handler.handle(waiting)]
-  // The first is alone in its append; the second came while that was under way.
+  const [sentCommand, waiting] = [putIn(id), putIn(id)]
+  const answers = [handler.handle(sentCommand), handler.handle(waiting)]
+  // The first has an append of its own; the second arrives while it is under way.
   for (const { status, reason } of (await Promise.allSettled(answers)) as PromiseRejectedResult[])
     expect([status, reason]).toMatchObject(['rejected', unavailable])
   release()
   await Promise.all(sent)
   const recorded = await eventsOf(id)
   expect(sent).toHaveLength(1)
-  expect(recorded.map(({ metadata }) => metadata.commandId)).toEqual([begun.commandId])
+  expect(recorded.map(({ metadata }) => metadata.commandId)).toEqual([sentCommand.commandId])
   const patient = handlerOver(store, { answerMsMax: 10_000 })
-  expect(await patient.handle(begun)).toMatchObject({ revision: 0n, created: true })
+  expect(await patient.handle(sentCommand)).toMatchObject({ revision: 0n, created: true })
   expect(await patient.handle(waiting)).toMatchObject({ revision: 1n })
   expect(await eventsOf(id)).toHaveLength(2)
 })
 
-test('whoever waits for less than the others is given up among them, and only they', async () => {
+test('a command past its own shorter deadline is dropped, and its neighbours in the queue are not', async () => {
   const { held, sent, release } = heldStore()
   const handler = handlerOver(held, { answerMsMax: 10_000 })
   const id = randomUUID()
   const first = handler.handle(putIn(id))
-  const hasty = { ...putIn(id), giveUpAtMs: performance.now() + answerMsMax }
+  const hasty = { ...putIn(id), deadlineMs: performance.now() + answerMsMax }
   const before = handler.handle(putIn(id))
   const givenUp = handler.handle(hasty)
   const after = handler.handle(putIn(id))
@@ -108,25 +108,25 @@ test('whoever waits for less than the others is given up among them, and only th
   expect(written).not.toContain(hasty.commandId)
 })
 
-test('a stream whose commands were given up takes new ones again', async () => {
+test('a stream accepts commands again after dropped ones', async () => {
   const { held, sent, release } = heldStore()
   const handler = handlerOver(held, { answerMsMax: 10_000 })
   const id = randomUUID()
-  const hasty = { ...putIn(id), giveUpAtMs: performance.now() + answerMsMax }
+  const hasty = { ...putIn(id), deadlineMs: performance.now() + answerMsMax }
   await expect(handler.handle(hasty)).rejects.toMatchObject(unavailable)
   release()
   await Promise.all(sent)
   expect(await handler.handle(putIn(id))).toMatchObject({ revision: 1n })
 })
 
-test('an append whose time is over is not sent', async () => {
+test('an append past its deadline is not sent', async () => {
   const stream = `${category}-${randomUUID()}`
   const event = { id: randomUUID(), type: 'MoneyPutIn', data: { amount: 1 }, metadata: {} }
   await expect(store.append(stream, [event], 'no_stream', performance.now())).rejects.toMatchObject(unavailable)
   expect(await store.readStream(stream, 0n, 1)).toEqual([])
 })
 
-test('memory is bounded by what streams remember: the one not used for longest is forgotten, and read again', async () => {
+test('the cache is bounded by streams and their commands: the least recently used stream is dropped, and read again', async () => {
   const reads: string[] = []
   const counting: EventStore = {
     ...store,
@@ -137,7 +137,7 @@ test('memory is bounded by what streams remember: the one not used for longest i
   }
   const handler = handlerOver(counting, { answerMsMax: 10_000, cacheWeightMax: 6 })
   const [one, other] = [randomUUID(), randomUUID()]
-  // Each weighs one, and one a command.
+  // Each stream weighs one, plus one per command.
   for (const id of [one, one, other, other]) await handler.handle(putIn(id))
   await handler.handle(putIn(one))
   expect(reads).toEqual([])

@@ -1,4 +1,4 @@
-// Dispatching commands: accepted, refused, repeated and conflicting, warm and cold, alone and at once.
+// Dispatching commands: accepted, refused, repeated and conflicting, warm and cold, alone and concurrently.
 import { randomUUID } from 'node:crypto'
 import { EventStoreDBClient } from '@eventstore/db-client'
 import { Rejection } from '@headwater/deciders/decider'
@@ -11,7 +11,7 @@ import { type Till, type TillCommand, tillStream } from './till.ts'
 
 const category = `${runPrefix}till`
 let store: EventStore
-/** For what is done to streams from outside. */
+/** Changes streams from outside. */
 let client: EventStoreDBClient
 let close: () => Promise<void>
 
@@ -27,7 +27,7 @@ beforeAll(async () => {
 })
 afterAll(() => close())
 
-/** A replica of the service: its own cache, the same store. */
+/** A replica of the service with its own cache. */
 const replica = (over: EventStore = store): CommandHandler<TillCommand, Till> =>
   createCommandHandler({ store: over, stream: tillStream(category), logger })
 
@@ -47,7 +47,7 @@ const refusal = (answer: Promise<unknown>) =>
   )
 
 describe('accepted', () => {
-  test('the first command of a thing creates its stream and says so', async () => {
+  test('the first command creates its stream and reports that', async () => {
     const id = randomUUID()
     const answer = await replica().handle(request(id, { type: 'PutIn', amount: 5 }))
     expect(answer).toMatchObject({ id, revision: 0n, created: true })
@@ -56,7 +56,7 @@ describe('accepted', () => {
     expect(event?.data).toEqual({ amount: 5 })
   })
 
-  test('the next one follows, on a warm and on a cold replica', async () => {
+  test('the next command appends to it, on a warm and on a cold replica', async () => {
     const id = randomUUID()
     const warm = replica()
     await warm.handle(request(id, { type: 'PutIn', amount: 5 }))
@@ -67,7 +67,7 @@ describe('accepted', () => {
     expect(await replica().handle(request(id, { type: 'TakeOut', amount: 3 }))).toMatchObject({ revision: 2n })
   })
 
-  test('metadata says which command, by whom, and what caused it', async () => {
+  test('metadata holds the command, its actor and its cause', async () => {
     const id = randomUUID()
     const sent = { ...request(id, { type: 'PutIn', amount: 1 }), correlationId: 'c', traceparent: '00-a-b-01' }
     await replica().handle(sent)
@@ -83,7 +83,7 @@ describe('accepted', () => {
     })
   })
 
-  test('nothing to do is an answer: the revision that stands and the head of the store', async () => {
+  test('a command with nothing to do returns the current revision and the head of the store', async () => {
     const id = randomUUID()
     const handler = replica()
     await handler.handle(request(id, { type: 'Close' }))
@@ -95,13 +95,13 @@ describe('accepted', () => {
 })
 
 describe('refused', () => {
-  test('a rule refuses and nothing is written', async () => {
+  test('a command that a rule refuses writes no event', async () => {
     const id = randomUUID()
     expect(await refusal(replica().handle(request(id, { type: 'TakeOut', amount: 1 })))).toBe('not_enough')
     expect(await eventsOf(id)).toHaveLength(0)
   })
 
-  test('a stale replica never refuses wrongly: it reads what is newer first', async () => {
+  test('a stale replica reads newer events before it refuses', async () => {
     const id = randomUUID()
     const [stale, other] = [replica(), replica()]
     await stale.handle(request(id, { type: 'PutIn', amount: 1 }))
@@ -109,7 +109,7 @@ describe('refused', () => {
     expect(await stale.handle(request(id, { type: 'TakeOut', amount: 11 }))).toMatchObject({ revision: 2n })
   })
 
-  test('a stale replica never says "nothing to do" wrongly', async () => {
+  test('a stale replica reads newer events before it answers "nothing to do"', async () => {
     const id = randomUUID()
     const [stale, other] = [replica(), replica()]
     await stale.handle(request(id, { type: 'PutIn', amount: 1 }))
@@ -118,7 +118,7 @@ describe('refused', () => {
     expect(await eventsOf(id)).toHaveLength(2)
   })
 
-  test('refusals are not remembered: the same commandId is decided again', async () => {
+  test('a refused commandId is decided again when it is repeated', async () => {
     const id = randomUUID()
     const handler = replica()
     const takeOut = request(id, { type: 'TakeOut', amount: 1 })
@@ -127,7 +127,7 @@ describe('refused', () => {
     expect(await handler.handle(takeOut)).toMatchObject({ revision: 1n })
   })
 
-  test('a revision that no longer holds is refused, one that holds is not, also from a stale cache', async () => {
+  test('an outdated expected revision is refused and a current one is accepted, also with a stale cache', async () => {
     const id = randomUUID()
     const [stale, other] = [replica(), replica()]
     await stale.handle(request(id, { type: 'PutIn', amount: 1 }))
@@ -137,7 +137,7 @@ describe('refused', () => {
     expect(await stale.handle(seen(1n))).toMatchObject({ revision: 2n })
   })
 
-  test('a guard comes before all else that the stream could tell, and judges what is stored, not what is cached', async () => {
+  test('a guard runs before every answer that would reveal the stream, on stored rather than cached state', async () => {
     const id = randomUUID()
     const [warm, other] = [replica(), replica()]
     const notYours = new Rejection('not_found', 'There is no such till.')
@@ -158,7 +158,7 @@ describe('refused', () => {
     })
   })
 
-  test('an event of a newer version stops its stream, is not folded, and heals with the newer version', async () => {
+  test('an event of a newer release stops its stream without being folded, until that release runs', async () => {
     const id = randomUUID()
     const handler = replica()
     await handler.handle(request(id, { type: 'PutIn', amount: 1 }))
@@ -171,7 +171,7 @@ describe('refused', () => {
 })
 
 describe('repeated', () => {
-  test('the same command again is answered from what is recorded, by the same, another and a restarted replica', async () => {
+  test('a repeated command is answered from its recorded events, by the same, another and a restarted replica', async () => {
     const id = randomUUID()
     const [first, second] = [replica(), replica()]
     const putIn = request(id, { type: 'PutIn', amount: 1 })
@@ -179,13 +179,13 @@ describe('repeated', () => {
     await second.handle(request(id, { type: 'PutIn', amount: 7 }))
     expect(answer.appended).toBe(true)
     expect(await first.handle(putIn)).toEqual({ ...answer, appended: false })
-    // To a store that is sent the same bytes again this is the same append.
+    // The store recognizes the same bytes as the same append.
     for (const handler of [second, replica()])
       expect(await handler.handle(putIn)).toMatchObject({ ...answer, appended: expect.anything() })
     expect(await eventsOf(id)).toHaveLength(2)
   })
 
-  test('the same key with another body is refused, warm and cold', async () => {
+  test('the same key with a different body is refused, warm and cold', async () => {
     const id = randomUUID()
     const warm = replica()
     const key = randomUUID()
@@ -196,7 +196,7 @@ describe('repeated', () => {
       )
   })
 
-  test('the same key with another body at the same moment on two replicas: one is recorded, the other refused', async () => {
+  test('of two concurrent commands with one key and different bodies on two replicas one is recorded, the other refused', async () => {
     const id = randomUUID()
     const key = randomUUID()
     const outcomes = await Promise.all(
@@ -206,7 +206,7 @@ describe('repeated', () => {
     expect(await eventsOf(id)).toHaveLength(1)
   })
 
-  test('replicas that decide the same command on different outside facts all answer what was recorded', async () => {
+  test('replicas that decide the same command on different outside facts all return the recorded events', async () => {
     const id = randomUUID()
     const commandId = randomUUID()
     const replicas = Array.from({ length: 8 }, () => replica())
@@ -218,12 +218,12 @@ describe('repeated', () => {
     expect(new Set(answers.map((answer) => String(answer.revision)))).toEqual(new Set(['0']))
     const [recorded] = await eventsOf(id)
     const { amount } = (recorded?.data ?? {}) as { amount: number }
-    // Nobody kept their own facts: all of them can take out what was recorded, to the last coin and no more.
+    // No replica keeps its own facts: each can take out exactly the recorded amount.
     for (const handler of replicas)
       expect(await refusal(handler.handle(request(id, { type: 'TakeOut', amount: amount + 1 })))).toBe('not_enough')
   })
 
-  test('20 times at once over 3 replicas: one event, one answer', async () => {
+  test('20 concurrent repeats on 3 replicas leave one event and get one answer', async () => {
     const id = randomUUID()
     const replicas = [replica(), replica(), replica()]
     const putIn = request(id, { type: 'PutIn', amount: 1 })
@@ -235,7 +235,7 @@ describe('repeated', () => {
     expect(await eventsOf(id)).toHaveLength(1)
   })
 
-  test('recorded tells the earlier answer before a command can be built, and nothing otherwise', async () => {
+  test('recorded returns the answer to an earlier command, and undefined for a new one', async () => {
     const id = randomUUID()
     const putIn = request(id, { type: 'PutIn', amount: 1 })
     expect(await replica().recorded(putIn)).toBeUndefined()
@@ -246,7 +246,7 @@ describe('repeated', () => {
 })
 
 describe('conflicting', () => {
-  test('8 replicas on one stream at once: all recorded, in some order, none lost', async () => {
+  test('concurrent commands of 8 replicas on one stream are all recorded', async () => {
     const id = randomUUID()
     const replicas = Array.from({ length: 8 }, () => replica())
     const rounds = 10
@@ -269,7 +269,7 @@ describe('conflicting', () => {
     expect(await refusal(replica().handle(request(id, { type: 'TakeOut', amount: 8 * rounds + 1 })))).toBe('not_enough')
   })
 
-  test('a rule holds under a race: of 50 who take the last coin one gets it', async () => {
+  test('of 50 concurrent commands for the last coin one succeeds', async () => {
     const id = randomUUID()
     const replicas = [replica(), replica(), replica()]
     await replica().handle(request(id, { type: 'PutIn', amount: 1 }))
@@ -284,7 +284,7 @@ describe('conflicting', () => {
     expect(outcomes.filter((outcome) => outcome === 'not_enough')).toHaveLength(49)
   })
 
-  test('what others keep changing is a conflict after a bounded number of attempts', async () => {
+  test('a command on a stream that others keep changing is a conflict after a bounded number of attempts', async () => {
     const id = randomUUID()
     const meddling: EventStore = {
       ...store,
@@ -297,7 +297,7 @@ describe('conflicting', () => {
     }
     expect(await refusal(replica(meddling).handle(request(id, { type: 'PutIn', amount: 1 })))).toBe('conflict')
 
-    // A repeat that waits beside them has its answer all the same.
+    // A repeat in the same queue is answered.
     const recorded = request(id, { type: 'PutIn', amount: 1 })
     const answer = await replica().handle(recorded)
     const handler = replica(meddling)
@@ -319,7 +319,7 @@ describe('a deleted stream', () => {
     return { id, stream: `${category}-${id}`, warm, putIn }
   }
 
-  test('takes no command any more, warm or cold, whatever its rules would say', async () => {
+  test('takes no command, warm or cold, before any rule is asked', async () => {
     const { id, stream, warm, putIn } = await opened()
     await store.tombstone(stream)
     for (const handler of [warm, warm, replica()]) {
@@ -330,7 +330,7 @@ describe('a deleted stream', () => {
     }
   })
 
-  test('looks as if it had never existed to a caller who may not know of it', async () => {
+  test('looks as if it had never existed to a caller that its guard refuses', async () => {
     const { id, stream, warm } = await opened()
     await store.tombstone(stream)
     const guard = ({ amount }: Till) => {
@@ -340,14 +340,14 @@ describe('a deleted stream', () => {
     expect(await refusal(warm.handle(guarded))).toBe('till_not_found')
   })
 
-  test('refuses all commands that wait for it at once', async () => {
+  test('refuses all queued commands at once', async () => {
     const { id, stream, warm } = await opened()
     await store.tombstone(stream)
     const sent = Array.from({ length: 5 }, () => refusal(warm.handle(request(id, { type: 'PutIn', amount: 1 }))))
     expect(new Set(await Promise.all(sent))).toEqual(new Set(['stream_deleted']))
   })
 
-  test('that was only soft-deleted is not taken for a new one: decisions would miss the hidden events', async () => {
+  test('that was only soft-deleted does not count as new, because decisions would miss the hidden events', async () => {
     const { id, stream, warm } = await opened()
     await client.deleteStream(stream)
     const takeOut = request(id, { type: 'TakeOut', amount: 9 })
@@ -357,7 +357,7 @@ describe('a deleted stream', () => {
       expect(await refusal(handler.handle(putIn))).toBe('stream_truncated')
   })
 
-  test('that was soft-deleted is not appended to by a replica that has it cached, though the store would take that', async () => {
+  test('that was soft-deleted takes no command from a replica that has it cached, though the store would accept the append', async () => {
     const { id, stream, warm } = await opened()
     await client.deleteStream(stream)
     await expect.poll(() => store.mayHideEvents(stream)).toBe(true)
@@ -379,7 +379,7 @@ describe('a deleted stream', () => {
   })
 })
 
-test("types that begin with $ are the store's: they count as revisions and change no state", async () => {
+test('events with types that begin with $ count as revisions and change no state', async () => {
   const id = randomUUID()
   const handler = replica()
   await handler.handle(request(id, { type: 'PutIn', amount: 1 }))
@@ -387,8 +387,8 @@ test("types that begin with $ are the store's: they count as revisions and chang
   expect(await handler.handle(request(id, { type: 'TakeOut', amount: 1 }))).toMatchObject({ revision: 2n })
 })
 
-describe('what is known of a stream', () => {
-  /** A replica that is warm on a new stream, and the revisions from which it reads afterwards. */
+describe('the cached state of a stream', () => {
+  /** A replica with a new stream in its cache, and the revisions from which it reads afterwards. */
   const warmOver = async (disturb: (reply: Awaited<ReturnType<EventStore['append']>>) => typeof reply) => {
     const id = randomUUID()
     const reads: bigint[] = []
@@ -413,14 +413,14 @@ describe('what is known of a stream', () => {
     return { id, putIn, reads }
   }
 
-  test('is kept after a clean first success: the next command reads nothing', async () => {
+  test('is kept after a successful first attempt: the next command does not read', async () => {
     const { putIn, reads } = await warmOver((reply) => reply)
     expect(await putIn()).toMatchObject({ revision: 2n })
     expect(reads).toEqual([])
   })
 
   test.each<[string, Parameters<typeof warmOver>[0]]>([
-    ['an append that had to be sent twice', (reply) => ({ ...reply, clean: false })],
+    ['an append that had to be sent twice', (reply) => ({ ...reply, firstAttempt: false })],
     ['a revision nobody expected', (reply) => ({ ...reply, revision: 7n }) as typeof reply],
     [
       'an unknown outcome',
@@ -428,21 +428,21 @@ describe('what is known of a stream', () => {
         throw new StoreUnavailable(new Error('no answer'))
       },
     ],
-  ])('is dropped after %s: the next command reads from the first event on', async (_what, disturb) => {
+  ])('is dropped after %s: the next command reads from the first event', async (_what, disturb) => {
     const { id, putIn, reads } = await warmOver(disturb)
     expect(await putIn()).toMatchObject({ revision: 2n })
     expect(reads[0]).toBe(0n)
     expect(await eventsOf(id)).toHaveLength(3)
   })
 
-  test('is dropped after a conflict of an append that had to be sent twice: what it held may never have been', async () => {
-    const { id, putIn, reads } = await warmOver(() => ({ outcome: 'conflict', clean: false }))
+  test('is dropped after a conflict of an append that was sent twice, because its events may not exist', async () => {
+    const { id, putIn, reads } = await warmOver(() => ({ outcome: 'conflict', firstAttempt: false }))
     expect(reads[0]).toBe(0n)
     expect(await putIn()).toMatchObject({ revision: 2n })
     expect(await eventsOf(id)).toHaveLength(3)
   })
 
-  test('holds of a command all or nothing, also when its events straddle two pages and the second cannot be read', async () => {
+  test('has all events of a command or none, also when they span two pages and the second read fails', async () => {
     const id = randomUUID()
     const stream = `${category}-${id}`
     let broken = false
@@ -470,7 +470,7 @@ describe('what is known of a stream', () => {
     expect(await handler.recorded(straddling)).toMatchObject({ revision: 502n })
   })
 
-  test('is dropped when the store has never heard of it: decided anew on what is there', async () => {
+  test('is dropped when the store does not have its events: the command is decided on the stored ones', async () => {
     const other = await testStore()
     const empty = connectEventStore({ url: other.url, logger })
     let behind = store
@@ -492,7 +492,7 @@ describe('what is known of a stream', () => {
   })
 })
 
-test('more commands than may wait are refused at once, and taken again when the others are done', async () => {
+test('commands above the queue limit are refused at once, and accepted again when the queue is empty', async () => {
   const id = randomUUID()
   const released = Promise.withResolvers<void>()
   const handler = replica({
@@ -501,7 +501,7 @@ test('more commands than may wait are refused at once, and taken again when the 
       await released.promise
       const before = typeof expectedRevision === 'bigint' ? expectedRevision : -1n
       const revision = before + BigInt(events.length)
-      return { outcome: 'appended', revision, position: { commit: revision, prepare: revision }, clean: true }
+      return { outcome: 'appended', revision, position: { commit: revision, prepare: revision }, firstAttempt: true }
     },
   })
   const putIn = () => handler.handle({ ...request(id, { type: 'PutIn', amount: 1 }), notBefore: 'now' })
@@ -513,7 +513,7 @@ test('more commands than may wait are refused at once, and taken again when the 
 })
 
 describe('one append for many', () => {
-  test('an append stays small enough for the store, however many commands wait', async () => {
+  test('keeps below the size limit of the store with any number of queued commands', async () => {
     const id = randomUUID()
     const sizes: number[] = []
     const handler = replica({
@@ -528,7 +528,7 @@ describe('one append for many', () => {
     expect(sizes.reduce((sum, size) => sum + size)).toBe(1_200)
   })
 
-  test('the same command twice in one append is written once', async () => {
+  test('writes the same command only once', async () => {
     const id = randomUUID()
     const handler = replica()
     const putIn = request(id, { type: 'PutIn', amount: 1 })
@@ -541,7 +541,7 @@ describe('one append for many', () => {
     expect(await eventsOf(id)).toHaveLength(2)
   })
 
-  test('commands that wait for one stream share appends; each has its own answer', async () => {
+  test('is shared by queued commands of one stream, each with its own answer', async () => {
     const id = randomUUID()
     let appends = 0
     const counting: EventStore = {
@@ -559,7 +559,7 @@ describe('one append for many', () => {
     expect(appends).toBeLessThanOrEqual(3)
   })
 
-  test('a refusal between accepted ones is decided on what stands before it', async () => {
+  test('decides a refused command on the state after the accepted ones before it', async () => {
     const id = randomUUID()
     const handler = replica()
     const outcomes = await Promise.all(
@@ -574,7 +574,7 @@ describe('one append for many', () => {
     expect(outcomes).toEqual(['accepted', 'accepted', 'not_enough', 'accepted', 'accepted'])
   })
 
-  test('a command the store refuses for its size does not take its neighbours with it', async () => {
+  test('fails only the command that the store refuses for its size', async () => {
     const id = randomUUID()
     const handler = replica()
     const outcomes = await Promise.allSettled([

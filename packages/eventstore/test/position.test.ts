@@ -1,4 +1,4 @@
-// Positions: a total order on pairs, and a text form that loses nothing.
+// Positions: a total order on pairs, and a lossless text form.
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { comparePosition, formatPosition, parsePosition } from '../src/position.ts'
@@ -6,12 +6,12 @@ import { categoryOf, idOf, streamName } from '../src/stream-name.ts'
 
 const unsigned64 = fc.bigInt({ min: 0n, max: 2n ** 64n - 1n })
 const position = fc.record({ commit: unsigned64, prepare: unsigned64 })
-/** From so few that many are equal in one part or in both. */
+/** Few values, so that many positions are equal in one part or both. */
 const near = fc.bigInt({ min: 0n, max: 2n })
 const neighbour = fc.record({ commit: near, prepare: near })
 
 describe('positions', () => {
-  test('D10: commit decides, then prepare; both count', () => {
+  test('are ordered by commit, then by prepare', () => {
     fc.assert(
       fc.property(fc.oneof(position, neighbour), fc.oneof(position, neighbour), (a, b) => {
         const expected =
@@ -25,7 +25,7 @@ describe('positions', () => {
     )
   })
 
-  test('pain 14: as text and back nothing is lost, also past 2^53', () => {
+  test('are the same after formatting and parsing, also beyond 2^53', () => {
     fc.assert(
       fc.property(position, (at) => {
         expect(parsePosition(formatPosition(at))).toEqual(at)

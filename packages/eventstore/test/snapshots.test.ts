@@ -1,4 +1,4 @@
-// Snapshots of long streams: whatever becomes of them, the state is the one that all events lead to.
+// Snapshots of long streams: the state is always the fold of all events, also with missing, old or damaged snapshots.
 import { randomBytes, randomUUID } from 'node:crypto'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { type EventStore, StoreUnavailable } from '../src/client/client.ts'
@@ -17,7 +17,7 @@ beforeAll(async () => {
 })
 afterAll(() => close())
 
-/** Bytes beside the state make a snapshot as large as wanted. */
+/** Ballast bytes give a snapshot any size. */
 const typeOf = (version = 1, ballastBytes = 0) => {
   const ballast = ballastBytes === 0 ? undefined : randomBytes(ballastBytes).toString('base64')
   return {
@@ -33,7 +33,7 @@ const typeOf = (version = 1, ballastBytes = 0) => {
 const streamOf = (id: string) => `${category}-${id}`
 const snapshotsOf = (id: string) => store.readStreamBack(`snapshot_${streamOf(id)}`, 'end', 100)
 
-/** A replica, and the revisions of the events that it reads. */
+/** A replica, and the revisions of the events it has read. */
 const replica = (stream = typeOf(), over: Partial<EventStore> = {}) => {
   const reads: number[] = []
   const readStream: EventStore['readStream'] = async (name, from, maxCount) => {
@@ -55,7 +55,7 @@ const written = (id: string, sets: number) =>
     .poll(async () => (await snapshotsOf(id)).filter(({ metadata }) => metadata.parts !== undefined).length)
     .toBe(sets)
 
-/** The same by a replica that knows nothing: a decision rests on it, and it reads only these revisions. */
+/** Checks the state on a cold replica, with a decision that depends on it, and returns the revisions that it read. */
 const expectState = async (id: string, amount: number, stream = typeOf()) => {
   const { send, reads } = replica(stream)
   await expect(send(id, { type: 'TakeOut', amount: amount + 1 })).rejects.toMatchObject({ code: 'not_enough' })
@@ -63,7 +63,7 @@ const expectState = async (id: string, amount: number, stream = typeOf()) => {
   return reads
 }
 
-test('a replica that knows nothing of a stream reads its newest snapshot and what came after it', async () => {
+test('a cold replica reads the newest snapshot of a stream and only later events', async () => {
   const id = randomUUID()
   await replica().putIn(id, 2 * everyEvents + 3)
   await written(id, 2)
@@ -71,7 +71,7 @@ test('a replica that knows nothing of a stream reads its newest snapshot and wha
   expect(Math.min(...reads)).toBe(19)
 })
 
-test('one is written for every so many events, and the store keeps two', async () => {
+test('a snapshot is written at every interval of events, and the store keeps two', async () => {
   const id = randomUUID()
   const { putIn } = replica()
   for (let snapshots = 1; snapshots <= 4; snapshots++) {
@@ -83,7 +83,7 @@ test('one is written for every so many events, and the store keeps two', async (
   expect(metadata?.data).toEqual({ $maxCount: 4 })
 })
 
-test('a repeat of a command that is older than the snapshot is answered as it was', async () => {
+test('a repeat of a command older than the snapshot gets the first answer', async () => {
   const id = randomUUID()
   const { send, putIn } = replica()
   const commandId = randomUUID()
@@ -94,7 +94,7 @@ test('a repeat of a command that is older than the snapshot is answered as it wa
   expect(repeated).toMatchObject({ ...answer, appended: false })
 })
 
-test('a repeat is answered as it was when the commands of the snapshot cannot be read', async () => {
+test('a repeat gets the first answer when the commands of the snapshot cannot be read', async () => {
   const id = randomUUID()
   const { send, putIn } = replica()
   const commandId = randomUUID()
@@ -174,7 +174,7 @@ describe('the state is the same', () => {
     expect(Math.min(...(await expectState(id, 12)))).toBe(9)
   })
 
-  test('when the newest set of parts is not whole: the one before it counts', async () => {
+  test('when the newest set of parts is incomplete, from the one before it', async () => {
     const id = await withSnapshot()
     await append(id, Buffer.from('rest'), { version: 1, set: 'another', part: 1, parts: 2 })
     expect(Math.min(...(await expectState(id, 12)))).toBe(9)
@@ -186,7 +186,7 @@ describe('the state is the same', () => {
     expect(Math.min(...(await expectState(id, 12)))).toBe(0)
   })
 
-  test('when the snapshot alone was deleted', async () => {
+  test('when only the snapshot was deleted', async () => {
     const id = await withSnapshot()
     await store.tombstone(`snapshot_${streamOf(id)}`)
     await replica().putIn(id, everyEvents)
@@ -194,7 +194,7 @@ describe('the state is the same', () => {
   })
 })
 
-test('a stream that was deleted or cut short is not read from its snapshot', async () => {
+test('a deleted or truncated stream is not read from its snapshot', async () => {
   const [deleted, cut, missing] = [randomUUID(), randomUUID(), randomUUID()]
   for (const id of [deleted, cut]) {
     await replica().putIn(id, everyEvents)
@@ -220,11 +220,11 @@ test('a stream that was deleted or cut short is not read from its snapshot', asy
   expect((await readKnown(store, typeOf(), missing)).state).toEqual({ amount: 1, closed: false })
 })
 
-test('no category begins as the streams of snapshots do', () => {
+test('no category begins with the prefix of snapshot streams', () => {
   expect(() => tillStream('snapshot_till')).toThrow('No category begins with snapshot_.')
 })
 
-test('a snapshot that was folded with events this release does not know is 503 unknown_event_type', async () => {
+test('a snapshot folded from events that this release does not know is refused with unknown_event_type', async () => {
   const id = randomUUID()
   const { events, ...type } = typeOf()
   const newer = {

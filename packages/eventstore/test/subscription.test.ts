@@ -1,4 +1,4 @@
-// Following the store: order, batches, checkpoints, and coming back after every kind of interruption.
+// Subscriptions: order, batches, checkpoints, and recovery from every kind of interruption.
 import { randomUUID } from 'node:crypto'
 import { mkdtempSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -36,7 +36,7 @@ const write = async (store: EventStore, category: string, count: number): Promis
   return events.map(({ id }) => id)
 }
 
-/** Follows a category and keeps what it was handed. */
+/** Follows a category and collects its batches. */
 const follow = (store: EventStore, category: string, options: Partial<SubscriptionOptions> = {}) => {
   const batches: Batch[] = []
   const subscription = startSubscription({
@@ -55,7 +55,7 @@ const follow = (store: EventStore, category: string, options: Partial<Subscripti
 
 const at = (place: number): Position => ({ commit: BigInt(place), prepare: BigInt(place) })
 
-/** A store whose subscriptions bring what the test says, when it says so. */
+/** A store whose subscriptions deliver events when the test says so. */
 const scripted = () => {
   const opened: { after: Position; handlers: SubscriptionHandlers }[] = []
   const calls = { paused: 0, resumed: 0 }
@@ -83,8 +83,8 @@ const scripted = () => {
   return { store, opened, calls, bring }
 }
 
-describe('what was received and not handled yet', () => {
-  /** Follows with a handler that the test lets go on. */
+describe('the buffer of received events', () => {
+  /** Follows with a handler that the test releases. */
   const followSlowly = (batchSizeMax: number) => {
     const script = scripted()
     const gate = Promise.withResolvers<void>()
@@ -100,7 +100,7 @@ describe('what was received and not handled yet', () => {
     return { ...script, batches, ids, subscription, release: gate.resolve }
   }
 
-  test('is not in the position of a batch', async () => {
+  test('does not advance the position of a batch', async () => {
     const { bring, batches, release, opened } = followSlowly(2)
     bring(1, 5)
     opened[0]?.handlers.onCheckpoint(at(9))
@@ -109,7 +109,7 @@ describe('what was received and not handled yet', () => {
     expect(batches.map(({ position }) => Number(position.commit))).toEqual([2, 4, 9])
   })
 
-  test('is bounded: the store is paused, and goes on when there is room', async () => {
+  test('is bounded: the subscription is paused when it is full, and resumed when there is room', async () => {
     const { bring, calls, release, batches, ids } = followSlowly(2)
     bring(1, 1)
     await until('the first is in hand', () => batches.length === 1)
@@ -122,7 +122,7 @@ describe('what was received and not handled yet', () => {
     expect(calls).toEqual({ paused: 1, resumed: 1 })
   })
 
-  test('is not asked for again after a reconnection, and not handed over twice', async () => {
+  test('is neither requested again nor delivered twice after a reconnection', async () => {
     const { bring, opened, release, batches, ids } = followSlowly(2)
     bring(1, 1)
     await until('the first is in hand', () => batches.length === 1)
@@ -136,7 +136,7 @@ describe('what was received and not handled yet', () => {
     expect(ids()).toEqual([1, 2, 3, 4])
   })
 
-  test('keeps it from being caught up', async () => {
+  test('keeps the subscription from being caught up', async () => {
     const { bring, opened, release, batches, subscription } = followSlowly(2)
     bring(1, 3)
     opened[0]?.handlers.onCaughtUp()
@@ -148,7 +148,7 @@ describe('what was received and not handled yet', () => {
   })
 })
 
-test('a reconnection is told before what it brings, once, also when it brings nothing; the first connection is not', async () => {
+test('`reconnected` runs once per reconnection, before its events and also without any, and not for the first connection', async () => {
   const { store, bring, opened } = scripted()
   const told: string[] = []
   follow(store, 'thing', {
@@ -169,7 +169,7 @@ test('a reconnection is told before what it brings, once, also when it brings no
 })
 
 describe('order and batches', () => {
-  test('everything of its categories, in order, before and after it has caught up, nothing else', async () => {
+  test('all events of its categories and no others are delivered in order, before and after it has caught up', async () => {
     const store = connect(await newStore())
     const [category, other] = [newCategory(), newCategory()]
     const before = await write(store, category, 10)
@@ -182,7 +182,7 @@ describe('order and batches', () => {
     expect(ids()).toEqual([...before, ...after])
   })
 
-  test('a batch holds at most what was asked for, and its position is that of its last event while more wait', async () => {
+  test('a batch has a maximum size, and the position of its last event while more events are buffered', async () => {
     const store = connect(await newStore())
     const category = newCategory()
     await write(store, category, 100)
@@ -201,7 +201,7 @@ describe('order and batches', () => {
     }
   })
 
-  test('going on from any checkpoint repeats nothing and leaves nothing out', async () => {
+  test('resuming from any checkpoint repeats and skips no event', async () => {
     const store = connect(await newStore())
     const category = newCategory()
     const written = await write(store, category, 40)
@@ -215,7 +215,7 @@ describe('order and batches', () => {
     }
   })
 
-  test('the checkpoint moves over events of others too', async () => {
+  test('the checkpoint moves over events of other categories', async () => {
     const store = connect(await newStore())
     const [category, other] = [newCategory(), newCategory()]
     await write(store, category, 1)
@@ -229,7 +229,7 @@ describe('order and batches', () => {
     })
   })
 
-  test('a few events of others, then quiet: the checkpoint comes to the head all the same', async () => {
+  test('the checkpoint reaches the head after a few events of other categories', async () => {
     const store = connect(await newStore())
     const [category, other] = [newCategory(), newCategory()]
     await write(store, category, 1)
@@ -248,7 +248,7 @@ describe('order and batches', () => {
     expect(subscription.stats().reconnects).toBe(0)
   })
 
-  test('what is new is asked for again only when it is not of others', async () => {
+  test('an idle subscription moves to the head without reopening when only other categories were written', async () => {
     const { store, bring, opened } = scripted()
     let head = at(1)
     const { subscription, batches } = follow({ ...store, head: async () => head }, 'thing', { quietMsMax: 5 })
@@ -257,7 +257,7 @@ describe('order and batches', () => {
     head = at(7)
     await until('it has moved', () => subscription.stats().position.commit === 7n)
     expect(batches.at(-1)).toEqual({ events: [], position: at(7) })
-    // What the server says late does not take it back.
+    // A late message of the server does not move it back.
     opened[0]?.handlers.onCheckpoint(at(5))
     bring(9, 9)
     await until('the next is handled', () => batches.length === 3)
@@ -265,7 +265,7 @@ describe('order and batches', () => {
     expect(opened).toHaveLength(1)
   })
 
-  test('a new connection that has not spoken yet takes nobody forward: there may be another store behind it', async () => {
+  test('a new connection does not advance the position before its first message, because it may lead to another store', async () => {
     const { store, bring, opened } = scripted()
     let asked = 0
     const head = async () => {
@@ -282,7 +282,7 @@ describe('order and batches', () => {
     expect(subscription.stats().position).toEqual(at(9))
   })
 
-  test('16 writers: the ids that were acknowledged are the ids that were handed over, each once', async () => {
+  test('every event that 16 writers got acknowledged is delivered once', async () => {
     const store = connect(await newStore())
     const category = newCategory()
     const { ids } = follow(store, category)
@@ -298,7 +298,7 @@ describe('order and batches', () => {
     expect(ids().sort()).toEqual(all.sort())
   })
 
-  test('a slow handler is waited for: what is buffered stays bounded and nothing is lost', async () => {
+  test('with a slow handler the buffer stays bounded and no event is lost', async () => {
     const store = connect(await newStore())
     const category = newCategory()
     let release: () => void = () => undefined
@@ -322,7 +322,7 @@ describe('order and batches', () => {
 })
 
 describe('interruptions', () => {
-  test('a handler that fails ends it: the error comes out, nothing more is handed over', async () => {
+  test('a handler that fails ends the subscription, which rejects with its error', async () => {
     const store = connect(await newStore())
     const category = newCategory()
     await write(store, category, 3)
@@ -339,7 +339,7 @@ describe('interruptions', () => {
     await expect(subscription.whenCaughtUp()).rejects.toThrow()
   })
 
-  test('a cut line is mended: it goes on where it was', async () => {
+  test('a subscription resumes at its position after a cut connection', async () => {
     const line = await lineTo(await newStore())
     endings.push(() => line.close())
     const store = connect(line.url)
@@ -356,7 +356,7 @@ describe('interruptions', () => {
     expect(subscription.stats().reconnects).toBeGreaterThan(0)
   })
 
-  test('a line that is silent though events lie ahead is noticed and replaced', async () => {
+  test('a connection that is silent while events lie ahead is replaced', async () => {
     const url = await newStore()
     const line = await lineTo(url)
     endings.push(() => line.close())
@@ -372,7 +372,7 @@ describe('interruptions', () => {
     expect(subscription.stats().reconnects).toBeGreaterThan(0)
   })
 
-  test.runIf(process.env.EVENTSTORE_URL === undefined)('it outlives restarts of the server', async () => {
+  test.runIf(process.env.EVENTSTORE_URL === undefined)('a subscription survives restarts of the server', async () => {
     const directory = mkdtempSync(path.join(tmpdir(), 'restarted-'))
     const port = await freePort()
     let node = await start({ port, directory })
@@ -392,7 +392,7 @@ describe('interruptions', () => {
   })
 
   test.runIf(process.env.EVENTSTORE_URL === undefined)(
-    'metadata that hides events is noticed, also when it was written while the server could not be reached',
+    'metadata that hides events is noticed, also when it was written during a disconnection',
     async () => {
       const directory = mkdtempSync(path.join(tmpdir(), 'unreachable-'))
       const port = await freePort()
@@ -412,7 +412,7 @@ describe('interruptions', () => {
     },
   )
 
-  test('a store that ends every subscription is not stormed: the time between tries grows', async () => {
+  test('the delay between attempts grows while the store ends every subscription', async () => {
     const { store, opened } = scripted()
     const openedAt: number[] = []
     const subscribe: EventStore['subscribe'] = (categories, after, handlers) => {
@@ -423,11 +423,11 @@ describe('interruptions', () => {
     follow({ ...store, subscribe }, 'thing')
     await until('it was tried a few times', () => opened.length === 5)
     const [first = 0, , , , last = 0] = openedAt
-    // Half of 50, 100, 200 and 400 ms is the least.
+    // At least half of 50, 100, 200 and 400 ms.
     expect(last - first).toBeGreaterThan(370)
   })
 
-  test('stopping waits for the batch in hand and hands over nothing more', async () => {
+  test('stopping waits for the current batch and delivers no more', async () => {
     const store = connect(await newStore())
     const category = newCategory()
     await write(store, category, 1)

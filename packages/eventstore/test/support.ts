@@ -1,4 +1,4 @@
-// What the engine's tests share: a store to talk to, a line to it that can be cut, and waiting for what must become true.
+// Shared by the engine's tests: a store, a connection to it that can be cut, and waiting for a condition.
 import { randomUUID } from 'node:crypto'
 import { createServer, connect as openSocket, type Socket } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -8,10 +8,10 @@ import { connectEventStore } from '../src/client/client.ts'
 
 export const logger = pino({ level: process.env.LOG_LEVEL ?? 'silent' })
 
-/** Keeps a run's streams apart from everything else that a given store holds. */
+/** Separates the streams of a run from all others in a given store. */
 export const runPrefix = `test${randomUUID().slice(0, 8)}`
 
-/** The EventStoreDB that EVENTSTORE_URL names, or an embedded node of this test's own. */
+/** The EventStoreDB at EVENTSTORE_URL, or an embedded node for this test. */
 export const testStore = async (): Promise<{ url: string; stop: () => Promise<void> }> => {
   const url = process.env.EVENTSTORE_URL
   if (url) return { url, stop: async () => undefined }
@@ -30,7 +30,7 @@ export const connectTestStore = async () => {
   return { store, close }
 }
 
-/** Waits until `check` holds. The deadline is a limit, not a measurement. */
+/** Waits until `check` holds. The deadline is a limit, not a measure. */
 export const until = async (what: string, check: () => boolean | Promise<boolean>, deadlineMs = 20_000) => {
   const deadline = Date.now() + deadlineMs
   while (!(await check())) {
@@ -41,14 +41,14 @@ export const until = async (what: string, check: () => boolean | Promise<boolean
 
 export type Line = {
   readonly url: string
-  /** Replies no longer reach the client; what it sends still arrives. Connections made later are whole. */
+  /** Drops replies; requests still arrive. Later connections work. */
   readonly swallowReplies: () => void
-  /** Nothing passes any more in either direction, and nobody is told. Connections made later are whole. */
+  /** Silently drops all data in both directions. Later connections work. */
   readonly freeze: () => void
-  /** Connections end with a reset. */
+  /** Resets all connections. */
   readonly cut: () => void
   readonly connections: () => number
-  /** Connections that neither side has ended. */
+  /** Number of connections that neither side has ended. */
   readonly open: () => number
   readonly close: () => Promise<void>
 }

@@ -1,4 +1,4 @@
-// A small decider for the engine's tests: money goes into a till and comes out while there is enough.
+// A small decider for the engine's tests: a till that takes and gives out money.
 import { type Decider, Rejection } from '@headwater/deciders/decider'
 import { type StreamType, streamType } from '@headwater/deciders/stream-type'
 

@@ -1,4 +1,4 @@
-// A server that does not say where an event stands: the store's head, read at that moment, stands in; the client's stand-in never gets out.
+// A server that omits an event's position: the store's current head is used instead of the official client's placeholder.
 import { randomUUID } from 'node:crypto'
 import { once } from 'node:events'
 import { createServer, type ServerHttp2Stream } from 'node:http2'
@@ -9,7 +9,7 @@ import { expect, onTestFinished, test } from 'vitest'
 import { connectEventStore } from '../src/client/client.ts'
 import { logger } from './support.ts'
 
-/** What EventStoreDB before version 23 writes for events of a stream, and the client for what is missing. */
+/** The position that EventStoreDB before version 23 reports for events of a stream, and the client for missing ones. */
 const unknown = '18446744073709551615'
 const { ReadReq, ReadResp } = streamsPb
 
@@ -59,18 +59,18 @@ const serve = async (answer: (request: Buffer) => Uint8Array) => {
 
 const asksForHead = (request: Buffer) => ReadReq.deserializeBinary(request).getOptions()?.hasAll() === true
 
-test('an event of a stream without a position stands at the head', async () => {
+test('an event without a position gets the position of the head', async () => {
   const store = await serve((request) => recorded(asksForHead(request) ? '7' : unknown))
   const [event] = await store.readStream('thing-1', 0n, 1)
   expect(event?.position).toEqual({ commit: 7n, prepare: 7n })
 })
 
-test('a head without a position is before everything', async () => {
+test('a head without a position counts as the beginning', async () => {
   const store = await serve(() => recorded(unknown))
   expect(await store.head()).toEqual({ commit: 0n, prepare: 0n })
 })
 
-test('an event that says where it stands, stands there, and nobody asks for the head', async () => {
+test('an event with a position keeps it, and the head is not read', async () => {
   let heads = 0
   const store = await serve((request) => {
     if (asksForHead(request)) heads++

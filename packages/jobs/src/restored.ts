@@ -2,7 +2,7 @@
 import { type EventStore, StreamDeleted } from '@headwater/eventstore/client/client'
 import type { StoredEvent } from '@headwater/eventstore/codec'
 import { beginning, comparePosition, type Position } from '@headwater/eventstore/position'
-import { nameStoreAnew } from '@headwater/eventstore/store-name'
+import { assignNewStoreId } from '@headwater/eventstore/store-name'
 import { inTransaction } from '@headwater/postgres/pool'
 import { deadLettersText, isWaiting } from '@headwater/projections/model/parked'
 import { readParked } from '@headwater/projections/postgres/parked'
@@ -97,7 +97,7 @@ const runAgain = `with entered as (
 export const afterRestore = async (store: EventStore, pool: Pool, backupTaken: Date): Promise<Restored> => {
   const anchor = await findAnchor(store, pool, backupTaken)
   const position = anchor?.position ?? beginning
-  const storeId = await nameStoreAnew(store)
+  const storeId = await assignNewStoreId(store)
   const { commit, prepare } = position
   return inTransaction(pool, 'begin', async (client) => {
     // Whoever still follows from the old place cannot write any more.

@@ -2,7 +2,7 @@
 import { randomUUID } from 'node:crypto'
 import { rmSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
-import { nameStoreAnew } from '@headwater/eventstore/store-name'
+import { assignNewStoreId } from '@headwater/eventstore/store-name'
 import { migrations } from '@headwater/postgres/migrate'
 import { schemaName } from '@headwater/projections/postgres/schema'
 import { startProjection } from '@headwater/projections/run/projection'
@@ -52,8 +52,8 @@ const sick = async (world: World, check: string, found: RegExp, mend: RegExp, en
 test('all is well; then something parks, is paused, fails for good, and stands still', async () => {
   const world = await startWorld()
   const issuer = await startIssuer()
-  await nameStoreAnew(world.store)
-  await nameStoreAnew(world.store) // as after a restore
+  await assignNewStoreId(world.store)
+  await assignNewStoreId(world.store) // as after a restore
   const all = await world.followAll()
   const env = { ...world.env, OIDC_ISSUER: issuer.env.OIDC_ISSUER }
   const storeId = await world.store.storeId()

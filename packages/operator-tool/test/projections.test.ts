@@ -1,7 +1,7 @@
 // How far everything is, and pausing it, with all that follows running in this process.
 import { randomUUID } from 'node:crypto'
 import { beginning, comparePosition } from '@headwater/eventstore/position'
-import { nameStoreAnew } from '@headwater/eventstore/store-name'
+import { assignNewStoreId } from '@headwater/eventstore/store-name'
 import { openSqliteSink } from '@headwater/projections/sqlite/sink'
 import { loans } from '@headwater/read-models/loan/loans'
 import { until } from '@headwater/test-kit/until'
@@ -15,7 +15,7 @@ describe('projections list', () => {
     const world = await startWorld()
     await world.append(requested(randomUUID()))
     // As after two restores: the last name counts.
-    for (let restores = 0; restores < 2; restores++) await nameStoreAnew(world.store)
+    for (let restores = 0; restores < 2; restores++) await assignNewStoreId(world.store)
     const all = await world.followAll()
     const position = await world.append(requested(randomUUID()))
     await until('all is in', () =>

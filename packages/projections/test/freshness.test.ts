@@ -6,7 +6,7 @@ import path from 'node:path'
 import { start } from '@headwater/embedded-eventstore'
 import { connectEventStore, type EventStore } from '@headwater/eventstore/client/client'
 import { beginning, comparePosition, type Position } from '@headwater/eventstore/position'
-import { nameStoreAnew } from '@headwater/eventstore/store-name'
+import { assignNewStoreId } from '@headwater/eventstore/store-name'
 import { logger, putIn, tillsOf, until } from '@headwater/test-kit/toys/tills'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { type Currency, watchCurrency } from '../src/freshness/freshness.ts'
@@ -105,7 +105,7 @@ test('rows of another history are not fresh, though no event lies ahead of them'
   await append(ownStream())
   expect(await isCurrent(currency, patienceMs)).toBe(true)
   await projection.stop()
-  await nameStoreAnew(store) // as after a restore
+  await assignNewStoreId(store) // as after a restore
   projection = startProjection({
     store,
     sink: openSqliteSink({ directory, projection: tills, logger }),

@@ -1,7 +1,7 @@
 // Read models after a restore: they refuse another history, still serve their rows, and are correct after a rebuild.
 import { randomUUID } from 'node:crypto'
 import { connectEventStore } from '@headwater/eventstore/client/client'
-import { nameStoreAnew } from '@headwater/eventstore/store-name'
+import { assignNewStoreId } from '@headwater/eventstore/store-name'
 import { streamName } from '@headwater/eventstore/stream-name'
 import { takeLease } from '@headwater/postgres/lease'
 import { openPool } from '@headwater/postgres/pool'
@@ -91,7 +91,7 @@ describe.each(Object.entries(places))('%s, of an older event store', (_name, ope
     expect(await on.place.waitFor(await on.store.head(), 20_000)).toBe(true)
     await on.stop()
     await on.node.restore('backup')
-    await nameStoreAnew(on.store)
+    await assignNewStoreId(on.store)
     for (let n = 0; n < 10; n++) await on.append('till', 'a', putIn('a', 1))
 
     const { projection, sink } = on.start()

@@ -28,9 +28,9 @@ const isRejection = (error: unknown, code: string): error is Rejection =>
 /** For all that applying takes, below what a gateway waits; the bureau alone may take 2 s of it. */
 export const applyMsMaxDefault = 12_000
 
-type Application = Omit<CommandRequest<never>, 'id' | 'command' | 'expectedRevision' | 'giveUpAtMs'> & {
+type Application = Omit<CommandRequest<never>, 'id' | 'command' | 'expectedRevision' | 'deadlineMs'> & {
   /** By `performance.now()`: nobody waits any more, and nothing is begun. */
-  readonly giveUpAtMs: number
+  readonly deadlineMs: number
   readonly loanId: string
   readonly input: z.infer<typeof requestLoanInput>
   readonly requestedBy: RequestedBy
@@ -66,10 +66,10 @@ export const createApply = ({ store, loans, bureau, applicantIdOf, reached, logg
   const release = async (
     applicantId: string,
     loanId: string,
-    { actor, correlationId, traceparent, giveUpAtMs }: Application,
+    { actor, correlationId, traceparent, deadlineMs }: Application,
   ) => {
     const commandId = randomUUID()
-    const origin = { actor, correlationId, traceparent, giveUpAtMs, commandId, requestHash: commandId }
+    const origin = { actor, correlationId, traceparent, deadlineMs, commandId, requestHash: commandId }
     const command = { type: 'ReleaseApplication', data: { loanId, at: now() } } as const
     await applicants.handle({ ...origin, id: applicantId, command })
   }
@@ -150,7 +150,7 @@ export const createApply = ({ store, loans, bureau, applicantIdOf, reached, logg
 
   return (application) =>
     within(
-      application.giveUpAtMs - performance.now(),
+      application.deadlineMs - performance.now(),
       applyStepByStep(application),
       () => new StoreUnavailable(new Error('Applying took too long.')),
     )

@@ -44,8 +44,8 @@ export const registerRoutes = (server: HttpServer, options: LoanRoutes): void =>
 
   registerCommands(server, loanApi.commands, {
     requestLoan: async ({ id, input, actor, origin }) => {
-      const giveUpAtMs = performance.now() + applyMsMax
-      return answerInText(await apply({ ...origin, loanId: id, input, requestedBy: requesterOf(actor), giveUpAtMs }))
+      const deadlineMs = performance.now() + applyMsMax
+      return answerInText(await apply({ ...origin, loanId: id, input, requestedBy: requesterOf(actor), deadlineMs }))
     },
     approveLoan: decide('ApproveLoan'),
     denyLoan: decide('DenyLoan'),

@@ -1,11 +1,11 @@
-// Events and positions of the official client as ours.
+// Converts events and positions of the official client to ours.
 import type { AllStreamRecordedEvent, RecordedEvent as ClientEvent } from '@eventstore/db-client'
 import type { StoredEvent } from '../codec.ts'
 import type { Position } from '../position.ts'
 
 export type { AllStreamRecordedEvent, RecordedEvent as ClientEvent } from '@eventstore/db-client'
 
-/** The client writes the largest 64-bit number where the server did not say. */
+/** The client reports the largest 64-bit number for a missing position. */
 const unknownPlace = 0xffff_ffff_ffff_ffffn
 
 export const isKnown = (position: Position | undefined): position is Position =>
@@ -14,7 +14,7 @@ export const isKnown = (position: Position | undefined): position is Position =>
 export const isObject = (value: unknown): value is Readonly<Record<string, unknown>> =>
   typeof value === 'object' && value !== null && !(value instanceof Uint8Array)
 
-/** Whether a stream's metadata can hide events of it. */
+/** True when a stream's metadata can hide events of it. */
 export const hidesEvents = (metadata: unknown): boolean =>
   isObject(metadata) && ['$tb', '$maxCount', '$maxAge'].some((key) => key in metadata)
 

@@ -1,4 +1,4 @@
-// What Headwater needs of EventStoreDB, on the official client: appends, bounded reads, subscriptions, and who the store is.
+// The EventStoreDB client of Headwater, on the official one: appends, bounded reads, subscriptions, and the store's ID.
 import {
   ANY,
   BACKWARDS,
@@ -16,7 +16,7 @@ import { beginning, comparePosition, type Position } from '../position.ts'
 import { storeName } from '../store-name.ts'
 import { type EventToAppend, type ExpectedRevision, shareAppender } from './appender.ts'
 import { type AllStreamRecordedEvent, type ClientEvent, isKnown, toStoredEvent } from './client-events.ts'
-import { hangUp, isOutage, newConnection } from './connection.ts'
+import { closeChannel, isOutage, newConnection } from './connection.ts'
 import { type MetadataWatch, watchMetadata } from './metadata-watch.ts'
 import { noticeNotFound } from './notice-not-found.ts'
 import { type OpenSubscription, openSubscription, type SubscriptionHandlers } from './open-subscription.ts'
@@ -24,16 +24,16 @@ import { type OpenSubscription, openSubscription, type SubscriptionHandlers } fr
 export type { EventToAppend, ExpectedRevision } from './appender.ts'
 export type { OpenSubscription, SubscriptionHandlers } from './open-subscription.ts'
 
-/** For a page of a stream, one event or the head: what takes longer is on a connection that does not work. */
+/** Limit for a page of a stream, one event or the head: a slower answer means a broken connection. */
 const readTimeoutMs = 4_000
-/** For the first event of some categories, which the server may have to search for. */
+/** Limit for the first event of some categories, for which the server may have to search. */
 const searchTimeoutMs = 10_000
 const readTriesMax = 5
 const readBackoff: Backoff = { delayMsMin: 50, delayMsMax: 1_000 }
-/** A follower of a cluster may lag behind: what it does not have yet would be taken for something that never was. */
+/** A follower of a cluster may lag behind, and would report a new stream as missing. */
 const ofLeader = { requiresLeader: true }
 
-/** The event store does not answer. Whether an append happened is not known; the same commandId may be sent again. */
+/** The event store does not answer. The outcome of an append is unknown; the same commandId may be sent again. */
 export class StoreUnavailable extends Rejection {
   constructor(cause: unknown) {
     super('event_store_unavailable', 'The event store does not answer. Try again in a moment.')
@@ -41,7 +41,7 @@ export class StoreUnavailable extends Rejection {
   }
 }
 
-/** The stream was tombstoned: it can be neither read nor written again, and its name is used up. */
+/** The stream was tombstoned: it can never be read or written again. */
 export class StreamDeleted extends Rejection {
   constructor() {
     super('stream_deleted', 'It was deleted and cannot be used again.')
@@ -54,25 +54,25 @@ export const noSuchStream: readonly StoredEvent[] = Object.freeze([])
 export type AppendOutcome =
   | {
       readonly outcome: 'appended'
-      /** Of the last event. */
+      /** The revision of the last event. */
       readonly revision: bigint
       readonly position: Position
-      /** The first send was answered; otherwise the events may have been there before. */
-      readonly clean: boolean
+      /** The first attempt was answered; otherwise the events may have been there before. */
+      readonly firstAttempt: boolean
     }
-  | { readonly outcome: 'conflict'; readonly clean: boolean }
+  | { readonly outcome: 'conflict'; readonly firstAttempt: boolean }
 
 export type EventStore = {
   /**
    * Appends all events or none.
-   * @param giveUpAtMs by `performance.now()`: from then on nothing is sent any more
-   * @throws StreamDeleted; StoreUnavailable when no send was answered: the events may be there or not
+   * @param deadlineMs by `performance.now()`: nothing is sent after it
+   * @throws StreamDeleted; StoreUnavailable when no attempt was answered: the outcome is unknown
    */
   readonly append: (
     stream: string,
     events: readonly EventToAppend[],
     expectedRevision: ExpectedRevision,
-    giveUpAtMs?: number,
+    deadlineMs?: number,
   ) => Promise<AppendOutcome>
   /**
    * At most `maxCount` events of a stream from revision `from` on; {@link noSuchStream} when there is none.
@@ -82,31 +82,31 @@ export type EventStore = {
   /** The same from revision `from`, or from the stream's end, backwards: the newest first. */
   readonly readStreamBack: (stream: string, from: bigint | 'end', maxCount: number) => Promise<readonly StoredEvent[]>
   /**
-   * Deletes a stream for good: it ends with a `$streamDeleted`, and its events are gone once the store was scavenged.
-   * False when there is none, which is then left so unless its name has to be used up, too.
+   * Deletes a stream for good: it ends with a `$streamDeleted`, and a scavenge removes its events. Returns false for a
+   * missing stream, which it tombstones only with `evenIfMissing`.
    */
   readonly tombstone: (stream: string, evenIfMissing?: boolean) => Promise<boolean>
   /** The position of the store's last event. */
   readonly head: () => Promise<Position>
   /** The event at exactly this position. */
   readonly eventAt: (position: Position) => Promise<StoredEvent | undefined>
-  /** The next events of `$all` after a position, of whatever category; fewer than `maxCount` only when there are no more. */
+  /** The next events of `$all` after a position, of all categories; fewer than `maxCount` only when there are no more. */
   readonly readAfter: (position: Position, maxCount: number) => Promise<readonly StoredEvent[]>
-  /** The events of `$all` before a position, or before its end, the newest first; fewer than `maxCount` only when there are no more. */
+  /** The events of `$all` before a position, or before its end, newest first; fewer than `maxCount` only when there are no more. */
   readonly readBefore: (position: Position | undefined, maxCount: number) => Promise<readonly StoredEvent[]>
   /** The first event of these categories after a position. */
   readonly eventAfter: (categories: readonly string[], position: Position) => Promise<StoredEvent | undefined>
-  /** The uuid that names this store, the same for every client; written by whoever asks first, anew after a restore. */
+  /** The uuid of this store, the same for every client; the first client assigns it, and a restore assigns a new one. */
   readonly storeId: () => Promise<string>
-  /** Events of these categories after a position, for ever. {@link startSubscription} adds batches and reconnecting. */
+  /** Subscribes to events of these categories after a position. {@link startSubscription} adds batches and reconnects. */
   readonly subscribe: (
     categories: readonly string[],
     after: Position,
     handlers: SubscriptionHandlers,
   ) => OpenSubscription
   /**
-   * Whether metadata that can hide events of the stream was written since this was first asked. The store appends to such
-   * a stream at the revision that a cache believes in; only reading it from its start shows whether events are missing.
+   * True when metadata that can hide events of the stream was written since the first call. The store still accepts
+   * appends at a cached revision; only a read from the start shows whether events are missing.
    */
   readonly mayHideEvents: (stream: string) => boolean
   readonly close: () => Promise<void>
@@ -114,7 +114,7 @@ export type EventStore = {
 
 const prefixesOf = (categories: readonly string[]) => categories.map((category) => `${category}-`)
 
-/** Refuses the one setting whose answers the client gets wrong. */
+/** Refuses the setting that makes the client return wrong answers. */
 const checked = (url: string): string => {
   if (/throwOnAppendFailure=false/i.test(url))
     throw new Error('EVENTSTORE_URL must not say throwOnAppendFailure=false: the client then invents revisions.')
@@ -126,7 +126,7 @@ const checked = (url: string): string => {
  * @param url a connection string, `esdb://host:2113?tls=false` or `esdb+discover://...`
  */
 export const connectEventStore = ({ url, logger }: { url: string; logger: Logger }): EventStore => {
-  /** Reads share one connection, until one of them is not answered in time. */
+  /** Shared by all reads, until one of them is not answered in time. */
   let client = newConnection(checked(url))
   let closed = false
   let metadata: MetadataWatch | undefined
@@ -141,15 +141,15 @@ export const connectEventStore = ({ url, logger }: { url: string; logger: Logger
       late = true
       if (client === current) {
         client = newConnection(url)
-        // By then the others that began on it have been answered or given up, too.
-        setTimeout(() => void hangUp(current), readTimeoutMs).unref()
+        // Other reads on the old connection have ended by then.
+        setTimeout(() => void closeChannel(current), readTimeoutMs).unref()
       }
       void read.cancel()
     }, readTimeoutMs)
     try {
       const events: (ClientEvent | AllStreamRecordedEvent)[] = []
       for await (const { event } of read) if (event) events.push(event)
-      // The client ends a read that is cut off like one that has come to its end.
+      // The client ends an interrupted read like a complete one.
       if (late || closed) throw new StoreUnavailable(new Error('A read was cut off: too slow, or closed under it.'))
       return events
     } finally {
@@ -157,7 +157,7 @@ export const connectEventStore = ({ url, logger }: { url: string; logger: Logger
     }
   }
 
-  /** For calls that may be made again. */
+  /** Only for calls that may be repeated. */
   const throughOutages = async <T>(call: () => Promise<T>): Promise<T> => {
     for (let tries = 1; ; tries++) {
       try {
@@ -202,21 +202,21 @@ export const connectEventStore = ({ url, logger }: { url: string; logger: Logger
 
   const tombstone: EventStore['tombstone'] = async (stream, evenIfMissing = false) => {
     const exists = async (name: string) => (await readStream(name, 0n, 1)) !== noSuchStream
-    // At any revision: all events go.
+    // Any revision: all events are deleted.
     const options = { ...ofLeader, expectedRevision: ANY, deadline: readTimeoutMs } as const
     try {
-      // A soft-deleted stream still has its metadata. For any other name the store would write a tombstone, too.
+      // The store would tombstone any name. A soft-deleted stream still has metadata.
       if (!evenIfMissing && !(await exists(stream)) && !(await exists(`$$${stream}`))) return false
       await throughOutages(() => client.tombstoneStream(stream, options))
     } catch (error) {
-      // Also when an earlier try was carried out and not answered.
+      // Also when an earlier attempt succeeded without an answer.
       if (!(error instanceof StreamDeleted)) throw error
     }
     return true
   }
 
-  const append: EventStore['append'] = async (stream, events, expectedRevision, giveUpAtMs) => {
-    const reply = await appender.append(stream, events, expectedRevision, giveUpAtMs)
+  const append: EventStore['append'] = async (stream, events, expectedRevision, deadlineMs) => {
+    const reply = await appender.append(stream, events, expectedRevision, deadlineMs)
     if (reply.outcome === 'deleted') throw new StreamDeleted()
     if (reply.outcome === 'unknown') throw new StoreUnavailable(reply.error)
     if (reply.outcome === 'conflict') return reply
@@ -288,7 +288,7 @@ export const connectEventStore = ({ url, logger }: { url: string; logger: Logger
       closed = true
       metadata?.close()
       await Promise.all([appender.close(), client.dispose()])
-      void hangUp(client)
+      void closeChannel(client)
     },
   }
 }

@@ -1,4 +1,4 @@
-// Connections to the store through the official client, and what its errors mean.
+// Opens and closes connections of the official client, and classifies its errors.
 import { DeadlineExceededError, EventStoreDBClient, NotLeaderError, UnknownError } from '@eventstore/db-client'
 
 const keepAliveTimeoutMsDefault = 10_000
@@ -8,9 +8,9 @@ const outageCodes = new Set<unknown>([1, 2, 4, 10, 14])
 let connections = 0
 
 /**
- * A client with a TCP connection of its own. grpc-js shares one connection among all channels to an address whose
- * options are equal, so that a new client would get the broken connection of the old one: the time-out differs by a
- * millisecond a connection.
+ * A client with its own TCP connection. grpc-js shares one connection among all channels to an address with equal
+ * options, so that a new client would get the broken connection of the old one: so each connection has a time-out that
+ * differs by a millisecond.
  */
 export const newConnection = (url: string): EventStoreDBClient => {
   const [address, query = ''] = url.split('?')
@@ -21,24 +21,24 @@ export const newConnection = (url: string): EventStoreDBClient => {
   return EventStoreDBClient.connectionString(`${address}?${options}`)
 }
 
-/** True when the server did not answer, or not for sure: the call may be made again, and what it did is not known. */
+/** True when the server did not answer, or not reliably: the call may be repeated, its outcome is unknown. */
 export const isOutage = (error: unknown): boolean =>
   error instanceof NotLeaderError ||
-  // What a batched append ends with is inside its answer and has no code: the server's own time-out, or "unknown".
+  // The errors of a batched append are inside its answer and have no code: the server's time-out, or "unknown".
   error instanceof DeadlineExceededError ||
   (error instanceof UnknownError && error.code === undefined) ||
   (error instanceof Error && 'code' in error && outageCodes.has(error.code)) ||
-  // The client writes on a stream that it has not yet seen to be gone.
+  // The client wrote to a stream that had just ended.
   (error instanceof Error && /write after end/.test(error.message))
 
-/** What {@link EventStoreDBClient} keeps for those who extend it. */
+/** The protected member of {@link EventStoreDBClient} with its channel. */
 type ChannelOwner = { readonly getChannel: () => Promise<{ readonly close: () => void }> }
 
 /**
- * Closes the TCP connection of a client whose calls are over. The client has no call for it: its `dispose` ends the
- * calls and leaves the connection open until grpc-js has found it idle for half an hour.
+ * Closes the TCP connection of a client after its calls. The client has no method for it: `dispose` ends the calls, and
+ * grpc-js closes the connection only after half an hour without use.
  */
-export const hangUp = async (client: EventStoreDBClient): Promise<void> => {
+export const closeChannel = async (client: EventStoreDBClient): Promise<void> => {
   const channel = await (client as unknown as ChannelOwner).getChannel().catch(() => undefined)
   channel?.close()
 }

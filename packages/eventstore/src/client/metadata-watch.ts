@@ -1,4 +1,4 @@
-// Notices which streams get metadata that can hide their events. The store takes appends to them as if nothing were missing.
+// Watches for streams with metadata that can hide their events: the store still accepts appends to them.
 import { LRUCache } from 'lru-cache'
 import type { Logger } from 'pino'
 import { type Backoff, waitAfter } from '../backoff.ts'
@@ -12,7 +12,7 @@ const metastreamPrefix = '$$'
 const reconnectBackoff: Backoff = { delayMsMin: 50, delayMsMax: 5_000 }
 
 export type MetadataWatch = {
-  /** Whether such metadata was written since the watch began; known a moment after it was. */
+  /** True when such metadata was written since the watch began; known a moment after the write. */
   readonly mayHideEvents: (stream: string) => boolean
   readonly close: () => void
 }
@@ -37,7 +37,7 @@ export const watchMetadata = (url: string, head: () => Promise<Position>, logger
   }
   const connect = async (): Promise<void> => {
     try {
-      // Once for all connections: what is written between two of them must not be missed.
+      // Read only once: later connections continue from it and miss no metadata between them.
       after ??= await head()
     } catch (error) {
       return reconnect(error)
@@ -47,7 +47,7 @@ export const watchMetadata = (url: string, head: () => Promise<Position>, logger
       onEvent: ({ stream, data, position }) => {
         reached(position)
         const name = stream.slice(metastreamPrefix.length)
-        // Snapshots are cut short on purpose, and are many.
+        // Snapshot streams are truncated on purpose, and are many.
         if (hidesEvents(data) && !isSnapshotStream(name)) suspects.set(name, true)
       },
       onCheckpoint: reached,

@@ -10,8 +10,8 @@ type Answers = {
 }
 
 /**
- * For that answer the client ends the call and throws an error with a stack trace, which costs a tenth to a fifth of the read.
- * @returns whether it came
+ * For that answer the client throws an error with a stack trace, which takes 10 to 20 % of the time of the read.
+ * @returns a function that is true once that answer has arrived
  */
 export const noticeNotFound = (read: object): (() => boolean) => {
   const answers = read as Answers

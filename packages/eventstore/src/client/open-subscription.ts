@@ -1,20 +1,20 @@
-// One subscription of the official client to categories of $all, until it ends; subscription.ts makes it last.
+// One subscription of the official client to categories of $all, until it ends; subscription.ts reopens it.
 import { type AllStreamSubscription, START, streamNameFilter } from '@eventstore/db-client'
 import type { StoredEvent } from '../codec.ts'
 import { beginning, comparePosition, type Position } from '../position.ts'
 import { type AllStreamRecordedEvent, isKnown, toStoredEvent } from './client-events.ts'
-import { hangUp, newConnection } from './connection.ts'
+import { closeChannel, newConnection } from './connection.ts'
 
-/** How many events the server looks at, matching or not, before it tells a filtered subscription where it is. */
+/** Number of events that the server searches before it reports its position to a filtered subscription. */
 const searchWindowEvents = 500
 
-/** What a subscription tells; calls come in the order of `$all`. */
+/** The callbacks of a subscription, called in the order of `$all`. */
 export type SubscriptionHandlers = {
   readonly onEvent: (event: StoredEvent) => void
-  /** Everything up to here has been seen; nothing up to here will follow. */
+  /** No event up to here will follow. */
   readonly onCheckpoint: (position: Position) => void
   readonly onCaughtUp: () => void
-  /** Called once, unless closed before. The subscription is over. */
+  /** Called once, unless closed before, when the subscription has ended. */
   readonly onEnd: (error: unknown) => void
 }
 
@@ -22,17 +22,17 @@ export type OpenSubscription = { readonly pause: () => void; readonly resume: ()
 
 export const openSubscription = (
   url: string,
-  /** Of the names of streams. */
+  /** Prefixes of stream names. */
   prefixes: readonly string[],
   after: Position,
   { onEvent, onCheckpoint, onCaughtUp, onEnd }: SubscriptionHandlers,
   of: { readonly requiresLeader?: boolean } = {},
 ): OpenSubscription => {
-  // A connection of its own: a call that fails makes the client drop the connection with all that runs on it.
+  // Its own connection: after a failed call the client drops the connection with all other calls.
   const own = newConnection(url)
   let over = false
   let seen = after
-  /** The client reports checkpoints and catching up ahead of events that still wait in its buffer. */
+  /** Delays reports: the client makes them before events that are still in its buffer. */
   const delivered = (subscription: AllStreamSubscription, report: () => void) => {
     if (subscription.readableLength === 0) report()
     else reports.push(report)
@@ -58,7 +58,7 @@ export const openSubscription = (
   })
   const letGo = async () => {
     await subscription.unsubscribe().catch(() => undefined)
-    await hangUp(own)
+    await closeChannel(own)
   }
   const end = (error: unknown) => {
     if (over) return

@@ -1,4 +1,4 @@
-// Follows categories of $all from a position and hands batches to a handler, for ever: reconnects, and notices silence.
+// Follows categories of $all from a position and passes batches to a handler: reconnects, and detects silent connections.
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { Logger } from 'pino'
 import { type Backoff, waitAfter } from '../backoff.ts'
@@ -8,22 +8,22 @@ import type { EventStore, OpenSubscription } from './client.ts'
 
 const batchSizeMaxDefault = 500
 const silenceMsMaxDefault = 10_000
-/** The server tells where it is after hundreds of events; whoever waits for a position does not wait for that. */
+/** The server reports its position only after hundreds of events: after this time without a message the head is read. */
 const quietMsMaxDefault = 500
 const reconnectBackoff: Backoff = { delayMsMin: 50, delayMsMax: 5_000 }
 
-/** What has arrived since the last batch; at least an event or a step forward. */
+/** The events since the last batch; at least one event or a later position. */
 export type Batch = {
-  /** In the order of `$all`, all after the batch before. */
+  /** In the order of `$all`, all after the last batch. */
   readonly events: readonly StoredEvent[]
-  /** Everything of the categories up to here has been seen: the checkpoint to keep with what follows from the events. */
+  /** All events of the categories up to here are delivered: the checkpoint to store with the effects of the batch. */
   readonly position: Position
 }
 
 export type SubscriptionStats = {
-  /** How often the subscription was opened again after the first time. */
+  /** Number of times the subscription was reopened. */
   readonly reconnects: number
-  /** All that was in the store at some moment since the last (re)connection has been handled. */
+  /** All events that were in the store at some moment since the last (re)connection have been handled. */
   readonly caughtUp: boolean
   /** Everything up to here has been handled. */
   readonly position: Position
@@ -32,9 +32,9 @@ export type SubscriptionStats = {
 export type Subscription = {
   readonly stats: () => SubscriptionStats
   readonly whenCaughtUp: () => Promise<void>
-  /** Resolves after `stop`; rejects with what `handle` threw, after which nothing is handed over any more. */
+  /** Resolves after `stop`; rejects with the error of `handle`, which is not called again. */
   readonly stopped: Promise<void>
-  /** Waits for the batch in hand, then ends. */
+  /** Waits for the current batch, then ends. */
   readonly stop: () => Promise<void>
 }
 
@@ -44,18 +44,18 @@ export type SubscriptionOptions = {
   readonly categories: readonly string[]
   /** Everything up to here has been handled before. */
   readonly from: Position
-  /** One batch at a time. Throwing ends the subscription: whoever can go on after an error handles it inside. */
+  /** One batch at a time. Throwing ends the subscription: errors to survive are handled inside. */
   readonly handle: (batch: Batch) => Promise<void>
   /**
-   * Awaited after every reconnection that says something, if only that nothing is new, and before what it brings is
-   * handed over: behind it there may be another store. Throwing ends the subscription.
+   * Awaited after the first message of every reconnection, before its events are passed on: it may lead to another
+   * store. Throwing ends the subscription.
    */
   readonly reconnected?: () => Promise<void>
   readonly logger: Logger
   readonly batchSizeMax?: number
-  /** After so long without a word the store is asked whether something lies ahead. */
+  /** Time without a message after which a connection is reopened if events lie ahead. */
   readonly silenceMsMax?: number
-  /** After so long without a word the store is asked whether all that is new is of other categories. */
+  /** Time without a message after which the store is asked whether newer events are all of other categories. */
   readonly quietMsMax?: number
 }
 
@@ -76,22 +76,22 @@ export const startSubscription = ({
   let buffered: StoredEvent[] = []
   let received = from
   let handled = from
-  let liveFrom: Position | undefined
+  let headWhenOpened: Position | undefined
   let open: OpenSubscription | undefined
   let paused = false
   let failures = 0
   let opened = 0
-  let heardOn = 1
-  /** By `performance.now()`: the clock on the wall may be set. */
+  let lastActiveConnection = 1
+  /** By `performance.now()`: the system clock may be set. */
   let heardAt = performance.now()
   let wake: () => void = () => undefined
   const caughtUpWaiters = new Set<() => void>()
 
-  const caughtUp = () => liveFrom !== undefined && comparePosition(handled, liveFrom) >= 0
+  const caughtUp = () => headWhenOpened !== undefined && comparePosition(handled, headWhenOpened) >= 0
 
   const heard = (position: Position) => {
     heardAt = performance.now()
-    heardOn = opened
+    lastActiveConnection = opened
     failures = 0
     received = position
     wake()
@@ -117,7 +117,7 @@ export const startSubscription = ({
       },
       onCaughtUp: () => {
         if (open !== subscription) return
-        liveFrom = received
+        headWhenOpened = received
         heard(received)
       },
       onEnd: (error) => {
@@ -130,18 +130,18 @@ export const startSubscription = ({
   const reconnect = async (reason: unknown) => {
     open?.close()
     open = undefined
-    liveFrom = undefined
+    headWhenOpened = undefined
     failures++
     if (failures === 1) logger.info({ subscription: name, err: reason }, 'subscription interrupted; reconnecting')
     await waitAfter(failures, reconnectBackoff, ending.signal)
     connect()
   }
 
-  /** Asks the store what lies ahead: nothing of these categories, or something that the connection does not bring. */
-  const lookAhead = async (watched: OpenSubscription) => {
+  /** Asks the store for events that the connection does not deliver. */
+  const checkForMissedEvents = async (watched: OpenSubscription) => {
     const from = received
     const head = await store.head()
-    // The head comes first: what is appended after it is not covered by it.
+    // The head is read first: events appended after it must not be skipped.
     const next = comparePosition(head, from) > 0 ? await store.eventAfter(categories, from) : undefined
     if (open !== watched || received !== from) return
     const silentMs = performance.now() - heardAt
@@ -152,19 +152,19 @@ export const startSubscription = ({
       return
     }
     heardAt = performance.now()
-    // Until a new connection has spoken, there may be another store behind it.
-    if (heardOn !== opened || comparePosition(head, from) <= 0) return
+    // Before its first message a new connection may lead to another store.
+    if (lastActiveConnection !== opened || comparePosition(head, from) <= 0) return
     received = head
     wake()
   }
 
-  // A connection can look alive while nothing comes through it any more.
+  // A connection can look alive while it delivers nothing.
   let looking = false
   const watchdog = setInterval(
     async () => {
       if (!open || looking || paused || performance.now() - heardAt < quietMsMax) return
       looking = true
-      await lookAhead(open).catch(() => undefined) // the store's trouble is told by the connection itself
+      await checkForMissedEvents(open).catch(() => undefined) // the connection itself reports outages
       looking = false
     },
     Math.min(quietMsMax, silenceMsMax),
@@ -181,11 +181,11 @@ export const startSubscription = ({
   const pump = async () => {
     let knownConnection = 1
     for (;;) {
-      // What has arrived while the last batch was handled comes in now, and makes the next one larger.
+      // Lets events that arrived during the last batch join the next one.
       await nextTurn()
       if (ending.signal.aborted) return
-      if (heardOn !== knownConnection) {
-        const connection = heardOn
+      if (lastActiveConnection !== knownConnection) {
+        const connection = lastActiveConnection
         await reconnected()
         knownConnection = connection
         continue
@@ -217,7 +217,7 @@ export const startSubscription = ({
 
   connect()
   const stopped = pump().finally(end)
-  stopped.catch(() => undefined) // whoever cares awaits `stopped`
+  stopped.catch(() => undefined) // callers that await `stopped` see the error
 
   return {
     stats: () => ({ reconnects: opened - 1, caughtUp: caughtUp(), position: handled }),

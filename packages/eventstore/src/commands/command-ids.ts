@@ -1,19 +1,19 @@
-// Which commands a stream has recorded: the newest from memory, older ones by reading the stream backwards.
+// Finds the commands that a stream has recorded: the newest in memory, older ones by reading the stream backwards.
 import { type EventStore, noSuchStream } from '../client/client.ts'
 import { type StoredEvent, stepRefusedType } from '../codec.ts'
 import { comparePosition, type Position } from '../position.ts'
 import type { CommandRequest } from './command-request.ts'
 import { StreamTruncated } from './stream-truncated.ts'
 
-/** Of a stream, in memory. The oldest leave first; they stay in the stream. */
+/** Limit per stream in memory. The oldest are dropped first; the stream still has them. */
 export const idsKeptMax = 1_000
-/** The distance that a command with a time for its `notBefore` is looked for. */
+/** Search limit for a command with a time as its `notBefore`. */
 const eventsBackMax = 10_000n
 const readPageEvents = 500
 
-/** What one command left in a stream. */
+/** The trace of one command in a stream. */
 export type CommandRecord = {
-  /** Of the request; a commandId that comes back with another hash is another request under a used key. */
+  /** A commandId that returns with another hash is another request under a used key. */
   readonly requestHash: string
   readonly first: bigint
   readonly last: bigint
@@ -23,23 +23,23 @@ export type CommandRecord = {
   readonly refusedWith?: string | undefined
 }
 
-/** By commandId, the oldest first. */
+/** By commandId, oldest first. */
 export type CommandRecords = Map<string, CommandRecord>
 
 /**
- * Changes in place, shared by all states of a stream: copying it for every command would make a long stream slow, and a
- * commandId that is here was recorded, whatever revision a decision rests on.
+ * Changed in place and shared by all states of a stream: copying it for every command would make a long stream slow, and
+ * its commands were recorded at every revision.
  */
 export type CommandIds = {
   readonly records: CommandRecords
-  /** Of a snapshot, before those in `records`; read when one of them is looked for. */
+  /** Commands of a snapshot, older than `records`; unpacked only when one of them is needed. */
   packed: PackedCommands | undefined
-  /** The newest that has left; all commands after it are here. */
+  /** The newest dropped command; all later commands are here. */
   forgotten: CommandRecord | undefined
 }
 
 export type PackedCommands = {
-  /** Stands for all of them. */
+  /** The newest of them. */
   readonly newest: CommandRecord
   readonly unpack: () => Promise<Iterable<readonly [string, CommandRecord]>>
 }
@@ -60,23 +60,23 @@ export const remember = (ids: CommandIds, records: Iterable<readonly [string, Co
   }
 }
 
-/** Puts those of the snapshot before the others. */
+/** Adds the commands of the snapshot before the others. */
 export const unpackAll = async (ids: CommandIds): Promise<void> => {
   const { packed, records } = ids
   if (!packed) return
   const unpacked = await packed.unpack().catch(() => undefined)
-  // Dropped, or unpacked by another call meanwhile.
+  // Dropped or unpacked by another call meanwhile.
   if (ids.packed !== packed) return
   const newer = [...records]
   ids.packed = undefined
   records.clear()
-  // Damaged: all are read from the stream.
+  // Damaged: they are read from the stream instead.
   if (!unpacked) forget(ids, packed.newest)
   for (const [commandId, record] of unpacked ?? []) records.set(commandId, record)
   remember(ids, newer)
 }
 
-/** Adds what was read apart, once all of it was read. */
+/** Adds commands that were read into a separate set, once the read is complete. */
 export const rememberAll = (ids: CommandIds, read: CommandIds): void => {
   forget(ids, read.forgotten)
   remember(ids, read.records)
@@ -86,7 +86,7 @@ const text = (value: unknown): string | undefined => (typeof value === 'string' 
 
 export const commandIdOf = ({ metadata }: StoredEvent): string | undefined => text(metadata.commandId)
 
-/** The record of an event's command, grown by this event. */
+/** The record of an event's command, extended by this event. */
 export const recordOf = (event: StoredEvent, others: CommandRecord | undefined): CommandRecord => {
   const { revision } = event
   const isLast = others === undefined || revision > others.last
@@ -102,7 +102,7 @@ export const recordOf = (event: StoredEvent, others: CommandRecord | undefined):
 
 type Sought = Pick<CommandRequest<never>, 'commandId' | 'notBefore'>
 
-/** Whether the command may have been here by then. */
+/** True when the command may have been recorded before then. */
 const mayPrecede = (
   { notBefore }: Sought,
   { position, recordedAtMs }: Pick<CommandRecord, 'position' | 'recordedAtMs'>,
@@ -129,15 +129,15 @@ export type OlderCommands = {
   /** By commandId. */
   readonly found: ReadonlyMap<string, CommandRecord>
   /**
-   * Reads back as far as one of these may have been here before and is not in memory.
-   * @param last the stream's last revision as far as known
-   * @param isFirst false when an append of these requests may be in the stream by now
+   * Reads the stream backwards as far as one of these commands may have been recorded without being in memory.
+   * @param last the stream's last known revision
+   * @param isFirst false when the stream may already have an append of these requests
    * @throws StreamDeleted, StreamTruncated
    */
   readonly find: (ids: CommandIds, last: bigint, requests: readonly Sought[], isFirst: boolean) => Promise<void>
 }
 
-/** For one decision, which may be made several times: each event is read once. */
+/** For one decision and its repeats: each event is read once. */
 export const olderCommands = (store: Pick<EventStore, 'readStreamBack'>, stream: string): OlderCommands => {
   const found: CommandRecords = new Map()
   let searchedTo = -1n
@@ -165,7 +165,7 @@ export const olderCommands = (store: Pick<EventStore, 'readStreamBack'>, stream:
           const commandId = commandIdOf(event)
           if (commandId !== undefined && wanted.has(commandId))
             found.set(commandId, recordOf(event, found.get(commandId)))
-          // The first events of a command whose last one is found come next.
+          // Continues to the first events of a command whose last event was found.
           else if (!isWithin(event)) break
         }
       searchedTo = forgotten.last

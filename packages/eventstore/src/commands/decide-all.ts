@@ -1,4 +1,4 @@
-// Decides the commands that wait for one stream, in order, each on what the ones before it leave: the events of one append.
+// Decides the queued commands of a stream in order, each on the state after the previous one, into the events of one append.
 import { type Decider, type DomainEvent, Rejection } from '@headwater/deciders/decider'
 import { parse, v5 as uuidV5 } from 'uuid'
 import type { EventToAppend, StreamDeleted } from '../client/client.ts'
@@ -9,19 +9,19 @@ import type { CommandRequest } from './command-request.ts'
 import type { KnownStream } from './known-stream.ts'
 
 const appendEventsMax = 500
-/** EventStoreDB takes 1 MiB an append; metadata and envelopes come on top of what is counted here. */
+/** EventStoreDB accepts 1 MiB per append; metadata and envelopes are not counted here. */
 const appendDataBytesMax = 256 * 1024
 const eventIdNamespace = parse('a3a8cf43-6a09-4a3d-8f4e-5f4f7d1e6c5e')
 
-/** What became of one command. */
+/** The outcome of one command. */
 export type Outcome =
-  /** `appended`: by this very command, once `toAppend` is written; `recorded`: by the same command before. */
+  /** `appended`: by this attempt, once `toAppend` is written; `recorded`: by an earlier attempt. */
   | { readonly kind: 'appended' | 'recorded'; readonly record: CommandRecord }
   | { readonly kind: 'nothing to do'; readonly revision: bigint; readonly position: Position }
   | { readonly kind: 'refused'; readonly error: unknown }
 
 export type Decided<State> = {
-  /** One a command, for as many commands as fit one append; the others wait. */
+  /** One per command, for as many commands as fit one append; the others wait. */
   readonly outcomes: readonly Outcome[]
   readonly toAppend: readonly EventToAppend[]
   /** The outcomes and the stream once `toAppend` is written and ends at `position`. */
@@ -34,7 +34,7 @@ export const idempotencyKeyReused = (): Rejection =>
 const revisionMismatch = (revision: bigint): Rejection =>
   new Rejection('revision_mismatch', 'It has changed since you looked.', { revision: String(revision) })
 
-/** Refuses callers who may not know of the stream, and commands on an existing one, as if it had never existed. */
+/** Answers for a deleted stream as if it had never existed. */
 export const refuseOnDeleted = <Command, State>(
   { initialState, decide }: Pick<Decider<Command, DomainEvent, State>, 'initialState' | 'decide'>,
   { guard, command }: CommandRequest<Command, State>,
@@ -49,7 +49,7 @@ export const refuseOnDeleted = <Command, State>(
   return deleted
 }
 
-/** What of a request is kept with its events. */
+/** Request metadata stored on each event. */
 type Recorded = Pick<CommandRequest<unknown>, 'commandId' | 'requestHash' | 'actor' | 'correlationId' | 'traceparent'>
 
 const metadataOf = ({ commandId, requestHash, actor, correlationId, traceparent }: Recorded, schema: number) => ({
@@ -63,8 +63,8 @@ const metadataOf = ({ commandId, requestHash, actor, correlationId, traceparent 
 })
 
 /**
- * The events of one command as the store gets them. The id names the content too: two replicas that decide the same
- * command on different outside facts must conflict, not take each other's events for their own (docs/decisions/004).
+ * The events of one command, ready to append. Their IDs depend on the content, too: two replicas that decide the same
+ * command on different outside facts must conflict (docs/decisions/004).
  */
 const toAppendOf = (
   { schemaOf }: Pick<Codec<DomainEvent>, 'schemaOf'>,
@@ -75,7 +75,7 @@ const toAppendOf = (
 ) =>
   events.map(({ type, data }, index): EventToAppend => {
     const name = `${request.commandId}/${stream}/${index}/${request.requestHash}/${type}/${json[index]}`
-    // As bytes: the library is slow with texts.
+    // As bytes: the uuid library is slow with text.
     return {
       id: uuidV5(Buffer.from(name), eventIdNamespace),
       type,
@@ -84,15 +84,15 @@ const toAppendOf = (
     }
   })
 
-/** The append as it grows, and what stands before the next command. */
+/** The append so far, and the state before the next command. */
 type Round<Command, Event extends DomainEvent, State> = {
   readonly decider: Decider<Command, Event, State>
   readonly codec: Codec<Event>
   readonly stream: string
   readonly known: KnownStream<State>
-  /** Commands that the stream has recorded and that left the memory of `known`. */
+  /** Recorded commands that are no longer in the memory of `known`. */
   readonly older: ReadonlyMap<string, CommandRecord>
-  /** Of the commands in `toAppend`. */
+  /** Records of the commands in `toAppend`. */
   readonly records: Map<string, CommandRecord>
   readonly toAppend: EventToAppend[]
   bytes: number
@@ -146,7 +146,7 @@ const decideOne = <Command, Event extends DomainEvent, State>(
     requestHash,
     first: revision + 1n,
     last: revision + BigInt(written.length),
-    position: beginning, // known once it is written
+    position: beginning, // set once it is written
     recordedAtMs: Date.now(),
     refusedWith,
   }
@@ -157,7 +157,7 @@ const decideOne = <Command, Event extends DomainEvent, State>(
   return { kind: 'appended', record: fresh }
 }
 
-/** @param older commands that the stream has recorded and that left the memory of `known` */
+/** @param older recorded commands that are no longer in the memory of `known` */
 export const decideAll = <Command, Event extends DomainEvent, State>(
   decider: Decider<Command, Event, State>,
   codec: Codec<Event>,

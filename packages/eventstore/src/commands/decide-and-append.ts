@@ -1,4 +1,4 @@
-// Decides the commands that wait for a stream and appends their events: what others wrote meanwhile is read, and it is decided again.
+// Decides the queued commands of a stream and appends their events; after a conflict it reads newer events and decides again.
 import { type Decider, type DomainEvent, Rejection } from '@headwater/deciders/decider'
 import { type Backoff, waitAfter } from '../backoff.ts'
 import { beginning } from '../position.ts'
@@ -13,8 +13,8 @@ const conflictBackoff: Backoff = { delayMsMin: 2, delayMsMax: 100 }
 
 export type Waiting<Command, State> = {
   readonly request: CommandRequest<Command, State>
-  /** By `performance.now()`: the caller has its answer by then. */
-  readonly giveUpAtMs: number
+  /** By `performance.now()`. */
+  readonly deadlineMs: number
   readonly resolve: (answer: CommandAnswer) => void
   readonly reject: (error: unknown) => void
 }
@@ -31,8 +31,8 @@ export const answerOf = (id: string, record: CommandRecord, appended: boolean): 
 /** The answer to a step of a process that its stream refused. */
 export const refusedBefore = (code: string) => new Rejection(code, 'It was refused, and that is recorded.')
 
-/** Refusals and "nothing to do" rest on the state alone; the other outcomes rest on what is written. */
-const restsOnState = (outcome: Outcome): boolean => outcome.kind === 'refused' || outcome.kind === 'nothing to do'
+/** Refusals and "nothing to do" depend only on the state, which must not be stale; an append checks the other outcomes. */
+const needsFreshState = (outcome: Outcome): boolean => outcome.kind === 'refused' || outcome.kind === 'nothing to do'
 
 const settle = <Command, State>(waiting: Waiting<Command, State>, outcome: Outcome): void => {
   const { id } = waiting.request
@@ -44,13 +44,13 @@ const settle = <Command, State>(waiting: Waiting<Command, State>, outcome: Outco
   else waiting.resolve(answerOf(id, outcome.record, outcome.kind === 'appended'))
 }
 
-/** What was recorded before keeps its answer. A repeat of a command of the same append has no position yet. */
+/** Commands recorded earlier keep their answer. A repeat within the same append has no position yet. */
 const conflictUnlessRecorded = (outcome: Outcome): Outcome =>
   outcome.kind === 'recorded' && outcome.record.position !== beginning
     ? outcome
     : { kind: 'refused', error: new Rejection('conflict', 'Others keep changing the same thing. Try again.') }
 
-/** As many of the waiting commands as one append holds; returns how many were settled. */
+/** Settles as many queued commands as fit one append; returns their number. */
 export const decideAndAppend = async <Command, Event extends DomainEvent, State>(
   memory: StreamMemory<Event, State>,
   decider: Decider<Command, Event, State>,
@@ -59,7 +59,7 @@ export const decideAndAppend = async <Command, Event extends DomainEvent, State>
 ): Promise<number> => {
   const { store, codec, cache } = memory
   const requests = queue.map(({ request }) => request)
-  const giveUpAtMs = Math.max(...queue.map((waiting) => waiting.giveUpAtMs))
+  const deadlineMs = Math.max(...queue.map((waiting) => waiting.deadlineMs))
   const settleAll = (outcomes: readonly Outcome[]): number => {
     for (const [index, outcome] of outcomes.entries()) settle(queue[index] as Waiting<Command, State>, outcome)
     return outcomes.length
@@ -71,28 +71,28 @@ export const decideAndAppend = async <Command, Event extends DomainEvent, State>
     await older.find(current.ids, current.revision, requests, conflicts === 0)
     const decided = decideAll(decider, codec, stream, current, requests, older.found)
     if (decided.toAppend.length === 0) {
-      // A stale cache never refuses: what rests on it is confirmed by reading what is newer.
-      if (confirmed || !decided.outcomes.some(restsOnState)) return settleAll(decided.outcomes)
+      // A stale cache never refuses: newer events are read first.
+      if (confirmed || !decided.outcomes.some(needsFreshState)) return settleAll(decided.outcomes)
       current = await refresh(memory, stream, current)
       confirmed = true
       continue
     }
     const believed = current.revision < 0n ? 'no_stream' : current.revision
-    const reply = await store.append(stream, decided.toAppend, believed, giveUpAtMs)
+    const reply = await store.append(stream, decided.toAppend, believed, deadlineMs)
     if (reply.outcome === 'appended') {
       const after = decided.after(reply.position)
       const isAsDecided = reply.revision === after.known.revision
-      // A stream that begins again behind its first revision was soft-deleted.
+      // A new stream that does not begin at revision 0 was soft-deleted.
       if (believed === 'no_stream' && !isAsDecided) throw new StreamTruncated()
-      // Only a clean first success proves that exactly these events follow the state that was decided on.
-      if (reply.clean && isAsDecided) keepProved(memory, stream, after.known)
+      // Only a successful first attempt proves that exactly these events follow the decided state.
+      if (reply.firstAttempt && isAsDecided) keepProved(memory, stream, after.known)
       else cache.delete(stream)
       return settleAll(after.outcomes)
     }
     conflicts++
     if (conflicts > conflictsMax) return settleAll(decided.outcomes.map(conflictUnlessRecorded))
     if (conflicts > 1) await waitAfter(conflicts - 1, conflictBackoff)
-    current = await readAfterConflict(memory, stream, current, reply.clean)
+    current = await readAfterConflict(memory, stream, current, reply.firstAttempt)
     confirmed = true
   }
 }

@@ -1,4 +1,4 @@
-// Dispatches commands to a decider: cached or read state, decision, append; a conflict reads what is new and decides again.
+// Dispatches commands to a decider: state from cache or store, decision, append; after a conflict it reads newer events and decides again.
 import { type DomainEvent, Rejection } from '@headwater/deciders/decider'
 import type { StreamType } from '@headwater/deciders/stream-type'
 import type { Logger } from 'pino'
@@ -11,34 +11,33 @@ import { idempotencyKeyReused, refuseOnDeleted } from './decide-all.ts'
 import { answerOf, decideAndAppend, refusedBefore, type Waiting } from './decide-and-append.ts'
 import { currentOf, refresh, type StreamMemory, streamMemory } from './stream-memory.ts'
 
-/** Of a caller, however the store behaves: below what a gateway waits for a service. */
+/** Limit for every answer; below the time that a gateway waits for a service. */
 const answerMsMaxDefault = 10_000
 const commandsWaitingMax = 10_000
 /**
- * A stream weighs one, and one for every command it remembers, at most 1,001: some 1.3 kB each, so 80 MB. The heap of a process that may
- * take 384 MiB ends at about 190 MB.
+ * A stream weighs one, plus one for every command in memory, at most 1,001: about 1.3 kB each, so 80 MB. The heap of a
+ * process with 384 MiB is limited to about 190 MB.
  */
 const cacheWeightMaxDefault = 64_000
-/** For streams that a process meets once or twice: 13 MB. */
+/** For streams that a process needs once or twice: 13 MB. */
 export const smallCacheWeightMax = 10_000
 
 export type CommandHandler<Command, State = unknown> = {
   /**
-   * Decides and appends, or answers from what is recorded when this commandId was here before. Within `answerMsMax`
-   * there is an answer, if only that there is none.
-   * @throws Rejection the decider's own, or `conflict`, `revision_mismatch`, `idempotency_key_reused`, `overloaded`,
+   * Decides and appends, or answers a repeated commandId from its recorded events. Settles within `answerMsMax`.
+   * @throws Rejection of the decider, or `conflict`, `revision_mismatch`, `idempotency_key_reused`, `overloaded`,
    *   `unknown_event_type`, `stream_deleted`, `stream_truncated`, `event_store_unavailable` (the outcome is unknown: send
    *   the same command again)
    */
   readonly handle: (request: CommandRequest<Command, State>) => Promise<CommandAnswer>
   /**
-   * The answer this commandId was given, if it was given one: for callers who would have to ask a third party before
-   * they can build the command.
+   * The recorded answer to this commandId, if there is one: for callers that would have to ask a third party before they
+   * can build the command.
    * @throws Rejection `idempotency_key_reused`, `unknown_event_type`, `stream_deleted`, `stream_truncated`,
    *   `event_store_unavailable`
    */
   readonly recorded: (
-    request: Pick<CommandRequest<Command>, 'id' | 'commandId' | 'requestHash' | 'notBefore' | 'giveUpAtMs'>,
+    request: Pick<CommandRequest<Command>, 'id' | 'commandId' | 'requestHash' | 'notBefore' | 'deadlineMs'>,
   ) => Promise<CommandAnswer | undefined>
   /**
    * The state of a stream at `revision` or later, from the cache where that is enough.
@@ -55,7 +54,7 @@ export type CommandHandlerOptions<Command, Event extends DomainEvent, State> = {
   readonly cacheWeightMax?: number
 }
 
-/** Commands wait in a queue for each stream, which one worker empties. */
+/** Each stream has a queue of commands, which one worker empties. */
 type Handler<Command, Event extends DomainEvent, State> = Required<CommandHandlerOptions<Command, Event, State>> & {
   readonly memory: StreamMemory<Event, State>
   readonly queues: Map<string, Waiting<Command, State>[]>
@@ -68,7 +67,7 @@ const dropGivenUp = <Command, Event extends DomainEvent, State>(
   queue: Waiting<Command, State>[],
 ): void => {
   const now = performance.now()
-  const waiting = queue.filter(({ giveUpAtMs }) => giveUpAtMs > now)
+  const waiting = queue.filter(({ deadlineMs }) => deadlineMs > now)
   if (waiting.length === queue.length) return
   handler.waitingCount -= queue.length - waiting.length
   queue.splice(0, queue.length, ...waiting)
@@ -94,7 +93,7 @@ const work = async <Command, Event extends DomainEvent, State>(
       if (error instanceof StreamDeleted) {
         for (const { request, reject } of together) reject(refuseOnDeleted(decider, request, error))
       } else if (together.length > 1 && !(error instanceof StoreUnavailable)) {
-        // One command's append that the store refuses must not take its neighbours with it.
+        // A command whose append the store refuses must not fail the others.
         alone = together.length
         continue
       } else {
@@ -112,13 +111,13 @@ const work = async <Command, Event extends DomainEvent, State>(
 const enqueue = <Command, Event extends DomainEvent, State>(
   handler: Handler<Command, Event, State>,
   request: CommandRequest<Command, State>,
-  giveUpAtMs: number,
+  deadlineMs: number,
 ): Promise<CommandAnswer> =>
   new Promise((resolve, reject) => {
     if (handler.waitingCount >= commandsWaitingMax)
       return reject(new Rejection('overloaded', 'Too many commands are waiting. Try again in a moment.'))
     handler.waitingCount++
-    const waiting = { request, giveUpAtMs, resolve, reject }
+    const waiting = { request, deadlineMs, resolve, reject }
     const stream = streamName(handler.stream.category, request.id)
     const queue = handler.queues.get(stream)
     if (queue) {
@@ -157,10 +156,10 @@ const stateAt = async <Event extends DomainEvent, State>(
   return (cached.revision >= revision ? cached : await refresh(memory, stream, cached)).state
 }
 
-const inTime = <Result>(giveUpAtMs: number, work: Promise<Result>): Promise<Result> =>
+const inTime = <Result>(deadlineMs: number, work: Promise<Result>): Promise<Result> =>
   within(
-    // Timers count whole milliseconds and may be one early; a caller whose time is over must not be served after all.
-    Math.ceil(giveUpAtMs - performance.now()) + 1,
+    // Timers have whole milliseconds and may fire one early: the command must be past its deadline by then.
+    Math.ceil(deadlineMs - performance.now()) + 1,
     work,
     () => new StoreUnavailable(new Error('There was no answer in time.')),
   )
@@ -175,12 +174,12 @@ export const createCommandHandler = <Command, Event extends DomainEvent, State>(
   const memory = streamMemory(store, stream, cacheWeightMax, logger)
   const queues = new Map<string, Waiting<Command, State>[]>()
   const handler = { store, stream, logger, answerMsMax, cacheWeightMax, memory, queues, waitingCount: 0 }
-  const limitOf = ({ giveUpAtMs = Number.POSITIVE_INFINITY }: Pick<CommandRequest<Command>, 'giveUpAtMs'>): number =>
-    Math.min(performance.now() + answerMsMax, giveUpAtMs)
+  const limitOf = ({ deadlineMs = Number.POSITIVE_INFINITY }: Pick<CommandRequest<Command>, 'deadlineMs'>): number =>
+    Math.min(performance.now() + answerMsMax, deadlineMs)
   return {
     handle: (request) => {
-      const giveUpAtMs = limitOf(request)
-      return inTime(giveUpAtMs, enqueue(handler, request, giveUpAtMs))
+      const deadlineMs = limitOf(request)
+      return inTime(deadlineMs, enqueue(handler, request, deadlineMs))
     },
     recorded: (request) => inTime(limitOf(request), findRecorded(memory, request)),
     stateOf: (id, revision) => inTime(limitOf({}), stateAt(memory, id, revision)),

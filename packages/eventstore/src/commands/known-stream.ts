@@ -1,4 +1,4 @@
-// What a process knows of a stream: its folded state, its revision, and its newest commands.
+// The known part of a stream: its folded state, its revision, and its newest commands.
 import type { Decider, DomainEvent } from '@headwater/deciders/decider'
 import { type EventStore, noSuchStream } from '../client/client.ts'
 import { type Codec, isOfEngine, type StoredEvent, schemaText } from '../codec.ts'
@@ -17,7 +17,7 @@ import { StreamTruncated } from './stream-truncated.ts'
 export const readPageEvents = 500
 
 /**
- * At most `maxCount` events of a stream from a revision on, of which none is hidden.
+ * At most `maxCount` events of a stream from a revision on, without hidden ones.
  * @throws StreamDeleted, StreamTruncated
  */
 export const readPage = async (
@@ -33,16 +33,16 @@ export const readPage = async (
   return page
 }
 
-/** A stream up to `revision`; -1 when nothing is known to be written. May lag behind the store, never run ahead of it. */
+/** A stream up to `revision`; -1 when no event is known. It may lag behind the store, never run ahead of it. */
 export type KnownStream<State> = {
   readonly state: State
   readonly revision: bigint
-  /** Of the last event; before everything when there is none. */
+  /** The position of the last event; the beginning when there is none. */
   readonly position: Position
   readonly ids: CommandIds
-  /** `<type> <schema>` of all events in the state. Grows in place, shared like `ids`. */
+  /** `<type> <schema>` of all events in the state. Changed in place and shared like `ids`. */
   readonly schemas: Set<string>
-  /** The revision up to which snapshots are written, as far as known; -1 when there is none. */
+  /** The revision of the last known snapshot; -1 when there is none. */
   readonly snapshotAt: bigint
 }
 
@@ -56,8 +56,8 @@ export const nothingKnown = <State>(initialState: State): KnownStream<State> => 
 })
 
 /**
- * Folds in what was written after `known`.
- * @param firstPage read already
+ * Folds the events after `known`.
+ * @param firstPage if already read
  * @throws Rejection `unknown_event_type`, StreamDeleted, StreamTruncated
  */
 export const readNewer = async <Event extends DomainEvent, State>(
@@ -70,7 +70,7 @@ export const readNewer = async <Event extends DomainEvent, State>(
 ): Promise<KnownStream<State>> => {
   let { state, revision, position } = known
   const { ids, schemas } = known
-  // Kept apart until all is read: a command may straddle two pages, and the second may never come.
+  // Separate until the read is complete: a command may span two pages, and the second read may fail.
   const read = noCommandIds()
   for (let given = firstPage; ; given = undefined) {
     const page = given ?? (await readPage(store, stream, revision + 1n, readPageEvents))

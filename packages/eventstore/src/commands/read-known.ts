@@ -1,4 +1,4 @@
-// Reads a stream as it is in the store now: from its newest snapshot on, or whole.
+// Reads the current state of a stream: from its newest snapshot on, or from the start.
 import type { DomainEvent } from '@headwater/deciders/decider'
 import type { StreamType } from '@headwater/deciders/stream-type'
 import type { EventStore } from '../client/client.ts'
@@ -18,7 +18,7 @@ export const readFromSnapshot = async <Event extends DomainEvent, State>(
   const found = snapshot && (await readSnapshot(store, stream, snapshot, codec))
   if (found)
     try {
-      // With the last event of the snapshot: the stream has to be there, and to go on from it.
+      // Includes the last event of the snapshot: the stream must exist and continue from it.
       const [last, ...newer] = await readPage(store, stream, found.revision, readPageEvents + 1)
       if (last) return await readNewer(store, stream, found, decider.evolve, codec, newer)
     } catch (error) {
@@ -27,7 +27,7 @@ export const readFromSnapshot = async <Event extends DomainEvent, State>(
   return readNewer(store, stream, nothingKnown(decider.initialState), decider.evolve, codec)
 }
 
-/** The stream of the thing `id` as the store has it now, for callers that look at another stream than the one they change. */
+/** The current state of a stream, for callers that read another stream than the one they change. */
 export const readKnown = async <Event extends DomainEvent, State>(
   store: EventStore,
   stream: StreamType<never, Event, State>,

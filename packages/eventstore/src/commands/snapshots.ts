@@ -1,4 +1,4 @@
-// Snapshots of long streams: the folded state and the newest commands, in a stream of their own beside each stream.
+// Snapshots of long streams: the folded state and the newest commands, in a separate stream.
 import { randomUUID } from 'node:crypto'
 import { promisify } from 'node:util'
 import { constants, gunzip, gunzipSync, gzip } from 'node:zlib'
@@ -13,11 +13,11 @@ import { type CommandRecord, unpackAll } from './command-ids.ts'
 import type { KnownStream } from './known-stream.ts'
 
 const snapshotType = 'Snapshot'
-/** EventStoreDB takes 1 MiB an append. */
+/** EventStoreDB accepts 1 MiB per append. */
 const partBytesMax = 900 * 1024
-/** Together 14 MiB, gzipped. A stream with a larger state has no snapshots. */
+/** 14 MiB gzipped in all. A stream with a larger state has no snapshots. */
 const partsMax = 16
-/** Less is decompressed sooner than it is handed to another thread. */
+/** Below this, decompressing is faster than handing over to another thread. */
 const syncBytesMax = 16 * 1024
 const streamsWaitingMax = 64
 const streamsRememberedMax = 10_000
@@ -25,14 +25,14 @@ const streamsRememberedMax = 10_000
 const compress = promisify(gzip)
 const decompress = promisify(gunzip)
 
-/** Of each part. A set is one snapshot. */
+/** Metadata of each part. A set is one snapshot. */
 type PartMetadata = {
   readonly version: number
   readonly set: string
   readonly part: number
-  /** In the last part only, as is `commands`. */
+  /** In the last part only, like `commands`. */
   readonly parts?: number
-  /** So many parts come before those of the state, and are read only when a command is looked for. */
+  /** Number of parts with commands, before those of the state; read only when an old command is needed. */
   readonly commands?: number
 }
 
@@ -72,7 +72,7 @@ const compressed = (value: unknown): Promise<Buffer> =>
 const decompressed = async (bytes: Uint8Array) =>
   JSON.parse((bytes.length <= syncBytesMax ? gunzipSync(bytes) : await decompress(bytes)).toString())
 
-/** The commands, which are large and seldom needed, and all else. */
+/** Encodes the commands, which are large and seldom needed, apart from the rest. */
 const encode = async <State>(snapshot: Snapshot<State>, known: KnownStream<State>) => {
   const { state, revision, position, schemas, ids } = known
   await unpackAll(ids)
@@ -84,13 +84,13 @@ const encode = async <State>(snapshot: Snapshot<State>, known: KnownStream<State
     writtenAtMs: Date.now(),
     forgotten: ids.forgotten && recordJson(['', ids.forgotten]),
   }
-  // Commands that came since are in memory already.
+  // Later commands are not part of this snapshot.
   const records = ids.records.entries().filter(([, { last }]) => last <= revision)
   const commands = await compressed(records.map(recordJson).toArray())
   return { commands, head: await compressed(head) }
 }
 
-/** Of `<type> <schema>`, as a known stream names them. */
+/** Parses `<type> <schema>`. */
 const schemaOf = (text: string) => {
   const space = text.lastIndexOf(' ')
   return { type: text.slice(0, space), metadata: { schema: Number(text.slice(space)) } }
@@ -133,7 +133,7 @@ const decode = async <Event extends DomainEvent, State>(
   throw unknownEventType(unknown)
 }
 
-/** These parts of a set together; undefined when one is missing. */
+/** Joins these parts of a set; undefined when one is missing. */
 const partsOf = (events: readonly StoredEvent[], set: string, from: number, to: number): Uint8Array | undefined => {
   const bytes = Array.from({ length: to - from }, (_, n) => {
     const part = events.find(({ metadata }) => metadata.set === set && metadata.part === from + n)
@@ -142,7 +142,7 @@ const partsOf = (events: readonly StoredEvent[], set: string, from: number, to: 
   return bytes.every((one) => one !== undefined) ? Buffer.concat(bytes) : undefined
 }
 
-/** The newest set of which all but the commands is there; the newest part comes first. */
+/** The newest set with all parts but the commands; the newest part comes first. */
 const newestSet = (
   store: Pick<EventStore, 'readStreamBack'>,
   events: readonly StoredEvent[],
@@ -163,7 +163,7 @@ const newestSet = (
 }
 
 /**
- * The newest snapshot of the stream in today's version. Undefined when there is none, or none that is whole.
+ * The newest complete snapshot of the stream in today's version.
  * @throws Rejection `unknown_event_type`: it was folded with events that this release does not know
  */
 export const readSnapshot = async <Event extends DomainEvent, State>(
@@ -187,8 +187,8 @@ export const readSnapshot = async <Event extends DomainEvent, State>(
 
 export type SnapshotWriter<State> = {
   /**
-   * Writes a snapshot once for every `everyEvents`, some time later. Returns what is known of the stream from then on.
-   * @param known a clean append has just proved it
+   * Queues a snapshot once per `everyEvents`. Returns the stream with its updated `snapshotAt`.
+   * @param known proved by a successful append
    */
   readonly offer: (stream: string, known: KnownStream<State>) => KnownStream<State>
 }
@@ -211,7 +211,7 @@ const write = async <State>(
   if (parts > partsMax) throw new Error(`A snapshot of ${head.length} bytes is too large.`)
   const name = snapshotStreamOf(stream)
   const $maxCount = 2 * parts
-  // First: the store must not keep the states of a person for ever.
+  // First: the store must not keep all states of a person for ever.
   if ((maxCounts.get(name) ?? 0) < $maxCount) {
     const limit = { id: randomUUID(), type: '$metadata', data: { $maxCount }, metadata: {} }
     await store.append(`$$${name}`, [limit], 'any')
@@ -226,7 +226,7 @@ const write = async <State>(
     return { id: randomUUID(), type: snapshotType, data, metadata }
   })
   const isSmall = commands.length + head.length <= partBytesMax
-  // At any revision: another process may write its own, and the newest that is whole counts.
+  // Any revision: another process may write its own snapshot, and readers use the newest complete one.
   for (const together of isSmall ? [events] : events.map((event) => [event])) await store.append(name, together, 'any')
 }
 
@@ -251,7 +251,7 @@ export const snapshotWriter = <State>(options: WriterOptions<State>): SnapshotWr
       try {
         await write(options, maxCounts, stream, known)
       } catch (error) {
-        // Nothing is lost: the stream is read instead.
+        // No loss: readers fall back to the stream.
         if (!(error instanceof StreamDeleted)) logger.warn({ stream, err: error }, 'a snapshot was not written')
       }
     }

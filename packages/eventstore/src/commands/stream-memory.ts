@@ -1,4 +1,4 @@
-// What a handler remembers of streams, in a bounded cache: read where nothing is known, dropped where it may be wrong.
+// A handler's bounded cache of streams: filled by reads and appends, dropped where it may be wrong.
 import type { DomainEvent } from '@headwater/deciders/decider'
 import type { StreamType } from '@headwater/deciders/stream-type'
 import { LRUCache } from 'lru-cache'
@@ -15,11 +15,11 @@ export type StreamMemory<Event extends DomainEvent, State> = {
   readonly streamType: StreamType<never, Event, State>
   readonly codec: Codec<Event>
   readonly cache: LRUCache<string, KnownStream<State>>
-  /** Of a stream type that has snapshots. */
+  /** Only of a stream type with snapshots. */
   readonly snapshots: SnapshotWriter<State> | undefined
 }
 
-/** @param weightMax a stream weighs one, and one for every command it remembers */
+/** @param weightMax a stream weighs one, plus one for every command in memory */
 export const streamMemory = <Event extends DomainEvent, State>(
   store: EventStore,
   streamType: StreamType<never, Event, State>,
@@ -50,14 +50,14 @@ const readFromStart = async <Event extends DomainEvent, State>(
   stream: string,
 ): Promise<KnownStream<State>> => {
   const { store, streamType, codec } = memory
-  // A snapshot would hide that events are missing.
+  // From the start: a snapshot would hide that events are missing.
   const read = store.mayHideEvents(stream)
     ? readNewer(store, stream, nothingKnown(streamType.decider.initialState), streamType.decider.evolve, codec)
     : readFromSnapshot(store, streamType, stream, codec)
   return keep(memory, stream, await read)
 }
 
-/** Folds in what is newer than `known`. @throws as `readNewer` does */
+/** Folds events newer than `known`. @throws as `readNewer` does */
 export const refresh = async <Event extends DomainEvent, State>(
   memory: StreamMemory<Event, State>,
   stream: string,
@@ -66,7 +66,7 @@ export const refresh = async <Event extends DomainEvent, State>(
   if (known.revision < 0n) return readFromStart(memory, stream)
   const { store, streamType, codec } = memory
   const read = await readNewer(store, stream, known, streamType.decider.evolve, codec)
-  // Whichever process appended what is newer has written the snapshot.
+  // The process that appended the newer events has written the snapshot.
   const snapshotAt = read.revision > known.revision ? read.revision : known.snapshotAt
   return keep(memory, stream, { ...read, snapshotAt })
 }
@@ -96,16 +96,16 @@ export const readAfterConflict = async <Event extends DomainEvent, State>(
   memory: StreamMemory<Event, State>,
   stream: string,
   believed: KnownStream<State>,
-  clean: boolean,
+  firstAttempt: boolean,
 ): Promise<KnownStream<State>> => {
   memory.cache.delete(stream)
   const orBelieved = (error: unknown) => (error instanceof StreamTruncated ? believed : Promise.reject(error))
-  const newer = clean ? await refresh(memory, stream, believed).catch(orBelieved) : believed
-  // A conflict without anything newer: what was believed never happened in this store.
+  const newer = firstAttempt ? await refresh(memory, stream, believed).catch(orBelieved) : believed
+  // A conflict without newer events: this store never had the known events.
   return newer.revision > believed.revision ? newer : readFromStart(memory, stream)
 }
 
-/** Keeps the state that a clean append has proved. */
+/** Caches the state that a successful first attempt has proved. */
 export const keepProved = <Event extends DomainEvent, State>(
   { cache, snapshots }: StreamMemory<Event, State>,
   stream: string,

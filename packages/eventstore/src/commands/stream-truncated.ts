@@ -1,7 +1,7 @@
-// The refusal for a stream of which the store hides events.
+// The refusal for a stream with hidden events.
 import { Rejection } from '@headwater/deciders/decider'
 
-/** The stream was soft-deleted, or its metadata cut it short. No decision can rest on the other events. */
+/** The stream was soft-deleted or truncated by metadata: the remaining events are no basis for a decision. */
 export class StreamTruncated extends Rejection {
   constructor() {
     super('stream_truncated', 'Part of its history is missing in the event store. An operator has to look at it.')

@@ -26,7 +26,7 @@ export type Currency = {
 
 /** A pending read. */
 type Asking = {
-  readonly giveUpAtMs: number
+  readonly deadlineMs: number
   readonly answer: (db: SqliteQueries, checkpoint: Position) => void
   readonly giveUp: () => void
 }
@@ -52,7 +52,7 @@ export const watchCurrency = (reader: Pick<SqliteReader, 'read' | 'waitFor' | 'n
     const at = new Date()
     const needed = await reader.needed()
     if (!answered(asking, needed)) {
-      await reader.waitFor(needed, Math.max(...asking.map(({ giveUpAtMs }) => giveUpAtMs)) - performance.now())
+      await reader.waitFor(needed, Math.max(...asking.map(({ deadlineMs }) => deadlineMs)) - performance.now())
       if (!answered(asking, needed)) throw new Error('The read model is behind.')
     }
     noteCurrent(at)
@@ -84,7 +84,7 @@ export const watchCurrency = (reader: Pick<SqliteReader, 'read' | 'waitFor' | 'n
         }
         const timer = setTimeout(giveUp, withinMs)
         if (gathering.length === 0) setImmediate(serveGathered)
-        gathering.push({ giveUpAtMs: performance.now() + withinMs, answer, giveUp })
+        gathering.push({ deadlineMs: performance.now() + withinMs, answer, giveUp })
       }),
     knownAt: () => known,
     trouble: async () => {
