@@ -1,4 +1,4 @@
-// Copies the events into another folder while they are served: consistent, whole or not there.
+// Copies the events of a running store into another folder: a consistent, complete copy or none.
 import { randomUUID } from 'node:crypto'
 import { chmodSync, closeSync, existsSync, fsyncSync, linkSync, mkdirSync, openSync, rmSync } from 'node:fs'
 import { connect, createServer, type Socket } from 'node:net'
@@ -7,29 +7,29 @@ import { createInterface } from 'node:readline'
 import Sqlite from 'better-sqlite3'
 import { closeDatabase, type Database, fileName, openDatabase } from './store/database.ts'
 
-/** Between two of these appends are served. */
+/** Appends are served between two steps. */
 const pagesAtOnce = 1_000
 const ownerOnly = 0o600
-/** It tells how far it is after every step. */
+/** Limit between two progress reports, which follow every step. */
 const silenceMsMax = 30_000
 
-// The database is locked for one process: whoever wants a copy asks that process, by a socket beside the file.
+// Only one process can open the database: a backup asks that process for a copy, by a socket beside the file.
 const socketIn = (directory: string): string => join(directory, 'backup.sock')
 
-/** A line each; the last is done or has failed. */
+/** One per line; the last is `done` or `error`. */
 type Answer = { readonly pagesLeft: number } | { readonly done: true } | { readonly error: string }
 
-/** What is written meanwhile is in the copy too: it is the store as it is when this resolves. */
-const copyTo = async (database: Database, file: string, told: (pagesLeft: number) => void = () => undefined) => {
+/** The copy includes all writes until this resolves. */
+const copyTo = async (database: Database, file: string, onProgress: (pagesLeft: number) => void = () => undefined) => {
   await database.backup(file, {
     progress: ({ remainingPages }) => {
-      told(remainingPages)
+      onProgress(remainingPages)
       return pagesAtOnce
     },
   })
 }
 
-/** Answers whoever asks for copies, until it is closed. Where no socket can be made there are none while it runs. */
+/** Makes copies on request until it is closed. Without a socket, backups of a running store fail. */
 export const serveBackups = (database: Database, directory: string): { close(): void } => {
   const answerTo = async (asking: Socket) => {
     asking.on('error', () => asking.destroy())
@@ -43,7 +43,7 @@ export const serveBackups = (database: Database, directory: string): { close(): 
       return
     }
   }
-  // One that was killed has left its own behind; the lock says that nobody listens there.
+  // A killed process leaves its socket behind; the lock shows that no process listens there.
   rmSync(socketIn(directory), { force: true })
   const asked = new Set<Socket>()
   const server = createServer((asking) => {
@@ -62,7 +62,7 @@ export const serveBackups = (database: Database, directory: string): { close(): 
   }
 }
 
-/** False when nobody serves this folder. */
+/** False when no process serves this folder. */
 const askForCopy = async (directory: string, file: string): Promise<boolean> => {
   const socket = connect(socketIn(directory))
   try {
@@ -84,7 +84,7 @@ const askForCopy = async (directory: string, file: string): Promise<boolean> => 
 }
 
 const copyStopped = async (directory: string, file: string): Promise<void> => {
-  const database = openDatabase(directory) // nobody starts in between
+  const database = openDatabase(directory) // locks the folder during the copy
   try {
     await copyTo(database, file)
   } finally {
@@ -101,13 +101,13 @@ const sync = (path: string): void => {
   }
 }
 
-/** @returns the position of the last event in it */
+/** @returns the position of its last event */
 const checked = (file: string): number => {
   const database = new Sqlite(file)
   try {
     const found = database.pragma('integrity_check(1)', { simple: true })
     if (found !== 'ok') throw new Error(`The copy is damaged: ${found}`)
-    database.pragma('journal_mode = delete') // one file, with nothing beside it
+    database.pragma('journal_mode = delete') // a single file without a log
     return database.prepare<[], number>('SELECT coalesce(max(position), 0) FROM events').pluck().get() ?? 0
   } finally {
     database.close()
@@ -115,10 +115,10 @@ const checked = (file: string): number => {
 }
 
 /**
- * Backs the events of `directory` up into a new file in the folder `to`, which can serve as the folder of an event
- * store as it is; a running one goes on meanwhile.
+ * Backs up the events of `directory` into a new file in the folder `to`, which can then be the folder of an event store;
+ * a running store keeps working meanwhile.
  * @returns the position of the last event in the backup
- * @throws when there are no events, when `to` holds a backup already, and what the disk refuses
+ * @throws when there are no events, when `to` already holds a backup, and errors of the disk
  */
 export const backUp = async (directory: string, to: string): Promise<{ file: string; position: number }> => {
   const file = resolve(to, fileName)
@@ -131,7 +131,7 @@ export const backUp = async (directory: string, to: string): Promise<{ file: str
     chmodSync(partial, ownerOnly)
     const position = checked(partial)
     sync(partial)
-    linkSync(partial, file) // unlike a rename it takes no other file's place
+    linkSync(partial, file) // unlike a rename it never replaces a file
     sync(dirname(file))
     return { file, position }
   } finally {

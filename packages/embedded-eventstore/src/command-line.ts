@@ -79,7 +79,7 @@ const flagOf = (name: Name, text: string): boolean => {
 const given = <Key extends string, Value>(key: Key, value: Value | undefined): Partial<Record<Key, Value>> =>
   value === undefined ? {} : ({ [key]: value } as Record<Key, Value>)
 
-/** @throws what is wrong, and where */
+/** @throws an error that names the wrong option */
 export const readCommand = (args: readonly string[], environment: NodeJS.ProcessEnv): Command => {
   const types = Object.entries<Option>(serveOptions).map(([name, option]): [string, { type: 'string' | 'boolean' }] => [
     name,

@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-// The embedded event store as a process of its own.
+// Runs the embedded event store as a process.
 import { createInterface } from 'node:readline'
 import { backUp } from './backup.ts'
 import { type Command, help, readCommand } from './command-line.ts'

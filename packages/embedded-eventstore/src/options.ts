@@ -1,33 +1,33 @@
-// What the node can be told when it starts, and which of it goes together.
+// The options of the node, and which combinations are valid.
 
 import type { ProjectionMode } from './projections/projections.ts'
 import { loadCertificate, selfSigned, type Tls } from './security/certificate.ts'
 import { readUsersFile, type UserSetting } from './security/users.ts'
 
 export type Options = {
-  /** Where to listen; 0, which is the default of `start()`, takes any free one. */
+  /** The port to listen on; 0, the default of `start()`, takes any free one. */
   readonly port?: number
-  /** The interface to listen on; beyond this machine only with TLS and users. */
+  /** The interface to listen on; other than loopback only with TLS and users. */
   readonly host?: string
-  /** Where the file with the events is. */
+  /** The folder of the database file. */
   readonly directory?: string
-  /** Keeps everything in memory; the directory holds at most a certificate then. */
+  /** Keeps all events in memory; the directory then holds at most a certificate. */
   readonly memory?: boolean
-  /** Acknowledges before it is on the disk itself: what a power cut takes with it was acknowledged. For tests on slow disks. */
+  /** Acknowledges before the disk is flushed: a power cut can lose acknowledged events. For tests on slow disks. */
   readonly unsafeDisableFlushToDisk?: boolean
-  /** Where clients that discover the node by gossip reach it, when that is not where it listens. */
+  /** The address for clients that discover the node by gossip, when it differs from `host`. */
   readonly advertiseHost?: string
   readonly advertisePort?: number
-  /** What becomes of the system projections at the start. */
+  /** State of the system projections at the start. */
   readonly systemProjections?: ProjectionMode
-  /** Files in PEM: the node speaks TLS, and asks everybody for a name and a password. */
+  /** PEM files: with them the node uses TLS, and requires a name and a password. */
   readonly tlsCertificate?: string
   readonly tlsKey?: string
-  /** TLS with a certificate of its own making, for development. */
+  /** TLS with a self-signed certificate, for development. */
   readonly tlsSelfSigned?: boolean
-  /** Who may sign in. */
+  /** The users that may sign in. */
   readonly users?: readonly UserSetting[]
-  /** The same as JSON in a file, with hashes instead of passwords. */
+  /** The users as a JSON file, with hashes instead of passwords. */
   readonly usersFile?: string
 }
 
@@ -41,7 +41,7 @@ export const defaults = {
 const isLoopback = (host: string): boolean => /^127\.\d+\.\d+\.\d+$|^::1$|^(.+\.)?localhost$/i.test(host)
 const isEverywhere = (host: string): boolean => host === '0.0.0.0' || host === '::'
 
-/** What clients on this machine call it: an address that means "every interface" is none, and TLS wants names. */
+/** The host name for clients on this machine: "every interface" is no address, and TLS needs a name. */
 export const reachable = (host: string, tls: boolean): string =>
   isEverywhere(host) || (tls && isLoopback(host)) ? 'localhost' : host
 
@@ -67,8 +67,8 @@ const usersOf = ({ users, usersFile }: Options): readonly UserSetting[] | undefi
 export type Security = { readonly tls: Tls; readonly users: readonly UserSetting[] }
 
 /**
- * @returns undefined when everybody may do everything
- * @throws when options do not go together, with what to set
+ * @returns undefined when there is no access control
+ * @throws when options contradict each other, with the option to set
  */
 export const securityOf = (options: Options): Security | undefined => {
   const { host = defaults.host, advertiseHost = host } = options
@@ -95,8 +95,8 @@ export const securityOf = (options: Options): Security | undefined => {
 }
 
 /**
- * Whether a Host header names this node. Without passwords nothing else keeps a page of another origin, whose name was made
- * to mean this machine, from reading what is stored here.
+ * True when a Host header names this node. Without passwords this is the only protection against pages of other origins
+ * that rebind their name to this machine to read its events.
  */
 export const ownHost = ({ host = defaults.host, advertiseHost = host }: Options, security: Security | undefined) => {
   return (header: string): boolean => {

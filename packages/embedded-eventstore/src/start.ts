@@ -1,4 +1,4 @@
-// Starts an embedded event store in this process and stops it again.
+// Starts and stops an embedded event store in this process.
 import { resolve as resolvePath } from 'node:path'
 import { setTimeout as wait } from 'node:timers/promises'
 import { Server, ServerCredentials } from '@grpc/grpc-js'
@@ -28,20 +28,20 @@ import { failureFor } from './wire/errors.ts'
 export type { Options } from './options.ts'
 export type EmbeddedEventStore = {
   port: number
-  /** Without a name and a password. */
+  /** Without credentials. */
   connectionString: string
-  /** That clients have to trust, as PEM; undefined without TLS. */
+  /** The certificate that clients have to trust, as PEM; undefined without TLS. */
   certificate: string | undefined
   stop(): Promise<void>
-  /** Resolves when it has stopped, whoever asked for it. */
+  /** Resolves when it has stopped, by any cause. */
   stopped: Promise<void>
 }
 
-// A batch frame of client 6.2.1 holds up to 3 MiB, EventStoreDB accepts 16 MiB; one more leaves room for the frame.
+// EventStoreDB accepts 16 MiB; one more leaves room for the frame. Client 6.2.1 sends batches of up to 3 MiB.
 const receivedMessageMaxBytes = 17 * 1024 * 1024
 const callsPerConnectionMax = 10_000
 const stopWaitMaxMs = 2000
-// As EventStoreDB: a client that is gone without a word is noticed after both.
+// As in EventStoreDB: a silently lost client is detected after both.
 const keepAliveMs = 10_000
 const keepAliveAnswerMaxMs = 10_000
 
@@ -113,10 +113,10 @@ export const start = async (options: Options = {}): Promise<EmbeddedEventStore> 
   })
 
   const { promise: stopped, resolve, reject } = Promise.withResolvers<void>()
-  // Whoever waits for it hears of an error; nobody has to.
+  // Callers that await it see the error.
   stopped.catch(() => {})
   const endAll = async (): Promise<void> => {
-    // What has arrived is written and answered before the streams end.
+    // Received writes are answered before the streams end.
     const projected = projections?.close()
     store.finish()
     const closed = port.close()

@@ -1,4 +1,4 @@
-// The roles of §2.10, rule by rule, as services ask for them.
+// The access rules, case by case, as services ask for them.
 import { describe, expect, test } from 'vitest'
 import { type Acls, type Action, may } from '../src/security/access.ts'
 
@@ -17,7 +17,7 @@ const allowed = (action: Action, stream = 'some-stream', acls = noLists): string
 const everyUser = ['bob', 'ops', 'admin']
 const operators = ['ops', 'admin']
 
-describe('§2.10 without lists', () => {
+describe('without lists', () => {
   const cases: [Action, string, string[]][] = [
     ['read', 'a-1', everyUser],
     ['write', 'a-1', everyUser],
@@ -44,7 +44,7 @@ describe('§2.10 without lists', () => {
   })
 })
 
-test('a list counts for what it names, the defaults for the rest; $admins may in any case', () => {
+test('a list replaces only the defaults that it names, and $admins are always allowed', () => {
   const acls: Acls = {
     of: (name) => (name === 'a-1' ? { read: ['bob'], write: [] } : undefined),
     defaults: () => ({ userStreams: { delete: ['$ops'] }, systemStreams: { read: ['$all'] } }),

@@ -1,4 +1,4 @@
-// Who may do what with TLS and users (§2.10), asked by the published client.
+// Access control with TLS and users, seen by the published client.
 import { once } from 'node:events'
 import {
   AccessDeniedError,
@@ -17,7 +17,7 @@ const denied = (asked: Promise<unknown>) => expect(asked).rejects.toBeInstanceOf
 
 const readBy = (person: Parameters<typeof as>[0], stream: string) => collect(used.client.readStream(stream, as(person)))
 
-test('who does not say who it is may not touch streams', async () => {
+test('anonymous callers are denied access to streams', async () => {
   const stream = newStream()
   await denied(used.client.appendToStream(stream, added()))
   await denied(collect(used.client.readStream(stream)))
@@ -37,7 +37,7 @@ test('a user stream is open to every user, in both ways of appending', async () 
   await client.deleteStream(stream)
 })
 
-test('wrong credentials are UNAUTHENTICATED, also where nobody has to sign in', async () => {
+test('wrong credentials are UNAUTHENTICATED, also for public methods', async () => {
   const path = '/event_store.client.server_features.ServerFeatures/GetSupportedMethods'
   const codeOf = (value: string | undefined): Promise<number> =>
     new Promise((resolve) => {
@@ -55,7 +55,7 @@ test('wrong credentials are UNAUTHENTICATED, also where nobody has to sign in', 
   await denied(used.client.appendToStream(newStream(), added(), { credentials }))
 })
 
-test('system streams and $all are for $admins', async () => {
+test('only $admins access system streams and $all', async () => {
   const stream = `$${newStream()}`
   await denied(used.client.appendToStream(stream, added(), as('bob')))
   await denied(used.client.appendToStream(stream, added(), as('ops')))
@@ -68,13 +68,13 @@ test('system streams and $all are for $admins', async () => {
   expect(error).toBeInstanceOf(AccessDeniedError)
 })
 
-test('nobody writes to or deletes $all', async () => {
+test('$all cannot be written or deleted', async () => {
   await denied(used.client.appendToStream('$all', added(), as('admin')))
   await denied(used.clientOf('admin').appendToStream('$all', added()))
   await denied(used.client.deleteStream('$all', as('admin')))
 })
 
-test('a stream’s own list names users and groups, right by right', async () => {
+test('a stream’s own list grants each right to users and groups', async () => {
   const stream = newStream()
   await used.client.appendToStream(stream, added(), as('admin'))
   const acl = {
@@ -110,7 +110,7 @@ test('$settings changes the defaults of streams that have no list', async () => 
   await denied(readBy('bob', stream))
   expect(await readBy('alice', stream)).toHaveLength(1)
   await used.client.appendToStream(stream, added(), as('bob'))
-  // What the settings leave out is as it was.
+  // Rights that the settings omit keep their defaults.
   await used.client.setStreamMetadata(stream, { acl: { readRoles: ['bob'] } }, as('bob'))
   expect(await readBy('bob', stream)).toHaveLength(2)
   expect((await collect(used.client.readAll({ ...as('ops'), maxCount: 1 }))).length).toBe(1)
@@ -119,7 +119,7 @@ test('$settings changes the defaults of streams that have no list', async () => 
   await denied(collect(used.client.readAll({ ...as('ops'), maxCount: 1 })))
 })
 
-test('a live subscription ends when its reader is not allowed any more', async () => {
+test('a live subscription ends when its reader loses the right', async () => {
   const stream = newStream()
   await used.client.appendToStream(stream, added(1), as('bob'))
   const subscription = used.client.subscribeToStream(stream, as('bob'))
@@ -133,7 +133,7 @@ test('a live subscription ends when its reader is not allowed any more', async (
   expect(seen).toEqual([{ number: 1 }])
 })
 
-test('§2.9 a link does not show what its reader may not read', async () => {
+test('a resolved link does not show an event that its reader may not read', async () => {
   const [secret, links] = [newStream(), newStream()]
   await used.client.appendToStream(secret, added(), as('admin'))
   await used.client.setStreamMetadata(secret, { acl: { readRoles: ['alice'] } }, as('admin'))
@@ -146,7 +146,7 @@ test('§2.9 a link does not show what its reader may not read', async () => {
   expect(await readBy('bob', links)).toHaveLength(1)
 })
 
-test('only $ops and $admins shut the node down', async () => {
+test('only $ops and $admins can shut the node down', async () => {
   const path = '/event_store.client.operations.Operations/Shutdown'
   const same = (bytes: Buffer): Buffer => bytes
   const code = await new Promise((resolve) =>
@@ -157,7 +157,7 @@ test('only $ops and $admins shut the node down', async () => {
   expect(code).toBe(status.PERMISSION_DENIED)
 })
 
-test('persistent subscriptions: $ops and $admins manage them, who reads the stream connects, every user asks about them', async () => {
+test('$ops and $admins manage persistent subscriptions, readers of the stream connect, and every user can inspect them', async () => {
   const stream = newStream()
   const group = 'workers'
   await used.client.appendToStream(stream, added(), as('bob'))

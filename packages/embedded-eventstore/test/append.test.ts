@@ -1,4 +1,4 @@
-// Append, expected revisions and repeats as the published client sees them, in both of its ways to append.
+// Append, expected revisions and repeats, seen by the published client with both of its append methods.
 import { randomUUID } from 'node:crypto'
 import {
   ANY,
@@ -23,7 +23,7 @@ const ways = [
 const count = async (stream: string): Promise<number> => (await collect(used.client.readStream(stream))).length
 
 describe.each(ways)('%s append', (_, way) => {
-  test('§2.4 the position of the reply is that of the last event, commit equals prepare', async () => {
+  test('replies with the position of the last event, with commit equal to prepare', async () => {
     const stream = newStream()
     const result = await used.client.appendToStream(stream, many(3), way)
     const events = await collect(used.client.readStream(stream))
@@ -32,7 +32,7 @@ describe.each(ways)('%s append', (_, way) => {
     expect(result.position?.commit).toBe(result.position?.prepare)
   })
 
-  test('§2.4 zero events succeed and write nothing', async () => {
+  test('zero events succeed and write nothing', async () => {
     const stream = newStream()
     await used.client.appendToStream(stream, many(2), way)
     const result = await used.client.appendToStream(stream, [], way)
@@ -40,7 +40,7 @@ describe.each(ways)('%s append', (_, way) => {
     expect(await count(stream)).toBe(2)
   })
 
-  test('§2.4 zero events are checked against the revision like any append', async () => {
+  test('zero events are checked against the revision like any append', async () => {
     const stream = newStream()
     await used.client.appendToStream(stream, many(2), way)
     const refused = used.client.appendToStream(stream, [], { ...way, expectedRevision: 0n })
@@ -49,7 +49,7 @@ describe.each(ways)('%s append', (_, way) => {
     await expect(missing).rejects.toThrow(WrongExpectedVersionError)
   })
 
-  test('§2.4 the size of an append counts data only: 1,000 events with more metadata than data pass, 1,200 do not', async () => {
+  test('the size of an append counts data only: 1,000 events with more metadata than data pass, 1,200 do not', async () => {
     const sized = (events: number) =>
       Array.from({ length: events }, () =>
         binaryEvent({ type: 'Added', data: Buffer.alloc(900), metadata: Buffer.alloc(1_000) }),
@@ -62,7 +62,7 @@ describe.each(ways)('%s append', (_, way) => {
     await expect(refused).rejects.toMatchObject({ maxAppendSize: 1024 * 1024 })
   })
 
-  test('§2.6.2 stream_exists: refused on a missing stream, satisfied by metadata alone', async () => {
+  test('stream_exists: refused on a missing stream, satisfied by metadata alone', async () => {
     const stream = newStream()
     const append = () => used.client.appendToStream(stream, added(), { ...way, expectedRevision: STREAM_EXISTS })
     await expect(append()).rejects.toThrow(WrongExpectedVersionError)
@@ -70,7 +70,7 @@ describe.each(ways)('%s append', (_, way) => {
     expect(await append()).toMatchObject({ nextExpectedRevision: 0n })
   })
 
-  test('§2.6.3 any: the first id known and a later one not is refused', async () => {
+  test('any: the first id known and a later one not is refused', async () => {
     const stream = newStream()
     const [first, second] = many(2)
     if (!first || !second) throw new Error('two events')
@@ -79,7 +79,7 @@ describe.each(ways)('%s append', (_, way) => {
     await expect(refused).rejects.toThrow(WrongExpectedVersionError)
   })
 
-  test('§2.6.3 an idempotent success reports revision and position of the last matching event', async () => {
+  test('an idempotent success reports revision and position of the last matching event', async () => {
     const stream = newStream()
     const events = many(3)
     await used.client.appendToStream(stream, events, way)
@@ -90,7 +90,7 @@ describe.each(ways)('%s append', (_, way) => {
     }
   })
 
-  test('§2.6.5 a revision ahead of the stream is refused and the actual one reported', async () => {
+  test('a revision ahead of the stream is refused and the actual one reported', async () => {
     const stream = newStream()
     await used.client.appendToStream(stream, many(2), way)
     const refused = used.client.appendToStream(stream, added(), { ...way, expectedRevision: 7n })
@@ -102,14 +102,14 @@ describe.each(ways)('%s append', (_, way) => {
     await expect(largest).rejects.toMatchObject({ expectedVersion: 2n ** 64n - 1n })
   })
 
-  test('§2.6.4 no_stream on a stream that exists is refused', async () => {
+  test('no_stream on a stream that exists is refused', async () => {
     const stream = newStream()
     await used.client.appendToStream(stream, added(), way)
     const refused = used.client.appendToStream(stream, added(), { ...way, expectedRevision: NO_STREAM })
     await expect(refused).rejects.toMatchObject({ expectedVersion: 'no_stream', actualVersion: 0n })
   })
 
-  test('§2.6 ids are unique neither across streams nor within one', async () => {
+  test('ids are unique neither across streams nor within one', async () => {
     const [one, other, id] = [newStream(), newStream(), randomUUID()]
     await used.client.appendToStream(one, added(1, id), way)
     await used.client.appendToStream(other, added(2, id), way)
@@ -117,12 +117,12 @@ describe.each(ways)('%s append', (_, way) => {
     expect([await count(one), await count(other)]).toEqual([2, 1])
   })
 
-  test('§2.10 nothing can be appended to $all', async () => {
+  test('nothing can be appended to $all', async () => {
     await expect(used.client.appendToStream('$all', added(), way)).rejects.toMatchObject({ type: 'access-denied' })
   })
 })
 
-// The notation of EventStoreDB's own tests (§4): event id k, expected revision e; em1 is "no stream"; S…E is one append.
+// The notation of EventStoreDB's own tests: event id k, expected revision e; em1 is "no stream"; S…E is one append.
 const sequences = [
   ['0em1_1e0_2e1_3e2_4e3_5e4_0em1', 'idempotent'],
   ['0em1_1e0_2e1_3e2_4e3_4e4_0any', 'idempotent'],
@@ -151,7 +151,7 @@ const steps = (sequence: string): Step[] =>
     return { ids: parts.map((part) => Number(part?.[1])), expected }
   })
 
-describe.each(ways)('§2.6 sequences, %s append', (_, way) => {
+describe.each(ways)('sequences, %s append', (_, way) => {
   test.each(sequences)('%s is %s', async (sequence, outcome) => {
     const stream = newStream()
     const ids = Array.from({ length: 6 }, () => randomUUID())
@@ -198,7 +198,7 @@ describe('raw classic append', () => {
   test.each([
     ['type', { 'content-type': 'application/json' }],
     ['content-type', { type: 'Added' }],
-  ])('§2.4 a missing %s is INVALID_ARGUMENT with its trailers', async (_, metadata) => {
+  ])('a missing %s is INVALID_ARGUMENT with its trailers', async (_, metadata) => {
     const { status: ended } = await rawAppend(used.raw, [optionsMessage(newStream()), eventMessage(metadata)])
     expect(ended.code).toBe(status.INVALID_ARGUMENT)
     expect(ended.metadata.getMap()).toMatchObject({
@@ -207,7 +207,7 @@ describe('raw classic append', () => {
     })
   })
 
-  test('§2.4 the reply to a wrong revision is a message with the 20.6 fields as well', async () => {
+  test('the reply to a wrong revision is a message with the 20.6 fields as well', async () => {
     const stream = newStream()
     await used.client.appendToStream(stream, many(3))
     const refuse = async (set: (options: streamsPb.AppendReq.Options) => void) => {
@@ -232,7 +232,7 @@ describe('raw classic append', () => {
     })
   })
 
-  test('§2.4 ids may come structured and are read back the same', async () => {
+  test('ids may come structured and are read back the same', async () => {
     const stream = newStream()
     const halves = new shared.UUID.Structured()
     halves.setMostSignificantBits('1311768467463790320')
@@ -244,7 +244,7 @@ describe('raw classic append', () => {
     expect(read?.event?.id).toBe('12345678-9abc-def0-fedc-ba9876543210')
   })
 
-  test('§2.4 an append without options, without a stream, or without a revision is INVALID_ARGUMENT', async () => {
+  test('an append without options, without a stream, or without a revision is INVALID_ARGUMENT', async () => {
     const cases = [
       [],
       [eventMessage(complete)],
@@ -261,7 +261,7 @@ describe('raw classic append', () => {
     }
   })
 
-  test('§2.4 an event without a type, or with the nil id, is refused with the text that a batch answers', async () => {
+  test('an event without a type, or with the nil id, is refused with the text that a batch answers', async () => {
     const stream = newStream()
     const cases = [
       [eventMessage({ ...complete, type: '' }), 'Empty eventType provided.'],
@@ -274,7 +274,7 @@ describe('raw classic append', () => {
     await expect(collect(used.client.readStream(stream))).rejects.toMatchObject({ type: 'stream-not-found' })
   })
 
-  test('§2.8 the trailers of an append that is too large', async () => {
+  test('the trailers of an append that is too large', async () => {
     const message = new AppendReq.ProposedMessage()
     message.setId(uuid())
     for (const [key, value] of Object.entries(complete)) message.getMetadataMap().set(key, value)

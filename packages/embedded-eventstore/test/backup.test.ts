@@ -1,4 +1,4 @@
-// A backup is the store as it was at a moment: taken while appends go on, whole, and served as it is.
+// A backup is the complete store at one moment: taken during appends, and ready to be served.
 import { type ChildProcess, execFile, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdirSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs'
@@ -51,7 +51,7 @@ const eventsOf = async (directory: string) => {
   }
 }
 
-test('taken while many append: everything acknowledged before is in it, no gap, nothing of after the last', async () => {
+test('a backup during many appends has all events acknowledged before it, in order and without gaps', async () => {
   const { connectionString } = await startProcess(at('data'))
   const client = EventStoreDBClient.connectionString(connectionString)
   const acknowledged = new Set<string>()
@@ -84,7 +84,7 @@ test('taken while many append: everything acknowledged before is in it, no gap, 
   expect(before.filter((id) => !ids.has(id))).toEqual([])
 })
 
-test('taken of a store that is stopped, or was killed; a backup is never overwritten', async () => {
+test('a stopped or killed store can be backed up, and a backup is never overwritten', async () => {
   const { child, connectionString } = await startProcess(at('data'))
   const client = EventStoreDBClient.connectionString(connectionString)
   await client.appendToStream('s', many(10))
@@ -94,11 +94,11 @@ test('taken of a store that is stopped, or was killed; a backup is never overwri
   expect(await backUp(at('data'), at('backup'))).toMatchObject({ position: freshEvents + 10 })
   expect(await eventsOf(at('backup'))).toHaveLength(freshEvents + 10)
   await expect(backUp(at('data'), at('backup'))).rejects.toThrow(/is there already: name a folder without one/)
-  // The socket that it left is in nobody's way.
+  // The socket that the killed process left does no harm.
   expect(await eventsOf(at('data'))).toHaveLength(freshEvents + 10)
 })
 
-test('what cannot be copied leaves nothing and says why', async () => {
+test('a failed backup leaves no file and reports the reason', async () => {
   await expect(backUp(at('nowhere'), at('backup'))).rejects.toThrow(/There is no .*nowhere/)
   mkdirSync(at('torn'))
   writeFileSync(at('torn/eventstore.sqlite'), 'no database at all, but long enough to be taken for one'.repeat(100))

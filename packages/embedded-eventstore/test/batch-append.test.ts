@@ -1,4 +1,4 @@
-// BatchAppend on the wire: correlation ids, chunks, deadlines, error details (§2.5).
+// BatchAppend on the wire: correlation IDs, chunks, deadlines, error details.
 import { randomUUID } from 'node:crypto'
 import { once } from 'node:events'
 import { connect } from 'node:http2'
@@ -63,7 +63,7 @@ const timestampOf = () => {
 
 const replies = ({ messages }: Ended) => messages.map((message) => BatchAppendResp.deserializeBinary(message))
 
-test('§2.5 the reply always carries correlation id and stream', async () => {
+test('every reply has the correlation ID and the stream', async () => {
   const [stream, correlation] = [newStream(), randomUUID()]
   const ended = await rawBatch(used.raw, [
     chunk({ correlation, stream }),
@@ -77,7 +77,7 @@ test('§2.5 the reply always carries correlation id and stream', async () => {
   expect(replies(ended).map((reply) => reply.hasSuccess())).toEqual([true, false])
 })
 
-test('§2.5 a wrong revision is ALREADY_EXISTS with WrongExpectedVersion as its detail', async () => {
+test('a wrong revision is ALREADY_EXISTS with WrongExpectedVersion as its detail', async () => {
   const stream = newStream()
   const ended = await rawBatch(used.raw, [chunk({ correlation: randomUUID(), stream, expected: '7' })])
   const error = replies(ended)[0]?.getError()
@@ -87,7 +87,7 @@ test('§2.5 a wrong revision is ALREADY_EXISTS with WrongExpectedVersion as its 
   expect(wrong.toObject()).toMatchObject({ currentNoStream: {}, expectedStreamPosition: '7' })
 })
 
-test('§2.5 chunks are one append, written when the final one comes', async () => {
+test('chunks form one append, written when the final one arrives', async () => {
   const [stream, correlation, other] = [newStream(), randomUUID(), randomUUID()]
   const ended = await rawBatch(used.raw, [
     chunk({ correlation, stream, events: 2, final: false }),
@@ -98,7 +98,7 @@ test('§2.5 chunks are one append, written when the final one comes', async () =
   expect(replies(ended)[1]?.getSuccess()?.getCurrentRevision()).toBe('5')
 })
 
-test('§2.5 a chunk with an unknown correlation id is ignored', async () => {
+test('a chunk with an unknown correlation id is ignored', async () => {
   const stream = newStream()
   const ended = await rawBatch(used.raw, [
     chunk({ correlation: randomUUID() }),
@@ -108,7 +108,7 @@ test('§2.5 a chunk with an unknown correlation id is ignored', async () => {
   expect(replies(ended)[0]?.hasSuccess()).toBe(true)
 })
 
-test('§2.5 appends of one call are written in the order in which they arrive', async () => {
+test('appends of one call are written in the order in which they arrive', async () => {
   const stream = newStream()
   const requests = Array.from({ length: 200 }, (_, index) =>
     chunk({ correlation: randomUUID(), stream, ...(index > 0 && { expected: String(index - 1) }) }),
@@ -119,7 +119,7 @@ test('§2.5 appends of one call are written in the order in which they arrive', 
   )
 })
 
-test('§2.5 a deadline that has passed is a Timeout and nothing is written', async () => {
+test('a deadline that has passed is a Timeout and nothing is written', async () => {
   const stream = newStream()
   const ended = await rawBatch(used.raw, [chunk({ correlation: randomUUID(), stream, deadlineSeconds: 1 })])
   const error = replies(ended)[0]?.getError()
@@ -130,7 +130,7 @@ test('§2.5 a deadline that has passed is a Timeout and nothing is written', asy
   await expect(collect(used.client.readStream(stream))).rejects.toMatchObject({ type: 'stream-not-found' })
 })
 
-test('§2.5 an append that is too large is refused with its detail, its later chunks are ignored', async () => {
+test('an append that is too large is refused with its detail, its later chunks are ignored', async () => {
   const [stream, correlation] = [newStream(), randomUUID()]
   const ended = await rawBatch(used.raw, [
     chunk({ correlation, stream, eventBytes: 1024 * 1024 + 1, final: false }),
@@ -142,7 +142,7 @@ test('§2.5 an append that is too large is refused with its detail, its later ch
   expect(written?.getSuccess()?.getCurrentRevision()).toBe('0')
 })
 
-test('§2.5 a request that cannot be served is refused alone: the call goes on', async () => {
+test('an invalid request is refused alone, and the call continues', async () => {
   const stream = newStream()
   const ended = await rawBatch(used.raw, [
     chunk({ correlation: randomUUID(), stream: '' }),
@@ -153,7 +153,7 @@ test('§2.5 a request that cannot be served is refused alone: the call goes on',
   expect(kinds).toEqual(['event_store.client.BadRequest', 'event_store.client.AccessDenied', undefined])
 })
 
-test("§2.5 an event without a type, or with the nil id, is refused once, in EventStoreDB's words", async () => {
+test("an event without a type, or with the nil id, is refused once, in EventStoreDB's words", async () => {
   const stream = newStream()
   const [untyped, nil, written] = [randomUUID(), randomUUID(), randomUUID()]
   const ended = await rawBatch(used.raw, [
@@ -174,28 +174,28 @@ test("§2.5 an event without a type, or with the nil id, is refused once, in Eve
   expect(replies(ended)[0]?.getError()?.getMessage()).toBe('BadRequest')
 })
 
-test('§2.5 a request without a correlation id ends the call, for nobody could tell its answer', async () => {
+test('a request without a correlation ID ends the call, because its answer could not be assigned', async () => {
   const ended = await rawBatch(used.raw, [new BatchAppendReq().serializeBinary()])
   expect(ended.status.code).toBe(status.INVALID_ARGUMENT)
 })
 
-test('§2.5 one client, hundreds of appends in flight', async () => {
+test('hundreds of concurrent appends of one client succeed', async () => {
   const stream = newStream()
   const results = await Promise.all(many(500).map((event) => used.client.appendToStream(stream, event)))
   expect(results.map(({ nextExpectedRevision }) => nextExpectedRevision)).toEqual(results.map((_, at) => BigInt(at)))
 })
 
-test('what cannot be read ends the call: what was whole before is written all the same', async () => {
+test('an unreadable message ends the call, and complete requests before it are still written', async () => {
   const stream = newStream()
   const ended = await rawBatch(used.raw, [chunk({ correlation: randomUUID(), stream }), Buffer.from([0xff])])
   expect(ended.status.code).toBe(status.INVALID_ARGUMENT)
-  // Its answer came before the end or not at all; it was whole when it came, so it is written.
+  // The request was complete, so it is written; its answer may be lost with the call.
   expect(replies(ended).length).toBeLessThanOrEqual(1)
   const events = async () => collect(used.client.readStream(stream)).catch(() => [])
   await expect.poll(events).toHaveLength(1)
 })
 
-test('a client that takes no answers is not read from for ever: what waits for it is bounded, and nothing is lost', async () => {
+test('a client that reads no answers is read only up to a bound, and no append is lost', async () => {
   const stream = newStream()
   const session = connect(`http://127.0.0.1:${used.store.port}`)
   const call = session.request({
@@ -218,7 +218,7 @@ test('a client that takes no answers is not read from for ever: what waits for i
     const [last] = await collect(used.client.readStream(stream, { ...backwards, maxCount: 1 })).catch(() => [])
     return Number(last?.event?.revision ?? -1n) + 1
   }
-  // Server and client are in this process: when both had their turns and nothing moved, nothing moves any more.
+  // Server and client share this process: when neither made progress in its turn, none will follow.
   let before = -1
   let now = await written()
   for (let still = 0; still < 20; still = now === before ? still + 1 : 0) {

@@ -1,4 +1,4 @@
-// Our codec and the client's published generated code say the same of every message, in both directions.
+// Our codec and the client's published generated code agree on every message, in both directions.
 import fc from 'fast-check'
 import { test } from 'vitest'
 import { answers } from './codec/answers.ts'
@@ -21,6 +21,6 @@ const messagesOfServices = [
   ...projections,
 ]
 
-test.each(messagesOfServices)('$name', ({ property }) => {
+test.each(messagesOfServices)('both codecs agree on $name', ({ property }) => {
   fc.assert(property, { numRuns: messages })
 })

@@ -1,4 +1,4 @@
-// A damaged file is found when the node starts, and refused: it never serves less than was acknowledged, or something else.
+// A node detects a damaged file at its start and refuses it: it never serves lost or changed events.
 import { createHash, randomBytes } from 'node:crypto'
 import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -32,7 +32,7 @@ const copyOf = (directory: string): string => {
   return copy
 }
 
-/** How many events of users the database has when it is opened. */
+/** Number of users' events in the database after opening it. */
 const eventsIn = (directory: string): number => {
   const store = openStore(directory)
   try {
@@ -69,7 +69,7 @@ const contentsOf = (directory: string) =>
         .digest('hex'),
     ])
 
-test('one byte that changed after it was stopped, wherever it is', { timeout }, async () => {
+test('a file with one changed byte at any offset after a stop is refused and left unchanged', { timeout }, async () => {
   const stopped = await fill('stopped', 40, 'stop')
   expect(eventsIn(copyOf(stopped))).toBe(400)
   const { size } = statSync(file(stopped))
@@ -83,7 +83,7 @@ test('one byte that changed after it was stopped, wherever it is', { timeout }, 
   }
 })
 
-test('a file that was cut, emptied, or overwritten at its beginning or in its middle; also one that was killed', async () => {
+test('a truncated, emptied or partly overwritten file is refused, also without a seal', async () => {
   const stopped = await fill('whole', 60, 'stop')
   const { size } = statSync(file(stopped))
   const page = 4096
@@ -115,7 +115,7 @@ test('a file that was cut, emptied, or overwritten at its beginning or in its mi
   }
 })
 
-test('a seal that was cut off says nothing; a file that was changed on purpose is served without it', async () => {
+test('a truncated seal is ignored, and the file is served', async () => {
   const stopped = await fill('sealed', 3, 'stop')
   const cut = copyOf(stopped)
   truncateSync(file(cut, '.seal'), 10)
@@ -123,7 +123,7 @@ test('a seal that was cut off says nothing; a file that was changed on purpose i
   expect(eventsIn(cut)).toBe(30)
 })
 
-test('the log of a node that was killed: damage is refused, or costs no more than what stands at its end', {
+test('damage in the log of a killed node is refused, or costs at most its last transactions', {
   timeout,
 }, async () => {
   const killed = await fill('killed', appendsToWal, 'kill')
@@ -137,7 +137,7 @@ test('the log of a node that was killed: damage is refused, or costs no more tha
     flip(file(copy, '-wal'), at)
     const before = contentsOf(copy)
     try {
-      // In the last transactions it cannot be told from a write that a power cut tore.
+      // In the last transactions damage looks like a torn write after a power cut.
       expect(eventsIn(copy), `byte ${at} of ${size}`).toBeGreaterThanOrEqual(all - 20)
     } catch (error) {
       expect(error).toMatchObject({ message: expect.stringMatching(damaged) })
@@ -148,20 +148,20 @@ test('the log of a node that was killed: damage is refused, or costs no more tha
   expect(refused).toBeGreaterThan(flips / 2)
 })
 
-test('a write that was torn is no damage: everything before it is served', async () => {
+test('a torn last write is no damage, and all events before it are served', async () => {
   const killed = await fill('torn', appendsToWal, 'kill')
   const { size } = statSync(file(killed, '-wal'))
   truncateSync(file(killed, '-wal'), size - Math.floor(frameBytes / 2))
   expect(eventsIn(killed)).toBe((appendsToWal - 1) * 10)
 })
 
-test('the process says what is damaged and what to do, and ends', async () => {
+test('the process names the damage and the remedy, and ends', async () => {
   const stopped = await fill('told', 2, 'stop')
   flip(file(stopped), 5_000)
   await expect(startNode(stopped)).rejects.toThrow(damaged)
 })
 
-test('what is whole is found whole again and again, also after kill -9', async () => {
+test('an undamaged file starts every time, also after kill -9', async () => {
   const directory = join(folder, 'again')
   for (const end of ['stop', 'kill', 'stop', 'kill', 'kill', 'stop'] as const) {
     const node = await startNode(directory)

@@ -1,4 +1,4 @@
-// Streams that are deleted, so that they may begin again or for good (§2.6, §2.7, §2.8; soft_delete and DeletingStream of §4).
+// Deleted streams, which can be recreated, and tombstoned ones, which cannot (after EventStoreDB's tests soft_delete and DeletingStream).
 import {
   ANY,
   type AppendExpectedRevision,
@@ -49,7 +49,7 @@ const tombstoned = async () => {
 }
 
 describe('delete', () => {
-  test('the stream is not found, and $all still shows its events', async () => {
+  test('hides the stream, and $all still shows its events', async () => {
     const stream = await twoEvents()
     const { position } = await used.client.deleteStream(stream, { expectedRevision: 1n })
     await expect(idsOf(stream)).rejects.toBeInstanceOf(StreamNotFoundError)
@@ -62,7 +62,7 @@ describe('delete', () => {
   test.each([
     ['any', ANY],
     ['the revision that is there', 1n],
-  ] as [string, ExpectedRevision][])('expecting %s', async (_, expectedRevision) => {
+  ] as [string, ExpectedRevision][])('succeeds when it expects %s', async (_, expectedRevision) => {
     const stream = await twoEvents()
     await used.client.deleteStream(stream, { expectedRevision })
     await expect(idsOf(stream)).rejects.toBeInstanceOf(StreamNotFoundError)
@@ -72,7 +72,7 @@ describe('delete', () => {
     ['no stream', NO_STREAM, { expectedVersion: -1n, actualVersion: 1n }],
     ['an earlier revision', 0n, { expectedVersion: 0n, actualVersion: 1n }],
     ['a later revision', 5n, { expectedVersion: 5n, actualVersion: 1n }],
-  ] as [string, ExpectedRevision, object][])('expecting %s is refused', async (_, expectedRevision, refusal) => {
+  ] as [string, ExpectedRevision, object][])('is refused when it expects %s', async (_, expectedRevision, refusal) => {
     const stream = await twoEvents()
     for (const act of ['deleteStream', 'tombstoneStream'] as const) {
       const error: unknown = await used.client[act](stream, { expectedRevision }).catch((error: unknown) => error)
@@ -82,7 +82,7 @@ describe('delete', () => {
     expect(await revisionsOf(stream)).toEqual([0, 1])
   })
 
-  test('a stream that never was cannot be deleted, one that has metadata only can', async () => {
+  test('is refused for a missing stream, and possible for one with only metadata', async () => {
     const stream = newStream()
     await expect(used.client.deleteStream(stream, { expectedRevision: ANY })).rejects.toMatchObject({
       type: 'wrong-expected-version',
@@ -92,8 +92,8 @@ describe('delete', () => {
     expect(await metadataOf(stream)).toMatchObject({ metadata: { truncateBefore: 2 ** 63 } })
   })
 
-  // Client 6.2.1 cannot say it.
-  test('expecting that it exists: once', async () => {
+  // Client 6.2.1 has no option for it.
+  test('succeeds once when it expects that the stream exists', async () => {
     const stream = await twoEvents()
     expect((await rawDelete(used.raw, 'Delete', deleteRequest(stream))).status.code).toBe(status.OK)
     for (const method of ['Delete', 'Tombstone'] as const) {
@@ -113,7 +113,7 @@ describe('delete', () => {
     })
   })
 
-  test('metadata cannot be deleted by itself, nor can $all', async () => {
+  test('is refused for metadata streams and for $all', async () => {
     const stream = await twoEvents()
     await used.client.setStreamMetadata(stream, { own: 1 })
     await expect(used.client.deleteStream(`$$${stream}`)).rejects.toThrow('Metadata is deleted with its stream only')
@@ -121,38 +121,44 @@ describe('delete', () => {
   })
 })
 
-describe('a deleted stream that begins again', () => {
+describe('a recreated stream', () => {
   test.each([
     ['any', ANY],
     ['no stream', NO_STREAM],
     ['its last revision', 1n],
-  ] as [string, AppendExpectedRevision][])('expecting %s: its numbers go on', async (_, expectedRevision) => {
-    const stream = await deleted()
-    const written = await used.client.appendToStream(stream, many(3), { expectedRevision })
-    expect(written.nextExpectedRevision).toBe(4n)
-    expect(await revisionsOf(stream)).toEqual([2, 3, 4])
-    const last = (await collect(used.client.readStream(stream, { direction: 'backwards', fromRevision: 'end' })))[0]
-    expect(written.position).toEqual(last?.event?.position)
-    expect(await metadataOf(stream)).toMatchObject({ metadata: { truncateBefore: 2 } })
-    // One event for the deletion, one for the new beginning.
-    const records = await collect(used.client.readStream(`$$${stream}`))
-    expect(records.map(({ event }) => event?.revision)).toEqual([1n])
-  })
+  ] as [string, AppendExpectedRevision][])(
+    'continues its revisions when the append expects %s',
+    async (_, expectedRevision) => {
+      const stream = await deleted()
+      const written = await used.client.appendToStream(stream, many(3), { expectedRevision })
+      expect(written.nextExpectedRevision).toBe(4n)
+      expect(await revisionsOf(stream)).toEqual([2, 3, 4])
+      const last = (await collect(used.client.readStream(stream, { direction: 'backwards', fromRevision: 'end' })))[0]
+      expect(written.position).toEqual(last?.event?.position)
+      expect(await metadataOf(stream)).toMatchObject({ metadata: { truncateBefore: 2 } })
+      // One event for the deletion, one for the recreation.
+      const records = await collect(used.client.readStream(`$$${stream}`))
+      expect(records.map(({ event }) => event?.revision)).toEqual([1n])
+    },
+  )
 
   test.each([
     ['that it exists', STREAM_EXISTS, 'stream-deleted'],
     ['an earlier revision', 0n, 'wrong-expected-version'],
     ['a later revision', 2n, 'wrong-expected-version'],
-  ] as [string, AppendExpectedRevision, string][])('expecting %s is refused', async (_, expectedRevision, type) => {
-    const stream = await deleted()
-    for (const options of [{}, classic])
-      await expect(used.client.appendToStream(stream, added(), { expectedRevision, ...options })).rejects.toMatchObject(
-        { type },
-      )
-    await expect(idsOf(stream)).rejects.toBeInstanceOf(StreamNotFoundError)
-  })
+  ] as [string, AppendExpectedRevision, string][])(
+    'refuses an append that expects %s',
+    async (_, expectedRevision, type) => {
+      const stream = await deleted()
+      for (const options of [{}, classic])
+        await expect(
+          used.client.appendToStream(stream, added(), { expectedRevision, ...options }),
+        ).rejects.toMatchObject({ type })
+      await expect(idsOf(stream)).rejects.toBeInstanceOf(StreamNotFoundError)
+    },
+  )
 
-  test('only the first write may expect no stream', async () => {
+  test('accepts "no stream" only for its first write', async () => {
     const stream = await deleted()
     await used.client.appendToStream(stream, many(3), { expectedRevision: NO_STREAM })
     await expect(used.client.appendToStream(stream, added(), { expectedRevision: NO_STREAM })).rejects.toBeInstanceOf(
@@ -160,7 +166,7 @@ describe('a deleted stream that begins again', () => {
     )
   })
 
-  test('metadata that is written to it lets it begin again, and its other keys stay', async () => {
+  test('is also created by a metadata write, which keeps other keys', async () => {
     const stream = await deleted()
     await used.client.setStreamMetadata(stream, { maxCount: 10, own: 'kept' })
     expect(await metadataOf(stream)).toMatchObject({ metadata: { truncateBefore: 2, maxCount: 10, own: 'kept' } })
@@ -169,7 +175,7 @@ describe('a deleted stream that begins again', () => {
     expect(await revisionsOf(stream)).toEqual([2])
   })
 
-  test('a subscription goes on with the new events', async () => {
+  test('continues in an existing subscription', async () => {
     const stream = await twoEvents()
     const subscription = used.client.subscribeToStream(stream)
     const revisions: number[] = []
@@ -187,7 +193,7 @@ describe('a deleted stream that begins again', () => {
 })
 
 describe('tombstone', () => {
-  test('nothing can be read, appended or deleted any more, metadata included', async () => {
+  test('a tombstoned stream cannot be read, appended to or deleted, and neither can its metadata', async () => {
     const stream = await tombstoned()
     const { client } = used
     const refused = [
@@ -204,13 +210,13 @@ describe('tombstone', () => {
     for (const act of refused) await expect(act()).rejects.toBeInstanceOf(StreamDeletedError)
   })
 
-  test('a stream that never was can have one', async () => {
+  test('a missing stream can be tombstoned', async () => {
     const stream = newStream()
     await used.client.tombstoneStream(stream, { expectedRevision: NO_STREAM })
     await expect(used.client.appendToStream(stream, added())).rejects.toBeInstanceOf(StreamDeletedError)
   })
 
-  test('its record is in $all, with the largest revision there is', async () => {
+  test('a tombstone is in $all, with the largest revision', async () => {
     const stream = await tombstoned()
     const records = (await collect(used.client.readAll())).filter(({ event }) => event?.streamId === stream)
     expect(records.map(({ event }) => [event?.type, event?.revision])).toEqual([
@@ -220,28 +226,31 @@ describe('tombstone', () => {
     ])
   })
 
-  test.each(['as it was', 'deleted before'])('a subscription is told, and ends: of a stream %s', async (before) => {
-    const stream = await twoEvents()
-    const tombstone = async () => {
-      if (before === 'deleted before') await used.client.deleteStream(stream)
-      await used.client.tombstoneStream(stream)
-    }
-    const subscription = used.client.subscribeToStream(stream)
-    const types: (string | undefined)[] = []
-    const ended = new Promise<Error>((resolve) => subscription.on('error', resolve))
-    subscription.on('data', ({ event }) => {
-      types.push(event?.type)
-      if (types.length === 2) void tombstone()
-    })
-    expect(await ended).toBeInstanceOf(StreamDeletedError)
-    expect(types).toEqual(['Added', 'Added', '$streamDeleted'])
-    const late = used.client.subscribeToStream(stream)
-    late.on('data', () => undefined)
-    expect(await new Promise((resolve) => late.on('error', resolve))).toBeInstanceOf(StreamDeletedError)
-  })
+  test.each(['not deleted', 'deleted before'])(
+    'a subscription receives the tombstone and ends, for a stream %s',
+    async (before) => {
+      const stream = await twoEvents()
+      const tombstone = async () => {
+        if (before === 'deleted before') await used.client.deleteStream(stream)
+        await used.client.tombstoneStream(stream)
+      }
+      const subscription = used.client.subscribeToStream(stream)
+      const types: (string | undefined)[] = []
+      const ended = new Promise<Error>((resolve) => subscription.on('error', resolve))
+      subscription.on('data', ({ event }) => {
+        types.push(event?.type)
+        if (types.length === 2) void tombstone()
+      })
+      expect(await ended).toBeInstanceOf(StreamDeletedError)
+      expect(types).toEqual(['Added', 'Added', '$streamDeleted'])
+      const late = used.client.subscribeToStream(stream)
+      late.on('data', () => undefined)
+      expect(await new Promise((resolve) => late.on('error', resolve))).toBeInstanceOf(StreamDeletedError)
+    },
+  )
 })
 
-test('links to what was deleted or truncated are shown without their target', async () => {
+test('links to deleted or truncated events are returned without their target', async () => {
   const links = newStream('links')
   const [kept, gone] = [await twoEvents(), await deleted()]
   const truncated = await twoEvents()

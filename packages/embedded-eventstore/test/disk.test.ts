@@ -1,4 +1,4 @@
-// What the disk does to the node: nothing is acknowledged before it is flushed, and a disk that refuses costs an answer, not an event.
+// Disk faults: no event is acknowledged before it is flushed, and a failing disk loses answers, not events.
 import { spawnSync } from 'node:child_process'
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -21,7 +21,7 @@ const idsIn = async (client: EventStoreDBClient): Promise<string[]> =>
 
 const large = () => binaryEvent({ type: 'Added', data: Buffer.alloc(200_000, 0x20) })
 
-/** Appends one after the other, until one fails; the ids of those that were acknowledged, and of the one that was not. */
+/** Appends until one fails; returns the IDs of acknowledged events, and of the failed one. */
 const appendUntilRefused = async (client: EventStoreDBClient) => {
   const acknowledged: string[] = []
   for (;;) {
@@ -35,12 +35,12 @@ const appendUntilRefused = async (client: EventStoreDBClient) => {
   }
 }
 
-// A limit of a process rather than a disk: everybody may set one, and SQLite is refused as it would be by a disk.
+// A process limit on file size instead of a full disk: it needs no rights, and SQLite gets the same error.
 const blocksMax = 8_192
 const limited = ['sh', '-c', `trap '' XFSZ; ulimit -S -f ${blocksMax}; exec "$@"`, 'sh', process.execPath]
 
 test.runIf(has('prlimit'))(
-  'a full disk: an error, reads go on, and so do appends when there is room again',
+  'a full disk fails appends and keeps serving reads, and appends succeed again when there is space',
   async () => {
     const directory = join(folder, 'data')
     const node = await startNode(directory, { command: limited })
@@ -49,7 +49,7 @@ test.runIf(has('prlimit'))(
     expect(error).toMatchObject({ type: 'unknown' })
     expect(acknowledged.length).toBeGreaterThan(5)
     expect(await idsIn(client)).toEqual(acknowledged)
-    // An older client is told why.
+    // The older append method gets the reason.
     const other = client.appendToStream('full', large(), classic)
     await expect(other).rejects.toThrow(/Nothing was written: /)
 
@@ -69,7 +69,7 @@ test.runIf(has('prlimit'))(
   },
 )
 
-// -D: what is started is the node, and strace beside it.
+// -D: the started process is the node, with strace beside it.
 const traced = (trace: string, ...more: string[]) => [
   ...[
     'strace',
@@ -88,7 +88,7 @@ const traced = (trace: string, ...more: string[]) => [
 ]
 const appends = 20
 
-test.runIf(has('strace'))('nothing leaves for a client between a write to the log and its flush', async () => {
+test.runIf(has('strace'))('no answer is sent between a write to the log and its flush', async () => {
   const trace = join(folder, 'trace')
   const node = await startNode(join(folder, 'data'), { command: traced(trace) })
   const client = EventStoreDBClient.connectionString(node.connectionString)
@@ -108,7 +108,7 @@ test.runIf(has('strace'))('nothing leaves for a client between a write to the lo
   expect(flushes).toBeGreaterThanOrEqual(appends)
 })
 
-test.runIf(has('strace'))('a flush that fails is never an acknowledgement', async () => {
+test.runIf(has('strace'))('a failed flush is never acknowledged', async () => {
   const directory = join(folder, 'data')
   const failing = ['-e', 'inject=fsync,fdatasync:error=EIO:when=12+3']
   const node = await startNode(directory, { command: traced('/dev/null', ...failing) })

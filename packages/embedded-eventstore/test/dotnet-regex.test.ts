@@ -1,4 +1,4 @@
-// Regular expressions of filters match what .NET matches, or are refused with a sentence (asked of EventStoreDB 24.6 where marked).
+// Regular expressions of filters match as in .NET, or are refused with a reason (compared with EventStoreDB 24.6 where marked).
 import { expect, test } from 'vitest'
 import { createMatcher, UnusableRegex } from '../src/streams/regex/match.ts'
 import { parseRegex } from '../src/streams/regex/parse.ts'
@@ -93,7 +93,7 @@ const rows = [...asObserved, ...asDotNetDocuments].map(([expression, matching, o
   others,
 }))
 
-test.each(rows)('$expression', ({ expression, matching, others }) => {
+test.each(rows)('$expression matches as in .NET', ({ expression, matching, others }) => {
   const matches = createMatcher(parseRegex(expression))
   const isMatch = (name: string) => matches(name, { steps: 0 })
   expect(matching.filter((name) => !isMatch(name))).toEqual([])
@@ -101,7 +101,7 @@ test.each(rows)('$expression', ({ expression, matching, others }) => {
 })
 
 test.each([
-  // .NET refuses these, too.
+  // .NET refuses these as well.
   ['\\order', '"\\o" is no escape sequence.'],
   ['\\_order', '"\\_" is no escape sequence.'],
   ['\\ü', '"\\ü" is no escape sequence.'],
@@ -125,7 +125,7 @@ test.each([
   ['\\pL', '"\\p" is followed by the name of a category, such as {Lu}.'],
   ['\\u{41}', 'An escape needs 4 hexadecimal digits.'],
   ['a\\', 'The expression ends with a backslash.'],
-  // .NET has these.
+  // .NET supports these.
   ['\\p{IsBasicLatin}rder', 'Blocks such as IsBasicLatin are not supported. Write a range, such as [\\u0000-\\u007F].'],
   ['(a)\\1', 'Back references are not supported.'],
   ['(?<n>a)\\k<n>', 'Back references are not supported.'],
@@ -142,7 +142,7 @@ test.each([
 const long = 'a'.repeat(2_000)
 
 test.each(['^(a+)+$', '(a|a)*b', '^(a|aa)*$', '(?:.*a){20}b', '(?=(a*)*b)', '(?<=(a|a)*b)'])(
-  '%s takes steps in proportion to the length of the name',
+  '%s takes a number of steps proportional to the length of the name',
   (expression) => {
     const work = { steps: 0 }
     expect(createMatcher(parseRegex(expression))(`${long}!`, work)).toBe(false)

@@ -1,4 +1,4 @@
-// What is acknowledged is on disk: across a restart, across kill -9, and with one process a folder at most.
+// Acknowledged events are on disk: after a restart, after kill -9, and with at most one process per folder.
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtemp, rm } from 'node:fs/promises'
@@ -46,7 +46,7 @@ const listening = async (child: ChildProcess): Promise<{ connectionString: strin
   return JSON.parse(String(line))
 }
 
-test('stopping answers what has arrived: whatever is written was acknowledged, in many calls at once', async () => {
+test('stopping answers all received appends of many concurrent calls: every written event was acknowledged', async () => {
   const before = await start({ directory })
   const raw = new Client(`127.0.0.1:${before.port}`, credentials.createInsecure())
   const [calls, appends] = [5, 1_000]
@@ -56,7 +56,7 @@ test('stopping answers what has arrived: whatever is written was acknowledged, i
     const call = openBatch(raw)
     call.on('data', (message: Buffer) => {
       if (BatchAppendResp.deserializeBinary(message).hasSuccess()) answered++
-      // Here, in the midst of what the network brings, appends wait that came in the same turn.
+      // At this moment appends of the same turn are still pending.
       if (answered === appends) stopped ??= before.stop()
     })
     call.on('error', () => {})
@@ -95,7 +95,7 @@ test('a restart keeps every event, its position, and the rules for repeats', asy
   await after.stop()
 })
 
-test('a database of a version that wrote no system events is opened as it is', async () => {
+test('a database from a version without system events is opened unchanged', async () => {
   const before = openStore(directory)
   await new Promise((resolve) => before.write(ownAppend('old', [textEvent('Added', '')]), resolve))
   before.close()
@@ -106,7 +106,7 @@ test('a database of a version that wrote no system events is opened as it is', a
   await after.stop()
 })
 
-test('kill -9 during concurrent appends: every acknowledged event is there after the restart', async () => {
+test('every acknowledged event is there after kill -9 during concurrent appends and a restart', async () => {
   const acknowledged = new Map<string, bigint>()
   const rounds = 3
   const appendsInFlight = 40
@@ -126,7 +126,7 @@ test('kill -9 during concurrent appends: every acknowledged event is there after
         if (++inRound >= killAfter) resolve()
       }
     }
-    // The appends in flight when the server dies fail or never answer: both leave their outcome unknown.
+    // Appends in flight when the server dies fail or get no answer: their outcome is unknown.
     for (let number = 0; number < appendsInFlight; number++) writer(number).catch(() => {})
     await enough
     killed = true
@@ -163,7 +163,7 @@ test('a second process on the same folder is refused with a clear message', asyn
   await next.stop()
 })
 
-test('the process prints where it listens and ends cleanly at SIGTERM, with live subscriptions', async () => {
+test('the process prints its address and ends cleanly at SIGTERM, with live subscriptions', async () => {
   const child = run('--port', '0', '--directory', directory)
   const { connectionString } = await listening(child)
   const client = EventStoreDBClient.connectionString(connectionString)
@@ -179,7 +179,7 @@ test('the process prints where it listens and ends cleanly at SIGTERM, with live
   await client.dispose()
 })
 
-test('--help explains, unknown options and a taken port are refused', async () => {
+test('--help prints the options, and unknown options and a port in use are refused', async () => {
   const help = run('--help')
   expect(await output(help.stdout)).toContain('--directory')
   const unknown = run('--nonsense')

@@ -1,4 +1,4 @@
-// Odd calls and broken connections, some left half-open: the node serves on, logs nothing, and holds no more than before.
+// Invalid calls and broken connections, some left half-open: the node keeps serving, logs nothing, and leaks no memory or sockets.
 import { fork } from 'node:child_process'
 import { once } from 'node:events'
 import { connect } from 'node:http2'
@@ -13,11 +13,11 @@ import { sendBytes, sendCall } from './fuzz/send.ts'
 import { added, collect, newStream } from './helpers.ts'
 
 const cases = Number(process.env.FUZZ_CASES ?? 200)
-/** Those of one run are the same for the same FUZZ_SEED and FUZZ_CASES. */
+/** FUZZ_SEED and FUZZ_CASES repeat the cases of a run. */
 const seed = Number(process.env.FUZZ_SEED ?? Math.floor(Math.random() * 1_000_000))
-/** Sent at a time; the calls among them over one connection. */
+/** Number of concurrent cases; their calls share one connection. */
 const batch = 25
-/** After that much, caches are as full as they will be. */
+/** Fills the caches before the measurement. */
 const warmUpCases = Math.floor(cases / 4)
 const growthBytesMax = 16 * 1024 * 1024
 const msMax = 60_000 + cases * 60
@@ -43,7 +43,7 @@ const startNode = async () => {
   return { child, port, held, said: () => said }
 }
 
-test(`${cases} oddities, seed ${seed}`, { timeout: msMax }, async () => {
+test(`the node survives ${cases} invalid calls and connections, seed ${seed}`, { timeout: msMax }, async () => {
   const node = await startNode()
   const { port, held } = node
   const client = EventStoreDBClient.connectionString(`esdb://127.0.0.1:${port}?tls=false`)

@@ -1,4 +1,4 @@
-// What the tests share: a store per test file, published clients, and raw calls for what the client cannot express.
+// Shared by the tests: a store per test file, published clients, and raw calls for requests that the client cannot express.
 import { randomUUID } from 'node:crypto'
 import { EventStoreDBClient, jsonEvent } from '@eventstore/db-client'
 import shared from '@eventstore/db-client/generated/shared_pb.js'
@@ -14,7 +14,7 @@ export const nilId = '00000000-0000-0000-0000-000000000000'
 
 export const many = (count: number) => Array.from({ length: count }, (_, number) => added(number))
 
-// Credentials make client 6.2.1 append in the classic way (§2.2).
+// Credentials make client 6.2.1 use the classic append.
 export const classic = { credentials: { username: 'a', password: 'b' } }
 
 let streams = 0
@@ -22,7 +22,7 @@ export const newStream = (category = 'test'): string => `${category}-${++streams
 
 type Used = Pick<EmbeddedEventStore, 'port' | 'connectionString' | 'stop'>
 
-/** A node of the test file's own; or the EventStoreDB, without TLS, that `EVENTSTORE_URL` names: the rules are the same. */
+/** A node per test file, or the EventStoreDB without TLS at `EVENTSTORE_URL`: the rules are the same. */
 const startOrTake = async (): Promise<Used> => {
   const connectionString = process.env.EVENTSTORE_URL
   if (connectionString === undefined) return start({ memory: true })
@@ -65,10 +65,10 @@ export const uuid = (text: string = randomUUID()): shared.UUID => {
   return id
 }
 
-/** So many events stand in a fresh database whose projections are stopped. */
+/** Number of events in a fresh database with stopped projections. */
 export const freshEvents = 12
 
-/** Without what the node writes itself. */
+/** Without events of the node itself. */
 export const ofUsers = <Item extends { event?: { streamId: string } }>(events: readonly Item[]): Item[] =>
   events.filter(({ event }) => !event?.streamId.startsWith('$'))
 
@@ -115,7 +115,7 @@ export const rawAppend = (raw: Client, requests: Uint8Array[]): Promise<Ended> =
     call.end()
   })
 
-// One event for a stream, whatever its revision, as one message of a batch.
+// A batch message that appends one event to a stream at any revision.
 export const batchAppend = (stream: string): Uint8Array => {
   const request = new streamsPb.BatchAppendReq()
   request.setCorrelationId(uuid())

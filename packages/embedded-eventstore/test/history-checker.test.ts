@@ -1,4 +1,4 @@
-// The checker of histories finds what it is there for: a true history passes, and each way to corrupt it is named.
+// Tests of the history checker: a correct history passes, and every corruption is reported.
 import { beforeAll, describe, expect, test } from 'vitest'
 import { start } from '../src/start.ts'
 import { check, type Fault } from './history/check.ts'
@@ -31,7 +31,7 @@ const withSeen =
     ),
   })
 
-/** Changes the first operation that `change` has something to say about. */
+/** Changes the first operation to which `change` applies. */
 const withOperation =
   (change: (operation: Operation) => Operation | undefined): Corrupt =>
   (given) => {
@@ -196,7 +196,7 @@ const corruptions: readonly [what: string, fault: Fault, corrupt: Corrupt][] = [
   ],
 ]
 
-test('a true history has nothing wrong', () => {
+test('a correct history has no violations', () => {
   expect(check(history)).toEqual([])
   expect(history.log.length).toBeGreaterThan(operations / 2)
 })

@@ -1,4 +1,4 @@
-// Concurrent histories of several clients, with kill -9 in between, agree with EventStoreDB's rules (§2.6, §2.7, §2.9, §3).
+// Concurrent histories of several clients, with kill -9 in between, agree with EventStoreDB's rules.
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -9,7 +9,7 @@ import { type NodeProcess, startNode } from './node-process.ts'
 
 const rounds = Number(process.env.HISTORY_ROUNDS ?? 1)
 const killsMax = 2
-/** The seed says how often the node is killed: once in the first round. One that failed is tried again by HISTORY_SEED. */
+/** The seed determines the number of kills: one in the first round. HISTORY_SEED repeats a failed round. */
 const firstSeed = Number(process.env.HISTORY_SEED ?? 1 + Math.floor(Math.random() * 300_000) * (killsMax + 1))
 const operationsOfLife = 150
 const msOfRoundMax = 60_000
@@ -17,7 +17,7 @@ const startMs = 60_000
 
 const url = process.env.EVENTSTORE_URL
 
-/** @param play is given how to serve one folder, again and again */
+/** @param play gets a function that serves the same folder at every call */
 const withServer = async (play: (serve: () => Promise<Served>) => Promise<void>): Promise<void> => {
   if (url) return play(async () => ({ connectionString: url, kill: undefined }))
   const directory = await mkdtemp(join(tmpdir(), 'history-'))
@@ -33,7 +33,9 @@ const withServer = async (play: (serve: () => Promise<Served>) => Promise<void>)
   }
 }
 
-test(`${rounds} histories, first seed ${firstSeed}`, { timeout: startMs + rounds * msOfRoundMax }, async () => {
+test(`${rounds} concurrent histories follow the rules, first seed ${firstSeed}`, {
+  timeout: startMs + rounds * msOfRoundMax,
+}, async () => {
   for (let round = 0; round < rounds; round++) {
     const seed = firstSeed + round
     const kills = url ? 0 : seed % (killsMax + 1)

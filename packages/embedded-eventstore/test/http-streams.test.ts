@@ -1,4 +1,4 @@
-// Streams over HTTP/1.1 (§2.13): what is posted is read by clients, and the other way round.
+// Streams over HTTP/1.1: clients read posted events, and HTTP reads events of clients.
 import { randomUUID } from 'node:crypto'
 import { jsonEvent } from '@eventstore/db-client'
 import { expect, test } from 'vitest'
@@ -20,7 +20,7 @@ const got = async (stream: string, rest = '') => {
   return { status: response.status, body: (await response.json()) as Shown }
 }
 
-test('§2.13 POST with ES-EventType appends; the client reads it', async () => {
+test('POST with ES-EventType appends an event that the client can read', async () => {
   const stream = newStream('häß/lich ☃')
   const id = randomUUID()
   const posted = await post(stream, '{"number":1}', { 'es-eventid': id })
@@ -31,13 +31,13 @@ test('§2.13 POST with ES-EventType appends; the client reads it', async () => {
   expect((await post(stream, '{}')).status).toBe(201)
 })
 
-test('§2.13 malformed JSON is stored as it is', async () => {
+test('malformed JSON is stored unchanged', async () => {
   const stream = newStream()
   expect((await post(stream, '{"number":')).status).toBe(201)
   expect((await got(stream, '/0')).body).toMatchObject({ isJson: true, data: '{"number":' })
 })
 
-test('§2.6 ES-ExpectedVersion, and repeats by their id', async () => {
+test('ES-ExpectedVersion is checked, and repeats are recognized by their ID', async () => {
   const stream = newStream()
   const first = { 'es-eventid': randomUUID(), 'es-expectedversion': '-1' }
   const once = await (await post(stream, '{}', first)).json()
@@ -47,7 +47,7 @@ test('§2.6 ES-ExpectedVersion, and repeats by their id', async () => {
   expect((await post(stream, '{}', { 'es-expectedversion': 'x' })).status).toBe(400)
 })
 
-test('§2.7 a page may be kept as long as the metadata says', async () => {
+test('metadata sets how long a page may be cached', async () => {
   const stream = newStream()
   await used.client.appendToStream(stream, added())
   expect((await fetch(url(stream))).headers.get('cache-control')).toBe('no-store')
@@ -55,7 +55,7 @@ test('§2.7 a page may be kept as long as the metadata says', async () => {
   expect((await fetch(url(stream))).headers.get('cache-control')).toBe('private, max-age=60')
 })
 
-test('a batch is appended whole', async () => {
+test('a batch is appended atomically', async () => {
   const stream = newStream()
   const events = [1, 2].map((number) => ({
     eventId: randomUUID(),
@@ -74,7 +74,7 @@ test('a batch is appended whole', async () => {
   }
 })
 
-test('what cannot be appended is refused with its reason', async () => {
+test('an invalid append is refused with its reason', async () => {
   const untyped = await fetch(url(newStream()), {
     method: 'POST',
     body: '{}',
@@ -95,7 +95,7 @@ test('what cannot be appended is refused with its reason', async () => {
   expect((await got(deleted)).status).toBe(410)
 })
 
-test('pages are newest first and lead to their neighbours; metadata hides what it hides', async () => {
+test('pages list the newest event first, link to their neighbours, and omit events hidden by metadata', async () => {
   const stream = newStream()
   await used.client.appendToStream(stream, many(7))
   const numbers = (page: Awaited<ReturnType<typeof got>>) => page.body.events.map((event) => event.eventNumber)
@@ -116,14 +116,14 @@ test('pages are newest first and lead to their neighbours; metadata hides what i
   })
 })
 
-test('$all can be read, by position', async () => {
+test('$all can be read by position', async () => {
   const stream = newStream()
   const { position } = await used.client.appendToStream(stream, jsonEvent({ type: 'Last', data: {} }))
   expect((await got('$all', '?count=1')).body.events).toMatchObject([{ streamId: stream, eventType: 'Last' }])
   expect((await got('$all', `/${position?.commit}`)).body).toMatchObject({ position: Number(position?.commit) })
 })
 
-test('a stream that is not there is 404; a query that says nothing is 400', async () => {
+test('a missing stream is 404, and an invalid query is 400', async () => {
   expect((await got(newStream())).status).toBe(404)
   for (const query of ['?from=x', '?count=x', '?direction=sideways'])
     expect((await got('$all', query)).status).toBe(400)

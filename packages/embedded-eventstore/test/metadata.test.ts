@@ -1,4 +1,4 @@
-// What a stream's metadata hides is not read any more, from the next read on (§2.7; Metastreams and MaxAgeMaxCount of §4).
+// Events hidden by a stream's metadata are not readable from the next read on (after EventStoreDB's tests Metastreams and MaxAgeMaxCount).
 import { FORWARDS, jsonEvent, NO_STREAM } from '@eventstore/db-client'
 import streamsPb from '@eventstore/db-client/generated/streams_pb.js'
 import { describe, expect, test } from 'vitest'
@@ -14,7 +14,7 @@ const fiveEvents = async () => {
 const read = async (stream: string, options = {}) =>
   (await collect(used.client.readStream(stream, options))).map(({ event }) => Number(event?.revision))
 const backwards = { direction: 'backwards', fromRevision: 'end' }
-/** As it is, which the client's own way of setting it does not allow. */
+/** Writes raw metadata, which the client's own method does not allow. */
 const writeRaw = (stream: string, data: string, contentType = 'application/json') =>
   used.client.appendToStream(`$$${stream}`, {
     ...jsonEvent({ type: '$metadata', data: {} }),
@@ -22,7 +22,7 @@ const writeRaw = (stream: string, data: string, contentType = 'application/json'
     contentType,
   } as never)
 
-test('the space of snapshots that are hidden is given back at once, and of all when their stream is deleted', async () => {
+test('hidden snapshots are removed from the file at once, and all when their stream is tombstoned', async () => {
   const stream = `snapshot_${newStream()}`
   const kept = async () => {
     const all = await collect(used.client.readAll({ direction: FORWARDS }))
@@ -36,15 +36,15 @@ test('the space of snapshots that are hidden is given back at once, and of all w
   expect((await kept()).filter((revision) => revision < 5)).toEqual([])
 })
 
-describe('what is still read', () => {
+describe('readers get', () => {
   test.each([
     ['the last two', { maxCount: 2 }, [3, 4]],
-    ['more than there are', { maxCount: 7 }, [0, 1, 2, 3, 4]],
-    ['from a revision', { truncateBefore: 3 }, [3, 4]],
-    ['from one that is not there yet', { truncateBefore: 9 }, []],
-    ['the later of two bounds', { truncateBefore: 2, maxCount: 4 }, [2, 3, 4]],
-    ['the earlier is no bound', { truncateBefore: 1, maxCount: 2 }, [3, 4]],
-    ['what is young enough', { maxAge: 3600 }, [0, 1, 2, 3, 4]],
+    ['all events below the maximum count', { maxCount: 7 }, [0, 1, 2, 3, 4]],
+    ['events from a revision on', { truncateBefore: 3 }, [3, 4]],
+    ['no events before a future revision', { truncateBefore: 9 }, []],
+    ['events within the later of two bounds', { truncateBefore: 2, maxCount: 4 }, [2, 3, 4]],
+    ['events within the smaller count', { truncateBefore: 1, maxCount: 2 }, [3, 4]],
+    ['events within the maximum age', { maxAge: 3600 }, [0, 1, 2, 3, 4]],
   ])('%s', async (_, metadata, revisions) => {
     const stream = await fiveEvents()
     await used.client.setStreamMetadata(stream, metadata)
@@ -62,11 +62,11 @@ describe('what is still read', () => {
     expect(seen).toEqual(revisions)
   })
 
-  test('what has become too old is hidden, what comes later is not', async () => {
+  test('newer events but not those above the maximum age', async () => {
     const stream = await fiveEvents()
     await used.client.setStreamMetadata(stream, { maxAge: 1 })
     await expect.poll(() => read(stream)).toEqual([])
-    // What is read within its second is there, and none of before: as often as it takes to be so fast.
+    // Repeated until the read is fast enough to see the new event within its second.
     const appendAndRead = async () => {
       const { nextExpectedRevision } = await used.client.appendToStream(stream, added())
       const revisions = await read(stream)
@@ -76,7 +76,7 @@ describe('what is still read', () => {
     await expect.poll(appendAndRead).toBe(true)
   })
 
-  test('it counts as it is now: bounds move, and can be taken away', async () => {
+  test('events by the current metadata: bounds can move and be removed', async () => {
     const stream = await fiveEvents()
     await used.client.setStreamMetadata(stream, { maxCount: 2 })
     await used.client.appendToStream(stream, added())
@@ -85,21 +85,21 @@ describe('what is still read', () => {
     expect(await read(stream)).toEqual([0, 1, 2, 3, 4, 5])
   })
 
-  test('$all shows it all the same', async () => {
+  test('hidden events in $all', async () => {
     const stream = await fiveEvents()
     await used.client.setStreamMetadata(stream, { truncateBefore: 5 })
     const all = await collect(used.client.readAll())
     expect(all.filter(({ event }) => event?.streamId === stream)).toHaveLength(5)
   })
 
-  test('of metadata itself the last event counts', async () => {
+  test('only the last event of a metadata stream', async () => {
     const stream = await fiveEvents()
     for (const own of [1, 2, 3]) await used.client.setStreamMetadata(stream, { own })
     expect(await read(`$$${stream}`)).toEqual([2])
     expect(await used.client.getStreamMetadata(stream)).toMatchObject({ metadata: { own: 3 } })
   })
 
-  test('a client that asks is told the first and the last revision there are', async () => {
+  test('the first and the last revision when they ask for them', async () => {
     const stream = await fiveEvents()
     await used.client.setStreamMetadata(stream, { truncateBefore: 3 })
     const request = (revision: string) =>
@@ -122,7 +122,7 @@ describe('what is still read', () => {
   })
 })
 
-describe('what cannot be meant is ignored', () => {
+describe('invalid metadata is ignored:', () => {
   test.each([
     ['nothing', ''],
     ['no JSON', '{"$maxCount": 2'],
@@ -140,13 +140,13 @@ describe('what cannot be meant is ignored', () => {
     expect(await read(stream)).toEqual([0, 1, 2, 3, 4])
   })
 
-  test('bytes that do not say that they are JSON', async () => {
+  test('bytes without the JSON flag', async () => {
     const stream = await fiveEvents()
     await writeRaw(stream, '{"$maxCount": 2}', 'application/octet-stream')
     expect(await read(stream)).toEqual([0, 1, 2, 3, 4])
   })
 
-  test('a count so large that there is no number for it', async () => {
+  test('a count above the largest number', async () => {
     const stream = await fiveEvents()
     await writeRaw(stream, '{"$maxCount": 99999999999999999999}')
     expect(await read(stream)).toEqual([0, 1, 2, 3, 4])

@@ -1,4 +1,4 @@
-// The node as a process of its own, which can be killed.
+// Runs the node as a process that tests can kill.
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { createInterface } from 'node:readline'
@@ -18,10 +18,10 @@ export type NodeProcess = {
 }
 
 /**
- * Starts it on any free port, for the test that runs.
- * @param command what runs Node.js, instead of Node.js itself
+ * Starts it on any free port, for the running test.
+ * @param command a wrapper that runs Node.js
  * @param options of the node
- * @throws what it wrote to stderr, when it ends instead of listening
+ * @throws its stderr, when it ends instead of listening
  */
 export const startNode = async (
   directory: string,

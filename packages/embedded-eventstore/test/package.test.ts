@@ -1,4 +1,4 @@
-// The node as others get it: packed, installed from its tarball into an empty project, used as the README says.
+// The published package: packed, installed from its tarball into an empty project, used as in the README.
 import { spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
@@ -23,7 +23,7 @@ const run = (command: string, options: { cwd?: string; timeout?: number; env?: N
   return ended.stdout
 }
 
-/** The code of an example, as it stands in the README. */
+/** The code of an example in the README. */
 const example = (heading: string, language: string): string => {
   const [, section = ''] = readme.split(`### ${heading}\n`)
   const code = new RegExp(`\`\`\`${language}\\n(.*?)\`\`\``, 's').exec(section)?.[1]
@@ -49,12 +49,12 @@ beforeAll(() => {
 }, installMsMax + runMsMax)
 afterAll(() => rmSync(project, { recursive: true, force: true }))
 
-test('in tests', () => {
+test('the README example for tests works', () => {
   writeFileSync(path.join(project, 'eventstore.test.ts'), example('In tests', 'ts'))
   expect(run('pnpm exec vitest run', { env: { ...process.env, NO_COLOR: '1' } })).toMatch(/Tests +1 passed/)
 })
 
-test('in development', async () => {
+test('the README example for development works', async () => {
   const port = await freePort()
   const command = example('In development, without Docker', 'sh')
     .replace('2113', String(port))
@@ -67,7 +67,7 @@ test('in development', async () => {
   await once(node, 'exit')
 })
 
-test('in CI', async () => {
+test('the README example for CI works', async () => {
   const port = await freePort()
   const step = example('In CI', 'yaml').replaceAll('2113', String(port)).replace('npx', 'pnpm exec')
   const script = /run: \|\n(.*?)\n {2}env:/s.exec(step)?.[1] ?? ''
@@ -80,7 +80,7 @@ test('in CI', async () => {
      await client.dispose()
      console.log('used')`,
   )
-  // What the step starts ends with it, as a runner's machine does.
+  // Ends the processes of the step, as a CI machine does.
   const ends = `trap 'kill $(jobs -p)' EXIT\n${script.replace('npm test', 'node uses-it.mjs')}`
   expect(run(ends, { env: { ...process.env, RUNNER_TEMP: project, EVENTSTORE_URL: url } })).toContain('used')
 })

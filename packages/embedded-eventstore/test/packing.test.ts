@@ -1,4 +1,4 @@
-// What waits goes out in few writes, framed as gRPC has it, in order, and before the failure that ends the call.
+// Pending messages leave in few writes, framed as gRPC requires, in order, and before the failure that ends the call.
 import { Writable } from 'node:stream'
 import { expect, test } from 'vitest'
 import { fail } from '../src/wire/calls.ts'
@@ -7,7 +7,7 @@ import { packing } from '../src/wire/packing.ts'
 
 const headerBytes = 5
 
-/** The messages on the wire of what grpc-js is given: it makes room, writes one header, and has the rest copied. */
+/** The messages on the wire, framed as grpc-js does: it allocates, writes one header, and copies the rest. */
 const onTheWire = (message: Pick<Buffer, 'byteLength' | 'copy'>): string[] => {
   const bytes = Buffer.alloc(headerBytes + message.byteLength)
   bytes.writeUInt32BE(message.byteLength, 1)
@@ -21,7 +21,7 @@ const onTheWire = (message: Pick<Buffer, 'byteLength' | 'copy'>): string[] => {
   return found
 }
 
-test('a slow reader gets all that was written, packed, then the failure', async () => {
+test('a slow reader gets all messages, packed, then the failure', async () => {
   const writes: string[][] = []
   let taken: (() => void) | undefined
   const slow = new Writable({

@@ -1,4 +1,4 @@
-// The developer's page: what it shows, to whom, and that nothing that is stored can run in it.
+// The developer's page: its content, its access control, and that stored text cannot run in it.
 import { request } from 'node:https'
 import { jsonEvent, persistentSubscriptionToStreamSettingsFromDefaults, START } from '@eventstore/db-client'
 import { describe, expect, test } from 'vitest'
@@ -14,7 +14,7 @@ const page = async (path: string) => {
 }
 const evil = `"><script>alert(1)</script><img src=x onerror='alert(2)'>`
 
-test('streams, the youngest first, by what their name begins with', async () => {
+test('the page lists streams newest first and filters by prefix', async () => {
   const category = newStream('page')
   for (const id of [1, 2]) await used.client.appendToStream(`${category}-${id}`, many(id))
   const { body, status } = await page(`?prefix=${category}`)
@@ -22,10 +22,10 @@ test('streams, the youngest first, by what their name begins with', async () => 
   const [second, first] = [body.indexOf(`>${category}-2</a>`), body.indexOf(`>${category}-1</a>`)]
   expect(second).toBeGreaterThan(0)
   expect(first).toBeGreaterThan(second)
-  expect((await page('?prefix=nobody-is-called-so')).body).toContain('No stream')
+  expect((await page('?prefix=no-such-stream')).body).toContain('No stream')
 })
 
-test('system streams are shown when asked for; more than a page leads to the next', async () => {
+test('system streams are shown on request, and long lists have pages', async () => {
   const category = newStream('many')
   await used.client.setStreamMetadata(`${category}-1`, { maxCount: 5 })
   expect((await page('')).body).not.toContain(`$$${category}-1`)
@@ -44,7 +44,7 @@ test('system streams are shown when asked for; more than a page leads to the nex
   expect(second.next).toBeUndefined()
 })
 
-test('snapshots, which belong to persons, are shown nowhere', async () => {
+test('snapshots, which are personal data, are shown nowhere', async () => {
   const stream = `snapshot_${newStream()}`
   await used.client.appendToStream(stream, jsonEvent({ type: 'Snapshot', data: { name: 'Ada' } }))
   for (const path of ['', '?system=true', `?prefix=${stream}`])
@@ -56,7 +56,7 @@ test('snapshots, which belong to persons, are shown nowhere', async () => {
   }
 })
 
-test('events with their data, pages in both directions, and what is new since', async () => {
+test('events are shown with their data, on pages in both directions, with new ones added', async () => {
   const stream = newStream()
   await used.client.appendToStream(stream, many(30))
   const newest = await page(browse(stream))
@@ -71,7 +71,7 @@ test('events with their data, pages in both directions, and what is new since', 
   expect(part).toEqual({ newer: 31, html: expect.stringContaining('&quot;number&quot;: 30') })
 })
 
-test('numbers keep their digits; a link leads to what it means', async () => {
+test('numbers keep all digits, and a link event links to its target', async () => {
   const stream = newStream()
   await used.client.appendToStream(stream, added())
   const metadata = await page(browse(`$$${stream}`))
@@ -86,7 +86,7 @@ test('numbers keep their digits; a link leads to what it means', async () => {
   expect((await page(browse(`${stream}-links`))).body).toContain(`>0@${stream}</a>`)
 })
 
-test('data that is nested without end, broken or binary is shown as it is, beside the others', async () => {
+test('deeply nested, broken and binary data is shown as text, beside other events', async () => {
   const stream = newStream()
   const post = (body: string, type: string) =>
     fetch(address(`streams/${stream}`), {
@@ -106,7 +106,7 @@ test('data that is nested without end, broken or binary is shown as it is, besid
   expect((await fetch(address(`streams/${stream}`))).status).toBe(200)
 })
 
-test('persistent subscriptions with their lag', async () => {
+test('persistent subscriptions are listed with their lag', async () => {
   const stream = newStream()
   await used.client.appendToStream(stream, many(3))
   const settings = persistentSubscriptionToStreamSettingsFromDefaults({ startFrom: START })
@@ -123,7 +123,7 @@ test('persistent subscriptions with their lag', async () => {
   await subscription.unsubscribe()
 })
 
-test('whatever is stored is shown as text, and no other script may run', async () => {
+test('stored text is escaped, and only the page’s own scripts may run', async () => {
   const stream = `${newStream()}${evil}`
   await used.client.appendToStream(stream, jsonEvent({ type: evil, data: { [evil]: evil }, metadata: { evil } }))
   for (const path of [
@@ -148,7 +148,7 @@ test('whatever is stored is shown as text, and no other script may run', async (
   )
 })
 
-test('what cannot be shown is said on a page, with its status', async () => {
+test('errors are shown on a page, with their status', async () => {
   const missing = await page(browse(newStream()))
   expect([missing.status, missing.headers.get('content-type')]).toEqual([404, 'text/html; charset=utf-8'])
   expect((await page(browse('$all', '&from=x'))).status).toBe(400)
@@ -172,7 +172,7 @@ describe('with TLS', () => {
       asked.end()
     })
 
-  test('a browser is told to ask for a name and a password; lists count', async () => {
+  test('a browser asks for a name and a password, and access lists apply', async () => {
     const [open, closed] = [newStream('page'), newStream('page')]
     await secure.client.appendToStream(open, added(), as('bob'))
     await secure.client.appendToStream(closed, added(), as('bob'))

@@ -1,4 +1,4 @@
-// What the tests of persistent subscriptions share: groups that are quick about everything, and consumers that note what they get.
+// Shared by tests of persistent subscriptions: groups with short limits, and consumers that record their events.
 import {
   type EventStoreDBClient,
   type PersistentSubscriptionToStream,
@@ -23,7 +23,7 @@ type Got = {
 }
 type Action = 'park' | 'retry' | 'skip' | 'stop'
 
-/** A consumer that keeps what it gets, and acknowledges by itself only when asked to. */
+/** A consumer that collects its events, and acknowledges them only on request. */
 export const consume = (subscription: PersistentSubscriptionToStream, { acknowledge = false } = {}) => {
   const got: Got[] = []
   let error: unknown
@@ -47,7 +47,7 @@ export const consume = (subscription: PersistentSubscriptionToStream, { acknowle
     got,
     numbers,
     error: () => error,
-    /** Waits until so many events came. */
+    /** Waits for this number of events. */
     has: (count: number) => expect.poll(numbers).toHaveLength(count),
     fails: () => expect.poll(() => error).toBeDefined(),
   }

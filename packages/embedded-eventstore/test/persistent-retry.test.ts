@@ -1,4 +1,4 @@
-// What becomes of events that consumers do not get done with: handed out again, parked, replayed; and what a restart leaves of it (§2.11).
+// Events that consumers do not acknowledge: retried, parked, replayed; also across a restart.
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtempSync, rmSync } from 'node:fs'
@@ -22,7 +22,7 @@ const opened = async (count: number, change = {}) => {
   await used.client.appendToStream(stream, many(count))
   return openGroup(used.client, stream, change)
 }
-/** A group with one consumer, without the wire: what is answered together arrives together. */
+/** A group with one consumer, without the network: answers made together arrive together. */
 const groupAlone = async (count: number, source: Source = { kind: 'stream', streamName: 'stream' }) => {
   const store = openStore(undefined)
   onTestFinished(store.close)
@@ -87,8 +87,8 @@ test('a stored filter that this version refuses ends its consumers, not the node
 const parkedEvents = (stream: string) =>
   collect(used.client.readStream(`$persistentsubscription-${stream}::group-parked`, { resolveLinkTos: true }))
 
-describe('handed out again', () => {
-  test('when asked for, in order before what is new, counting', async () => {
+describe('an event is sent again', () => {
+  test('when a consumer asks for a retry, in order, before new events, with a retry count', async () => {
     const { consumer } = await opened(4)
     const { got, has, numbers } = consumer({ bufferSize: 2 })
     await has(2)
@@ -104,7 +104,7 @@ describe('handed out again', () => {
   })
 
   test.each([3, 7, 9])(
-    'before younger ones, each as soon as it is refused, when %i answers come at once',
+    'before newer ones, as soon as it is refused, when %i answers arrive together',
     async (together) => {
       const { group, consumer, inbox } = await groupAlone(41)
       const numbers: number[] = []
@@ -121,15 +121,15 @@ describe('handed out again', () => {
     },
   )
 
-  test('when its time is over', async () => {
+  test('after its time-out', async () => {
     const { consumer } = await opened(1, { messageTimeout: 50 })
     const { got } = consumer()
-    // It comes again and again, whether somebody looks in between or not.
+    // It is sent repeatedly, so there may be more than two.
     await expect.poll(() => got.length).toBeGreaterThan(1)
     expect(got[1]).toMatchObject({ number: 0, retryCount: 1 })
   })
 
-  test('when its consumer goes away', async () => {
+  test('when its consumer disconnects', async () => {
     const { consumer, info } = await opened(2)
     const first = consumer()
     await first.has(2)
@@ -143,7 +143,7 @@ describe('handed out again', () => {
     ])
   })
 
-  test('not when it is skipped, and stop is no more than that', async () => {
+  test('unless it is skipped, and "stop" only skips', async () => {
     const { consumer, info, parked } = await opened(3)
     const { got, has } = consumer()
     await has(3)
@@ -155,7 +155,7 @@ describe('handed out again', () => {
     expect(await parked()).toBe(0)
   })
 
-  test('nobody acknowledges what another one has', async () => {
+  test('when its consumer does not acknowledge it, because another cannot', async () => {
     const { consumer, info } = await opened(1)
     const [one, two] = [consumer(), consumer()]
     await expect.poll(() => one.got.length + two.got.length).toBe(1)
@@ -170,25 +170,25 @@ describe('handed out again', () => {
   })
 })
 
-describe('parked', () => {
-  test('when asked for: a link with the reason, and the others go on', async () => {
+describe('an event is parked', () => {
+  test('on request, as a link with the reason, and other events continue', async () => {
     const { stream, consumer, parked, info } = await opened(2)
     const { got, has } = consumer()
     await has(2)
-    await got[0]?.refuse('park', 'nobody can')
+    await got[0]?.refuse('park', 'it cannot be handled')
     await got[1]?.acknowledge()
     await expect.poll(parked).toBe(1)
     const [link] = await parkedEvents(stream)
     expect(link?.event?.data).toEqual({ number: 0 })
     expect(link?.link?.metadata).toMatchObject({
-      reason: 'nobody can',
+      reason: 'it cannot be handled',
       added: expect.any(String),
       subscriptionEventNumber: 0,
     })
     await expect.poll(async () => (await info()).stats.lastCheckpointedEventRevision).toBe(1n)
   })
 
-  test('when it was handed out as often as it may be', async () => {
+  test('after its last retry', async () => {
     const { stream, consumer, parked } = await opened(1, { maxRetryCount: 2 })
     const { got, has } = consumer()
     for (const count of [1, 2, 3]) {
@@ -201,7 +201,7 @@ describe('parked', () => {
     expect(link?.link?.metadata).toMatchObject({ reason: 'Reached retry count of 2' })
   })
 
-  test('handed out once more, all or so many, and parked no longer', async () => {
+  test('until it is replayed, with all others or up to a number', async () => {
     const { consumer, parked, replay } = await opened(3)
     const { got, has, numbers } = consumer()
     await has(3)
@@ -223,7 +223,7 @@ describe('parked', () => {
     await expect.poll(parked).toBe(3)
   })
 
-  test('what it leads to is gone: nothing is handed out for it', async () => {
+  test('and not replayed once it is truncated', async () => {
     const { stream, consumer, parked, replay } = await opened(2)
     const { got, has, numbers } = consumer()
     await has(2)
@@ -237,7 +237,7 @@ describe('parked', () => {
 })
 
 describe('checkpoints', () => {
-  test('wait for the lowest that is not done with', async () => {
+  test('wait for the lowest event that is not handled', async () => {
     const { consumer, info } = await opened(4)
     const { got, has } = consumer()
     const last = async () => (await info()).stats.lastCheckpointedEventRevision
@@ -250,7 +250,7 @@ describe('checkpoints', () => {
     await expect.poll(last).toBe(3n)
   })
 
-  test('come at once when so many are done with', async () => {
+  test('are written at once at the maximum count', async () => {
     const { consumer, info } = await opened(6, { checkPointAfter: 3_600_000, checkPointUpperBound: 5 })
     const { got, has } = consumer()
     await has(6)
@@ -264,7 +264,7 @@ describe('checkpoints', () => {
 
 const main = join(import.meta.dirname, '../src/main.ts')
 
-test('kill -9: groups, checkpoints and parked events are there again, and nothing that was not acknowledged is lost', async () => {
+test('and groups and parked events survive kill -9, and no unacknowledged event is lost', async () => {
   const directory = mkdtempSync(join(tmpdir(), 'persistent-'))
   const run = async () => {
     const child = spawn(process.execPath, [main, '--port', '0', '--directory', directory], {
@@ -299,7 +299,7 @@ test('kill -9: groups, checkpoints and parked events are there again, and nothin
     again.push((resolved.event?.data as { number: number } | undefined)?.number ?? -1)
     void subscription.ack(resolved)
   })
-  // At least once: 4 was acknowledged, but after one that was not.
+  // At least once: 4 was acknowledged, but 3 before it was not.
   await expect.poll(() => again).toEqual([3, 4, 5])
   await after.client.replayParkedMessagesToStream(stream, 'group')
   await expect.poll(() => again).toEqual([3, 4, 5, 2])

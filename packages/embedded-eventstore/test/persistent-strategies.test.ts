@@ -1,4 +1,4 @@
-// Which consumer gets an event (§2.11): by turns, the first that has room, or always the same for what belongs together.
+// The choice of a consumer: in turn, the first with capacity, or always the same for related events.
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { createChooser } from '../src/persistent/strategies.ts'
@@ -21,7 +21,7 @@ const give = (choice: Fake | 'later' | 'full'): string => {
   return choice.name
 }
 
-test('RoundRobin goes round, and passes by those without room', () => {
+test('RoundRobin takes turns and skips full consumers', () => {
   const chooser = createChooser<Fake>('RoundRobin')
   const [a, b, c] = [consumer('a'), consumer('b', 1), consumer('c')]
   for (const each of [a, b, c]) chooser.add(each)
@@ -33,7 +33,7 @@ test('RoundRobin goes round, and passes by those without room', () => {
   expect(give(chooser.choose(about('s')))).toBe('full')
 })
 
-test('DispatchToSingle fills the first, then the next', () => {
+test('DispatchToSingle fills the first consumer, then the next', () => {
   const chooser = createChooser<Fake>('DispatchToSingle')
   for (const each of [consumer('a', 2), consumer('b', 1)]) chooser.add(each)
   const given = Array.from({ length: 4 }, () => give(chooser.choose(about('s'))))
@@ -43,7 +43,7 @@ test('DispatchToSingle fills the first, then the next', () => {
 describe('Pinned', () => {
   const streams = Array.from({ length: 1_000 }, (_, number) => `stream-${number}`)
 
-  test('the same stream has the same consumer, while consumers come and go few streams move', () => {
+  test('sends a stream to the same consumer, and moves few streams when consumers come and go', () => {
     fc.assert(
       fc.property(fc.array(fc.boolean(), { minLength: 1, maxLength: 20 }), (steps) => {
         const chooser = createChooser<Fake>('Pinned')
@@ -65,7 +65,7 @@ describe('Pinned', () => {
           const now = whose()
           expect(whose()).toEqual(now)
           const moved = streams.filter((name) => before && before.get(name) !== now.get(name))
-          // At most a share moves to who is new, or from who is gone; twice that leaves room for uneven names.
+          // Only one consumer's share moves; twice that allows for uneven names.
           expect(moved.length).toBeLessThanOrEqual(
             (2 * streams.length) / Math.max(1, there.length) + streams.length / 10,
           )
@@ -76,7 +76,7 @@ describe('Pinned', () => {
     )
   })
 
-  test('what waits for its own consumer holds up no other', () => {
+  test('sends other events while one waits for its consumer', () => {
     const chooser = createChooser<Fake>('Pinned')
     const [a, b] = [consumer('a'), consumer('b')]
     for (const each of [a, b]) chooser.add(each)
@@ -87,7 +87,7 @@ describe('Pinned', () => {
     expect(give(chooser.choose(about(ofA)))).toBe('full')
   })
 
-  test('by correlation, where there is one', () => {
+  test('by correlation uses the correlation ID if there is one', () => {
     const chooser = createChooser<Fake>('PinnedByCorrelation')
     for (const name of ['a', 'b', 'c']) chooser.add(consumer(name, Number.POSITIVE_INFINITY))
     const given = new Set(streams.map((name) => give(chooser.choose(about(name, 'one')))))
@@ -98,7 +98,7 @@ describe('Pinned', () => {
 })
 
 test.each(['RoundRobin', 'DispatchToSingle', 'Pinned'] as const)(
-  '%s through the client: two consumers have everything once',
+  '%s sends every event once to one of two consumers, through the client',
   async (consumerStrategyName) => {
     const stream = newStream()
     await used.client.appendToStream(stream, many(40))
@@ -107,7 +107,7 @@ test.each(['RoundRobin', 'DispatchToSingle', 'Pinned'] as const)(
     const all = () => [...one.numbers(), ...two.numbers()].toSorted((a, b) => a - b)
     await expect.poll(all).toEqual(Array.from({ length: 40 }, (_, number) => number))
     expect((await info()).settings.consumerStrategyName).toBe(consumerStrategyName)
-    // One stream: all its events belong together.
+    // All events are of one stream.
     if (consumerStrategyName === 'Pinned') expect(Math.min(one.got.length, two.got.length)).toBe(0)
   },
 )

@@ -1,4 +1,4 @@
-// Persistent subscriptions: made, changed, deleted and looked at, and what their consumers get (§2.11).
+// Persistent subscriptions: created, updated, deleted and inspected, and the events that consumers get.
 import {
   jsonEvent,
   PersistentSubscriptionDoesNotExistError,
@@ -21,8 +21,8 @@ const filled = async (count: number) => {
 }
 const opened = async (count: number, change = {}) => openGroup(used.client, await filled(count), change)
 
-describe('made, changed, deleted', () => {
-  test('one of a name', async () => {
+describe('managing a persistent subscription', () => {
+  test('creates one per name', async () => {
     const { stream, group } = await opened(0)
     const again = used.client.createPersistentSubscriptionToStream(stream, group, settings())
     await expect(again).rejects.toBeInstanceOf(PersistentSubscriptionExistsError)
@@ -37,13 +37,13 @@ describe('made, changed, deleted', () => {
       'ReadBatchSize may not be greater than or equal to BufferSize',
     ],
     ['no buffer', { historyBufferSize: 0, readBatchSize: -1 }, 'buffer size'],
-  ])('%s is refused', async (_, change, reason) => {
+  ])('refuses %s', async (_, change, reason) => {
     const failed = used.client.createPersistentSubscriptionToStream(newStream(), 'group', settings(change))
     await expect(failed).rejects.toBeInstanceOf(PersistentSubscriptionFailedError)
     await expect(failed).rejects.toMatchObject({ reason: expect.stringContaining(reason) })
   })
 
-  test('$all is no stream, and a place it does not have yet is none to start from', async () => {
+  test('refuses $all as a stream name, and a start after its end', async () => {
     const acts = {
       Create: () => used.client.createPersistentSubscriptionToStream('$all', 'group', settings()),
       Update: () => used.client.updatePersistentSubscriptionToStream('$all', 'group', settings()),
@@ -61,7 +61,7 @@ describe('made, changed, deleted', () => {
     ).rejects.toBeInstanceOf(PersistentSubscriptionFailedError)
   })
 
-  test('what is not there cannot be changed, deleted, looked at, replayed or subscribed to', async () => {
+  test('refuses to update, delete, inspect, replay or join a missing one', async () => {
     const stream = newStream()
     const { client } = used
     const acts = [
@@ -77,7 +77,7 @@ describe('made, changed, deleted', () => {
     expect(consumer.error()).toBeInstanceOf(PersistentSubscriptionDoesNotExistError)
   })
 
-  test('a change drops the consumers and keeps how far it is', async () => {
+  test('drops the consumers and keeps the checkpoint on an update', async () => {
     const { stream, group, consumer, info } = await opened(3)
     const before = consumer({ acknowledge: true })
     await before.has(3)
@@ -92,7 +92,7 @@ describe('made, changed, deleted', () => {
     expect(after.numbers()).toEqual([77])
   })
 
-  test('a deletion drops the consumers and forgets all', async () => {
+  test('drops the consumers and removes all its data on a deletion', async () => {
     const { stream, group, consumer, parked } = await opened(3)
     const before = consumer()
     await before.has(3)
@@ -107,7 +107,7 @@ describe('made, changed, deleted', () => {
     expect(await again.parked()).toBe(0)
   })
 
-  test('all groups, and those of a stream', async () => {
+  test('lists all groups and those of a stream', async () => {
     const { stream } = await opened(0)
     await openGroup(used.client, stream, {}, 'second')
     const ofStream = await used.client.listPersistentSubscriptionsToStream(stream)
@@ -119,7 +119,7 @@ describe('made, changed, deleted', () => {
     expect(all.length).toBeGreaterThan(2)
   })
 
-  test('a restart of all drops the consumers, and goes on from the checkpoints', async () => {
+  test('drops the consumers and resumes from the checkpoints on a restart of the subsystem', async () => {
     const { consumer, info } = await opened(2)
     const before = consumer({ acknowledge: true })
     await before.has(2)
@@ -130,7 +130,7 @@ describe('made, changed, deleted', () => {
   })
 })
 
-describe('where it begins', () => {
+describe('a group starts', () => {
   test.each([
     ['at the start', 'start' as const, [0, 1, 2, 99]],
     ['at a revision, itself included', 2n, [2, 99]],
@@ -144,14 +144,14 @@ describe('where it begins', () => {
     expect(taken.numbers()).toEqual(numbers)
   })
 
-  test('a stream that comes later', async () => {
+  test('with a stream that is created later', async () => {
     const { stream, consumer } = await opened(0)
     const taken = consumer({ acknowledge: true })
     await used.client.appendToStream(stream, many(2))
     await taken.has(2)
   })
 
-  test('$all, filtered', async () => {
+  test('on a filtered $all', async () => {
     const category = `only${Date.now()}`
     const stream = newStream(category)
     await used.client.createPersistentSubscriptionToAll(
@@ -178,7 +178,7 @@ describe('where it begins', () => {
       .poll(async () => (await info()).stats.lastCheckpointedEventPosition?.commit ?? 0n)
       .toBeGreaterThanOrEqual(last?.event?.position?.commit ?? 1n)
     expect(await info()).toMatchObject({ eventSource: '$all', groupName: category })
-    // What it writes itself for $all is not in $all, so that it does not feed itself.
+    // Its own events are not in $all, so that it does not feed itself.
     const all = await collect(used.client.readAll())
     expect(all.filter(({ event }) => event?.streamId.startsWith(`$persistentsubscription-$all::${category}`))).toEqual(
       [],
@@ -186,7 +186,7 @@ describe('where it begins', () => {
     await subscription.unsubscribe()
   })
 
-  test('a costly filter is served in turns with all other work', async () => {
+  test('with an expensive filter without blocking other work', async () => {
     const [group, name] = [newStream('costly'), 'a'.repeat(2_000)]
     const wanted = { filter: streamNameFilter({ regex: '(?:a?){480}~' }) }
     for (const number of [1, 2, 3]) await used.client.appendToStream(`${name}${number}`, added(number))
@@ -201,7 +201,7 @@ describe('where it begins', () => {
     await live.unsubscribe()
   })
 
-  test('links, resolved, are acknowledged by their own ids', async () => {
+  test('with resolved links, which are acknowledged by their own IDs', async () => {
     const [target, links] = [await filled(2), newStream('links')]
     for (const number of [0, 1]) {
       const link = {
@@ -238,7 +238,7 @@ describe('retention', () => {
   })
 
   test.each([{ maxCount: 2 }, { truncateBefore: 3 }])(
-    'hides events from a group that catches up: %o',
+    'hides events from a group that is catching up: %o',
     async (metadata) => {
       const stream = newStream()
       await used.client.setStreamMetadata(stream, metadata)
@@ -252,7 +252,7 @@ describe('retention', () => {
     },
   )
 
-  test('a tombstone comes after the last event; a group that comes later is refused: the stream is deleted', async () => {
+  test('ends with a tombstone after the last event, and a later group is refused', async () => {
     const [{ stream, consumer }, idle] = [await opened(1), await opened(0)]
     const taken = consumer({ acknowledge: true })
     await taken.has(1)
@@ -271,8 +271,8 @@ describe('retention', () => {
   })
 })
 
-describe('how much is on its way', () => {
-  test('a consumer has as many as its buffer holds, until it acknowledges', async () => {
+describe('limits:', () => {
+  test('a consumer gets as many unacknowledged events as its buffer holds', async () => {
     const { consumer, info } = await opened(10)
     const taken = consumer({ bufferSize: 3 })
     await taken.has(3)
@@ -283,7 +283,7 @@ describe('how much is on its way', () => {
     expect(taken.numbers()).toEqual([0, 1, 2, 3])
   })
 
-  test('as many consumers as it may have', async () => {
+  test('a group accepts its maximum number of consumers', async () => {
     const { consumer, info } = await opened(1, { maxSubscriberCount: 2 })
     const [one, two] = [consumer(), consumer()]
     await expect.poll(async () => (await info()).connections.length).toBe(2)
@@ -298,8 +298,8 @@ describe('how much is on its way', () => {
   })
 })
 
-describe('what there is to know about it', () => {
-  test('its settings, its state, its consumers', async () => {
+describe('inspecting a group', () => {
+  test('returns its settings, its state, and its consumers', async () => {
     const { stream, group, consumer, info } = await opened(5, { extraStatistics: true, messageTimeout: 5_000 })
     expect(await info()).toMatchObject({
       eventSource: stream,

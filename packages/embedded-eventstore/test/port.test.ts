@@ -1,4 +1,4 @@
-// One port for HTTP/2 and HTTP/1.1 (§2.13): who says nothing, half of something, or anything else, is ended.
+// One port for HTTP/2 and HTTP/1.1: connections that send nothing, too little, or anything else are ended.
 import { once } from 'node:events'
 import { connect as connectHttp2 } from 'node:http2'
 import { connect, type Socket } from 'node:net'
@@ -13,21 +13,21 @@ import { added, useStore } from './helpers.ts'
 const used = useStore()
 const url = (path: string): string => `http://127.0.0.1:${used.store.port}${path}`
 
-// Everything the other side says until it ends.
+// All data from the other side until it ends.
 const answerTo = async (socket: Socket, ...said: (string | Buffer)[]): Promise<string> => {
   let text = ''
   socket.on('data', (part) => (text += part.toString('latin1')))
   socket.on('error', () => {})
   for (const part of said) {
     socket.write(part)
-    // Each in a packet of its own.
+    // Each in its own packet.
     await new Promise((resolve) => setImmediate(resolve))
   }
   if (!socket.closed) await once(socket, 'close')
   return text
 }
 
-test('§2.13 GET /ping, and 404 at an unknown path, beside gRPC on the same port', async () => {
+test('GET /ping is served, and an unknown path is 404, beside gRPC on the same port', async () => {
   const pong = await fetch(url('/ping'))
   expect(pong.status).toBe(200)
   expect(await pong.json()).toEqual({ msgTypeId: expect.any(Number), text: 'Ping request successfully handled' })
@@ -36,13 +36,13 @@ test('§2.13 GET /ping, and 404 at an unknown path, beside gRPC on the same port
   expect((await used.client.appendToStream('beside', added())).success).toBe(true)
 })
 
-test('GET /health/live answers 204, or the status that a probe wants', async () => {
+test('GET /health/live answers 204, or the status that a probe requests', async () => {
   expect((await fetch(url('/health/live'))).status).toBe(204)
   expect((await fetch(url('/health/live?liveCode=200'))).status).toBe(200)
   expect((await fetch(url('/health/live?liveCode=500'))).status).toBe(400)
 })
 
-test('GET /info and /gossip say what the node is and where', async () => {
+test('GET /info and /gossip describe the node and its address', async () => {
   const info = await (await fetch(url('/info'))).json()
   expect(info).toMatchObject({
     esVersion: '24.6.0',
@@ -56,7 +56,7 @@ test('GET /info and /gossip say what the node is and where', async () => {
   })
 })
 
-test('what cannot be a request is answered 400, what is too long is cut off', async () => {
+test('an invalid request is answered with 400, and an overlong one is cut off', async () => {
   const socket = () => connect(used.store.port, '127.0.0.1')
   expect(await answerTo(socket(), 'what is this?\r\n\r\n')).toMatch(/^HTTP\/1\.1 400 /)
   expect(await answerTo(socket(), Buffer.from([0, 1, 2, 3, 255]))).toMatch(/^HTTP\/1\.1 400 /)
@@ -66,7 +66,7 @@ test('what cannot be a request is answered 400, what is too long is cut off', as
   expect(long.status).toBe(413)
 })
 
-test('HTTP/2 whose preface comes byte by byte is served; garbage after it ends that connection alone', async () => {
+test('an HTTP/2 preface in single bytes is served, and garbage after it ends only that connection', async () => {
   const preface = 'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n'
   const garbage = connect(used.store.port, '127.0.0.1')
   await answerTo(garbage, ...preface, 'garbage garbage garbage garbage garbage')
@@ -85,7 +85,7 @@ const open = async (route: Route, firstBytesMs?: number): Promise<(allowHalfOpen
   return (allowHalfOpen = false) => connect({ port: number, host: '127.0.0.1', allowHalfOpen })
 }
 
-test('who says nothing, or not enough to tell, is ended in time', async () => {
+test('a connection without enough bytes to identify its protocol is ended in time', async () => {
   const connected = await open(() => undefined, 50)
   expect(await answerTo(connected())).toBe('')
   expect(await answerTo(connected(), 'PRI * HT')).toBe('')
@@ -94,7 +94,7 @@ test('who says nothing, or not enough to tell, is ended in time', async () => {
   expect(await answerTo(halfOpen)).toBe('')
 })
 
-test('a request that does not go on is answered 408; a connection on which nothing moves is ended', async () => {
+test('an incomplete request is answered with 408, and an idle connection is ended', async () => {
   const connected = await open(({ path }) => (path[0] === 'never' ? new Promise(() => {}) : json({})))
   const [headers, body, idle, unanswered] = await Promise.all([
     answerTo(connected(), 'GET / HTTP/1.1\r\nhost: x\r\nslow: '),
@@ -108,7 +108,7 @@ test('a request that does not go on is answered 408; a connection on which nothi
   expect(unanswered).toBe('')
 })
 
-test('stopping ends silent and idle connections of both protocols, and those that do not go', async () => {
+test('stopping ends silent and idle connections of both protocols, and those that do not close', async () => {
   const store = await start({ memory: true })
   const client = EventStoreDBClient.connectionString(store.connectionString)
   await client.appendToStream('x', added())

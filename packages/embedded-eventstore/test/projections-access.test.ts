@@ -1,4 +1,4 @@
-// Who may do what with projections, and with what they write, with TLS and users (§2.10).
+// Access control of projections and their streams, with TLS and users.
 import { AccessDeniedError } from '@eventstore/db-client'
 import { expect, test } from 'vitest'
 import { added, collect } from './helpers.ts'
@@ -9,7 +9,7 @@ const used = useSecureStore()
 const name = '$by_category'
 const denied = (asked: Promise<unknown>) => expect(asked).rejects.toBeInstanceOf(AccessDeniedError)
 
-test('who does not say who it is may do nothing', async () => {
+test('anonymous callers are denied all actions', async () => {
   const { client } = used
   await denied(client.listProjections())
   await denied(client.getProjectionStatus(name))
@@ -24,7 +24,7 @@ test('who does not say who it is may do nothing', async () => {
   await denied(client.restartSubsystem())
 })
 
-test('users use them, operators restart them', async () => {
+test('users manage projections, and operators restart the subsystem', async () => {
   const bob = used.clientOf('bob')
   expect(await bob.listProjections()).toHaveLength(projectionNames.length)
   await bob.enableProjection(name)
@@ -34,7 +34,7 @@ test('users use them, operators restart them', async () => {
   await expect(used.clientOf('admin').deleteProjection(name)).rejects.toThrow('System projections cannot be deleted')
 })
 
-test('every user reads what is linked, but no event that it may not read', async () => {
+test('every user reads links, but no linked event without the right to read it', async () => {
   const [admin, bob] = [used.clientOf('admin'), used.clientOf('bob')]
   await admin.enableProjection(name)
   await bob.appendToStream('open-1', added())

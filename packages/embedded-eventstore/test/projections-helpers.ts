@@ -1,4 +1,4 @@
-// What the tests of projections share: when they have caught up, and what they linked.
+// Shared by tests of projections: waiting until they have caught up, and reading their links.
 import type { EventStoreDBClient } from '@eventstore/db-client'
 import { expect } from 'vitest'
 import { collect } from './helpers.ts'
@@ -13,14 +13,14 @@ export const projectionNames = [
 
 const catchingUpMaxMs = 20_000
 
-/** Waits until every projection that runs has seen all that is there. */
+/** Waits until every running projection has processed all events. */
 export const caughtUp = async (client: EventStoreDBClient): Promise<void> => {
   const behind = async () =>
     (await client.listProjections()).filter(({ status, progress }) => status === 'Running' && progress < 100)
   await expect.poll(behind, { timeout: catchingUpMaxMs, interval: 20 }).toEqual([])
 }
 
-/** What the links of a stream say; `undefined` where they are resolved to nothing. */
+/** The targets of a stream's links; `undefined` where a target is missing. */
 export const targetsOf = async (client: EventStoreDBClient, stream: string): Promise<(string | undefined)[]> =>
   (await collect(client.readStream(stream, { resolveLinkTos: true }))).map(
     ({ event }) => event && `${event.revision}@${event.streamId}`,
@@ -30,6 +30,6 @@ export const targetsOf = async (client: EventStoreDBClient, stream: string): Pro
 export const textOf = (event: { data: unknown } | undefined): string =>
   Buffer.from(event?.data as Uint8Array).toString()
 
-/** The links of a stream as they are written. */
+/** The raw links of a stream. */
 export const linksOf = async (client: EventStoreDBClient, stream: string): Promise<string[]> =>
   (await collect(client.readStream(stream))).map(({ event }) => textOf(event))

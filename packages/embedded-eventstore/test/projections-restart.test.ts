@@ -1,4 +1,4 @@
-// Across a restart, kill -9 and a full disk no link is lost and none is there twice (§2.12).
+// No link is lost or doubled by a restart, kill -9 or a full disk.
 import { spawnSync } from 'node:child_process'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
@@ -35,7 +35,7 @@ const startChild = async (command = [process.execPath]) => {
   return { node, client: EventStoreDBClient.connectionString(node.connectionString) }
 }
 
-/** Every event of users is linked once where it should be, in the order of $all, and nothing else is linked. */
+/** Every users' event must be linked once in its streams, in the order of $all, and no other event. */
 const expectExactlyOnce = async (client: EventStoreDBClient): Promise<number> => {
   const wanted = new Map<string, string[]>()
   const found = new Map<string, string[]>()
@@ -69,14 +69,14 @@ const isBehind = async (client: EventStoreDBClient): Promise<boolean> => {
   return after.some(({ event }) => !event?.streamId.startsWith('$'))
 }
 
-test('a restart goes on where it was, with what is enabled', async () => {
+test('enabled projections resume after a restart', async () => {
   const before = await startHere()
   await before.client.enableProjection('$by_category')
   await before.client.enableProjection('$streams')
   await before.client.disableProjection('$streams')
   await before.client.updateProjection('$stream_by_category', 'last\n-')
   await before.client.appendToStream('a-1', many(150))
-  // It stops in the midst of catching up, or not: the outcome is the same.
+  // May stop in the middle of catching up: the outcome is the same.
   await before.stop()
 
   const after = await startHere()
@@ -103,7 +103,7 @@ test('a restart goes on where it was, with what is enabled', async () => {
   await again.stop()
 })
 
-test('what was reset begins anew across a restart, once', async () => {
+test('a reset before a restart takes effect once', async () => {
   const before = await startHere('running')
   await before.client.appendToStream('a-1', many(120))
   await caughtUp(before.client)
@@ -122,7 +122,9 @@ test('what was reset begins anew across a restart, once', async () => {
 const rounds = Number(process.env.PROJECTION_ROUNDS ?? 1)
 const msOfRoundMax = 60_000
 
-test('kill -9 while events are appended and linked', { timeout: (rounds + 1) * msOfRoundMax }, async () => {
+test('links are complete and unique after kill -9 during appends', {
+  timeout: (rounds + 1) * msOfRoundMax,
+}, async () => {
   const appendsInFlight = 20
   const appendsBeforeKill = 150
   let behind = 0
@@ -137,10 +139,10 @@ test('kill -9 while events are appended and linked', { timeout: (rounds + 1) * m
         if (++appends >= appendsBeforeKill) enough.resolve()
       }
     }
-    // What is in flight when the server dies fails or is never answered.
+    // Appends in flight when the server dies fail or get no answer.
     for (let number = 0; number < appendsInFlight; number++) append(number).catch(() => {})
     await enough.promise
-    // Pages enough to be killed between two of them.
+    // Enough pages to be killed between two of them.
     await client.appendToStream(`c0-${round}-many`, many(500))
     killed = true
     await node.kill()
@@ -153,16 +155,16 @@ test('kill -9 while events are appended and linked', { timeout: (rounds + 1) * m
   const store = await startHere('running')
   await caughtUp(store.client)
   expect(await expectExactlyOnce(store.client)).toBeGreaterThanOrEqual(rounds * appendsBeforeKill * 2)
-  // It was killed while links were still to be written, at least once.
+  // At least one kill came before all links were written.
   expect(behind).toBeGreaterThan(0)
   await store.stop()
 })
 
 const hasLimits = spawnSync('prlimit', ['-V']).status === 0
-// Of a process rather than a disk: SQLite is refused as it would be by a disk.
+// A process limit instead of a full disk: SQLite gets the same error.
 const limited = ['sh', '-c', `trap '' XFSZ; ulimit -S -f 3072; exec "$@"`, 'sh', process.execPath]
 
-test.runIf(hasLimits)('a full disk: it says why it does not get on, and does when there is room again', async () => {
+test.runIf(hasLimits)('a projection reports a full disk, and continues when there is space', async () => {
   const { node, client } = await startChild(limited)
   const appendUntilRefused = async (events: number): Promise<void> => {
     for (let number = 0; ; number++) {
@@ -173,7 +175,7 @@ test.runIf(hasLimits)('a full disk: it says why it does not get on, and does whe
       }
     }
   }
-  // So many at once that links are behind when the disk is full.
+  // Large appends, so that links are behind when the disk is full.
   await appendUntilRefused(500)
   await appendUntilRefused(1)
   const reasons = async () => (await client.listProjections()).map(({ stateReason }) => stateReason).join('')
@@ -186,7 +188,7 @@ test.runIf(hasLimits)('a full disk: it says why it does not get on, and does whe
   expect(await node.stop()).toBe(0)
 })
 
-test('a mode that nobody knows is refused', async () => {
+test('an unknown mode is refused', async () => {
   const options = ['--system-projections', 'maybe']
   await expect(startNode(directory, { options })).rejects.toThrow('"maybe" is none of off, stopped, running')
 })

@@ -1,4 +1,4 @@
-// The Projections service, asked by the published client: listed, enabled, disabled, reset, configured (§2.12).
+// The Projections service, used by the published client: list, enable, disable, reset, configure.
 import { EventStoreDBClient } from '@eventstore/db-client'
 import projectionsPb from '@eventstore/db-client/generated/projections_pb.js'
 import shared from '@eventstore/db-client/generated/shared_pb.js'
@@ -44,7 +44,7 @@ const modes = [
   ['running', [...fresh.off, ...fresh.stopped, ...fresh.running]],
 ] as const
 
-test.each(modes)('a fresh database has what EventStoreDB writes: %s', async (systemProjections, events) => {
+test.each(modes)('a fresh database has the same events as in EventStoreDB: %s', async (systemProjections, events) => {
   const own = await start({ memory: true, systemProjections })
   const reader = EventStoreDBClient.connectionString(own.connectionString)
   const all = (await collect(reader.readAll())).flatMap(({ event }) => event ?? [])
@@ -59,7 +59,7 @@ test.each(modes)('a fresh database has what EventStoreDB writes: %s', async (sys
   if (systemProjections === 'running') expect(all.at(-1)?.data).toEqual({ $c: 0, $p: -1 })
 })
 
-test('five system projections exist, stopped', async () => {
+test('five system projections exist and are stopped', async () => {
   const listed = await client.listProjections()
   expect(listed.map((projection) => projection.name)).toEqual(projectionNames)
   for (const projection of listed)
@@ -73,7 +73,7 @@ test('five system projections exist, stopped', async () => {
     })
 })
 
-test('status and figures follow what it does', async () => {
+test('status and statistics follow a projection at work', async () => {
   await client.appendToStream('a-1', many(3))
   expect(await client.getProjectionStatus(name)).toMatchObject({ status: 'Stopped', progress: 0 })
   await client.enableProjection(name)
@@ -86,7 +86,7 @@ test('status and figures follow what it does', async () => {
     stateReason: '',
     version: 1n,
     position: `C:${head}/P:${head}`,
-    // The last event of the page that the last link is of: `$ProjectionUpdated` comes after the three.
+    // The last event of the page with the last link: `$ProjectionUpdated` follows the three.
     lastCheckpoint: `C:${freshEvents + 4}/P:${freshEvents + 4}`,
     eventsProcessedAfterRestart: head,
     progress: 100,
@@ -96,7 +96,7 @@ test('status and figures follow what it does', async () => {
   })
 })
 
-test('to enable what runs changes nothing', async () => {
+test('enabling a running projection changes nothing', async () => {
   await client.enableProjection(name)
   const before = await positionOf()
   await client.enableProjection(name)
@@ -104,7 +104,7 @@ test('to enable what runs changes nothing', async () => {
   expect(await client.getProjectionStatus(name)).toMatchObject({ status: 'Running', version: 1n })
 })
 
-test('disabled, it links nothing; enabled again, it goes on from its checkpoint', async () => {
+test('a disabled projection writes no links, and resumes from its checkpoint when it is enabled', async () => {
   await client.enableProjection(name)
   await client.appendToStream('a-1', many(2))
   await caughtUp(client)
@@ -118,7 +118,7 @@ test('disabled, it links nothing; enabled again, it goes on from its checkpoint'
   expect(await targetsOf(client, '$ce-a')).toEqual(['0@a-1', '1@a-1', '2@a-1', '3@a-1'])
 })
 
-test('aborted, it says so, and loses and doubles nothing either', async () => {
+test('an aborted projection reports that state, and loses and doubles no link', async () => {
   await client.enableProjection(name)
   await client.appendToStream('a-1', many(200))
   await client.abortProjection(name)
@@ -132,7 +132,7 @@ test('aborted, it says so, and loses and doubles nothing either', async () => {
   expect(await linksOf(client, '$ce-a')).toEqual(Array.from({ length: 200 }, (_, revision) => `${revision}@a-1`))
 })
 
-test('reset: it links everything again, and what it linked before is read no more', async () => {
+test('a reset projection links all events again and hides its earlier links', async () => {
   for (const each of projectionNames) await client.enableProjection(each)
   await client.appendToStream('a-1', many(3))
   await client.appendToStream('a-2', many(1))
@@ -151,7 +151,7 @@ test('reset: it links everything again, and what it linked before is read no mor
   expect(await linksOf(client, '$ce-a')).toHaveLength(5)
 })
 
-test('reset while stopped: it begins anew when it is enabled', async () => {
+test('a projection reset while stopped restarts when it is enabled', async () => {
   await client.enableProjection(name)
   await client.appendToStream('a-1', many(2))
   await caughtUp(client)
@@ -164,7 +164,7 @@ test('reset while stopped: it begins anew when it is enabled', async () => {
   expect(await linksOf(client, '$ce-a')).toEqual(['0@a-1', '1@a-1'])
 })
 
-test('a category ends where the query says', async () => {
+test('the query determines where a category ends', async () => {
   await client.updateProjection(name, 'last\n.')
   await client.enableProjection(name)
   await client.appendToStream('a.b.c-1', many(1))
@@ -180,12 +180,12 @@ test('a category ends where the query says', async () => {
   expect(await client.getProjectionStatus(name)).toMatchObject({ status: 'Running' })
 })
 
-test('neither state nor result', async () => {
+test('system projections have neither state nor result', async () => {
   expect(await client.getProjectionState(name)).toEqual({})
   expect(await client.getProjectionResult(name)).toEqual({})
 })
 
-test('after a restart of all projections those run that are enabled', async () => {
+test('enabled projections run after a restart of the subsystem', async () => {
   await client.enableProjection(name)
   await client.appendToStream('a-1', many(2))
   await caughtUp(client)
@@ -197,7 +197,7 @@ test('after a restart of all projections those run that are enabled', async () =
   expect(running.map((projection) => projection.name)).toEqual([name])
 })
 
-test('what is asked at once is done one after the other', async () => {
+test('concurrent requests are handled one at a time', async () => {
   await client.appendToStream('a-1', many(300))
   await Promise.all(
     Array.from({ length: 12 }, (_, number) => {
@@ -210,7 +210,7 @@ test('what is asked at once is done one after the other', async () => {
   expect(await linksOf(client, '$ce-a')).toEqual(Array.from({ length: 300 }, (_, revision) => `${revision}@a-1`))
 })
 
-describe('refused', () => {
+describe('the service refuses', () => {
   test.each([
     ['enableProjection'],
     ['disableProjection'],
@@ -220,16 +220,16 @@ describe('refused', () => {
     ['getProjectionStatus'],
     ['getProjectionState'],
     ['getProjectionResult'],
-  ] as const)('%s of what is not there', async (act) => {
+  ] as const)('%s of a missing projection', async (act) => {
     await expect(client[act]('none')).rejects.toMatchObject({ type: 'not-found' })
     await expect(client[act]('none')).rejects.toThrow("Projection 'none' not found")
   })
 
-  test('to update what is not there', async () => {
+  test('to update a missing projection', async () => {
     await expect(client.updateProjection('none', '')).rejects.toMatchObject({ type: 'not-found' })
   })
 
-  test('to create one, in a plain sentence', async () => {
+  test('to create a projection, with a clear message', async () => {
     for (const options of [{}, { emitEnabled: true, trackEmittedStreams: true }])
       await expect(client.createProjection('own', 'fromAll()', options)).rejects.toThrow(
         'Projections of your own are not served yet',
@@ -241,7 +241,7 @@ describe('refused', () => {
   })
 })
 
-// Client 6.2.1 asks for the continuous ones only.
+// Client 6.2.1 requests only continuous ones.
 test.each([
   ['all', (options: projectionsPb.StatisticsReq.Options) => options.setAll(new shared.Empty()), 5],
   ['continuous', (options: projectionsPb.StatisticsReq.Options) => options.setContinuous(new shared.Empty()), 5],
@@ -266,7 +266,7 @@ test.each([
   raw.close()
 })
 
-test('off: there is no such service', async () => {
+test('with projections off the service does not exist', async () => {
   const without = await start({ memory: true, systemProjections: 'off' })
   const asking = EventStoreDBClient.connectionString(without.connectionString)
   await expect(asking.listProjections()).rejects.toMatchObject({ code: status.UNIMPLEMENTED })
@@ -274,7 +274,7 @@ test('off: there is no such service', async () => {
   await without.stop()
 })
 
-test('running: all are enabled at the start', async () => {
+test('in the mode "running" all projections are enabled at the start', async () => {
   const running = await start({ memory: true, systemProjections: 'running' })
   const asking = EventStoreDBClient.connectionString(running.connectionString)
   await asking.appendToStream('a-1', many(1))

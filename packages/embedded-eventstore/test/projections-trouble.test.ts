@@ -1,4 +1,4 @@
-// Projections beside others who want something, and when their own streams are gone (§2.12).
+// Projections under load, and with changed or deleted streams of their own.
 import {
   EventStoreDBClient,
   jsonEvent,
@@ -30,7 +30,7 @@ afterEach(async () => {
   await store.stop()
 })
 
-test('appends are answered while it catches up', async () => {
+test('appends are answered while a projection catches up', async () => {
   for (let number = 0; number < 5; number++) await client.appendToStream(`a-${number}`, many(300))
   await Promise.all(projectionNames.map((each) => client.enableProjection(each)))
   await client.appendToStream('b-1', added())
@@ -40,7 +40,7 @@ test('appends are answered while it catches up', async () => {
   expect(await linksOf(client, '$ce-b')).toEqual(['0@b-1'])
 })
 
-test('a persistent subscription hands out what a category links', async () => {
+test('a persistent subscription delivers the events of a category stream', async () => {
   await client.enableProjection(name)
   await client.appendToStream('a-1', many(2))
   await caughtUp(client)
@@ -58,7 +58,7 @@ test('a persistent subscription hands out what a category links', async () => {
   await subscription.unsubscribe()
 })
 
-test('without a stream for its checkpoints it is faulted and says why', async () => {
+test('a projection without its checkpoint stream is faulted and reports the reason', async () => {
   await client.enableProjection(name)
   await client.appendToStream('a-1', added())
   await caughtUp(client)
@@ -73,7 +73,7 @@ test('without a stream for its checkpoints it is faulted and says why', async ()
   expect(await status()).toMatchObject({ status: 'Stopped' })
 })
 
-test('what somebody else wrote as its settings does not keep the node from starting', async () => {
+test('invalid settings of a projection do not prevent the start of the node', async () => {
   const own = openStore(undefined)
   const settings = ownEvent('$ProjectionUpdated', { enabled: true, query: 'nonsense', epoch: -1, version: 3 })
   await new Promise<Outcome>((resolve) => own.write(ownAppend('$projections-$by_category', [settings]), resolve))
@@ -87,8 +87,8 @@ test('what somebody else wrote as its settings does not keep the node from start
   own.close()
 })
 
-// Real traffic cannot be timed like this: every place in the queue is taken when the projection has something to write.
-test('when the node is too busy it tries again', async () => {
+// Fills the whole queue at the moment of a projection's write, which real traffic cannot do reliably.
+test('a projection retries when the node is too busy', async () => {
   const own = openStore(undefined)
   const projections = openProjections(own)
   const projection = projections.find(name)
@@ -99,7 +99,7 @@ test('when the node is too busy it tries again', async () => {
   await expect.poll(state, { interval: 10 }).toMatchObject({ reason: 'Server Is Too Busy' })
   await expect.poll(() => state()?.position === own.head()).toBe(true)
   expect(state()).toMatchObject({ status: 'Running', reason: '' })
-  // Nothing follows from the last of these, but after a restart not all are read again.
+  // The last events lead to no links, but a restart must not read all of them again.
   expect(own.head() - (state()?.checkpoint ?? 0)).toBeLessThan(busy.length / 2 + 200)
   const { stream } = own.names.head('$ce-a')
   expect(own.pages.stream(stream ?? -1, 0, 'forwards', 10)).toHaveLength(1)
@@ -107,7 +107,7 @@ test('when the node is too busy it tries again', async () => {
   own.close()
 })
 
-test('streams of its own that somebody writes to', async () => {
+test('links continue after other writes to a link stream', async () => {
   await client.enableProjection(name)
   await client.appendToStream('$ce-a', jsonEvent({ type: 'Foreign', data: {} }))
   await client.appendToStream('a-1', many(2))
@@ -121,7 +121,7 @@ test('streams of its own that somebody writes to', async () => {
 })
 
 // EventStoreDB's projection fails here.
-test('a link stream that was deleted for good gets no more links, and all others do', async () => {
+test('a tombstoned link stream gets no more links, and all others do', async () => {
   const [gone, other] = ['gone', 'other']
   await client.enableProjection(name)
   await client.appendToStream(`${gone}-1`, many(1))
@@ -135,7 +135,7 @@ test('a link stream that was deleted for good gets no more links, and all others
 })
 
 // EventStoreDB's projection fails here.
-test('correlation ids that are no text are not linked', async () => {
+test('events whose correlation ID is not text are not linked', async () => {
   await client.enableProjection('$by_correlation_id')
   const ids = [{ no: 'text' }, ['x'], true, null, 'x'.repeat(3_000), 'text', '\ud800']
   const events = ids.map((id) => jsonEvent({ type: 'A', data: {}, metadata: { $correlationId: id } }))

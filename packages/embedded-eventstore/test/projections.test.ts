@@ -1,4 +1,4 @@
-// What the system projections link, live and over what was there before, and how their streams are read (§2.12).
+// The links of the system projections, live and for earlier events, and how their streams are read.
 import { randomUUID } from 'node:crypto'
 import { binaryEvent, type EventStoreDBClient, jsonEvent, START } from '@eventstore/db-client'
 import { beforeAll, expect, test } from 'vitest'
@@ -18,7 +18,7 @@ const event = (type: string, metadata: Record<string, unknown> = {}) =>
 const link = (data: string) => binaryEvent({ type: '$>', data: Buffer.from(data) })
 const newCategory = (): string => randomUUID().replaceAll('-', '')
 
-test('by category: every event of its streams, in the order of $all', async () => {
+test('the category projection links every event of its streams, in the order of $all', async () => {
   const category = newCategory()
   await client.appendToStream(`${category}-a`, many(2))
   await client.appendToStream(`${category}-b`, many(1))
@@ -32,7 +32,7 @@ test('by category: every event of its streams, in the order of $all', async () =
   ])
 })
 
-test('a link says where it comes from', async () => {
+test('a link has its origin in its metadata', async () => {
   const category = newCategory()
   const cause = event('Added', { $correlationId: 'because' })
   const { position } = await client.appendToStream(`${category}-a`, cause)
@@ -50,7 +50,7 @@ test('a link says where it comes from', async () => {
   })
 })
 
-test('by event type, and a checkpoint beside it', async () => {
+test('the event type projection links by type and writes its checkpoint copy', async () => {
   const type = `Type ${randomUUID()}`
   const stream = newCategory()
   await client.appendToStream(stream, [event(type), event('Other'), event(type)])
@@ -59,12 +59,12 @@ test('by event type, and a checkpoint beside it', async () => {
   const [last] = await collect(client.readStream('$et', { direction: 'backwards', fromRevision: 'end', maxCount: 1 }))
   const [link] = await collect(client.readStream(`$et-${type}`, { fromRevision: 1n }))
   expect(last?.event).toMatchObject({ type: '$Checkpoint', data: { $c: expect.any(Number) } })
-  // What else the last page held lies after the last link.
+  // Other events of the last page follow the last link.
   const linked = (link?.event?.metadata as { $c: number } | undefined)?.$c ?? Number.POSITIVE_INFINITY
   expect((last?.event?.data as { $c: number } | undefined)?.$c).toBeGreaterThanOrEqual(linked)
 })
 
-test('by correlation id: strings and numbers, whatever the stream', async () => {
+test('the correlation ID projection links events of all streams, for strings and numbers', async () => {
   const id = randomUUID()
   const [first, second] = [newCategory(), `${newCategory()}-x`]
   await client.appendToStream(first, [
@@ -84,7 +84,7 @@ test('by correlation id: strings and numbers, whatever the stream', async () => 
   expect(read?.event?.metadata).toMatchObject({ $eventTimestamp: expect.stringMatching(/T\d\d:\d\d:\d\d\.\d{6}Z$/) })
 })
 
-test('streams by category, and all streams: by their first events only', async () => {
+test('the projections of streams link only first events', async () => {
   const category = newCategory()
   await client.appendToStream(`${category}-b`, many(2))
   await client.appendToStream(`${category}-a`, many(2))
@@ -106,7 +106,7 @@ test.each([
   ['two dashes', (id: string) => `${id}--x`, (id: string) => id],
   ['other scripts', (id: string) => `猫 🐈${id}-ß`, (id: string) => `猫 🐈${id}`],
   ['an @ and a line', (id: string) => `at@${id}\n2@x-1`, (id: string) => `at@${id}\n2@x`],
-] as const)('odd names: %s', async (_, nameOf, categoryOf) => {
+] as const)('unusual stream names have a category: %s', async (_, nameOf, categoryOf) => {
   const id = newCategory()
   const name = nameOf(id)
   await client.appendToStream(name, many(2))
@@ -118,13 +118,13 @@ test.each([
   await expect(linksOf(client, '$ce-')).rejects.toMatchObject({ type: 'stream-not-found' })
 })
 
-test('nothing but a dash is a name, too', async () => {
+test('a single dash is a valid stream name', async () => {
   await client.appendToStream('-', many(2))
   await caughtUp(client)
   expect(await linksOf(client, '$streams')).toContain('0@-')
 })
 
-test('what the system writes is not linked, so that projections rest', async () => {
+test('system events are not linked, so that projections come to rest', async () => {
   const category = newCategory()
   await client.appendToStream(`$${category}-1`, event(`T${category}`, { $correlationId: category }))
   await client.appendToStream(`${category}-1`, many(3))
@@ -136,7 +136,7 @@ test('what the system writes is not linked, so that projections rest', async () 
     await expect(linksOf(client, `$et-${type}`)).rejects.toMatchObject({ type: 'stream-not-found' })
 })
 
-test('links of users are followed by category, and not linked elsewhere', async () => {
+test('users’ links are linked by category with their target, and not in other projections', async () => {
   const [category, other] = [newCategory(), newCategory()]
   await client.appendToStream(`${category}-1`, event('Linked'))
   await client.appendToStream(`${other}-1`, link(`0@${category}-1`))
@@ -145,7 +145,7 @@ test('links of users are followed by category, and not linked elsewhere', async 
   expect(await linksOf(client, '$streams')).toContain(`0@${other}-1`)
 })
 
-test('a deleted stream: its links are resolved to nothing, and its category says that it is deleted', async () => {
+test('links to a deleted stream resolve to no event, and its category has the deletion', async () => {
   const category = newCategory()
   const [kept, deleted, tombstoned, truncated] = ['k', 'd', 't', 'm'].map((each) => `${category}-${each}`) as [
     string,
@@ -180,7 +180,7 @@ test('a deleted stream: its links are resolved to nothing, and its category says
   )
 })
 
-test('a category is subscribed to like every stream, from the past into the future', async () => {
+test('a category can be subscribed to like any stream, from past to live events', async () => {
   const category = newCategory()
   await client.appendToStream(`${category}-1`, many(2))
   await caughtUp(client)
@@ -197,7 +197,7 @@ test('a category is subscribed to like every stream, from the past into the futu
   await subscription.unsubscribe()
 })
 
-test('it catches up over what was there, over many pages', async () => {
+test('a projection catches up with earlier events over many pages', async () => {
   await client.disableProjection('$by_category')
   const category = newCategory()
   const streams = Array.from({ length: 5 }, (_, number) => `${category}-${number}`)

@@ -1,4 +1,4 @@
-// Reads of streams and of $all, with counts, links and filters (§2.9).
+// Reading streams and $all, with counts, links and filters.
 import { BACKWARDS, binaryEvent, END, FORWARDS, jsonEvent, START, StreamNotFoundError } from '@eventstore/db-client'
 import shared from '@eventstore/db-client/generated/shared_pb.js'
 import streamsPb from '@eventstore/db-client/generated/streams_pb.js'
@@ -30,7 +30,7 @@ describe('a stream', () => {
     await used.client.appendToStream(stream, many(600))
   })
 
-  test('§2.9 forwards and backwards, from a revision inclusively, with a count', async () => {
+  test('is read forwards and backwards, from a revision inclusive, with a count', async () => {
     expect(await numbers(stream, { fromRevision: 2n, maxCount: 3 })).toEqual([2, 3, 4])
     expect(await numbers(stream, { fromRevision: 2n, direction: BACKWARDS })).toEqual([2, 1, 0])
     expect(await numbers(stream, { fromRevision: END, direction: BACKWARDS, maxCount: 2 })).toEqual([599, 598])
@@ -39,19 +39,19 @@ describe('a stream', () => {
     expect(await numbers(stream, { maxCount: 0 })).toEqual([])
   })
 
-  test('§2.9 all of it over several pages, both ways', async () => {
+  test('is read over several pages in both directions', async () => {
     const all = Array.from({ length: 600 }, (_, index) => index)
     expect(await numbers(stream, {})).toEqual(all)
     expect(await numbers(stream, { fromRevision: END, direction: BACKWARDS })).toEqual(all.reverse())
   })
 
-  test('§2.9 beyond the end: nothing forwards, everything backwards', async () => {
+  test('has no events forwards and all events backwards from beyond its end', async () => {
     expect(await numbers(stream, { fromRevision: 9_999n })).toEqual([])
     expect(await numbers(stream, { fromRevision: END, direction: FORWARDS })).toEqual([])
     expect(await numbers(stream, { fromRevision: 2n ** 62n, direction: BACKWARDS, maxCount: 1 })).toEqual([599])
   })
 
-  test('§2.9 first and last positions only when compatibility asks for them', async () => {
+  test('reports first and last positions only when compatibility requires them', async () => {
     const read = async (compatibility: number, from?: string) => {
       const request = readRequest((options) => {
         const source = ofStream(options, stream)
@@ -70,7 +70,7 @@ describe('a stream', () => {
   })
 })
 
-test('§2.9 a missing stream is a message, then OK', async () => {
+test('that is missing is reported as a message, then OK', async () => {
   const stream = newStream()
   const ended = await rawRead(
     used.raw,
@@ -84,7 +84,7 @@ test('§2.9 a missing stream is a message, then OK', async () => {
   await expect(collect(used.client.readStream(stream))).rejects.toThrow(StreamNotFoundError)
 })
 
-test('§2.9 what was appended is what is read: JSON, bytes, metadata, and time', async () => {
+test('returns events as appended: JSON, bytes, metadata, and time', async () => {
   const stream = newStream()
   const bytes = Uint8Array.from([0, 1, 254, 255])
   const before = Date.now()
@@ -102,7 +102,7 @@ test('§2.9 what was appended is what is read: JSON, bytes, metadata, and time',
   expect(created >= before && created <= Date.now()).toBe(true)
 })
 
-test('messages of every size arrive whole and in order, though many go in one write', async () => {
+test('returns messages of every size complete and in order, with many in one write', async () => {
   const stream = newStream()
   const sizes = Array.from({ length: 300 }, (_, at) => (at % 50 === 7 ? 300_000 : at % 7 === 0 ? 66_000 : at))
   for (const [at, size] of sizes.entries())
@@ -114,7 +114,7 @@ test('messages of every size arrive whole and in order, though many go in one wr
   expect(read.every((data, at) => data.every((byte) => byte === at % 256))).toBe(true)
 })
 
-test('§2.9 ids as text or structured, as the reader asks', async () => {
+test('returns IDs as text or structured, as requested', async () => {
   const [stream, id] = [newStream(), '12345678-9abc-def0-fedc-ba9876543210']
   await used.client.appendToStream(stream, added(0, id))
   const ended = await rawRead(
@@ -131,7 +131,7 @@ test('§2.9 ids as text or structured, as the reader asks', async () => {
   expect(halves).toEqual({ mostSignificantBits: '1311768467463790320', leastSignificantBits: '-81985529216486896' })
 })
 
-test('§2.9 links are resolved when asked; one that leads nowhere comes without its event', async () => {
+test('resolves links on request, and returns a link without a target alone', async () => {
   const [target, links] = [newStream(), newStream()]
   await used.client.appendToStream(target, many(2))
   const link = (text: string) => binaryEvent({ type: '$>', data: Buffer.from(text) })
@@ -147,7 +147,7 @@ test('§2.9 links are resolved when asked; one that leads nowhere comes without 
 })
 
 describe('$all', () => {
-  test('§2.9 forwards inclusive of a position, backwards exclusive; commit equals prepare', async () => {
+  test('is read forwards with and backwards without the start position, and commit equals prepare', async () => {
     const stream = newStream()
     const { position } = await used.client.appendToStream(stream, many(3))
     if (!position) throw new Error('a position')
@@ -162,7 +162,7 @@ describe('$all', () => {
     expect(await collect(used.client.readAll({ fromPosition: START, direction: BACKWARDS }))).toEqual([])
   })
 
-  test('§2.9 positions begin small, strictly increase, and the whole is read over pages', async () => {
+  test('has small, strictly increasing positions, and is read over pages', async () => {
     await used.client.appendToStream(newStream(), many(700))
     const positions = (await collect(used.client.readAll())).map(({ event }) => event?.position?.commit ?? 0n)
     expect(positions[0]).toBe(1n)
@@ -195,7 +195,7 @@ describe('$all', () => {
     }
   }
 
-  test('§2.9 filters by prefix and by regular expression, on stream name and on event type, both ways', async () => {
+  test('is filtered by prefix and by regular expression, on stream name and on event type, in both directions', async () => {
     const [apple, pear] = [newStream('apple'), newStream('pear')]
     for (const [stream, type] of [
       [apple, 'Picked'],
@@ -239,7 +239,7 @@ describe('$all', () => {
     expect(insensitive.streams).toEqual([pear])
   })
 
-  test('§2.9 a regular expression that is wrong is refused; one that would take for ever by trying every way is served', async () => {
+  test('refuses an invalid regular expression, and serves one that would take for ever by backtracking', async () => {
     const wrong = await filtered((filter, expression) => {
       expression.setRegex('(')
       filter.setStreamIdentifier(expression)

@@ -1,4 +1,4 @@
-// Reads that EventStoreDB refuses (§2.9), the features the node reports (§2.3) and what it does not implement (§2.1).
+// Reads that EventStoreDB refuses, the features that the node reports, and methods that it does not implement.
 import features from '@eventstore/db-client/generated/serverfeatures_pb.js'
 import streamsPb from '@eventstore/db-client/generated/streams_pb.js'
 import { status } from '@grpc/grpc-js'
@@ -8,7 +8,7 @@ import { ofAll, ofStream, type ReadOptions, rawRead, readRequest, useStore } fro
 const used = useStore()
 const { Options } = streamsPb.ReadReq
 
-describe('§2.9 combinations that EventStoreDB refuses are INVALID_ARGUMENT', () => {
+describe('combinations that EventStoreDB refuses are INVALID_ARGUMENT', () => {
   const filter = (multiplier: number, max?: number) => {
     const options = new Options.FilterOptions()
     const expression = new Options.FilterOptions.Expression()
@@ -87,7 +87,7 @@ const unary = (path: string): Promise<{ code: number; details: string; answer?: 
     )
   })
 
-test('§2.3 the reported version and only what is served', async () => {
+test('the node reports its version and only served methods', async () => {
   const { answer } = await unary('/event_store.client.server_features.ServerFeatures/GetSupportedMethods')
   const supported = features.SupportedMethods.deserializeBinary(answer ?? Buffer.alloc(0))
   expect(supported.getEventStoreServerVersion()).toBe('24.6.0')
@@ -105,7 +105,7 @@ test('§2.3 the reported version and only what is served', async () => {
     ['getsupportedmethods', []],
     ['read', []],
     ['shutdown', []],
-    // It is refused in a plain sentence, which the client would not hear if it asked by HTTP.
+    // Listed, because the client would not see the clear refusal over HTTP.
     ['create', ['track_emitted_streams']],
     ...['update', 'delete', 'statistics', 'disable', 'enable', 'reset', 'state', 'result', 'restartsubsystem'].map(
       (name) => [name, []],
@@ -117,6 +117,6 @@ test.each([
   ['event_store.client.monitoring.Monitoring/Stats', 'Service'],
   ['event_store.client.operations.Operations/MergeIndexes', 'Method'],
   ['event_store.client.users.Users/Create', 'Service'],
-])('§2.1 %s is UNIMPLEMENTED and says so', async (path, what) => {
+])('%s is UNIMPLEMENTED and says so', async (path, what) => {
   expect(await unary(`/${path}`)).toMatchObject({ code: status.UNIMPLEMENTED, details: `${what} is unimplemented.` })
 })

@@ -1,4 +1,4 @@
-// Odd names, odd bytes and many clients at once: the node answers each of them and never dies.
+// Unusual names, invalid bytes and many concurrent clients: the node answers all of them and never dies.
 import { once } from 'node:events'
 import { connect, constants } from 'node:http2'
 import { EventStoreDBClient, jsonEvent } from '@eventstore/db-client'
@@ -9,7 +9,7 @@ import { added, classic, collect, newStream, useStore } from './helpers.ts'
 
 const used = useStore()
 
-test('appends of many clients: revisions without gaps, positions strictly increasing', async () => {
+test('concurrent appends of many clients get revisions without gaps and strictly increasing positions', async () => {
   const streams = [newStream(), newStream(), newStream()]
   const clients = Array.from({ length: 8 }, () => EventStoreDBClient.connectionString(used.store.connectionString))
   const appends = clients.flatMap((client, at) =>
@@ -29,7 +29,7 @@ test('appends of many clients: revisions without gaps, positions strictly increa
   await Promise.all(clients.map((client) => client.dispose()))
 })
 
-test('one append that is refused does not touch the others of its group', async () => {
+test('a refused append does not affect the others of its group', async () => {
   const stream = newStream()
   const outcomes = await Promise.allSettled(
     Array.from({ length: 40 }, (_, number) =>
@@ -42,7 +42,7 @@ test('one append that is refused does not touch the others of its group', async 
   expect(await collect(used.client.readStream(stream))).toHaveLength(20)
 })
 
-test('any name, type and value that can be sent is read back as it was', async () => {
+test('any name, type and value is read back unchanged', async () => {
   const text = fc.oneof(fc.string({ unit: 'grapheme', minLength: 1, maxLength: 40 }), fc.string({ minLength: 1 }))
   const wellFormed = text.map((value) => value.toWellFormed())
   await fc.assert(
@@ -60,14 +60,14 @@ test('any name, type and value that can be sent is read back as it was', async (
   )
 })
 
-test('§2.8 trailers hold whatever a stream is called', () => {
+test('trailers can hold any stream name', () => {
   for (const name of ['häßlich ☃', ' both ', 'line\nbreak', '\u0000', '\ud800', '💧'.repeat(50)]) {
     const { metadata } = failureFor({ kind: 'stream deleted', streamName: name })
     expect(String(metadata.get('stream-name')[0])).toMatch(/^[\x21-\x7e]([\x20-\x7e]*[\x21-\x7e])?$/)
   }
 })
 
-test('calls that are reset as they come, to methods that are not there or by no gRPC, end nothing else', async () => {
+test('immediately reset calls to unknown methods or without gRPC affect no other call', async () => {
   const session = connect(`http://127.0.0.1:${used.store.port}`)
   const calls = Array.from({ length: 50 }, async (_, number) => {
     const type = number % 2 === 0 ? 'application/grpc' : 'text/plain'

@@ -1,4 +1,4 @@
-// A node with TLS and users, clients that sign in to it, and programs that cannot be told a certificate.
+// A node with TLS and users, clients that sign in to it, and requests by programs that need the certificate.
 import { EventStoreDBClient } from '@eventstore/db-client'
 import { Client, credentials, Metadata } from '@grpc/grpc-js'
 import { afterAll, beforeAll } from 'vitest'
@@ -23,7 +23,7 @@ const users = Object.entries(people).map(([name, groups]) => ({ name, groups, pa
 export const useSecureStore = () => {
   const used = {} as {
     store: EmbeddedEventStore
-    /** Says nothing of itself unless a call does. */
+    /** Anonymous unless a call has credentials. */
     client: EventStoreDBClient
     raw: Client
     clientOf: (person: Person) => EventStoreDBClient

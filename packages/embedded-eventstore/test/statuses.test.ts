@@ -1,4 +1,4 @@
-// Every failure has EventStoreDB 24.6's status, words and trailers, or, where it says so, the node's own (§2.8).
+// Every failure has the status, text and trailers of EventStoreDB 24.6, or the node's own where noted.
 import { status } from '@grpc/grpc-js'
 import { expect, test } from 'vitest'
 import { type BatchReason, batchErrorOf, failureFor, messageOf, type Reason } from '../src/wire/errors.ts'
@@ -15,7 +15,7 @@ type Expected = readonly [
 ]
 
 const failures: { readonly [Kind in Reason['kind']]: Expected } = {
-  // The node's own sentences: EventStoreDB answers UNKNOWN, `Exception was thrown by handler.`
+  // The node's own text: EventStoreDB answers UNKNOWN, `Exception was thrown by handler.`
   'bad request': [
     { kind: 'bad request', details: 'The request names no stream.' },
     status.INVALID_ARGUMENT,

@@ -1,4 +1,4 @@
-// What the store promises below the protocol: answers only after the commit, bounded waiting, and no memory of what was rolled back.
+// Promises of the store below the protocol: answers only after the commit, bounded queues, and no caches of rolled-back writes.
 import { once } from 'node:events'
 import { mkdtempSync, rmSync, statSync } from 'node:fs'
 import { connect } from 'node:net'
@@ -48,13 +48,13 @@ test('an append is answered after its commit has reached the file', async () => 
   expect(await whenAnswered).toBeGreaterThan(before)
 })
 
-test('an append whose deadline passed while it waited is not written', async () => {
+test('an append whose deadline passes in the queue is not written', async () => {
   const { store, append } = started()
   expect(await append({ deadlineAtMs: Date.now() - 1 })).toEqual({ kind: 'timed out' })
   expect(store.head()).toBe(0)
 })
 
-test('what waits is bounded by number and by size; what is over the bound is refused at once', async () => {
+test('the queue is bounded by number and by size, and appends above the bound are refused at once', async () => {
   const { store, append } = started()
   const waiting = Array.from({ length: 20_000 }, () => append({ events: [] }))
   let refused: Outcome | undefined
@@ -72,7 +72,7 @@ test('what waits is bounded by number and by size; what is over the bound is ref
   expect(await append()).toMatchObject({ kind: 'success', revision: 0 })
 })
 
-test('a group that fails leaves nothing behind, in the file or in memory', async () => {
+test('a failed group leaves no events, in the file or in memory', async () => {
   const { store, append } = started()
   const noId = eventOf(Buffer.alloc(0))
   const outcomes = await Promise.all([append({ expected: 'no stream' }), append({ streamName: 'y', events: [noId] })])
@@ -83,7 +83,7 @@ test('a group that fails leaves nothing behind, in the file or in memory', async
   expect(store.pages.stream(stream, 0, 'forwards', 10)).toHaveLength(1)
 })
 
-test('what is written together stands together, and one may be refused without the others', async () => {
+test('writes of one group are consecutive, and one may be refused without the others', async () => {
   const { store } = started()
   const writes = [appendOf(), appendOf({ streamName: 'y', expected: 'stream exists' }), appendOf({ streamName: 'z' })]
   const outcomes = await new Promise<Outcome[]>((resolve) => store.writeTogether(writes, resolve))
@@ -94,7 +94,7 @@ test('what is written together stands together, and one may be refused without t
   ])
 })
 
-test('an id is another id though it is found under the same key', async () => {
+test('different IDs with the same hash are distinguished', async () => {
   const { append } = started()
   const id = Buffer.from('00112233445566778899aabbccddeeff', 'hex')
   const other = Buffer.from('00112233445500000000aabbccddeeff', 'hex')
@@ -104,7 +104,7 @@ test('an id is another id though it is found under the same key', async () => {
   expect(await append({ events: [eventOf(other)] })).toEqual({ kind: 'success', revision: 1, position: 2 })
 })
 
-test('finishing writes and answers what waits, and refuses what comes later', () => {
+test('finishing writes and answers pending appends, and refuses later ones', () => {
   const { store } = started()
   const outcomes: Outcome[] = []
   for (let appends = 0; appends < 2_500; appends++) store.write(appendOf(), (outcome) => outcomes.push(outcome))
@@ -114,7 +114,7 @@ test('finishing writes and answers what waits, and refuses what comes later', ()
   expect(outcomes.at(-1)).toEqual({ kind: 'not ready' })
 })
 
-test('what is written is flushed to the disk itself at every commit', () => {
+test('every commit is flushed to disk', () => {
   const directory = mkdtempSync(join(tmpdir(), 'store-'))
   const database = openDatabase(directory)
   const full = 2
@@ -124,9 +124,9 @@ test('what is written is flushed to the disk itself at every commit', () => {
   rmSync(directory, { recursive: true })
 })
 
-test.runIf(process.platform === 'linux')('by default it listens on the loopback address alone', async () => {
+test.runIf(process.platform === 'linux')('the node listens only on the loopback address by default', async () => {
   const node = await start({ memory: true })
-  // On Linux all of 127.0.0.0/8 is this machine: whoever listens on every interface would answer here too.
+  // On Linux all of 127.0.0.0/8 is this machine: a node on every interface would answer here, too.
   const [error] = await once(connect(node.port, '127.0.0.2'), 'error')
   expect(error).toMatchObject({ code: 'ECONNREFUSED' })
   await node.stop()

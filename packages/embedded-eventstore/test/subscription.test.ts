@@ -1,4 +1,4 @@
-// Catch-up subscriptions: order, "caught up", checkpoints, slow readers, and the end of the server (§2.9).
+// Catch-up subscriptions: order, "caught up", checkpoints, slow readers, and the end of the server.
 import { once } from 'node:events'
 import { Writable } from 'node:stream'
 import {
@@ -45,7 +45,7 @@ const subscriptionTo = (set: (options: ReadOptions) => void): Uint8Array =>
     set(options)
   })
 
-test('§2.9 confirmation first, then what is there, then caught_up', async () => {
+test('a subscription gets its confirmation, then existing events, then caught_up', async () => {
   const stream = newStream()
   await used.client.appendToStream(stream, many(3))
   const request = subscriptionTo((options) => ofStream(options, stream))
@@ -54,7 +54,7 @@ test('§2.9 confirmation first, then what is there, then caught_up', async () =>
   expect(responses[0]?.getConfirmation()?.getSubscriptionId()).not.toBe('')
 })
 
-test('§2.9 caught_up comes at once when there is nothing to catch up', async () => {
+test('caught_up is sent at once when there are no events to catch up with', async () => {
   const fromEnd = subscriptionTo((options) => ofAll(options).setEnd(new shared.Empty()))
   const responses = readResponses(await rawRead(used.raw, fromEnd, 2))
   expect(responses.map((each) => each.getContentCase())).toEqual([CONFIRMATION, CAUGHT_UP])
@@ -63,7 +63,7 @@ test('§2.9 caught_up comes at once when there is nothing to catch up', async ()
   expect(waiting.map((each) => each.getContentCase())).toEqual([CONFIRMATION, CAUGHT_UP])
 })
 
-test('§2.9 a revision is exclusive; a stream that is missing is waited for', async () => {
+test('a start revision is exclusive, and a missing stream can be subscribed to', async () => {
   const stream = newStream()
   const early = used.client.subscribeToStream(stream, { fromRevision: START })
   const first = collect(early, 4)
@@ -77,7 +77,7 @@ test('§2.9 a revision is exclusive; a stream that is missing is waited for', as
   expect((await second).map(({ event }) => event?.revision)).toEqual([1n, 2n, 3n])
 })
 
-test('§2.9 from the end only what is new comes, to streams and to $all', async () => {
+test('a subscription from the end gets only new events, for streams and for $all', async () => {
   const stream = newStream()
   await used.client.appendToStream(stream, many(3))
   const ofOne = used.client.subscribeToStream(stream, { fromRevision: END })
@@ -88,7 +88,7 @@ test('§2.9 from the end only what is new comes, to streams and to $all', async 
   for (const events of await Promise.all(found)) expect(events[0]?.event?.revision).toBe(3n)
 })
 
-/** Follows a stream that has one event, and says which revisions have come by the time that the last one has. */
+/** Follows a stream with one event, and returns the revisions received until the last one. */
 const followed = async (stream: string, act: () => Promise<unknown>, last: number): Promise<number[]> => {
   const subscription = used.client.subscribeToStream(stream, { fromRevision: START })
   const revisions: number[] = []
@@ -104,7 +104,7 @@ const upTo = (last: number): number[] => Array.from({ length: last + 1 }, (_, re
 const singly = (stream: string, count: number) =>
   Promise.all(many(count).map((event) => used.client.appendToStream(stream, event)))
 
-describe('§2.9 a live subscriber gets every committed event, also those that retention hides by then', () => {
+describe('a live subscriber gets every committed event, also those that retention has hidden meanwhile', () => {
   test.each<[what: string, metadata: StreamMetadata, act: (stream: string) => Promise<unknown>, revisions: number[]]>([
     [
       '$maxCount 2, four at once and four singly',
@@ -151,7 +151,7 @@ describe('§2.9 a live subscriber gets every committed event, also those that re
     expect(await followed(stream, () => act(stream), revisions.at(-1) as number)).toEqual(revisions)
   })
 
-  test('a tombstone at the same time comes last', async () => {
+  test('and a concurrent tombstone last', async () => {
     const stream = newStream()
     await used.client.setStreamMetadata(stream, { maxCount: 1 })
     const revisions: bigint[] = []
@@ -164,14 +164,14 @@ describe('§2.9 a live subscriber gets every committed event, also those that re
     expect(revisions).toEqual([0n, 1n, 2n, 2n ** 63n - 1n])
   })
 
-  test('metadata that is set four times at once', async () => {
+  test('and four concurrent metadata changes', async () => {
     const stream = newStream()
     const set = () => Promise.all([1, 2, 3].map((maxCount) => used.client.setStreamMetadata(stream, { maxCount })))
     await used.client.setStreamMetadata(stream, {})
     expect(await followed(`$$${stream}`, set, 3)).toEqual(upTo(3))
   })
 
-  test('while catching up it gets only the events that retention leaves', async () => {
+  test('and only readable events while it catches up', async () => {
     for (const metadata of [{ truncateBefore: 3 }, { maxCount: 2 }]) {
       const stream = newStream()
       await used.client.setStreamMetadata(stream, metadata)
@@ -181,7 +181,7 @@ describe('§2.9 a live subscriber gets every committed event, also those that re
   })
 })
 
-test('§2.9 a position of $all is exclusive, and nothing is lost or doubled between catching up and living', async () => {
+test('a position of $all is exclusive, and no event is lost or doubled between catching up and live', async () => {
   const stream = newStream('busy')
   const { position } = await used.client.appendToStream(stream, added())
   if (!position) throw new Error('a position')
@@ -198,11 +198,11 @@ test('§2.9 a position of $all is exclusive, and nothing is lost or doubled betw
   expect(events.map(({ event }) => Number(event?.revision))).toEqual(Array.from({ length: total }, (_, at) => at + 1))
 })
 
-test('§2.9 checkpoints: one every multiplier × window considered events, one at the end of catching up, none twice', async () => {
+test('a checkpoint is sent after every multiplier × window considered events and at the end of catching up, none twice', async () => {
   const own = await start({ memory: true, systemProjections: 'off' })
   const client = EventStoreDBClient.connectionString(own.connectionString)
   const checkpoints: bigint[] = []
-  // Behind the one event of a fresh database.
+  // After the one event of a fresh database.
   await client.appendToStream('first', many(389))
   const filter = eventTypeFilter({
     prefixes: ['Nothing'],
@@ -220,14 +220,14 @@ test('§2.9 checkpoints: one every multiplier × window considered events, one a
   await once(marker, 'caughtUp')
   for (let index = 0; index < 64; index++) await client.appendToStream('second', added(index))
   await seen
-  // Live, the counter goes on with every event: 390 + 58 = 448 = 7 × 64.
+  // Live, the counter continues with every event: 390 + 58 = 448 = 7 × 64.
   await expect.poll(() => checkpoints.at(-1)).toBe(448n)
   expect(new Set(checkpoints).size).toBe(checkpoints.length)
   await client.dispose()
   await own.stop()
 })
 
-test('§2.9 a checkpoint comes after the events it covers and before caught_up; none without a filter', async () => {
+test('a checkpoint follows the events it covers and precedes caught_up, and there is none without a filter', async () => {
   const stream = newStream('covered')
   await used.client.appendToStream(stream, many(2))
   const request = subscriptionTo((options) => {
@@ -247,7 +247,7 @@ test('§2.9 a checkpoint comes after the events it covers and before caught_up; 
   expect(responses[3]?.getCheckpoint()?.getPreparePosition()).toBe(last)
 })
 
-test('§2.9 system events are filtered by the filter that the client offers for it', async () => {
+test('the client’s filter excludes system events', async () => {
   const stream = newStream('plain')
   await used.client.appendToStream(newStream(), { ...added(), type: '$system' })
   await used.client.appendToStream(stream, added())
@@ -255,7 +255,7 @@ test('§2.9 system events are filtered by the filter that the client offers for 
   expect(found.every(({ event }) => !event?.type.startsWith('$'))).toBe(true)
 })
 
-test('a reader that takes nothing holds at most a page in memory, and others go on', async () => {
+test('a reader that does not read costs at most a page of memory, and others continue', async () => {
   const store = openStore(undefined)
   const taken: Buffer[] = []
   let release: (() => void) | undefined
@@ -292,7 +292,7 @@ test('a reader that takes nothing holds at most a page in memory, and others go 
     )
     expect(slow.writableLength).toBeLessThanOrEqual(pageEventsMax + 20)
   }
-  // Now the reader takes everything: it gets all events, in order.
+  // When the reader reads again, it gets all events, in order.
   const drain = () => {
     const done = release
     release = undefined
@@ -314,7 +314,7 @@ test('a reader that takes nothing holds at most a page in memory, and others go 
   store.close()
 })
 
-test('a paused subscriber over the wire gets everything once it goes on, also what readers do not see any more', async () => {
+test('a paused subscriber gets all events once it resumes, also those hidden from readers by then', async () => {
   const stream = newStream('paused')
   await used.client.setStreamMetadata(stream, { maxCount: 1 })
   const subscription = used.client.subscribeToStream(stream, {}, { highWaterMark: 1 })
@@ -325,7 +325,7 @@ test('a paused subscriber over the wire gets everything once it goes on, also wh
   expect(events.map(({ event }) => Number(event?.revision))).toEqual(Array.from({ length: 5000 }, (_, at) => at))
 })
 
-test('§2.2 stopping ends live subscriptions with UNAVAILABLE, and is over in bounded time', async () => {
+test('stopping ends live subscriptions with UNAVAILABLE, in bounded time', async () => {
   const own = await start({ memory: true })
   const client = EventStoreDBClient.connectionString(own.connectionString)
   const subscriptions = [client.subscribeToAll(), client.subscribeToStream('x')]
@@ -341,7 +341,7 @@ test('§2.2 stopping ends live subscriptions with UNAVAILABLE, and is over in bo
   await client.dispose()
 })
 
-test('stopping does not wait for a client that takes nothing', async () => {
+test('stopping does not wait for a client that does not read', async () => {
   const own = await start({ memory: true })
   const client = EventStoreDBClient.connectionString(own.connectionString)
   for (let sent = 0; sent < 4000; sent += 1000) await client.appendToStream('x', many(1000))

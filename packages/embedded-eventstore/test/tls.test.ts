@@ -1,4 +1,4 @@
-// TLS, who signs in over it, and what is refused before the node listens (§2.2, §2.10).
+// TLS, sign-in over TLS, and options that are refused before the node listens.
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtemp, rm, stat, writeFile } from 'node:fs/promises'
@@ -40,7 +40,7 @@ const https = (path: string, headers: Record<string, string> = {}, body?: string
     asked.end(body)
   })
 
-test('a program with nothing but a connection string and a CA file, by gossip, before and after a restart', async () => {
+test('a program with only a connection string and a CA file can connect by gossip, before and after a restart', async () => {
   const users = [{ name: 'admin', password: 'changeit', groups: ['$admins'] }]
   const port = await freePort()
   const before = await start({ directory, tlsSelfSigned: true, users, port })
@@ -60,7 +60,7 @@ test('a program with nothing but a connection string and a CA file, by gossip, b
   expect((await stat(join(directory, 'tls-key.pem'))).mode & 0o777).toBe(0o600)
 })
 
-test('a certificate that does not name the advertised host is made anew; a given one is served', async () => {
+test('a self-signed certificate without the advertised host is renewed, and a given one is served', async () => {
   const users = [{ name: 'a', password: 'b' }]
   const first = await start({ directory, tlsSelfSigned: true, users })
   await first.stop()
@@ -79,7 +79,7 @@ test('a certificate that does not name the advertised host is made anew; a given
   await given.stop()
 })
 
-test('HTTPS on the same port: ALPN or not; Basic credentials and access lists count', async () => {
+test('HTTPS on the same port works with and without ALPN, with Basic credentials and access lists', async () => {
   expect(await https('/ping')).toMatchObject({ status: 200 })
   expect(JSON.parse((await https('/info')).body)).toMatchObject({ authentication: { type: 'internal' } })
   const stream = newStream()
@@ -99,7 +99,7 @@ test('HTTPS on the same port: ALPN or not; Basic credentials and access lists co
   expect((await https('/streams/$all', { authorization: authorization('admin') })).status).toBe(200)
 })
 
-test('§2.13 ALPN decides the protocol; whoever speaks no TLS, or something else inside it, is ended', async () => {
+test('ALPN decides the protocol, and connections without TLS or with another protocol inside are ended', async () => {
   const { port, certificate: ca } = used.store
   const plain = connectPlain(port, 'localhost')
   plain.on('error', () => {})
@@ -120,7 +120,7 @@ test('§2.13 ALPN decides the protocol; whoever speaks no TLS, or something else
   inside.write('nonsense\r\n\r\n')
   const [answer] = await once(inside, 'data')
   expect(String(answer)).toMatch(/^HTTP\/1\.1 400/)
-  // HTTP/2 over TLS is agreed on by ALPN, or is refused.
+  // HTTP/2 over TLS without ALPN is refused.
   const unagreed = connect({ port, host: 'localhost', ca })
   unagreed.on('error', () => {})
   unagreed.write('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n')
@@ -129,7 +129,7 @@ test('§2.13 ALPN decides the protocol; whoever speaks no TLS, or something else
   expect((await https('/ping')).status).toBe(200)
 })
 
-describe('what does not go together is refused with what to set', () => {
+describe('an invalid combination of options is refused with the option to set:', () => {
   const users = [{ name: 'a', password: 'secret-word' }]
   const cases: [string, Options, RegExp][] = [
     ['TLS without users', { tlsSelfSigned: true }, /there are no users: set EMBEDDED_EVENTSTORE_USERS/],
@@ -152,7 +152,7 @@ describe('what does not go together is refused with what to set', () => {
     await expect(start({ memory: true, ...options })).rejects.toThrow(message)
   })
 
-  test('files that are no certificate and key, or not of one another', async () => {
+  test('files that are no certificate and key, or do not match', async () => {
     const [one, other] = [makeCertificate(['localhost']), makeCertificate(['localhost'])]
     const tlsCertificate = join(directory, 'c.pem')
     const tlsKey = join(directory, 'k.pem')
@@ -167,7 +167,7 @@ describe('what does not go together is refused with what to set', () => {
     }
   })
 
-  test('users that are not well said, without telling passwords', () => {
+  test('invalid users, without showing passwords', () => {
     const said = [
       '{',
       '{"name":"a","password":"secret-word"}',
@@ -187,7 +187,7 @@ describe('what does not go together is refused with what to set', () => {
   })
 })
 
-test('a users file holds hashes, never passwords', async () => {
+test('a users file must hold hashes instead of passwords', async () => {
   const usersFile = join(directory, 'users.json')
   const passwordHash = await hashPassword('right')
   expect(passwordHash).not.toContain('right')
@@ -211,7 +211,7 @@ describe('the command line', () => {
     let [out, err] = ['', '']
     child.stdout.on('data', (part) => {
       out += part
-      // It listens: that is all there is to see.
+      // It has started.
       if (out.includes('"listening"')) child.kill('SIGTERM')
     })
     child.stderr.on('data', (part) => (err += part))
@@ -226,14 +226,14 @@ describe('the command line', () => {
     EMBEDDED_EVENTSTORE_USERS: '[{"name":"admin","password":"secret-word","groups":["$admins"]}]',
   }
 
-  test('serves with TLS by the environment alone, and tells no password', async () => {
+  test('serves with TLS from environment variables only, and shows no password', async () => {
     const { code, out, err } = await run([], environment)
     expect([code, err]).toEqual([0, ''])
     expect(JSON.parse(out)).toMatchObject({ listening: true, connectionString: expect.stringContaining('tls=true') })
     expect(out).not.toContain('secret-word')
   })
 
-  test('hash-password makes what a users file takes', async () => {
+  test('prints a hash for a users file by hash-password', async () => {
     const { code, out } = await run(['hash-password'], {}, 'right\n')
     expect(code).toBe(0)
     expect(parseUsers(JSON.stringify([{ name: 'a', passwordHash: out.trim() }]), 'here')).toHaveLength(1)
@@ -262,7 +262,7 @@ describe('the command line', () => {
   test.each([
     [['--nonsense'], /--nonsense(.|\n)*Try --help/],
     [['--memory', '--tls-certificate', 'c.pem', '--tls-key', 'k.pem'], /certificate cannot be read.*c\.pem/],
-  ])('%j: says what is wrong, without a stack, and ends with 1', async (args, message) => {
+  ])('%j prints the error without a stack and exits with 1', async (args, message) => {
     const { code, err } = await run(args)
     expect(err).toMatch(message)
     expect(err).not.toMatch(/\n\s+at /)
@@ -270,7 +270,7 @@ describe('the command line', () => {
   })
 })
 
-test('without passwords, pages of other origins cannot read over a name that they made to mean this machine', async () => {
+test('without passwords, pages of other origins cannot read events through a rebound host name', async () => {
   const open = await start({ memory: true, advertiseHost: 'events.example' })
   const statusFor = (host: string): Promise<number | undefined> =>
     new Promise((resolve, reject) => {

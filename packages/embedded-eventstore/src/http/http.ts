@@ -1,4 +1,4 @@
-// Serves HTTP/1.1: reads a request within limits, finds whose it is, and sends the answer (§2.13).
+// Serves HTTP/1.1: reads a request within limits, identifies the caller, and sends the answer.
 import { createServer, type IncomingHttpHeaders, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import type { Action } from '../security/access.ts'
@@ -8,7 +8,7 @@ import { TooManySignIns } from '../security/users.ts'
 const headerMaxBytes = 16 * 1024
 const bodyMaxBytes = 2 * 1024 * 1024
 
-/** After which a connection is ended: its headers, or its whole request, have not come; nothing moves on it; nothing more is asked. */
+/** Limits of a connection: for headers, for a whole request, without data during a request, and between requests. */
 type Times = { headersMs: number; requestMs: number; idleMs: number; keepAliveMs: number; checkEveryMs: number }
 const usualTimes: Times = {
   headersMs: 10_000,
@@ -33,10 +33,10 @@ export type Answer = {
   readonly headers?: Readonly<Record<string, string>>
   readonly body?: string
 }
-/** Undefined: there is nothing at this path. */
+/** Undefined for an unknown path. */
 export type Route = (asked: Asked) => Answer | undefined | Promise<Answer | undefined>
 
-/** Thrown where a request is served, when it ends with `answer`. */
+/** Thrown to end a request with `answer`. */
 export class Refusal extends Error {
   readonly answer: Answer
   constructor(explanation: string, answer: Answer) {
@@ -76,7 +76,7 @@ const readBody = async (request: IncomingMessage): Promise<Buffer> => {
 
 const challenge = { 'www-authenticate': 'Basic realm="embedded-eventstore", charset="UTF-8"' }
 
-/** @throws a refusal that has a browser ask for a name and a password when nobody said who it is */
+/** @throws a refusal; without credentials it makes a browser ask for name and password */
 export const checkAccess = ({ caller }: Asked, action: Action, streamName?: string): void => {
   if (caller.may(action, streamName)) return
   if (!caller.user) throw refusal(401, 'Say who you are.', challenge)
@@ -107,7 +107,7 @@ const asked = async (request: IncomingMessage, guard: Guard): Promise<Asked> => 
   }
 }
 
-// Nothing that a browser is shown here may run, be framed, or be taken for another type.
+// A browser must not run, frame or reinterpret any content.
 const alwaysSent = { 'x-content-type-options': 'nosniff', 'cache-control': 'no-store' }
 
 const send = (response: ServerResponse, method: string | undefined, answer: Answer): void => {
@@ -127,11 +127,11 @@ const failed = (error: unknown): Answer =>
 
 export type Http = {
   take: (socket: Socket) => void
-  /** Ends connections on which nothing is asked, the others after their answer. */
+  /** Ends idle connections, and the others after their answer. */
   close: () => void
 }
 
-/** @param isOwnHost whether a Host header names this node */
+/** @param isOwnHost true when a Host header names this node */
 export const createHttp = (
   route: Route,
   guard: Guard,
@@ -165,7 +165,7 @@ export const createHttp = (
     },
   )
   server.setTimeout(times.idleMs)
-  // It is given connections instead of listening, and counts their time only once it believes that it listens.
+  // The server gets its connections without listening, but starts its timers only after this event.
   server.emit('listening')
   return {
     take: (socket) => {

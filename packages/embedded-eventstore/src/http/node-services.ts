@@ -1,4 +1,4 @@
-// The parts of the Gossip and Operations services that a single node can serve (§2.1).
+// The parts of the Gossip and Operations services that a single node can serve.
 import type { Server, ServerUnaryCall, sendUnaryData } from '@grpc/grpc-js'
 import type { Guard } from '../security/guard.ts'
 import { failureOf } from '../wire/errors.ts'

@@ -1,10 +1,10 @@
-// What the node says of itself, over HTTP/1.1 to tools and people (§2.13) and by gossip to clients that discover it (§2.2).
+// Describes the node: over HTTP/1.1 to tools and people, by gossip to clients that discover it.
 import { randomUUID } from 'node:crypto'
 import { message } from '../streams/replies.ts'
 import { writeNested, writeString, writeU64 } from '../wire/wire.ts'
 import { type Answer, type Asked, json, refusal } from './http.ts'
 
-/** Client 6.2.1 decides by version what it dares to call (§2.3). */
+/** Client 6.2.1 decides by version which methods it calls. */
 export const reportedVersion = '24.6.0'
 
 export const gossip = 'event_store.client.gossip.Gossip'
@@ -19,7 +19,7 @@ const pingMessageType = 1
 
 const noContent: Answer = { status: 204 }
 
-// `?liveCode=200` is how probes of EventStoreDB that want a body's status ask for it.
+// EventStoreDB's probes choose the status by `?liveCode=200`.
 const health = ({ query }: Asked): Answer => {
   const code = query.get('liveCode')
   if (code === null) return noContent
@@ -32,7 +32,7 @@ export const encodeClusterInfo = (member: EndPoint & { instanceId: string; nowMs
   message((cluster) =>
     writeNested(cluster, 1, (writer) => {
       writeNested(writer, 1, (id) => writeString(id, 2, member.instanceId))
-      writeU64(writer, 2, BigInt(member.nowMs) * 10_000n) // .NET ticks, as everywhere (§2.9)
+      writeU64(writer, 2, BigInt(member.nowMs) * 10_000n) // .NET ticks
       writer.uint32(3 << 3).int32(leader)
       writer.uint32(4 << 3).bool(true)
       writeNested(writer, 5, (address) => {
@@ -71,7 +71,7 @@ export const createNode = (endPoint: () => EndPoint, { authentication, projectio
     })
 
   return {
-    /** Answers what needs no credentials. */
+    /** Serves the paths that need no credentials. */
     route: (asked: Asked): Answer | undefined => {
       if (asked.method !== 'GET' && asked.method !== 'HEAD') return undefined
       switch (asked.path.join('/')) {

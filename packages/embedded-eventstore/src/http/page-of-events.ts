@@ -1,4 +1,4 @@
-// Reads a page of a stream or of $all for tools and people, who turn pages in both directions; hides what clients are not shown.
+// Reads a page of a stream or of $all in both directions for tools and people, without events that are hidden from clients.
 import { firstRevision } from '../store/names.ts'
 import type { Direction, Row } from '../store/pages.ts'
 import { decodeRecord, type Recorded, tombstoneRevision } from '../store/record.ts'
@@ -8,7 +8,7 @@ import { parseExactly } from './exact-json.ts'
 
 export const allStream = '$all'
 
-/** `from` is a revision, or a position in $all; it is part of the page in both directions. */
+/** `from` is a revision, or a position in $all; inclusive in both directions. */
 export type PageRequest = { from: 'start' | 'end' | number; direction: Direction; count: number }
 
 export type ShownEvent = Omit<Recorded, 'customMetadata'> & {
@@ -21,8 +21,8 @@ export type ShownEvent = Omit<Recorded, 'customMetadata'> & {
 
 /**
  * @property events newest first
- * @property newer where a page forwards goes on; in any case, because there may be more by then
- * @property older where a page backwards goes on; undefined at the beginning
+ * @property newer start of the next page forwards; always set, because events may be appended
+ * @property older start of the next page backwards; undefined at the beginning
  */
 export type PageOfEvents = { events: readonly ShownEvent[]; newer: number; older: number | undefined }
 
@@ -61,7 +61,7 @@ const pageOf = (store: Store, { from, direction }: PageRequest, source: Source):
   }
 }
 
-/** @returns undefined when there is no such stream @throws when it was deleted for good */
+/** @returns undefined for a missing stream @throws when it was tombstoned */
 export const readPage = (store: Store, streamName: string, request: PageRequest): PageOfEvents | undefined => {
   const { direction, count } = request
   if (streamName === allStream) {
@@ -88,7 +88,7 @@ export const readPage = (store: Store, streamName: string, request: PageRequest)
 
 const depthMax = 100
 
-// What stands in strings counts as well: that is quicker, and errs on the safe side.
+// Counts brackets in strings, too: faster, and wrong only on the safe side.
 const isDeep = (text: string): boolean => {
   let depth = 0
   for (const [bracket] of text.matchAll(/[[\]{}]/g)) {
@@ -98,7 +98,7 @@ const isDeep = (text: string): boolean => {
   return false
 }
 
-/** As JSON where it is, and not nested too deeply to be written; else as text, or in base64 when it never claimed to be JSON. */
+/** As JSON unless it is broken or nested too deeply; then as text, or as base64 when it is not marked as JSON. */
 export const value = (isJson: boolean, bytes: Buffer): unknown => {
   if (bytes.length === 0) return null
   if (!isJson) return bytes.toString('base64')

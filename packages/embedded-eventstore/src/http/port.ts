@@ -1,15 +1,15 @@
-// Listens on one port for HTTP/2 and HTTP/1.1 and gives each connection to whoever speaks what it says first (§2.13).
+// Listens on one port for HTTP/2 and HTTP/1.1 and chooses the server of a connection by its first bytes.
 import { createServer, type Server, type Socket } from 'node:net'
 import { createServer as createTlsServer } from 'node:tls'
 
-/** What a connection has to say first, TLS handshake included, has come within this time, or it is ended. */
+/** Limit for the first bytes of a connection, TLS handshake included. */
 const firstBytesMaxMs = 10_000
 
 type Certificate = { certificate: string; key: string }
 type Serve = { http2: (socket: Socket) => void; http1: (socket: Socket) => void }
 export type Port = {
   number: number
-  /** Takes no more connections and ends those that have said nothing. @returns when the last is over */
+  /** Accepts no more connections and ends those without a request. Resolves when the last has ended. */
   close(): Promise<void>
   destroyAll(): void
 }
@@ -24,7 +24,7 @@ type PortOptions = {
 
 const preface = Buffer.from('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n')
 
-/** Undefined while too little has come to tell. */
+/** Undefined until there are enough bytes to decide. */
 const speaksHttp2 = (first: Buffer): boolean | undefined => {
   const compared = first.subarray(0, preface.length)
   if (!compared.equals(preface.subarray(0, compared.length))) return false
@@ -53,13 +53,13 @@ const sniff = (socket: Socket, serve: Serve, silent: Set<Socket>, firstBytesMs: 
   }
   socket.on('readable', onReadable)
   socket.once('close', over)
-  // Whoever takes the connection hears of errors as well; this covers the time before.
+  // Covers errors until a server handles the connection.
   socket.on('error', () => socket.destroy())
 }
 
 /**
- * gRPC clients offer HTTP/2 alone. Browsers and tools offer both, and what they want is served over HTTP/1.1 here.
- * Undefined: neither, and the handshake fails.
+ * gRPC clients offer only HTTP/2. Browsers and tools offer both, and get HTTP/1.1. Undefined for neither: the handshake
+ * fails.
  */
 const agreed = ({ protocols }: { protocols: string[] }): string | undefined =>
   ['http/1.1', 'h2'].find((protocol) => protocols.includes(protocol))
@@ -92,14 +92,14 @@ export const openPort = async (options: PortOptions): Promise<Port> => {
         take,
       )
     : createServer({ noDelay: true }, take)
-  // Of the network, below TLS: this is what still has to be ended when everybody was asked to go.
+  // Sockets below TLS, to be destroyed when they do not close in time.
   const sockets = new Set<Socket>()
   server.on('connection', (socket: Socket) => {
     sockets.add(socket)
     socket.once('close', () => sockets.delete(socket))
   })
   const number = await listening(server, host, port)
-  // A connection that could not be accepted is the client's trouble.
+  // A connection that could not be accepted: the client sees the error.
   server.on('error', () => {})
   return {
     number,

@@ -1,4 +1,4 @@
-// Corrects how grpc-js answers unknown calls: a reset must not end the process, and the status text is EventStoreDB's.
+// Corrects how grpc-js answers unknown calls: a reset must not end the process, and the status text must be EventStoreDB's.
 
 import type { Http2Stream, IncomingHttpHeaders } from 'node:http2'
 import type { Server } from '@grpc/grpc-js'
@@ -11,8 +11,8 @@ type Internals = Record<'_streamHandler' | '_channelzHandler', Handler> & {
 }
 
 /**
- * grpc-js 1.14.7 answers methods that it does not know, and calls that are no gRPC, by `stream.respond()`, which throws when the
- * reset has come with the call; nothing can catch that. Such a call is dropped instead: no client waits for its answer.
+ * grpc-js 1.14.7 answers unknown methods, and calls without gRPC, by `stream.respond()`, which throws when the reset
+ * arrives with the call; that cannot be caught. Such a call is dropped instead: no client waits for its answer.
  */
 export const dropResetCalls = (server: Server): void => {
   const internals = server as unknown as Internals
@@ -24,7 +24,7 @@ export const dropResetCalls = (server: Server): void => {
   }
 }
 
-/** grpc-js has its own text for unknown methods, and this is the only place to change it. */
+/** Replaces grpc-js' text for unknown methods. */
 export const nameUnimplemented = (server: Server): void => {
   const internals = server as unknown as Internals
   const respond = internals._respondWithError

@@ -1,4 +1,4 @@
-// Streams over HTTP/1.1: POST appends, GET reads a page or one event, as JSON (§2.13).
+// Streams over HTTP/1.1: POST appends, GET reads a page or one event, as JSON.
 import { randomUUID } from 'node:crypto'
 import type { Store } from '../store/store.ts'
 import type { Outcome } from '../store/writer.ts'
@@ -54,7 +54,7 @@ const batchEvents = (body: Buffer): ProposedEvent[] => {
   return entries.map(batchEvent)
 }
 
-// A single event's body is stored as it came, JSON or not.
+// The body of a single event is stored unchanged, JSON or not.
 const eventsOf = (asked: Asked): ProposedEvent[] => {
   const contentType = header(asked, 'content-type')?.split(';')[0]?.trim().toLowerCase()
   if (contentType === batchType) return batchEvents(asked.body)
@@ -123,7 +123,7 @@ export const pageRequest = (query: URLSearchParams): PageRequest => {
   }
 }
 
-/** @throws a refusal: 404 when there is no such stream, 410 when it was deleted for good */
+/** @throws a refusal: 404 for a missing stream, 410 for a tombstoned one */
 export const readShown = (store: Store, streamName: string, request: PageRequest): PageOfEvents => {
   try {
     const page = readPage(store, streamName, request)

@@ -19,6 +19,6 @@ const textOf = (value: Value): string => {
   return escaped(String(value))
 }
 
-/** A tag for templates; attributes stand in double quotes. */
+/** A template tag; attributes must be in double quotes. */
 export const html = (strings: TemplateStringsArray, ...values: readonly Value[]): Html =>
   new Html(strings.reduce((text, part, index) => text + textOf(values[index - 1]) + part))

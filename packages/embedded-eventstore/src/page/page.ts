@@ -1,4 +1,4 @@
-// The first thing a developer opens: a page that shows what is stored and changes nothing.
+// The developer's page: a read-only view of streams and events.
 import { randomBytes } from 'node:crypto'
 import { type Answer, type Asked, checkAccess, json, Refusal } from '../http/http.ts'
 import { reportedVersion } from '../http/node.ts'
@@ -92,7 +92,7 @@ export const routePage =
     try {
       return path === '' ? showStreams(store, subscriptions, asked) : showEvents(store, asked)
     } catch (error) {
-      // Who has to sign in is asked by the browser itself.
+      // For a 401 the browser itself asks for credentials.
       if (!(error instanceof Refusal) || error.answer.status === 401) throw error
       const content = html`<h1>This cannot be shown</h1><p>${error.message}</p>`
       return pageOf(asked, { title: 'Not shown', content }, error.answer.status)

@@ -1,4 +1,4 @@
-// How the developer's page looks, light and dark, from 320 pixels on.
+// The style of the developer's page, light and dark, from 320 pixels on.
 
 export const style = `
 :root {
@@ -46,7 +46,7 @@ p.empty { color: var(--soft); padding: .75rem; margin: 0 }
 small { color: var(--soft) }
 `
 
-// Asks for what is new every second, unless it is told to pause or nobody looks; the node writes the HTML.
+// Polls for new events every second, unless it is paused or the page is hidden; the node renders the HTML.
 export const liveScript = `
 const list = document.querySelector('ol[data-newer]'), button = document.querySelector('#pause'), status = document.querySelector('[role=status]')
 const everyMs = 1000, shownMax = 200

@@ -1,10 +1,10 @@
-// What the developer's page shows: streams, persistent subscriptions, and the events of a stream.
+// The views of the developer's page: streams, persistent subscriptions, and the events of a stream.
 import { allStream, type PageOfEvents, type ShownEvent, value } from '../http/page-of-events.ts'
 import { isSnapshot } from '../store/names.ts'
 import { tombstoneRevision } from '../store/record.ts'
 import { type Html, html } from './html.ts'
 
-/** A larger text is shown in part; the event as JSON has all of it. */
+/** Longer text is cut; the event's JSON link has all of it. */
 const shownLengthMax = 16 * 1024
 
 export type StreamLine = { readonly name: string; readonly revision: number; readonly note: string }
@@ -20,7 +20,7 @@ export type StreamsPage = {
   readonly prefix: string
   readonly withSystem: boolean
   readonly streams: readonly StreamLine[]
-  /** Where the next page begins; undefined on the last. */
+  /** Start of the next page; undefined on the last. */
   readonly before: number | undefined
   readonly subscriptions: readonly Subscription[]
 }
@@ -91,7 +91,7 @@ ${event.metadata.length === 0 ? '' : html`<small>Metadata</small>${textOf(true, 
 </div></details></li>`
 }
 
-/** Snapshots belong to persons as a whole. */
+/** Without snapshots, which are personal data as a whole. */
 export const eventItems = ({ events }: PageOfEvents): Html =>
   html`${events.filter(({ streamName }) => !isSnapshot(streamName)).map(eventItem)}`
 

@@ -1,4 +1,4 @@
-// How far a group is, written down often enough and not too often, so that a restart goes on from there (§2.11).
+// Stores the checkpoint of a group at intervals, so that a restart resumes from it.
 
 import { jsonEvent, ownAppend, ownMetadata } from '../store/own-events.ts'
 import type { Store } from '../store/store.ts'
@@ -6,7 +6,7 @@ import { lastJson, writeAll } from './own-streams.ts'
 import { checkpointStream, type Place, type Settings } from './settings.ts'
 import type { EventSource } from './source.ts'
 
-/** The one before is kept, as EventStoreDB does. */
+/** The last two are kept, as in EventStoreDB. */
 const kept = 2
 
 export const createCheckpoint = (store: Store, key: string, source: EventSource, settings: Settings) => {
@@ -28,20 +28,20 @@ export const createCheckpoint = (store: Store, key: string, source: EventSource,
       writtenCount = count
       writtenAtMs = performance.now()
     } catch {
-      // What was not written is offered again; until then more is handed out a second time after a crash.
+      // A failed checkpoint is offered again; until then a crash leads to more repeated events.
     } finally {
       writing = false
     }
   }
 
   return {
-    /** From the last run; undefined when there is none. */
+    /** The checkpoint of the last run; undefined when there is none. */
     stored: () => stored,
     written: () => (written === undefined ? '' : source.write(written)),
     /**
-     * @param place everything up to it is done with
-     * @param count of events that are, since the start
-     * @param isTick time counts once a second only
+     * @param place all events up to it are handled
+     * @param count of handled events since the start
+     * @param isTick true once per second, when the time limit is checked
      */
     offer: (place: Place, count: number, isTick: boolean): void => {
       const more = count - writtenCount

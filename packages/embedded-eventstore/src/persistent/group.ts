@@ -1,4 +1,4 @@
-// One persistent subscription at work: hands events to its consumers, again when it must, and remembers how far it is (§2.11).
+// Runs a persistent subscription: sends events to its consumers, retries them, and keeps its checkpoint.
 import { decodeRecord, linkTarget } from '../store/record.ts'
 import type { Store } from '../store/store.ts'
 import { createCheckpoint } from './checkpoint.ts'
@@ -10,7 +10,7 @@ import { openSource } from './source.ts'
 import { createStatistics } from './statistics.ts'
 import { type Affinity, type Candidate, createChooser } from './strategies.ts'
 
-/** What waits in memory is bounded by size as well as by number. */
+/** Bounds the waiting events in memory by size, beside their number. */
 const waitingBytesMax = 16 * 1024 * 1024
 
 export type Consumer = Candidate & {
@@ -21,7 +21,7 @@ export type Consumer = Candidate & {
   readonly inFlight: Map<string, Message>
   readonly statistics: ReturnType<typeof createStatistics>
   readonly send: (message: Message) => void
-  /** Called when the group was removed, or cannot read because of `fault`. */
+  /** Called when the group was deleted, or cannot read because of `fault`. */
   readonly drop: (fault?: string) => void
 }
 
@@ -38,7 +38,7 @@ const correlationIdOf = (record: Buffer): string => {
   }
 }
 
-// Where a link leads, not where it stands, says what belongs together.
+// The target of a link counts, not the stream of the link.
 const affinityOf = ({ event, link, streamName }: Message): Affinity => ({
   streamName: (event && link && linkTarget(link)?.streamName) || streamName,
   correlationId: event ? correlationIdOf(event) : '',
@@ -57,7 +57,7 @@ export const openGroup = (store: Store, definition: Definition) => {
   const sent = new Map<string, Sent>()
   const statistics = createStatistics()
 
-  /** In the order in which they are handed out: those of before come first. */
+  /** In the order of sending: earlier events first. */
   let retries: Message[] = []
   let waiting: Message[] = []
   let waitingBytes = 0
@@ -86,11 +86,11 @@ export const openGroup = (store: Store, definition: Definition) => {
     return moved
   }
 
-  /** Hands out what it can; what cannot be handed out stays, in its order. */
+  /** Sends as many events as possible; the rest stays, in its order. */
   const handOut = (queue: Message[], taken: (message: Message) => void): { left: Message[]; isFull: boolean } => {
     const left: Message[] = []
     for (const [index, message] of queue.entries()) {
-      // Two events with one id cannot be told apart in what a consumer says: one after the other.
+      // A consumer's answer names only the ID: events with the same ID are sent one after the other.
       const choice = sent.has(message.id) ? 'later' : chooser.choose(() => affinityOf(message))
       if (choice === 'full') return { left: [...left, ...queue.slice(index)], isFull: true }
       if (choice === 'later') {
@@ -111,7 +111,7 @@ export const openGroup = (store: Store, definition: Definition) => {
     try {
       handOutAll()
     } catch (error) {
-      // Consumers that come later make it try again.
+      // The next consumer makes it try again.
       const fault = error instanceof Error ? error.message : String(error)
       for (const consumer of consumers) consumer.drop(fault)
     }
@@ -127,7 +127,7 @@ export const openGroup = (store: Store, definition: Definition) => {
       waiting = fresh.left
       if (fresh.isFull || !read()) return
       if (waiting.length === 0 && !isLive) {
-        // Nothing of the page was wanted: others get their turn before the next.
+        // The filter matched no event of the page: other work runs before the next one.
         schedule()
         return
       }
@@ -153,7 +153,7 @@ export const openGroup = (store: Store, definition: Definition) => {
         schedule()
       },
       () => {
-        // It could not be written: it is handed out once more, and parked once more.
+        // The park event could not be written: the message is sent again, and parked again.
         parking.delete(message)
         retry(message)
       },
@@ -169,7 +169,7 @@ export const openGroup = (store: Store, definition: Definition) => {
     else retry(message)
   }
 
-  /** The lowest that is not done with yet. */
+  /** The lowest message that is not handled yet. */
   const unfinished = (): Message | undefined => {
     let lowest: Message | undefined
     const consider = (message: Message | undefined) => {
@@ -182,7 +182,7 @@ export const openGroup = (store: Store, definition: Definition) => {
     consider(waiting[0])
     return lowest
   }
-  /** Up to where everything is done with. */
+  /** The place up to which all events are handled. */
   const done = () => {
     const lowest = unfinished()
     return lowest ? { place: (lowest.place ?? 0) - 1, count: lowest.sequence - 1 } : { place: readTo, count: sequence }
@@ -206,13 +206,13 @@ export const openGroup = (store: Store, definition: Definition) => {
       act(found)
     }
     remember(false)
-    // At once, before more answers arrive: free room must go to retries before younger events.
+    // At once, before more answers arrive: free capacity must go to retries before newer events.
     pump()
   }
 
   return {
     definition,
-    /** Whether a stream that was deleted for good leaves it nothing to hand out. */
+    /** True when the stream was tombstoned and no event is left. */
     isOver: () => source.isOver() && !wasLive,
     isFull: () => settings.maxSubscriberCount > 0 && consumers.size >= settings.maxSubscriberCount,
     join: (consumer: Consumer): void => {
@@ -220,7 +220,7 @@ export const openGroup = (store: Store, definition: Definition) => {
       chooser.add(consumer)
       schedule()
     },
-    /** What it had is handed to others. */
+    /** The events of the consumer are sent to others. */
     leave: (consumer: Consumer): void => {
       if (!consumers.delete(consumer)) return
       chooser.remove(consumer)
@@ -238,7 +238,7 @@ export const openGroup = (store: Store, definition: Definition) => {
         else if (action === 'retry' || action === 'unknown') retryOrPark(found.message)
         else finished(found)
       }),
-    /** What takes too long is handed out again; how far it is, is written down from time to time. */
+    /** Retries events after their time-out, and stores the checkpoint at intervals. */
     tick: (): void => {
       const now = performance.now()
       if (settings.messageTimeoutMs > 0) {
@@ -251,7 +251,7 @@ export const openGroup = (store: Store, definition: Definition) => {
       remember(true)
       schedule()
     },
-    /** Hands the parked events out again, after what is to be handed out again anyway. */
+    /** Sends the parked events again, after other retries. */
     replayParked: async (stopAt: number | undefined): Promise<void> => {
       for (const read of await parked.take(stopAt)) retries.push({ ...read, sequence: ++sequence, retryCount: 0 })
       schedule()
@@ -261,9 +261,9 @@ export const openGroup = (store: Store, definition: Definition) => {
       unwatch()
       for (const consumer of consumers) consumer.drop()
     },
-    /** How many events lie between what is done with and the end; of `$all` all are counted, wanted or not. */
+    /** Number of events between the handled ones and the end; in `$all` the filter is ignored. */
     lag: (): number => Math.max(0, source.end() - done().place),
-    /** What there is to know about it. */
+    /** Its settings, state and statistics. */
     look: () => ({
       status: isLive && waiting.length === 0 ? 'Live' : 'Behind',
       consumers: [...consumers],

@@ -1,4 +1,4 @@
-// All persistent subscriptions of the node: made, changed and deleted, and kept in a stream from which they start again (§2.11).
+// Creates, updates and deletes the persistent subscriptions of the node, and stores them in a stream for the next start.
 
 import { jsonEvent, ownAppend, ownMetadata } from '../store/own-events.ts'
 import type { Store } from '../store/store.ts'
@@ -20,10 +20,10 @@ import {
 
 const configurationStream = '$persistentSubscriptionConfig'
 const configurationsKept = 2
-/** Of the time-outs and the checkpoints of all groups. */
+/** Interval for the time-outs and checkpoints of all groups. */
 const tickMs = 1_000
 
-/** `$all` is not a stream of that name. */
+/** `$all` is no stream name. */
 const refuseAllByName = (source: Source, method: 'Create' | 'Update' | 'Delete'): void => {
   if (source.kind === 'stream' && source.streamName === '$all')
     throw new Refused({ kind: 'group on $all by name', method })
@@ -34,7 +34,7 @@ export type Groups = ReturnType<typeof openGroups>
 export const openGroups = (store: Store) => {
   const groups = new Map<string, Group>()
 
-  /** As they were written by this node: nobody else writes there. */
+  /** The stored definitions; only this node writes them. */
   const stored = (): Definition[] => {
     const configuration = lastJson(store, configurationStream) as { entries: Definition[] } | undefined
     return configuration?.entries ?? []
@@ -79,7 +79,7 @@ export const openGroups = (store: Store) => {
   return {
     find,
     all: (): Group[] => [...groups.values()],
-    /** @throws when the stream has none */
+    /** @throws when the stream has no group */
     ofStream: (streamName: string): Group[] => {
       const found = [...groups.values()].filter(({ definition }) => sourceName(definition.source) === streamName)
       if (found.length === 0) throw new Refused({ kind: 'group does not exist', streamName, groupName: '' })
@@ -93,7 +93,7 @@ export const openGroups = (store: Store) => {
       groups.set(key, openGroup(store, definition))
       await save(groups.values())
     },
-    /** Keeps the filter and how far it is; its consumers are dropped. */
+    /** Keeps filter and checkpoint; drops its consumers. */
     update: async (definition: Definition): Promise<void> => {
       refuseAllByName(definition.source, 'Update')
       const { streamName, groupName } = named(definition)
@@ -111,10 +111,10 @@ export const openGroups = (store: Store) => {
       find(streamName, groupName).close()
       groups.delete(key)
       await save(groups.values())
-      // One that was never written is refused, and that is all right.
+      // Deleting a stream that was never written is refused, which is fine.
       await writeAll(store, [ownDelete(checkpointStream(key)), ownDelete(parkedStream(key))])
     },
-    /** Drops all consumers and begins again from what is stored. */
+    /** Drops all consumers and restarts from the stored definitions. */
     restart: (): void => {
       closeAll()
       openAll()

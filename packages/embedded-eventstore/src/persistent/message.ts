@@ -3,9 +3,9 @@ import type { Place } from './settings.ts'
 import type { Read } from './source.ts'
 
 export type Message = Omit<Read, 'place'> & {
-  /** In the source; undefined when it comes from the parked ones, which no checkpoint waits for. */
+  /** Its place in the source; undefined for a parked event, which does not count for the checkpoint. */
   readonly place: Place | undefined
-  /** Counts what was read, so that what is handed out again keeps its order. */
+  /** Numbers events as they are read, so that retries keep their order. */
   readonly sequence: number
   readonly retryCount: number
 }

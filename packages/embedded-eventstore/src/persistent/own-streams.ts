@@ -1,4 +1,4 @@
-// The streams that the groups keep what they know in: definitions, checkpoints, and parked events (§2.11).
+// The streams in which groups store their definitions, checkpoints, and parked events.
 import type { Row } from '../store/pages.ts'
 import { decodeRecord } from '../store/record.ts'
 import type { Store } from '../store/store.ts'
@@ -14,7 +14,7 @@ export const ownDelete = (streamName: string): Write => ({
   bytes: 0,
 })
 
-/** @throws when one of them was not written because the disk or the node is in trouble */
+/** @throws when one of them was not written because of an error of the disk or the node */
 export const writeAll = (store: Store, writes: readonly Write[]): Promise<Outcome[]> =>
   new Promise((resolve, reject) => {
     store.writeTogether(writes, (outcomes) => {
@@ -30,7 +30,7 @@ const lastRow = (store: Store, streamName: string): Row | undefined => {
   return head && store.pages.stream(head.stream, head.revision, 'backwards', 1)[0]
 }
 
-/** What the last event of a stream holds; undefined when there is none that can be read. */
+/** The JSON data of the last event of a stream; undefined when it has none. */
 export const lastJson = (store: Store, streamName: string): unknown => {
   const row = lastRow(store, streamName)
   if (!row) return undefined

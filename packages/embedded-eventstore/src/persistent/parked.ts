@@ -1,4 +1,4 @@
-// The events that a group could not get rid of: kept as links in a stream of their own, until they are handed out again (§2.11).
+// The parked events of a group, stored as links in a separate stream until they are replayed.
 
 import { firstRevision } from '../store/names.ts'
 import { ownAppend, ownMetadata, textEvent } from '../store/own-events.ts'
@@ -22,7 +22,7 @@ export const createParked = (store: Store, key: string) => {
     return found && { stream: found.stream, first: firstRevision(found), last: found.revision }
   }
 
-  /** A link to the event itself, never to a link where that leads somewhere. */
+  /** A link to the event itself, not to a link that leads to it. */
   const targetOf = ({ event, link, streamName: from, revision }: Message): string => {
     const target = event && link && linkTarget(link)
     return target ? `${target.revision}@${target.streamName}` : `${revision}@${from}`
@@ -45,7 +45,7 @@ export const createParked = (store: Store, key: string) => {
       const found = head()
       return found ? Math.max(0, found.last - found.first + 1) : 0
     },
-    /** Takes those before `stopAt` out, all of them without it. What they lead to may be gone: those are nothing to hand out. */
+    /** Removes those before `stopAt`, or all, and returns the events that still exist. */
     take: async (stopAt: number | undefined): Promise<Omit<Message, 'sequence' | 'retryCount'>[]> => {
       const found = head()
       if (!found) return []

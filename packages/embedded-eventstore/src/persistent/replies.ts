@@ -1,4 +1,4 @@
-// Encodes what the PersistentSubscriptions service answers, except events (field numbers: its published messages; §2.11).
+// Encodes the answers of the PersistentSubscriptions service, except events (field numbers: its published messages).
 import { message } from '../streams/replies.ts'
 import { type Writer, writeNested, writeString, writeU64 } from '../wire/wire.ts'
 import type { Consumer, Group } from './group.ts'
@@ -18,7 +18,7 @@ const writeTrue = (writer: Writer, field: number, value: boolean): void => {
   if (value) writer.uint32(field << 3).bool(true)
 }
 
-/** What is told of a group. */
+/** The description of a group in answers. */
 export type Looked = Pick<Group, 'definition' | 'look'>
 
 const writeConsumer = (writer: Writer, consumer: Consumer, figures: Figures): void => {
@@ -64,7 +64,7 @@ const writeInfo = (writer: Writer, group: Looked): void => {
   writeNumber(writer, 18, settings.checkpointAfterMs)
   writeNumber(writer, 19, settings.minCheckpointCount)
   writeNumber(writer, 20, settings.maxCheckpointCount)
-  // One buffer holds both: what is read of the past, and what comes while nothing is left of it.
+  // One buffer holds historical and live events.
   writeNumber(writer, 21, found.isLive ? 0 : found.waiting)
   writeLong(writer, 22, found.isLive ? found.waiting : 0)
   writeNumber(writer, 23, found.retries)

@@ -1,4 +1,4 @@
-// Decodes the requests of the PersistentSubscriptions service (field numbers: its published messages; §2.11).
+// Decodes the requests of the PersistentSubscriptions service (field numbers: its published messages).
 import { InvalidRead, readFilter, readPosition, revisionOf } from '../streams/read-request.ts'
 import {
   createReader,
@@ -13,11 +13,11 @@ import {
 } from '../wire/wire.ts'
 import type { Definition, Settings, Source } from './settings.ts'
 
-/** What a group is asked by: `$all` is a source of its own, not a stream of that name. */
+/** Identifies a group: `$all` is a separate source, not a stream name. */
 export type GroupName = { streamName: string; groupName: string; isAll: boolean }
 
 const enumStrategies = ['DispatchToSingle', 'RoundRobin', 'Pinned']
-// .NET's, of 100 ns.
+// .NET ticks of 100 ns.
 const ticksPerMs = 10_000
 
 type Found = {
@@ -76,7 +76,7 @@ const readAllOptions = (reader: Reader, found: Found): void => {
   })
 }
 
-/** Create and Update ask the same; an update has no filter. */
+/** Create and Update have the same fields; an update has no filter. */
 export const decodeDefinition = (bytes: Uint8Array): Definition => {
   const reader = createReader(bytes)
   const found: Found = {
@@ -114,11 +114,11 @@ export const decodeDefinition = (bytes: Uint8Array): Definition => {
   const { streamName, all, groupName, startFrom, filter, ...settings } = found
   if (all === (streamName !== undefined)) throw new InvalidRead('The request is about a stream or about $all.')
   const source: Source = streamName === undefined ? { kind: 'all', filter } : { kind: 'stream', streamName }
-  // The number 0 of the enum is not sent.
+  // The enum value 0 is not sent.
   return { source, groupName, startFrom, settings: { ...settings, strategy: settings.strategy || 'DispatchToSingle' } }
 }
 
-/** The numbers of the fields of a request that names a group. */
+/** The field numbers of a request that names a group. */
 type Fields = { readonly stream: number; readonly all: number; readonly group: number }
 export const deleteFields: Fields = { stream: 1, all: 3, group: 2 }
 export const infoFields: Fields = { stream: 1, all: 2, group: 3 }
@@ -152,7 +152,7 @@ export const decodeGroupName = (bytes: Uint8Array, fields: Fields): GroupName =>
   return named(found)
 }
 
-/** How many of the parked events are handed out again; undefined: all. */
+/** `stopAt` limits the number of replayed events; undefined: all. */
 export const decodeReplay = (bytes: Uint8Array): GroupName & { stopAt: number | undefined } => {
   const reader = createReader(bytes)
   const found: Partial<GroupName> = {}
@@ -246,7 +246,7 @@ const readNack = (reader: Reader): ConsumerRequest => {
   return { kind: 'nack', ids, action, reason }
 }
 
-/** What a consumer says: who it is, first, then what became of the events. */
+/** A consumer's message: first its options, then its answers to events. */
 export const decodeConsumerRequest = (bytes: Uint8Array): ConsumerRequest => {
   const reader = createReader(bytes)
   let request: ConsumerRequest | undefined

@@ -1,4 +1,4 @@
-// The PersistentSubscriptions service as grpc-js serves it (§2.11).
+// The PersistentSubscriptions service as grpc-js serves it.
 import type { Server, ServerUnaryCall, sendUnaryData } from '@grpc/grpc-js'
 import type { Caller, Guard } from '../security/guard.ts'
 import { encodeReadEvent } from '../store/record.ts'
@@ -27,7 +27,7 @@ export const persistentSubscriptions = 'event_store.client.persistent_subscripti
 const nothing = Buffer.alloc(0)
 const connect = 'connect to persistent subscriptions'
 
-/** An answer that may take a write. */
+/** Serves a method whose answer may need a write. */
 const unary =
   (guard: Guard, answer: (request: Buffer, caller: Caller) => Promise<Buffer> | Buffer) =>
   (call: ServerUnaryCall<Buffer, Buffer>, reply: sendUnaryData<Buffer>): void => {
@@ -121,10 +121,10 @@ const serveConsumer =
 
 const path = (name: string): string => `/${persistentSubscriptions}/${name}`
 
-/** Answers how to end it. */
+/** @returns the groups, which the caller closes */
 export const addPersistentSubscriptions = (server: Server, store: Store, calls: Calls, guard: Guard): Groups => {
   const groups = openGroups(store)
-  /** For those who may change what others consume. */
+  /** Requires the right to manage persistent subscriptions. */
   const managing = (answer: (request: Buffer) => Promise<Buffer> | Buffer) =>
     unary(guard, (request, caller) => {
       caller.check('manage persistent subscriptions')

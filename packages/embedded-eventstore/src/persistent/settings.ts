@@ -1,4 +1,4 @@
-// What a persistent subscription is: whose events it hands out, from where on, how, and for how long it waits (§2.11).
+// Defines a persistent subscription: its source, its start, its strategy and its limits.
 import type { FilterOptions } from '../streams/read-request.ts'
 
 const strategies = ['DispatchToSingle', 'RoundRobin', 'Pinned', 'PinnedByCorrelation'] as const
@@ -9,11 +9,11 @@ export type Place = number
 
 export type Settings = {
   readonly resolveLinks: boolean
-  /** Measures how long consumers take. */
+  /** Measures the time that consumers take. */
   readonly extraStatistics: boolean
-  /** An event that is not acknowledged for so long is handed out again; 0: never. */
+  /** Time after which an unacknowledged event is sent again; 0: never. */
   readonly messageTimeoutMs: number
-  /** An event that was handed out again so often is parked. */
+  /** Number of retries after which an event is parked. */
   readonly maxRetryCount: number
   readonly checkpointAfterMs: number
   readonly minCheckpointCount: number
@@ -22,7 +22,7 @@ export type Settings = {
   readonly maxSubscriberCount: number
   readonly liveBufferSize: number
   readonly readBatchSize: number
-  /** So many events wait in memory at most. */
+  /** Limit of waiting events in memory. */
   readonly historyBufferSize: number
   readonly strategy: string
 }
@@ -34,14 +34,14 @@ export type Source =
 export type Definition = {
   readonly source: Source
   readonly groupName: string
-  /** The first event that is handed out, itself included, as long as there is no checkpoint. */
+  /** The first event, inclusive, as long as there is no checkpoint. */
   readonly startFrom: Place | 'end'
   readonly settings: Settings
 }
 
 export const sourceName = (source: Source): string => (source.kind === 'all' ? '$all' : source.streamName)
 
-/** By which a group is known, and its streams are named. */
+/** Identifies a group, also in the names of its streams. */
 export const keyOf = (streamName: string, groupName: string): string => `${streamName}::${groupName}`
 export const definitionKey = ({ source, groupName }: Definition): string => keyOf(sourceName(source), groupName)
 
@@ -50,7 +50,7 @@ export const parkedStream = (key: string): string => `$persistentsubscription-${
 
 export const isStrategy = (name: string): name is Strategy => (strategies as readonly string[]).includes(name)
 
-/** Why there can be no such subscription; undefined when there can. `end` is the last place of $all. */
+/** Why the definition is invalid; undefined when it is valid. `end` is the last place of $all. */
 export const faultOf = ({ source, groupName, startFrom, settings }: Definition, end: Place): string | undefined => {
   const { strategy, readBatchSize, historyBufferSize, maxSubscriberCount } = settings
   if (groupName === '') return 'A persistent subscription needs a group name.'

@@ -1,4 +1,4 @@
-// Reads what a group hands out: a stream or $all, a page at a time, in order, from after a place on (§2.11).
+// Reads the source of a group, a stream or $all, in pages after a place.
 
 import { firstRevision } from '../store/names.ts'
 import type { Row } from '../store/pages.ts'
@@ -10,11 +10,11 @@ import { createFilter, type Filter } from '../streams/filter.ts'
 import { i64Max } from '../wire/wire.ts'
 import type { Definition, Place } from './settings.ts'
 
-/** The first 16 bytes of what is stored are the event's id. */
+/** The first 16 bytes of a record are the event's ID. */
 export const idOf = (record: Buffer): string => record.subarray(0, 16).toString('latin1')
 
 export type Read = SentEvent & {
-  /** By which consumers speak of it: the id of the link, where it is one. */
+  /** The ID in consumers' answers: that of the link, if it is one. */
   readonly id: string
   readonly place: Place
   readonly streamName: string
@@ -23,23 +23,23 @@ export type Read = SentEvent & {
 
 type Page = {
   readonly events: readonly Read[]
-  /** Up to here everything was looked at. */
+  /** All events up to here were examined. */
   readonly place: Place
   readonly isEnd: boolean
 }
 
 export type EventSource = {
-  /** The place of the last event there is; -1 when there is none. */
+  /** The place of the last event; -1 when there is none. */
   readonly end: () => Place
-  /** Whether the stream was deleted for good. */
+  /** True when the stream was tombstoned. */
   readonly isOver: () => boolean
   /**
-   * @param wasLive retention hides events from a group that is catching up, never from one that was live
+   * @param wasLive retention hides events only from a group that is catching up, not from one that was live
    * @throws when its filter cannot be used
    */
   readonly readAfter: (place: Place, count: number, wasLive: boolean) => Page
   readonly watch: (wake: () => void) => () => void
-  /** How checkpoints and statistics write a place. */
+  /** Formats a place for checkpoints and statistics. */
   readonly write: (place: Place) => string
   readonly parse: (text: string) => Place | undefined
 }
@@ -66,7 +66,7 @@ const streamSource = (store: Store, streamName: string, resolveLinks: boolean): 
     readAfter: (after, count, wasLive) => {
       const head = store.names.head(streamName)
       const { stream, revision, metadata } = head
-      // Catching up ends where a stream was deleted for good.
+      // Catching up ends at a tombstone.
       if (revision === tombstoneRevision && !wasLive) return { events: [], place: after, isEnd: false }
       const next = wasLive ? after + 1 : Math.max(after + 1, firstRevision(head))
       if (stream === undefined || revision < next) return { events: [], place: after, isEnd: true }
@@ -83,7 +83,7 @@ const streamSource = (store: Store, streamName: string, resolveLinks: boolean): 
 
 const allSource = (store: Store, { source, settings }: Definition): EventSource => {
   const options = source.kind === 'all' ? source.filter : undefined
-  // Created on first use: a stored filter that this version refuses must stop its group only, not the start of the node.
+  // Created on first use: a stored filter that this version refuses must stop only its group, not the start of the node.
   let filter: Filter | undefined
   const read = createRead(store, settings.resolveLinks)
   return {

@@ -1,6 +1,6 @@
-// Counts what is handed out and how long consumers take, for whoever looks at a group (§2.11).
+// Counts sent events and measures consumers, for the statistics of a group.
 
-/** Of so many of the last acknowledged events the times are kept. */
+/** Number of last acknowledged events whose times are kept. */
 const timesMax = 1_000
 
 const quantiles: readonly (readonly [name: string, share: number])[] = [
@@ -21,7 +21,7 @@ const quantiles: readonly (readonly [name: string, share: number])[] = [
 
 export type Measurement = { readonly key: string; readonly value: number }
 
-/** Times in milliseconds, whole as the protocol has them. */
+/** Times in whole milliseconds, as in the protocol. */
 const measurementsOf = (times: readonly number[]): Measurement[] => {
   const sorted = times.toSorted((a, b) => a - b)
   const at = (share: number) => sorted[Math.min(sorted.length - 1, Math.floor(share * sorted.length))] ?? 0
@@ -35,7 +35,7 @@ const measurementsOf = (times: readonly number[]): Measurement[] => {
 
 export type Figures = {
   readonly total: number
-  /** Since it was last asked. */
+  /** Number of events since the last call. */
   readonly sinceLast: number
   readonly averagePerSecond: number
   readonly measurements: readonly Measurement[]
@@ -47,7 +47,7 @@ export const createStatistics = () => {
   let total = 0
   let totalWhenAsked = 0
   return {
-    /** @param tookMs from when it was handed out until it was acknowledged; undefined when nobody measures */
+    /** @param tookMs from sending to acknowledgement; undefined without `extraStatistics` */
     count: (tookMs: number | undefined): void => {
       if (tookMs !== undefined) times[total % timesMax] = tookMs
       total++

@@ -1,11 +1,11 @@
-// Chooses the consumer that an event is handed to (§2.11).
+// Chooses the consumer of an event.
 import type { Strategy } from './settings.ts'
 
 export type Candidate = { readonly hasRoom: () => boolean }
-/** What decides between consumers where the same one is to get all that belong together. */
+/** Determines which events go to the same consumer. */
 export type Affinity = { readonly streamName: string; readonly correlationId: string }
 
-/** `later`: others may be handed out before this event; `full`: no event can be handed out. */
+/** `later`: others may be sent before this event; `full`: no event can be sent. */
 type Choice<Consumer> = Consumer | 'later' | 'full'
 
 export type Chooser<Consumer extends Candidate> = {
@@ -14,7 +14,7 @@ export type Chooser<Consumer extends Candidate> = {
   readonly choose: (affinity: () => Affinity) => Choice<Consumer>
 }
 
-/** Fills the one that came first, then the next. */
+/** Fills the first consumer, then the next. */
 const dispatchToSingle = <Consumer extends Candidate>(): Chooser<Consumer> => {
   const consumers = new Set<Consumer>()
   return {
@@ -27,7 +27,7 @@ const dispatchToSingle = <Consumer extends Candidate>(): Chooser<Consumer> => {
   }
 }
 
-/** One after the other, but those that have no room. */
+/** One after the other, without full ones. */
 const roundRobin = <Consumer extends Candidate>(): Chooser<Consumer> => {
   const consumers = new Set<Consumer>()
   return {
@@ -47,7 +47,7 @@ const roundRobin = <Consumer extends Candidate>(): Chooser<Consumer> => {
 
 const bucketCount = 1024
 
-// FNV-1a, 32 bits: spreads names that differ in their last characters only.
+// FNV-1a, 32 bits: spreads names that differ only in their last characters.
 const bucketOf = (text: string): number => {
   let hash = 0x811c9dc5
   for (let index = 0; index < text.length; index++) hash = Math.imul(hash ^ text.charCodeAt(index), 0x01000193)
@@ -55,8 +55,8 @@ const bucketOf = (text: string): number => {
 }
 
 /**
- * The same consumer for all that belong together, as long as it is there. When one comes or goes, only so many move that
- * every consumer has as much as the others.
+ * Sends related events to the same consumer while it is connected. When a consumer comes or goes, only as many keys move
+ * as needed to keep the load equal.
  */
 const pinned = <Consumer extends Candidate>(keyOf: (affinity: Affinity) => string): Chooser<Consumer> => {
   const consumers = new Set<Consumer>()

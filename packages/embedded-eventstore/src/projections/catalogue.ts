@@ -1,41 +1,41 @@
-// The five system projections: which events each of them links, and where to; the rules are EventStoreDB's (§2.12).
+// The five system projections: the events that each links, and the target streams, by EventStoreDB's rules.
 import { type Recorded, tombstoneRevision } from '../store/record.ts'
 import { isMetastream, isSoftDeleted, originalOf, parseMetadata, parseObject } from '../store/stream-metadata.ts'
 import { i64Max } from '../wire/wire.ts'
 
-/** An event as projections see it. */
+/** An event as input of projections. */
 export type SourceEvent = {
   readonly position: number
   readonly streamName: string
   readonly revision: number
   readonly type: string
-  /** Decodes it; not every projection has to. */
+  /** Decodes the event; not every projection needs it. */
   readonly recorded: () => Recorded
 }
 
-/** What follows from an event: one event in another stream. */
+/** The result of an event: one event in another stream. */
 export type Emitted = {
   readonly streamName: string
   readonly type: '$>' | '$@'
   readonly data: string
-  /** What its metadata says besides where it comes from. */
+  /** Metadata besides its origin. */
   readonly extra: Readonly<Record<string, unknown>>
 }
 
-/** undefined: nothing follows. */
+/** undefined: the event is not linked. */
 export type Rule = (event: SourceEvent) => Emitted | undefined
 
 export type SystemProjection = {
   readonly name: string
-  /** Stands in the metadata of what it emits. */
+  /** Part of the metadata of emitted events. */
   readonly number: number
-  /** What EventStoreDB calls the code of it. */
+  /** The name of its code in EventStoreDB. */
   readonly handler: string
-  /** How it is configured unless somebody says otherwise. */
+  /** Its default configuration. */
   readonly source: string
-  /** Where its checkpoints are written a second time. */
+  /** A second stream for its checkpoints. */
   readonly checkpointCopy?: string
-  /** @throws {InvalidSource} when nobody can tell what `source` means */
+  /** @throws {InvalidSource} when `source` is not understood */
   readonly rule: (source: string) => Rule
 }
 
@@ -46,14 +46,14 @@ const correlationIdMaxBytes = 2_000
 
 const isSystemStream = (streamName: string): boolean => streamName.startsWith('$')
 
-/** Streams of the system are not projected, nor what projections emit; the metadata of users' streams is. */
+/** False for system streams and emitted events; metadata of users' streams is projected. */
 const isOfUsers = (streamName: string): boolean =>
   !isSystemStream(streamName) || (isMetastream(streamName) && !isSystemStream(originalOf(streamName)))
 
 const targetOf = (revision: number, streamName: string): string =>
   `${revision === tombstoneRevision ? i64Max : revision}@${streamName}`
 
-/** The stream that the event deletes; undefined when it deletes none. */
+/** The stream that the event deletes, if any. */
 const deletedBy = ({ streamName, type, recorded }: SourceEvent): string | undefined => {
   if (!isMetastream(streamName)) return type === '$streamDeleted' ? streamName : undefined
   return type === '$metadata' && isSoftDeleted(parseMetadata(recorded().data)) ? originalOf(streamName) : undefined
@@ -138,7 +138,7 @@ const byCategory: SystemProjection = {
       return {
         streamName: `$ce-${category}`,
         type: linkType,
-        // A link in a stream of users is followed, not linked.
+        // A link in a users' stream is resolved, not linked.
         data: type === linkType ? recorded().data.toString('utf8') : targetOf(revision, streamName),
         extra: deleted === undefined ? { $o: original } : { $o: original, $deleted: -1 },
       }
@@ -159,7 +159,7 @@ const byEventType: SystemProjection = {
     return {
       streamName: `$et-${deleted === undefined ? type : '$deleted'}`,
       type: linkType,
-      // (sic) What metadata says is linked as an event of the stream that it is about.
+      // Sic: a metadata event is linked as an event of the stream it describes.
       data: targetOf(revision, isMetastream(streamName) ? originalOf(streamName) : streamName),
       extra: deleted === undefined ? {} : { $deleted: -1 },
     }

@@ -1,4 +1,4 @@
-// Turns what projections emit into writes, and begins each stream that they write to (§2.12).
+// Turns emitted events into writes, and initializes their target streams.
 import { ownAppend, ownMetadata, textEvent } from '../store/own-events.ts'
 import type { Row } from '../store/pages.ts'
 import { decodeRecord } from '../store/record.ts'
@@ -8,7 +8,7 @@ import { uuidBytes } from '../wire/wire.ts'
 import type { Emitted, Rule, SourceEvent, SystemProjection } from './catalogue.ts'
 import { everybodyReads, lastOf, origin, type Settings, versionOf } from './records.ts'
 
-/** What follows from an event, with the event's position and id. */
+/** An emitted event with the position and the ID of its cause. */
 export type Projected = { readonly position: number; readonly id: string; readonly emitted: Emitted }
 
 const streamsRememberedMax = 10_000
@@ -32,13 +32,13 @@ export const projectRow = (store: Store, rule: Rule, row: Row): Projected | unde
 }
 
 /**
- * For one run of a projection: it remembers the streams that were begun since, so a run whose writes were lost needs another.
+ * For one run of a projection: it caches which streams are initialized, so a run whose writes failed needs a new one.
  */
 export const createEmitter = (store: Store, projection: SystemProjection, settings: Settings) => {
   const begun = new Set<string>()
 
-  // A stream's first event in an epoch comes after metadata: everybody may read it, and what an earlier epoch wrote is
-  // read no more. EventStoreDB truncates each stream only then, too.
+  // Metadata precedes the first event of an epoch: it lets all users read the stream, and hides events of earlier
+  // epochs. EventStoreDB truncates each stream at the same moment.
   const begin = (streamName: string): Write[] => {
     if (begun.has(streamName)) return []
     if (begun.size >= streamsRememberedMax) begun.clear()

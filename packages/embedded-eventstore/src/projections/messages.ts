@@ -1,4 +1,4 @@
-// The messages of the Projections service (field numbers: projections.proto; §2.12).
+// The messages of the Projections service (field numbers: projections.proto).
 import { message } from '../streams/replies.ts'
 import { createReader, type Reader, readEmpty, readFields, readNested, writeNested, writeString } from '../wire/wire.ts'
 
@@ -14,7 +14,7 @@ const readOptions = (bytes: Uint8Array, option: (reader: Reader, field: number) 
   })
 }
 
-/** DeleteReq, EnableReq, ResetReq, StateReq, ResultReq: of these, only the name matters here. */
+/** DeleteReq, EnableReq, ResetReq, StateReq, ResultReq: only the name is used. */
 export const decodeNamed = (bytes: Uint8Array): Named => {
   const request = { name: '' }
   readOptions(bytes, (reader, field) => {
@@ -50,7 +50,7 @@ export const decodeUpdate = (bytes: Uint8Array): Named & { query: string } => {
 const modes = { 2: 'all', 3: 'transient', 4: 'continuous', 5: 'one time' } as const
 type StatisticsRequest = Named & { mode: (typeof modes)[keyof typeof modes] }
 
-/** With a name, the mode does not matter. */
+/** With a name, the mode is ignored. */
 export const decodeStatistics = (bytes: Uint8Array): StatisticsRequest => {
   const request: StatisticsRequest = { name: '', mode: 'all' }
   readOptions(bytes, (reader, field) => {
@@ -64,7 +64,7 @@ export const decodeStatistics = (bytes: Uint8Array): StatisticsRequest => {
   return request
 }
 
-/** StatisticsResp.Details, its fields in the order of their numbers. */
+/** StatisticsResp.Details, fields in the order of their numbers. */
 export type Details = {
   coreProcessingTime: number
   version: number

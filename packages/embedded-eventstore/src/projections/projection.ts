@@ -1,4 +1,4 @@
-// One system projection: whether it runs, how it is configured, how far it is; what is asked of it is done one after the other.
+// One system projection: its state, its configuration and its progress; requests are handled one at a time.
 
 import type { Store } from '../store/store.ts'
 import type { Outcome } from '../store/writer.ts'
@@ -49,7 +49,7 @@ export const openProjection = (store: Store, definition: SystemProjection) => {
     progress = run.progress()
   }
 
-  /** @returns whether it was running */
+  /** @returns true when it was running */
   const halt = async (): Promise<boolean> => {
     await run?.stop()
     const wasRunning = status === 'Running'
@@ -57,7 +57,7 @@ export const openProjection = (store: Store, definition: SystemProjection) => {
     return wasRunning
   }
 
-  /** @param position of a checkpoint that is written together with the settings */
+  /** @param position of a checkpoint to write with the settings */
   const save = async (change: Partial<Settings>, position?: number): Promise<void> => {
     const changed = { ...settings, version: settings.version + 1, ...change }
     const writes = [settingsWrite(definition, changed)]
@@ -70,7 +70,7 @@ export const openProjection = (store: Store, definition: SystemProjection) => {
     progress = { ...progress, position, checkpoint: position }
   }
 
-  /** What is refused leaves it running. */
+  /** A refused change leaves it running. */
   const changing = (change: (wasRunning: boolean) => Promise<void>): Promise<void> =>
     inTurn(async () => {
       const wasRunning = await halt()
@@ -96,13 +96,13 @@ export const openProjection = (store: Store, definition: SystemProjection) => {
         const { position, checkpoint } = progress
         return save({ enabled: false }, wasRunning && position > checkpoint ? position : undefined)
       }),
-    /** As `disable`, without a checkpoint. */
+    /** Like `disable`, without a checkpoint. */
     abort: (): Promise<void> =>
       changing(async (wasRunning) => {
         await save({ enabled: false })
         if (wasRunning) status = 'Aborted/Stopped'
       }),
-    /** It begins anew: streams that it writes to again are truncated before, so that no link is read twice. */
+    /** Restarts from the beginning: target streams are truncated first, so that no link is read twice. */
     reset: (): Promise<void> =>
       changing(() => {
         const epoch = settings.version + 1
@@ -115,7 +115,7 @@ export const openProjection = (store: Store, definition: SystemProjection) => {
         return save({ source })
       }),
     restart: (): Promise<void> => changing(async () => {}),
-    /** At once, so that nothing is left for a store that takes no more writes. */
+    /** Ends at once, because a stopping store accepts no more writes. */
     close: async (): Promise<void> => {
       closed = true
       await Promise.all([run?.stop(), last])

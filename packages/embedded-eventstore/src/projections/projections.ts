@@ -1,11 +1,11 @@
-// The system projections of a store, from its start to its end.
+// Starts and stops the system projections of a store.
 import type { Store } from '../store/store.ts'
 import { systemProjections } from './catalogue.ts'
 import { openProjection, type Projection } from './projection.ts'
 
 /**
- * - `off`: there are none, and no Projections service.
- * - `stopped`: those run that somebody enabled and nobody disabled since, also before a restart.
+ * - `off`: no projections and no Projections service.
+ * - `stopped`: only enabled projections run, also those enabled before a restart.
  * - `running`: all are enabled at every start.
  */
 export const projectionModes = ['off', 'stopped', 'running'] as const

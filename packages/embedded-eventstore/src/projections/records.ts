@@ -1,4 +1,4 @@
-// What projections keep in the store besides their links: settings and checkpoints, in EventStoreDB's streams and forms (§2.12).
+// Settings and checkpoints of projections, stored in EventStoreDB's streams and formats.
 import { jsonEvent, ownAppend, ownMetadata } from '../store/own-events.ts'
 import { decodeRecord, type Recorded } from '../store/record.ts'
 import type { Store } from '../store/store.ts'
@@ -7,8 +7,8 @@ import type { TypedEvent, Write } from '../store/writer.ts'
 import type { SystemProjection } from './catalogue.ts'
 
 /**
- * @property version counts the changes of the settings; -1 before the first
- * @property epoch the version at which it began anew the last time; -1 when it never did
+ * @property version number of changes of the settings; -1 before the first
+ * @property epoch the version of the last reset; -1 without one
  */
 export type Settings = {
   readonly enabled: boolean
@@ -17,27 +17,27 @@ export type Settings = {
   readonly version: number
 }
 
-/** The form of what is emitted, as EventStoreDB counts it. */
+/** EventStoreDB's version number of the format of emitted events. */
 const emittedVersion = 4
 
 const settingsStreamOf = (name: string): string => `$projections-${name}`
 const checkpointStreamOf = (name: string): string => `$projections-${name}-checkpoint`
 
-/** Who wrote it and because of which position, as the metadata of everything that is emitted says. */
+/** Metadata of emitted events: their projection, and the position of their cause. */
 export const origin = ({ number }: SystemProjection, { epoch, version }: Settings, position: number) => ({
   $v: `${number}:${epoch}:${version}:${emittedVersion}`,
   $c: position === 0 ? -1 : position,
   $p: position === 0 ? -1 : position,
 })
 
-/** The version of the settings that an emitted event was written with; undefined when no projection wrote it. */
+/** The settings version in an emitted event; undefined for other events. */
 export const versionOf = ({ customMetadata }: Recorded): number | undefined => {
   const origin = parseObject(customMetadata)?.$v
   const match = typeof origin === 'string' ? /^\d+:-?\d+:(-?\d+):/.exec(origin) : undefined
   return match?.[1] === undefined ? undefined : Number(match[1])
 }
 
-/** The last event of a stream, whatever its metadata hides. */
+/** The last event of a stream, also when metadata hides it. */
 export const lastOf = ({ names, pages }: Store, streamName: string): Recorded | undefined => {
   const { stream, revision } = names.head(streamName)
   const row = stream === undefined ? undefined : pages.atRevision(stream, revision)
@@ -46,7 +46,7 @@ export const lastOf = ({ names, pages }: Store, streamName: string): Recorded | 
 
 const integer = (value: unknown): number => (Number.isSafeInteger(value) ? Number(value) : -1)
 
-/** Before anything was written. */
+/** The settings before the first write. */
 export const unsetOf = ({ source }: SystemProjection): Settings => ({ enabled: false, source, epoch: -1, version: -1 })
 
 export const readSettings = (store: Store, projection: SystemProjection): Settings => {
@@ -68,13 +68,13 @@ export const settingsWrite = ({ name, handler }: SystemProjection, settings: Set
   return ownAppend(settingsStreamOf(name), [jsonEvent('$ProjectionUpdated', data)])
 }
 
-/** @returns the position up to which everything is linked; 0 when it never ran */
+/** @returns the position up to which all events are linked; 0 when it never ran */
 export const readCheckpoint = (store: Store, { name }: SystemProjection): number => {
   const last = lastOf(store, checkpointStreamOf(name))
   return Math.max(0, integer(last && parseObject(last.customMetadata)?.$c))
 }
 
-/** Two are enough to go on from, so that it holds no more. */
+/** Two are enough to resume from. */
 const checkpointsMax = 2
 const admins = '$admins'
 export const everybodyReads = { $r: '$all', $mr: '$all' }

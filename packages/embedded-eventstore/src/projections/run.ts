@@ -1,4 +1,4 @@
-// One run of a projection: reads $all after its checkpoint and writes what follows, with the next checkpoint, in one transaction.
+// One run of a projection: reads $all after its checkpoint and writes links and the next checkpoint in one transaction.
 import { setImmediate, setTimeout } from 'node:timers/promises'
 import type { Store } from '../store/store.ts'
 import { isTrouble, type Outcome, type Write } from '../store/writer.ts'
@@ -8,23 +8,23 @@ import type { Rule, SystemProjection } from './catalogue.ts'
 import { createEmitter, projectRow } from './emit.ts'
 import { checkpointWrites, type Settings } from './records.ts'
 
-/** So few that appends that come meanwhile wait little longer. */
+/** Small, so that concurrent appends wait little longer. */
 const pageEventsMax = 100
-/** Events that nothing follows from are read again after a restart, but no more than these. */
+/** Limit of events without links that are read again after a restart. */
 const eventsBetweenCheckpointsMax = 10_000
-/** Between two pages, so that events which come meanwhile share one, and its checkpoint. */
+/** Between two pages, so that events arriving meanwhile share one page and its checkpoint. */
 const pauseMs = 20
-/** Further behind than this, it does not pause. */
+/** No pause when it is further behind than this. */
 const behindEventsMax = 1_000
 const retryDelayMs = 500
 
 const idle = { writes: 0, events: 0 }
 
 /**
- * @property position everything up to here is done
- * @property checkpoint the last one that was written
- * @property reason why it does not get on; empty when it does
- * @property inFlight what is being written
+ * @property position all events up to here are handled
+ * @property checkpoint the last written one
+ * @property reason why it makes no progress; empty when it does
+ * @property inFlight writes and events in progress
  */
 export type Progress = {
   position: number
@@ -52,8 +52,8 @@ export const startRun = (
   const tryToWrite = (writes: Write[]): Promise<Outcome[]> =>
     new Promise((resolve) => store.writeTogether(writes, resolve))
 
-  // All of a page is written or nothing of it, but for what goes to a stream that was deleted for good: such links nobody could
-  // read. The checkpoint is the last one; without it nothing can go on.
+  // A page is written as a whole or not at all, except for links into tombstoned streams, which could not be read. The
+  // checkpoint is the last write and must succeed.
   const writePage = async (writes: Write[]): Promise<boolean> => {
     while (!stopping) {
       const checkpoint = (await tryToWrite(writes)).at(-1)
@@ -72,7 +72,7 @@ export const startRun = (
     const rows = store.pages.all(progress.position + 1, 'forwards', pageEventsMax)
     const projected = rows.flatMap((row) => projectRow(store, rule, row) ?? [])
     const position = rows.at(-1)?.[0] ?? progress.position
-    // What it writes itself wakes it, and is read, but nothing follows from it: not even a checkpoint, or it would never rest.
+    // Its own writes wake it and are read. They must lead neither to links nor to a checkpoint, or it would never rest.
     const due = projected.length > 0 || position - progress.checkpoint >= eventsBetweenCheckpointsMax
     const writes = due ? [...emit(projected), ...checkpointWrites(store, projection, settings, position)] : []
     progress.processingMs += performance.now() - startedAtMs
@@ -112,7 +112,7 @@ export const startRun = (
 
   return {
     progress: (): Readonly<Progress> => progress,
-    /** Resolves when what is being written is, or is not. */
+    /** Resolves when the write in progress has ended. */
     stop: (): Promise<void> => {
       stopping = true
       signal.raise()

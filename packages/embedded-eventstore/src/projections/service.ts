@@ -1,4 +1,4 @@
-// The Projections service as grpc-js serves it (§2.12).
+// The Projections service as grpc-js serves it.
 import type { Server, ServerUnaryCall, ServerWritableStream, sendUnaryData } from '@grpc/grpc-js'
 import type { Action } from '../security/access.ts'
 import type { Guard } from '../security/guard.ts'
@@ -22,7 +22,7 @@ import type { Projections } from './projections.ts'
 const service = 'event_store.client.projections.Projections'
 const done = Buffer.alloc(0)
 
-// Create stands here, though it is refused: without its feature, client 6.2.1 would ask by HTTP, and get no answer (§2.3).
+// Create is listed though it is refused: otherwise client 6.2.1 would use HTTP, and get no answer.
 export const projectionMethods: SupportedMethod[] = [
   { service: service.toLowerCase(), method: 'create', features: ['track_emitted_streams'] },
   ...['update', 'delete', 'statistics', 'disable', 'enable', 'reset', 'state', 'result', 'restartsubsystem'].map(
@@ -130,7 +130,7 @@ export const addProjections = (server: Server, projections: Projections, guard: 
       }),
       enable: serve(async (bytes) => find(decodeNamed(bytes).name).enable()),
       reset: serve(async (bytes) => find(decodeNamed(bytes).name).reset()),
-      // System projections have neither, which EventStoreDB answers like this.
+      // System projections have neither; EventStoreDB answers the same.
       state: serve((bytes) => {
         find(decodeNamed(bytes).name)
         return emptyState

@@ -1,9 +1,9 @@
-// Decides who may do what (§2.10): by the access lists of streams, by their defaults, by groups.
+// Authorizes actions: by the access lists of streams, by their defaults, by groups.
 import type { StreamAcl } from '../store/stream-metadata.ts'
 import { isMetastream, originalOf } from '../store/stream-metadata.ts'
 import type { User } from './users.ts'
 
-/** The first three are of a stream; `read` is of `$all` as well. */
+/** The first three apply to a stream, `read` also to `$all`. */
 export type Action =
   | 'read'
   | 'write'
@@ -15,10 +15,10 @@ export type Action =
   | 'manage projections'
   | 'shut down'
 
-/** What `$settings` says of streams without a list of their own. */
+/** The defaults in `$settings` for streams without their own list. */
 export type DefaultAcls = { readonly userStreams: StreamAcl; readonly systemStreams: StreamAcl }
 
-/** A stream's own list, and the defaults, as they are at the moment. */
+/** A stream's own list, and the defaults, both current. */
 export type Acls = { of: (streamName: string) => StreamAcl | undefined; defaults: () => DefaultAcls }
 
 const everybody = '$all'
@@ -40,7 +40,7 @@ const isIn = (user: User, role: string): boolean => user.name === role || user.g
 
 const mayOnStream = (user: User, action: 'read' | 'write' | 'delete', streamName: string, acls: Acls): boolean => {
   if (isMetastream(streamName)) {
-    // Metadata goes with its stream; it cannot be deleted by itself.
+    // Metadata is deleted with its stream, not separately.
     return (
       action !== 'delete' && mayBy(user, action === 'read' ? 'metaRead' : 'metaWrite', originalOf(streamName), acls)
     )
@@ -49,7 +49,7 @@ const mayOnStream = (user: User, action: 'read' | 'write' | 'delete', streamName
 }
 
 const mayBy = (user: User, list: keyof StreamAcl, streamName: string, acls: Acls): boolean => {
-  // $all is what was written to streams: nobody writes or deletes it itself.
+  // $all is only a view of all streams: it cannot be written or deleted.
   if (streamName === '$all' && (list === 'write' || list === 'delete')) return false
   if (isIn(user, admins)) return true
   const isSystem = streamName.startsWith('$')
@@ -62,8 +62,8 @@ const mayBy = (user: User, list: keyof StreamAcl, streamName: string, acls: Acls
 }
 
 /**
- * Who did not say who they are may do nothing of this; what everybody may do (asking what is served, gossip) is not asked here.
- * @param streamName the stream that is meant; `$all` for a persistent subscription to it
+ * Denies anonymous callers all these actions; public methods (supported methods, gossip) do not ask.
+ * @param streamName the stream concerned; `$all` for a persistent subscription to it
  */
 export const may = (user: User | undefined, action: Action, streamName: string, acls: Acls): boolean => {
   if (!user) return false

@@ -1,4 +1,4 @@
-// Finds the certificate and key that the node proves itself with: the user's own, or one that it made for itself.
+// Loads the certificate and key of the node: given files, or self-signed ones.
 import { createPrivateKey, X509Certificate } from 'node:crypto'
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { isIP } from 'node:net'
@@ -9,7 +9,7 @@ import { makeCertificate } from './self-signed.ts'
 const renewBeforeMs = 30 * 24 * 60 * 60 * 1_000
 const ownerOnly = 0o600
 
-/** @property file where the certificate is, for whoever has to trust it; undefined when it is nowhere */
+/** @property file the path of the certificate, for clients that have to trust it; undefined when it is only in memory */
 export type Tls = { certificate: string; key: string; file: string | undefined }
 
 const readFile = (what: string, path: string): string => {
@@ -20,7 +20,7 @@ const readFile = (what: string, path: string): string => {
   }
 }
 
-/** @throws with the file's name when one of them cannot be read, or they do not belong together */
+/** @throws with the file's name when one of them cannot be read, or they do not match */
 export const loadCertificate = (certificateFile: string, keyFile: string): Tls => {
   const certificate = readFile('TLS certificate', certificateFile)
   const key = readFile('TLS key', keyFile)
@@ -40,7 +40,7 @@ const stillGood = (certificate: string, hosts: readonly string[]): boolean => {
   return Date.parse(parsed.validTo) - renewBeforeMs > Date.now() && hosts.every(isNamed)
 }
 
-/** Kept in the directory, so that who trusts it once trusts it after a restart; made anew when `hosts` ask for it. */
+/** Kept in the directory, so that clients can trust it across restarts; renewed when `hosts` require it. */
 export const selfSigned = (directory: string | undefined, hosts: readonly string[]): Tls => {
   if (directory === undefined) return { ...makeCertificate(hosts), file: undefined }
   const certificateFile = join(directory, 'tls-certificate.pem')
@@ -49,7 +49,7 @@ export const selfSigned = (directory: string | undefined, hosts: readonly string
     const kept = loadCertificate(certificateFile, keyFile)
     if (stillGood(kept.certificate, hosts)) return { ...kept, file: certificateFile }
   } catch {
-    // There is none, or it was being written when its process ended: nobody trusts that one.
+    // Missing, or incomplete after a crash: no client trusts that one yet.
   }
   const made = makeCertificate(hosts)
   mkdirSync(directory, { recursive: true })

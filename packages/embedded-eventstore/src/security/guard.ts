@@ -1,4 +1,4 @@
-// Stands before the services: finds who calls, and tells them whether that caller may do what is asked (§2.10).
+// Authenticates the callers of the services and checks their rights.
 import { type Metadata, ServerInterceptingCall, type ServerInterceptor, ServerListenerBuilder } from '@grpc/grpc-js'
 import { decodeRecord } from '../store/record.ts'
 import type { Store } from '../store/store.ts'
@@ -15,27 +15,27 @@ import { type Acls, type Action, type DefaultAcls, may } from './access.ts'
 import { type SignIn, TooManySignIns, type User } from './users.ts'
 
 export type Caller = {
-  /** Undefined when nobody said who it is. */
+  /** Undefined for an anonymous caller. */
   readonly user: User | undefined
-  /** `streamName` is left out where the action concerns none. */
+  /** `streamName` is omitted for actions without a stream. */
   may(action: Action, streamName?: string): boolean
   /** @throws Refused with access-denied */
   check(action: Action, streamName?: string): void
-  /** Calls `denied` when `action` is not allowed any more. @returns what ends the watch */
+  /** Calls `denied` when `action` is no longer allowed. @returns a function that ends the watch */
   watch(action: Action, streamName: string, denied: (failure: Failure) => void): () => void
 }
 
 export type Guard = {
-  /** Of a gRPC call that has passed the interceptors. */
+  /** The caller of a gRPC call that has passed the interceptors. */
   callerOf(call: { metadata: Metadata }): Caller
   interceptors: ServerInterceptor[]
-  /** By the value of an Authorization header; undefined: name or password is wrong. @throws TooManySignIns */
+  /** Signs in by an Authorization header; undefined for a wrong name or password. @throws TooManySignIns */
   signIn(authorization: string | undefined): Promise<Caller | undefined>
 }
 
 const anybody: Caller = { user: undefined, may: () => true, check: () => {}, watch: () => () => {} }
 
-/** Without TLS everybody may do everything. */
+/** Allows everything, for a node without TLS. */
 export const openGuard: Guard = {
   callerOf: () => anybody,
   interceptors: [],
@@ -107,7 +107,7 @@ export const createGuard = (store: Store, signIn: SignIn): Guard => {
   const refuse = (call: { sendStatus(status: Failure): void }, error: unknown): void =>
     call.sendStatus(failureFor(error instanceof TooManySignIns ? { kind: 'busy' } : { kind: 'wrong credentials' }))
 
-  // Once a call, before its handler sees it.
+  // Once per call, before its handler.
   const interceptor: ServerInterceptor = (_, call) =>
     new ServerInterceptingCall(call, {
       start: (next) => {

@@ -1,4 +1,4 @@
-// Makes a certificate for development that signs itself: X.509 written by hand, because node:crypto only reads it.
+// Makes a self-signed certificate for development: X.509 written by hand, because node:crypto can only read it.
 import { generateKeyPairSync, randomBytes, sign } from 'node:crypto'
 import { isIP } from 'node:net'
 
@@ -22,7 +22,7 @@ const commonName = identifier('550403')
 const critical = der(0x01, Buffer.from([0xff]))
 const alternativeNames = identifier('551d11')
 
-// It is its own authority, so it may sign itself and nothing else below it.
+// Its own authority: it may sign itself and no other certificate.
 const basicConstraints = sequence(
   identifier('551d13'),
   critical,
@@ -45,7 +45,7 @@ const utcTime = (ms: number): Buffer =>
 
 const ipBytes = (address: string): Buffer => {
   if (isIP(address) === 4) return Buffer.from(address.split('.').map(Number))
-  // URL writes every form of an IPv6 address in the same way.
+  // URL normalizes all forms of an IPv6 address.
   const [head = '', tail] = new URL(`http://[${address}]`).hostname.slice(1, -1).split('::')
   const groups = (text = ''): string[] => (text === '' ? [] : text.split(':'))
   const [before, after] = [groups(head), groups(tail)]
@@ -58,7 +58,7 @@ const alternativeName = (host: string): Buffer =>
 const pem = (label: string, bytes: Buffer): string =>
   `-----BEGIN ${label}-----\n${bytes.toString('base64').replaceAll(/.{1,64}/g, '$&\n')}-----END ${label}-----\n`
 
-/** @returns a certificate for `hosts`, names or addresses, and its key, as PEM; who trusts the certificate trusts the node */
+/** @returns a certificate for `hosts`, names or addresses, and its key, as PEM */
 export const makeCertificate = (hosts: readonly string[]): { certificate: string; key: string } => {
   const { publicKey, privateKey } = generateKeyPairSync('ec', { namedCurve: 'prime256v1' })
   const serial = randomBytes(16)

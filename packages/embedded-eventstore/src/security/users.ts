@@ -1,8 +1,8 @@
-// Who may sign in: users from the configuration, their passwords as scrypt hashes (§2.10).
+// The configured users, with their passwords as scrypt hashes.
 import { createHash, randomBytes, type ScryptOptions, scrypt, timingSafeEqual } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 
-/** `groups` are EventStoreDB's, such as `$admins` and `$ops`, or any that access lists of streams name. */
+/** `groups` are EventStoreDB's, such as `$admins` and `$ops`, or any other names in access lists. */
 export type UserSetting = {
   readonly name: string
   readonly groups?: readonly string[]
@@ -14,13 +14,13 @@ export type User = { readonly name: string; readonly groups: readonly string[] }
 
 const hashBytes = 32
 const saltBytes = 16
-/** It takes 128 * N * r bytes, 32 MiB. */
+/** Uses 128 * N * r bytes, 32 MiB. */
 const cost: ScryptOptions = { N: 2 ** 15, r: 8, p: 1, maxmem: 64 * 1024 * 1024 }
 const hashForm = /^scrypt-32768-8-1\$([\w-]{22})\$([\w-]{43})$/
 
-/** Passwords that are being checked at once; more are refused. */
+/** Limit of concurrent password checks; more are refused. */
 const checksMax = 64
-/** Of those who have signed in; each call brings its credentials again. */
+/** Limit of cached sign-ins: each call sends its credentials again. */
 const rememberedMax = 1_000
 
 const derive = (password: string, salt: Buffer): Promise<Buffer> =>
@@ -28,7 +28,7 @@ const derive = (password: string, salt: Buffer): Promise<Buffer> =>
     scrypt(password, salt, hashBytes, cost, (error, key) => (error ? reject(error) : resolve(key))),
   )
 
-/** @returns what may stand in a file instead of `password` */
+/** @returns the `passwordHash` for a users file */
 export const hashPassword = async (password: string): Promise<string> => {
   const salt = randomBytes(saltBytes)
   const hash = await derive(password, salt)
@@ -43,12 +43,12 @@ const isPassword = async (password: string, passwordHash: string): Promise<boole
 
 const isText = (value: unknown): value is string => typeof value === 'string' && value !== ''
 
-// Says what is wrong without the value: it may be a password.
+// Errors omit the value: it may be a password.
 const checkedUser = (value: unknown, where: string): UserSetting => {
   const { name, groups = [], password, passwordHash, ...unknown } = (value ?? {}) as Record<string, unknown>
   if (!isText(name) || name.includes(':')) throw new Error(`${where}: every user has a name, without ":".`)
   const [extra] = Object.keys(unknown)
-  if (extra !== undefined) throw new Error(`${where}: user "${name}" has "${extra}", which nobody knows.`)
+  if (extra !== undefined) throw new Error(`${where}: user "${name}" has "${extra}", which is unknown.`)
   if (!Array.isArray(groups) || !groups.every(isText)) {
     throw new Error(`${where}: the groups of user "${name}" are a list of names.`)
   }
@@ -85,7 +85,7 @@ export const parseUsers = (json: string, where: string): UserSetting[] => {
   return checkedUsers(value, where)
 }
 
-/** A file may be read by others and is backed up: it holds hashes only. */
+/** The file must hold hashes only: others may read it, and it is backed up. */
 export const readUsersFile = (file: string): UserSetting[] => {
   let json: string
   try {
@@ -105,7 +105,7 @@ export const readUsersFile = (file: string): UserSetting[] => {
 
 export class TooManySignIns extends Error {}
 
-/** Undefined: name or password is wrong. @throws TooManySignIns */
+/** Undefined for a wrong name or password. @throws TooManySignIns */
 export type SignIn = (authorization: string) => Promise<User | undefined>
 
 const credentialsOf = (authorization: string): { name: string; password: string } | undefined => {
@@ -122,8 +122,8 @@ export const createSignIn = async (settings: readonly UserSetting[]): Promise<Si
     passwordHash: passwordHash ?? (await hashPassword(password)),
   }))
   const users = new Map((await Promise.all(hashed)).map((user) => [user.name, user]))
-  // Checked for names that nobody has, so that both kinds of mistake take as long.
-  const nobody = await hashPassword(randomBytes(saltBytes).toString('hex'))
+  // Checked for unknown names, so that a wrong name takes as long as a wrong password.
+  const dummyHash = await hashPassword(randomBytes(saltBytes).toString('hex'))
   const known = new Map<string, Promise<User | undefined>>()
   let checks = 0
 
@@ -134,7 +134,7 @@ export const createSignIn = async (settings: readonly UserSetting[]): Promise<Si
     checks++
     try {
       const found = users.get(credentials.name)
-      const right = await isPassword(credentials.password, found?.passwordHash ?? nobody)
+      const right = await isPassword(credentials.password, found?.passwordHash ?? dummyHash)
       return found && right ? { name: found.name, groups: found.groups } : undefined
     } finally {
       checks--
@@ -142,7 +142,7 @@ export const createSignIn = async (settings: readonly UserSetting[]): Promise<Si
   }
 
   return (authorization) => {
-    // Passwords are not kept, not even in memory.
+    // Hashed, so that passwords are not kept in memory.
     const key = createHash('sha256').update(authorization).digest('base64')
     const before = known.get(key)
     if (before) return before

@@ -1,4 +1,4 @@
-// Opens the SQLite database that holds the events, for this process alone.
+// Opens the SQLite database with the events, exclusively for this process.
 import { existsSync, mkdirSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import Sqlite from 'better-sqlite3'
@@ -9,13 +9,12 @@ import { walDamage } from './wal-damage.ts'
 export type Database = Sqlite.Database
 
 const schemaVersion = 1
-/** In the folder. */
 export const fileName = 'eventstore.sqlite'
 const cacheSizeKiB = 16 * 1024
 const walPagesBeforeCheckpoint = 4000
 const walBytesKept = 64 * 1024 * 1024
 
-// `keys` holds two entries an event, so that those of one small stream share a page:
+// `keys` holds two entries per event, so that those of a small stream share a page:
 //   (stream, revision, position) and (stream, negative hash of the event id, position).
 const schema = `
   CREATE TABLE streams (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE);
@@ -40,10 +39,10 @@ const hasCode = (error: unknown, ...codes: string[]): boolean =>
   error instanceof Sqlite.SqliteError && codes.some((code) => error.code.startsWith(code))
 const isBusy = (error: unknown): boolean => hasCode(error, 'SQLITE_BUSY', 'SQLITE_LOCKED')
 
-// Before SQLite looks: it would take the log for shorter than it is, and overwrite the rest.
+// Before SQLite opens it: SQLite would treat the damaged log as shorter, and overwrite the rest.
 const refuseDamagedLog = (place: string): void => {
   if (walDamage(place) === undefined) return
-  // A log that another process writes at this moment may look like that; it holds the lock.
+  // A log that another process is writing may look damaged; that process holds the lock.
   const look = new Sqlite(place, { readonly: true, timeout: 0 })
   try {
     look.pragma('user_version')
@@ -52,7 +51,7 @@ const refuseDamagedLog = (place: string): void => {
   } finally {
     look.close()
   }
-  // Now that nobody writes it, it stays as it is.
+  // No other process is writing it: damage found now is real.
   const still = walDamage(place)
   if (still !== undefined) throw new Damaged(place, still)
 }
@@ -66,7 +65,7 @@ const checkStructure = (database: Database, place: string): void => {
 type Opening = { readonly flush: boolean; readonly isWhole: boolean }
 
 const prepare = (database: Database, place: string, { flush, isWhole }: Opening): void => {
-  // Exclusive before the first access: the lock is the kernel's, so it ends with the process however that ends.
+  // Exclusive before the first access: the kernel releases the lock however the process ends.
   database.pragma('locking_mode = EXCLUSIVE')
   database.pragma('journal_mode = WAL')
   database.pragma(`synchronous = ${flush ? 'FULL' : 'OFF'}`)
@@ -87,9 +86,9 @@ const prepare = (database: Database, place: string, { flush, isWhole }: Opening)
 }
 
 /**
- * @param directory undefined: everything is kept in memory
- * @param flush whether a commit waits until it is on the disk itself
- * @throws when another process uses it, and when it is damaged
+ * @param directory undefined: in memory
+ * @param flush true when a commit waits for a flush of the disk
+ * @throws when another process uses it, or when it is damaged
  */
 export const openDatabase = (directory: string | undefined, flush = true): Database => {
   if (directory !== undefined) mkdirSync(directory, { recursive: true })
@@ -98,7 +97,7 @@ export const openDatabase = (directory: string | undefined, flush = true): Datab
   try {
     const isFile = directory !== undefined && existsSync(place)
     const isWhole = !isFile || checkSeal(place) === 'whole'
-    // What was not flushed may be in any order after a power cut.
+    // Without flushes a power cut may leave writes in any order.
     if (isFile && flush) refuseDamagedLog(place)
     database = new Sqlite(place, { timeout: 0 })
     prepare(database, place, { flush, isWhole })
@@ -113,7 +112,7 @@ export const openDatabase = (directory: string | undefined, flush = true): Datab
   }
 }
 
-/** So that whatever changes in the file until it is opened again is found. */
+/** Closes it with a checksum, so that changes of the file until the next start are detected. */
 export const closeDatabase = (database: Database): void => {
   if (database.memory) database.close()
   else closeSealed(database)

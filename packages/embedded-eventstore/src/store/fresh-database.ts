@@ -1,4 +1,4 @@
-// Writes the events that EventStoreDB writes to an empty database, because clients take positions from them.
+// Writes the events that EventStoreDB writes to an empty database, because they affect the positions of later events.
 
 import { systemProjections } from '../projections/catalogue.ts'
 import type { ProjectionMode } from '../projections/projections.ts'
@@ -14,7 +14,7 @@ const created = (): Write =>
     ...systemProjections.map(({ name }) => textEvent('$ProjectionCreated', name)),
   ])
 
-/** In its order: 1 event without projections, 12 when they are stopped, 19 when they run. */
+/** In EventStoreDB's order: 1 event without projections, 12 when they are stopped, 19 when they run. */
 export const systemEvents = (mode: ProjectionMode): Write[] => {
   const writes = [ownMetadata('$scavenges', scavenges)]
   if (mode === 'off') return writes

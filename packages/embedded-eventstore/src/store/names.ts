@@ -1,4 +1,4 @@
-// Interns stream names and event types as small integers, and remembers where each stream ends and what its metadata says.
+// Interns stream names and event types as small integers, and caches the head and the metadata of each stream.
 import type { Database } from './database.ts'
 import { decodeRecord, tombstoneRevision } from './record.ts'
 import {
@@ -15,9 +15,9 @@ import {
 const remembered = { streamsMax: 50_000, typesMax: 10_000 }
 
 /**
- * Of a stream, which need not be there.
- * @property stream undefined when nothing was ever written to it
- * @property revision of its last event; -1 when it has none; `tombstoneRevision` when it was deleted for good
+ * The head of a stream, which may be missing.
+ * @property stream undefined when no event was ever written to it
+ * @property revision of its last event; -1 without events; `tombstoneRevision` when it was tombstoned
  */
 export type Head = {
   readonly stream: number | undefined
@@ -25,13 +25,13 @@ export type Head = {
   readonly metadata: StreamMetadata
 }
 
-/** Headwater's snapshots (docs/decisions/024): the states of persons, of which the older ones are given back at once. */
+/** Headwater's snapshots (docs/decisions/024): personal data, whose old events are removed at once. */
 export const isSnapshot = (streamName: string): boolean => streamName.startsWith('snapshot_')
 
-/** Whether a reader is told that there is no such stream. */
+/** True when readers get "stream not found". */
 export const isMissing = ({ revision, metadata }: Head): boolean => revision < 0 || isSoftDeleted(metadata)
 
-/** The first revision that is still to be read, by everything but age. Nothing hides a tombstone. */
+/** The first readable revision, without regard to age. A tombstone is never hidden. */
 export const firstRevision = ({ revision, metadata }: Head): number =>
   Math.min(tombstoneRevision, Math.max(0, metadata.truncateBefore, revision - metadata.maxCount + 1))
 
@@ -44,7 +44,7 @@ const remember = <Key, Value>(cache: Map<Key, Value>, max: number, key: Key, val
   cache.set(key, value)
 }
 
-// $all does not show them (§2.9).
+// Not part of $all.
 const hiddenOfAll = /^\$epoch-information$|^\$persistentsubscription-\$all::.*-(?:checkpoint|parked)$/s
 
 export type Names = ReturnType<typeof openNames>
@@ -81,7 +81,7 @@ export const openNames = (database: Database) => {
   }
   findHidden()
 
-  /** The last event of its metadata stream, as it was written; undefined when there is none. */
+  /** The last event of its metadata stream; undefined when there is none. */
   const storedMetadata = (streamName: string): Buffer | undefined => {
     const metastream = findStream.get(metastreamOf(streamName))
     return metastream === undefined ? undefined : lastRecord.get(metastream)
@@ -115,16 +115,16 @@ export const openNames = (database: Database) => {
       if (hiddenOfAll.test(streamName)) hidden.add(added)
       return added
     },
-    /** Says that the stream has one more event; when that is metadata, it counts from now on. */
+    /** Records a new event of the stream; new metadata applies from now on. */
     moveHead: (streamName: string, moved: Head): void => {
       remember(heads, remembered.streamsMax, streamName, moved)
       if (isMetastream(streamName)) heads.delete(originalOf(streamName))
     },
-    /** Whether the stream was deleted for good; its metadata stream is then, too. */
+    /** True when the stream was tombstoned; its metadata stream is then, too. */
     isTombstoned: (streamName: string): boolean =>
       head(streamName).revision === tombstoneRevision ||
       (isMetastream(streamName) && head(originalOf(streamName)).revision === tombstoneRevision),
-    /** As it was last written; empty when there is none that is JSON. */
+    /** The last metadata; empty when there is none in JSON. */
     metadataJson: (streamName: string): Buffer => {
       const record = storedMetadata(streamName)
       return record ? jsonOf(record) : Buffer.alloc(0)
@@ -138,7 +138,7 @@ export const openNames = (database: Database) => {
     },
     streamName: (stream: number): string => nameOfStream.get(stream) ?? '',
     typeName: (type: number): string => nameOfType.get(type) ?? '',
-    // After a rollback what was remembered may never have happened.
+    // After a rollback the caches may be wrong.
     forget: (): void => {
       heads.clear()
       types.clear()

@@ -1,4 +1,4 @@
-// What the node writes itself: into streams that others read, too, and however long the write has to wait.
+// Writes of the node itself: into streams that clients can read, without a deadline.
 import { randomBytes } from 'node:crypto'
 import { uuidBytes } from '../wire/wire.ts'
 import { metastreamOf } from './stream-metadata.ts'
@@ -15,7 +15,7 @@ const ownEvent = (type: string, contentType: string, data: string, metadata: obj
 export const jsonEvent = (type: string, data: unknown, metadata?: object): TypedEvent =>
   ownEvent(type, 'application/json', JSON.stringify(data), metadata)
 
-/** A link, for example. */
+/** An event with plain text, such as a link. */
 export const textEvent = (type: string, data: string, metadata?: object): TypedEvent =>
   ownEvent(type, 'application/octet-stream', data, metadata)
 

@@ -1,4 +1,4 @@
-// Reads events from the database a bounded page at a time; no statement stays open between two pages.
+// Reads events from the database in bounded pages; no statement stays open between two pages.
 import type { Database } from './database.ts'
 
 export type Direction = 'forwards' | 'backwards'
@@ -8,7 +8,7 @@ export type Place = [position: number, stream: number, type: number]
 export const pageEventsMax = 256
 export const pageBytesMax = 1024 * 1024
 const scanEventsMax = 2000
-/** No name goes on with anything greater. */
+/** The greatest character, as an upper bound of names with a prefix. */
 const lastCharacter = '\u{10ffff}'
 
 const columns = 'events.position, events.stream, events.type, events.revision, events.record'
@@ -50,7 +50,7 @@ export const openPages = (database: Database) => {
     )
     .raw()
 
-  // Events may be large: a page ends by size as well as by number, and holds at least one event.
+  // A page is bounded by size and number, and holds at least one event.
   const bounded = (rows: IterableIterator<Row>): Row[] => {
     const page: Row[] = []
     let bytes = 0
@@ -69,7 +69,7 @@ export const openPages = (database: Database) => {
     stream: (stream: number, from: number, direction: Direction, count: number): Row[] =>
       bounded(ofStream[direction].iterate(stream, from, Math.min(count, pageEventsMax))),
     places: (from: number, direction: Direction): Place[] => places[direction].all(from, scanEventsMax),
-    /** Streams whose name begins with `prefix`, the youngest first, from before the number `before` on. */
+    /** Streams whose name begins with `prefix`, newest first, before the number `before`. */
     streams: (prefix: string, withSystem: boolean, before: number, count: number): [number, string][] =>
       streams.all(before, prefix, `${prefix}${lastCharacter}`, withSystem ? 1 : 0, count),
     at: (position: number): Row | undefined => one.get(position),

@@ -1,4 +1,4 @@
-// The stored form of an event: its 16-byte id, then the encoded RecordedEvent without the id, ready to be copied out (§2.9).
+// The stored form of an event: its 16-byte ID, then the encoded RecordedEvent without the ID, ready to be copied into answers.
 import type { ProposedEvent } from '../wire/messages.ts'
 import {
   createReader,
@@ -15,15 +15,15 @@ import {
   writeU64,
 } from '../wire/wire.ts'
 
-// A reader chooses how ids are written, so the id cannot be part of the stored encoding.
+// Readers choose the format of IDs, so the ID cannot be part of the stored encoding.
 export type Place = { streamName: string; revision: number; position: number; createdAtMs: number }
 
-/** The revision of the last event of a stream that was deleted for good: int64's maximum, which is stored as the largest number that JavaScript has. */
+/** The revision of a tombstone: int64's maximum in the protocol, stored as the largest safe integer of JavaScript. */
 export const tombstoneRevision = Number.MAX_SAFE_INTEGER
 
 const json = 'application/json'
 const binary = 'application/octet-stream'
-// .NET ticks of 100 ns, here since the Unix epoch.
+// .NET ticks of 100 ns, counted from the Unix epoch.
 const ticksPerMs = 10_000
 const nothing: Buffer = Buffer.alloc(0)
 
@@ -55,7 +55,7 @@ export type Recorded = {
   readonly data: Buffer
 }
 
-/** What `record` holds besides its id and its place. */
+/** The fields of `record` without ID and place. */
 export const decodeRecord = (record: Buffer): Recorded => {
   const reader = createReader(record.subarray(uuidBytes))
   const entries: Record<string, string> = {}
@@ -154,11 +154,11 @@ export type SentEvent = {
   readonly position: number
   readonly event: Buffer | undefined
   readonly link: Buffer | undefined
-  /** How often it was sent in vain before, to consumers of a persistent subscription. */
+  /** Number of earlier failed attempts, in a persistent subscription. */
   readonly retryCount?: number
 }
 
-// ReadResp{event=1: ReadEvent{event=1, link=2, commit_position=3, retry_count=5}}, written by hand because reading is what this node does most.
+// ReadResp{event=1: ReadEvent{event=1, link=2, commit_position=3, retry_count=5}}, written by hand for speed, because reads dominate.
 export const encodeReadEvent = (
   { position, event, link, retryCount }: SentEvent,
   idsAs: 'string' | 'structured',

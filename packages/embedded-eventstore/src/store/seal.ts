@@ -1,4 +1,4 @@
-// A checksum of the whole file, left beside it when the node stops: bytes that change until the next start are found.
+// A checksum of the whole file, stored when the node stops, to detect bytes that change until the next start.
 import {
   closeSync,
   existsSync,
@@ -17,7 +17,7 @@ import { Damaged } from './damaged.ts'
 
 const chunkBytes = 1024 * 1024
 
-/** Larger ones are checked neither by this nor by SQLite when the node starts, so that it does start. */
+/** Larger files are checked neither by this nor by SQLite, so that the node starts in reasonable time. */
 export const checkedBytesMax = 1024 * 1024 * 1024
 
 const sealOf = (database: string): string => `${database}.seal`
@@ -41,10 +41,10 @@ const measure = (file: number): Seal => {
 
 type Checkpoint = { readonly busy: number; readonly log: number }
 
-/** Closes a database for which this process holds the lock, with its log emptied into it. */
+/** Empties the log into the database and closes it, under the lock of this process. */
 export const closeSealed = (database: Database): void => {
   const place = database.name
-  // The lock of the whole process ends when any descriptor of the file is closed: this one is closed last.
+  // Closing any descriptor of the file ends the lock of the process: this one is closed last.
   const file = openSync(place, 'r')
   try {
     const [checkpoint] = database.pragma('wal_checkpoint(TRUNCATE)') as Checkpoint[]
@@ -53,7 +53,7 @@ export const closeSealed = (database: Database): void => {
       writeFileSync(sealOf(place), JSON.stringify(measure(file)))
     }
   } catch {
-    // On a full disk there is no seal, as after a crash.
+    // No seal on a full disk, as after a crash.
     rmSync(sealOf(place), { force: true })
   } finally {
     database.close()
@@ -65,7 +65,7 @@ const readSeal = (database: string): Seal | undefined => {
   try {
     return JSON.parse(readFileSync(sealOf(database), 'utf8'))
   } catch {
-    // None, or one that a crash cut off: it says nothing.
+    // Missing, or truncated by a crash: no information.
     return undefined
   }
 }
@@ -80,8 +80,8 @@ const measureFile = (database: string): Seal => {
 }
 
 /**
- * Compares a database that nobody uses with what it was when it was stopped.
- * @throws when it is not that any more
+ * Compares a closed database with its seal.
+ * @throws when it has changed
  */
 export const checkSeal = (database: string): 'whole' | 'not sealed' => {
   const sealed = readSeal(database)
@@ -95,11 +95,11 @@ export const checkSeal = (database: string): 'whole' | 'not sealed' => {
   )
 }
 
-/** Before anything is written. */
+/** Must precede the first write. */
 export const breakSeal = (database: string): void => {
   if (!existsSync(sealOf(database))) return
   rmSync(sealOf(database))
-  // It must not come back after a power cut, beside what was written since.
+  // Flushed, so that it cannot reappear after a power cut beside newer writes.
   const folder = openSync(dirname(database), 'r')
   try {
     fsyncSync(folder)

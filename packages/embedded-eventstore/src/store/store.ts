@@ -1,4 +1,4 @@
-// Keeps the events: writes everything that has arrived in one transaction, and answers only after it is on disk.
+// Stores the events: writes all pending appends in one transaction, and answers only after it is on disk.
 import { serveBackups } from '../backup.ts'
 import { closeDatabase, openDatabase } from './database.ts'
 import { openNames } from './names.ts'
@@ -49,7 +49,7 @@ export const openStore = (directory: string | undefined, toDisk = true) => {
     return group
   }
 
-  // The refusal of one leaves no trace, so the others of its group are unaffected.
+  // A refused write is rolled back alone, so that the others of its group are unaffected.
   const writeGroup = (group: Pending[]): Outcome[][] => {
     const now = Date.now()
     begin.run()
@@ -112,9 +112,9 @@ export const openStore = (directory: string | undefined, toDisk = true) => {
     head: (): number => head,
     write: (write: Write, answer: (outcome: Outcome) => void): void =>
       writeTogether([write], ([outcome]) => answer(outcome as Outcome)),
-    /** One after the other, and in one transaction: after a crash all are there or none. One may be refused without the others. */
+    /** Writes in order and in one transaction: after a crash all are there or none. One may be refused alone. */
     writeTogether,
-    // Writes and answers what is still pending; what comes later is refused.
+    // Writes and answers pending appends; refuses later ones.
     finish: (): void => {
       while (pending.length > 0) flush()
       stopped = true

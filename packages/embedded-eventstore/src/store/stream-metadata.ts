@@ -1,18 +1,18 @@
-// What a stream's metadata says: how much of the stream is still to be read, and by whom (§2.7).
+// Parses a stream's metadata: its retention and its access lists.
 
-/** Lists of users and groups; undefined where the default holds. */
+/** Lists of users and groups; undefined for the default. */
 export type StreamAcl = Partial<Record<'read' | 'write' | 'delete' | 'metaRead' | 'metaWrite', readonly string[]>>
 
 export type StreamMetadata = {
-  /** Whether there is any. */
+  /** False when the stream has no metadata. */
   readonly exists: boolean
-  /** Events before this revision are not read. */
+  /** Events before this revision are hidden. */
   readonly truncateBefore: number
-  /** So many of the last events are read. */
+  /** Number of last events that are readable. */
   readonly maxCount: number
-  /** Older events are not read. */
+  /** Older events are hidden. */
   readonly maxAgeMs: number
-  /** Pages over HTTP/1.1 may be kept for so long; undefined: not at all. */
+  /** How long HTTP/1.1 pages may be cached; undefined: not at all. */
   readonly cacheControlSeconds: number | undefined
   readonly acl: StreamAcl | undefined
 }
@@ -27,12 +27,12 @@ const withoutLimits: StreamMetadata = {
 }
 
 export const noMetadata = withoutLimits
-/** A metadata stream has none of its own: its last event counts. */
+/** A metadata stream has no metadata of its own: only its last event is readable. */
 export const ofMetastreams: StreamMetadata = { ...withoutLimits, maxCount: 1 }
 
-/** int64's maximum, which a deleted stream is truncated before, as JavaScript reads it. */
+/** int64's maximum, the `$tb` of a deleted stream, as JavaScript parses it. */
 const deletedBefore = 2 ** 63
-/** The same as text; JavaScript has no number for it. */
+/** The same as text, because no JavaScript number has this value. */
 export const softDeletedJson = '{"$tb":9223372036854775807}'
 
 export const isSoftDeleted = ({ truncateBefore }: StreamMetadata): boolean => truncateBefore >= deletedBefore
@@ -73,7 +73,7 @@ export const readAcl = (value: unknown): StreamAcl | undefined => {
   return Object.fromEntries(Object.entries(lists).filter(([, list]) => list !== undefined))
 }
 
-/** The object that `json` holds; undefined when it holds none. */
+/** The parsed object; undefined for anything else. */
 export const parseObject = (json: Buffer): Record<string, unknown> | undefined => {
   try {
     const value: unknown = JSON.parse(json.toString('utf8'))
@@ -83,7 +83,7 @@ export const parseObject = (json: Buffer): Record<string, unknown> | undefined =
   }
 }
 
-/** What nobody can read counts as if it were empty, as do limits that are not positive. */
+/** Unreadable metadata counts as empty, and limits that are not positive are ignored. */
 export const parseMetadata = (json: Buffer): StreamMetadata => {
   const empty = { ...withoutLimits, exists: true }
   const value = parseObject(json)
@@ -102,6 +102,6 @@ export const parseMetadata = (json: Buffer): StreamMetadata => {
   }
 }
 
-/** The same metadata, for a stream that begins again at `revision`. */
+/** The same metadata for a stream that is recreated at `revision`. */
 export const undeleted = (json: Buffer, revision: number): Buffer =>
   Buffer.from(JSON.stringify({ ...parseObject(json), $tb: revision }))

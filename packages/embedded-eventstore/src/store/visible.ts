@@ -1,4 +1,4 @@
-// Which events of a stream are still to be read, by its metadata (§2.7).
+// Determines the readable events of a stream by its metadata.
 import { Refused } from '../wire/errors.ts'
 import { firstRevision, type Head, isMissing } from './names.ts'
 import type { Row } from './pages.ts'
@@ -6,7 +6,7 @@ import { decodeRecord } from './record.ts'
 import type { Store } from './store.ts'
 import type { StreamMetadata } from './stream-metadata.ts'
 
-/** Tells whether a row is young enough for its stream, as of now. */
+/** Tests rows against the maximum age, as of now. */
 export const youngEnough = ({ maxAgeMs }: StreamMetadata): ((row: Row) => boolean) => {
   if (maxAgeMs === Number.POSITIVE_INFINITY) return () => true
   const createdAtMsMin = Date.now() - maxAgeMs
@@ -14,8 +14,8 @@ export const youngEnough = ({ maxAgeMs }: StreamMetadata): ((row: Row) => boolea
 }
 
 /**
- * @returns the stream as readers see it; undefined when there is none for them
- * @throws when it was deleted for good
+ * @returns the stream as readers see it; undefined when it is missing
+ * @throws when it was tombstoned
  */
 export const headToRead = ({ names }: Store, streamName: string): (Head & { stream: number }) | undefined => {
   if (names.isTombstoned(streamName)) throw new Refused({ kind: 'stream deleted', streamName })
@@ -24,7 +24,7 @@ export const headToRead = ({ names }: Store, streamName: string): (Head & { stre
   return stream === undefined || isMissing(head) ? undefined : { ...head, stream }
 }
 
-/** The event that a link means; undefined when it is not to be read any more. */
+/** The target of a link; undefined when it is no longer readable. */
 export const eventAt = (store: Store, streamName: string, revision: number): Row | undefined => {
   if (store.names.isTombstoned(streamName)) return undefined
   const head = headToRead(store, streamName)

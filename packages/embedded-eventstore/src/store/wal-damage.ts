@@ -1,14 +1,14 @@
-// Finds damage in SQLite's write-ahead log, which SQLite itself takes for the end of what was written: it would drop, in silence, all that follows.
+// Detects damage in SQLite's write-ahead log. SQLite would treat it as the end of the log and silently drop all later writes.
 import { closeSync, fstatSync, openSync, readSync } from 'node:fs'
 
 const headerBytes = 32
 const frameHeaderBytes = 24
-// Checksums over words of the order that this magic number names; every machine that Node.js is released for writes it.
+// The magic number for little-endian checksums, which all platforms of Node.js write.
 const magicLittleEndian = 0x377f0682
 
 type Checksum = readonly [number, number]
 
-/** SQLite's own: over pairs of 32-bit words, each sum beginning with the one before it. */
+/** SQLite's checksum: over pairs of 32-bit words, continued from the frame before. */
 const sumOf = (bytes: Buffer, [first, second]: Checksum): Checksum => {
   let one = first
   let other = second
@@ -23,13 +23,13 @@ const isSame = ([one, other]: Checksum, bytes: Buffer, at: number): boolean =>
 
 type Frames = {
   readonly count: number
-  /** Whether its sum continues that of the frame before. */
+  /** True when its checksum continues that of the frame before. */
   readonly isValid: (number: number) => boolean
-  /** Whether it ends a transaction, as far as it says so. */
+  /** True when the frame is marked as the end of a transaction. */
   readonly isCommit: (number: number) => boolean
 }
 
-/** undefined: there is nothing that can be said about it. */
+/** undefined: cannot be checked. */
 const readFrames = (file: number, bytes: number): Frames | 'damaged header' | undefined => {
   const header = Buffer.alloc(headerBytes)
   readSync(file, header, 0, headerBytes, 0)
@@ -37,7 +37,7 @@ const readFrames = (file: number, bytes: number): Frames | 'damaged header' | un
   const frameBytes = frameHeaderBytes + pageBytes
   const sumOfHeader = sumOf(header.subarray(0, headerBytes - 8), [0, 0])
   if (header.readUInt32BE(0) !== magicLittleEndian || !isSame(sumOfHeader, header, headerBytes - 8)) {
-    // It is on disk before any frame is: only a log that was never used may have none.
+    // The header is on disk before any frame: only an unused log may lack it.
     const frame = Buffer.alloc(Math.min(bytes - headerBytes, frameHeaderBytes))
     readSync(file, frame, 0, frame.length, headerBytes)
     return frame.some((byte) => byte !== 0) ? 'damaged header' : undefined
@@ -55,7 +55,7 @@ const readFrames = (file: number, bytes: number): Frames | 'damaged header' | un
     readSync(file, sum, 0, 8, headerBytes + (number - 1) * frameBytes + 16)
     return [sum.readUInt32BE(0), sum.readUInt32BE(4)]
   }
-  // Frames of the log's earlier rounds have other salts.
+  // Frames from before the last restart of the log have other salts.
   const isOfThisRound = (number: number): boolean => load(number).subarray(8, 16).equals(header.subarray(16, 24))
   return {
     count: Math.floor((bytes - headerBytes) / frameBytes),
@@ -69,8 +69,8 @@ const readFrames = (file: number, bytes: number): Frames | 'damaged header' | un
   }
 }
 
-// With synchronous=FULL a transaction is on disk before the next begins. What comes after the end of a transaction proves that
-// it was whole: a frame of it that is not valid was damaged later. In the last transaction such a frame may be a torn write.
+// With synchronous=FULL a transaction is on disk before the next begins. A later transaction proves that the earlier
+// ones were complete: an invalid frame in them was damaged later. In the last one it may be a torn write.
 const findDamage = ({ count, isValid, isCommit }: Frames): string | undefined => {
   let first = 0
   while (first < count && isValid(first)) first++
@@ -85,8 +85,8 @@ const findDamage = ({ count, isValid, isCommit }: Frames): string | undefined =>
 }
 
 /**
- * Says what is wrong with the write-ahead log of a database that nobody uses.
- * @returns undefined when there is none, or nothing in it that is certainly damaged
+ * Describes damage in the write-ahead log of a closed database.
+ * @returns undefined without a log, or without certain damage
  */
 export const walDamage = (database: string): string | undefined => {
   let file: number

@@ -1,4 +1,4 @@
-// Wakes the subscriptions that a commit concerns; it carries no events, they are read from the database.
+// Wakes the subscriptions that a commit concerns; they read the events from the database.
 
 export const createWatchers = () => {
   const ofAll = new Set<() => void>()

@@ -10,7 +10,7 @@ import { isMetastream, isSoftDeleted, metastreamOf, originalOf, softDeletedJson,
 
 export type TypedEvent = ProposedEvent & { type: string }
 export type Write = {
-  // A stream is deleted so that it may begin again, or, with a tombstone, for good.
+  // A deleted stream can be recreated, a tombstoned one cannot.
   kind: 'append' | 'delete' | 'tombstone'
   streamName: string
   expected: Expected
@@ -20,7 +20,7 @@ export type Write = {
 }
 
 export type Outcome =
-  // revision -1: the stream has no event; position undefined: nothing was written or found.
+  // revision -1: the stream has no event; position undefined: no event was written or found.
   | { kind: 'success'; revision: number; position: number | undefined }
   | { kind: 'wrong expected revision'; current: number }
   | { kind: 'stream deleted'; streamName: string }
@@ -29,12 +29,12 @@ export type Outcome =
   | { kind: 'not ready' }
   | { kind: 'failed'; reason: string }
 
-/** Nothing was written because of the node, not because of the write: the same write may succeed later. */
+/** True for errors of the node: the same write may succeed later. */
 export const isTrouble = (kind: Outcome['kind']): boolean =>
   kind === 'failed' || kind === 'busy' || kind === 'not ready'
 
-// Negative, so that it never meets a revision. Both ends of the id, because version 1 ids share their last six bytes
-// and version 7 ids their first. Equal hashes only cost a comparison.
+// Negative, so that it never equals a revision. Both ends of the ID, because version 1 IDs share their last six bytes
+// and version 7 IDs their first. Equal hashes only cost a comparison.
 const idKey = (id: Buffer): number => -1 - hash48(id)
 const hash48 = (id: Buffer): number =>
   ((id.readUInt16BE(0) ^ id.readUInt16BE(10)) >>> 0) * 2 ** 32 + ((id.readUInt32BE(2) ^ id.readUInt32BE(12)) >>> 0)
@@ -63,7 +63,7 @@ export const openWriter = (database: Database, names: Names) => {
   const insertKeys = database.prepare<[number, number, number, number, number, number]>(
     'INSERT INTO keys (stream, key, position) VALUES (?, ?, ?), (?, ?, ?)',
   )
-  // EventStoreDB does this when it is scavenged.
+  // EventStoreDB does this in a scavenge.
   const removeEvents = database.prepare<[number, number]>(
     'DELETE FROM events WHERE position IN (SELECT position FROM keys WHERE stream = ? AND key >= 0 AND key < ?)',
   )
@@ -75,7 +75,7 @@ export const openWriter = (database: Database, names: Names) => {
   let lastPosition = findLast.get() ?? 0
   let touched = new Set<string>()
 
-  // The same id may stand in a stream more than once; the latest counts, as it would in a bounded cache.
+  // A stream may contain an ID more than once; the latest counts, as in EventStoreDB's bounded cache.
   const findById = ({ stream }: Head, id: Buffer): StoredEvent | undefined => {
     if (stream === undefined) return undefined
     for (const position of findPositions.all(stream, idKey(id))) {
@@ -119,7 +119,7 @@ export const openWriter = (database: Database, names: Names) => {
     insert(metastream, head, head.revision + 1, [ownEvent('$metadata', json)])
   }
 
-  // A stream that was deleted begins again after its last event; its metadata says so from now on, and keeps its other keys.
+  // A deleted stream is recreated after its last event; its new metadata keeps all other keys.
   const undelete = (streamName: string, from: number): void =>
     writeMetadata(streamName, undeleted(names.metadataJson(streamName), from))
 
@@ -146,13 +146,13 @@ export const openWriter = (database: Database, names: Names) => {
 
   return {
     lastPosition: (): number => lastPosition,
-    /** The streams that were written since it was last asked. */
+    /** The streams written since the last call. */
     takeTouched: (): Set<string> => {
       const taken = touched
       touched = new Set()
       return taken
     },
-    /** Forgets what was written after `position`: it was rolled back. */
+    /** Drops caches of writes after `position` that were rolled back. */
     rolledBackTo: (position: number): void => {
       lastPosition = position
       touched = new Set()
@@ -168,7 +168,7 @@ export const openWriter = (database: Database, names: Names) => {
         findById: (id: Buffer) => findById(head, id),
         findByRevision: (revision: number) => findByRevision(head, revision),
       }
-      // A deletion is checked as the append of an event that nobody has seen would be.
+      // A deletion is checked like an append of an event with a new ID.
       const ids = write.kind === 'append' ? events.map((event) => event.id) : [randomBytes(uuidBytes)]
       const decision = checkAppend(stream, expected, ids)
       switch (decision.kind) {

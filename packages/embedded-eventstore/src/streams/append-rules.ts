@@ -1,15 +1,15 @@
-// What a write may hold, the same for all ways of writing (§2.4).
+// The limits of a write, the same for all methods.
 
 import type { TypedEvent } from '../store/writer.ts'
 import type { AppendOptions, Expected, ProposedEvent } from '../wire/messages.ts'
 import { uuidBytes } from '../wire/wire.ts'
 
 const appendSizeMaxBytes = 1024 * 1024
-// A client receives messages of 17 MiB at most; an append is also bounded as a whole.
+// A message is limited to 17 MiB; this limits an append as a whole.
 const appendWholeMaxBytes = 16 * 1024 * 1024
 export const writeTimeoutMs = 2000
 
-/** Until when a write may wait; it is written then, or never. */
+/** The deadline of a write: it is not written after it. */
 export const deadlineAtMs = (call: { getDeadline(): Date | number }): number =>
   Math.min(Number(call.getDeadline()), Date.now() + writeTimeoutMs)
 
@@ -59,7 +59,7 @@ export const addEvent = (collected: Collected, event: ProposedEvent): Refusal | 
   if (Buffer.byteLength(type) > eventTypeMaxBytes) {
     return badRequest(`An event type has at most ${eventTypeMaxBytes} bytes.`)
   }
-  // EventStoreDB counts the data alone, and its clients' tests rely on it (§2.4); the whole is limited separately.
+  // EventStoreDB counts only the data, and its clients' tests rely on it; the whole is limited separately.
   collected.dataBytes += event.data.length
   collected.wholeBytes += event.data.length + event.customMetadata.length + type.length + eventOverheadBytes
   if (collected.dataBytes > appendSizeMaxBytes) return tooLarge(appendSizeMaxBytes)

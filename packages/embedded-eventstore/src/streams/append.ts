@@ -1,4 +1,4 @@
-// Serves Append: one client stream, whose first message says where and whose others are the events (§2.4).
+// Serves Append: a client stream, whose first message names the target and whose others are the events.
 import type { ServerReadableStream, sendUnaryData } from '@grpc/grpc-js'
 import type { Guard } from '../security/guard.ts'
 import type { Store } from '../store/store.ts'
@@ -40,7 +40,7 @@ export const serveAppend =
     }
 
     call.on('data', (bytes: Buffer) => {
-      // What still arrives after a refusal is read and dropped, so that the client can finish.
+      // Messages after a refusal are read and dropped, so that the client can finish.
       if (answered) return
       try {
         const failed = take(decodeAppendRequest(bytes))

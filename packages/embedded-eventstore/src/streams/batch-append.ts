@@ -1,4 +1,4 @@
-// Serves BatchAppend: one long stream in both directions that carries many appends at once, each under a correlation id (§2.5).
+// Serves BatchAppend: a bidirectional stream with many concurrent appends, each under a correlation ID.
 
 import type { Guard } from '../security/guard.ts'
 import type { Store } from '../store/store.ts'
@@ -8,9 +8,9 @@ import { type BatchAppendRequest, decodeBatchAppendRequest } from '../wire/messa
 import { addEvent, type Collected, collect, type Refusal, writeTimeoutMs } from './append-rules.ts'
 import { encodeBatchRefusal, encodeBatchSuccess, encodeBatchWrongExpectedVersion } from './replies.ts'
 
-// Requests of one call that are being written or whose answers the client has not taken; above it nothing is read.
+// Limit per call of requests that are being written or whose answers wait for the client; above it the call is not read.
 const inFlightMax = 1024
-// Appends of one call whose last chunk has not come.
+// Limit per call of appends without their last chunk.
 const unfinishedMax = 256
 const unfinishedBytesMax = 64 * 1024 * 1024
 
@@ -72,7 +72,7 @@ export const serveBatchAppend =
 
     const open = (key: string, correlationId: Buffer, request: BatchAppendRequest): Unfinished | undefined => {
       const known = unfinished.get(key)
-      // A later chunk of a request that was refused or timed out: its answer is sent already.
+      // A later chunk of a request that was refused or timed out: it is already answered.
       if (known || !request.options) return known
       const { options } = request
       const collected = caller.may('write', options.streamName) ? collect(options) : accessDenied

@@ -1,4 +1,4 @@
-// Decides what an append does, by expected revision and event ids: EventStoreDB's rules for optimistic concurrency and repeats (§2.6).
+// Decides an append by expected revision and event IDs: EventStoreDB's rules for optimistic concurrency and repeats.
 import type { Expected } from '../wire/messages.ts'
 
 export type StoredEvent = { id: Buffer; revision: number; position: number }
@@ -28,7 +28,7 @@ const repeated = (matches: StoredEvent[], current: number): Decision => {
   return { kind: 'repeated', revision: last?.revision ?? current, position: last?.position }
 }
 
-// Rule 3: without a revision the ids alone say whether this append was already made.
+// Rule 3: without a revision only the IDs identify a repeat.
 const checkByIds = (stream: StreamView, ids: Buffer[]): Decision => {
   const matches: StoredEvent[] = []
   for (const id of ids) {
@@ -39,8 +39,8 @@ const checkByIds = (stream: StreamView, ids: Buffer[]): Decision => {
   return repeated(matches, stream.current)
 }
 
-// Rule 4: with a revision that is behind, the events after it must be the very same ones. Other events are refused, but for
-// the first of a stream that is deleted: it begins again.
+// Rule 4: with an earlier revision the events after it must be the same. Other events are refused, except for the first
+// of a deleted stream, which it recreates.
 const checkByRevision = (stream: StreamView, revision: number, ids: Buffer[]): Decision => {
   if (revision > stream.current) return wrong
   if (revision === stream.current) return append

@@ -1,4 +1,4 @@
-// Serves Delete and Tombstone: a stream is deleted so that it may begin again, or for good (§2.7).
+// Serves Delete, after which a stream can be recreated, and Tombstone, after which it cannot.
 import type { ServerUnaryCall, sendUnaryData } from '@grpc/grpc-js'
 import type { Guard } from '../security/guard.ts'
 import type { Store } from '../store/store.ts'

@@ -1,4 +1,4 @@
-// Turns rows into messages to send, resolving links when asked (§2.9).
+// Encodes rows as messages, and resolves links on request.
 
 import type { Row } from '../store/pages.ts'
 import { encodeReadEvent, linkTarget, type SentEvent } from '../store/record.ts'
@@ -9,7 +9,7 @@ import type { ReadRequest } from './read-request.ts'
 
 const linkType = '$>'
 
-/** Answers the event of a row; when links are resolved, what a link leads to, or the link alone when that is not to be read. */
+/** Returns the event of a row; with resolved links the target, or only the link when its target is not readable. */
 export const createResolve = (
   store: Store,
   resolveLinks: boolean,

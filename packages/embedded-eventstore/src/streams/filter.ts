@@ -1,4 +1,4 @@
-// Decides which events of $all a reader wants, once for each stream name or event type instead of once for each event (§2.9).
+// Filters events of $all, with one test per stream name or event type instead of one per event.
 
 import type { Names } from '../store/names.ts'
 import type { Place } from '../store/pages.ts'
@@ -6,12 +6,12 @@ import { type FilterOptions, InvalidRead } from './read-request.ts'
 import { createMatcher, UnusableRegex } from './regex/match.ts'
 import { parseRegex } from './regex/parse.ts'
 
-// The answers of the most recent names; past this number the filter starts afresh.
+// Limit of cached answers; above it the cache is cleared.
 const answersMax = 200_000
-/** About a millisecond: others get their turn before the next names are matched. */
+/** About a millisecond: other work runs before the next names are matched. */
 const stepsOfTurnMax = 50_000
 
-/** Answers for the first names only when the others would take too long. */
+/** Returns answers for the first names only when the others would take too long. */
 type Test = (names: string[]) => boolean[]
 
 const parse = (source: string) => {
@@ -42,7 +42,7 @@ const prefixTest =
     names.map((name) => prefixes.some((prefix) => name.startsWith(prefix)))
 
 export type Decided = {
-  /** The first of the places, at least one: the others are for another turn. */
+  /** The first places, at least one; the others are for a later turn. */
   readonly places: readonly Place[]
   readonly matches: (place: Place) => boolean
 }

@@ -1,4 +1,4 @@
-// Decodes ReadReq, the one request of reads and catch-up subscriptions, and refuses combinations EventStoreDB refuses (§2.9).
+// Decodes ReadReq, the one request of reads and catch-up subscriptions, and refuses combinations EventStoreDB refuses.
 import {
   createReader,
   i64Max,
@@ -28,9 +28,9 @@ export type ReadRequest = {
   count: number | undefined
   filter: FilterOptions | undefined
   idsAs: 'string' | 'structured'
-  // 0 is what the JavaScript client sends; from 1 on first and last positions are reported.
+  // The JavaScript client sends 0; from 1 on first and last positions are reported.
   compatibility: number
-  // Which streams links may show to whoever reads; every one when nobody says.
+  // Tests which streams resolved links may show to the reader; all when absent.
   mayRead?: (streamName: string) => boolean
 }
 
@@ -72,7 +72,7 @@ type Source = ReadRequest['source']
 const readSource = (reader: Reader, kind: Source['kind']): Source => {
   let streamName = ''
   let from: From | undefined
-  // `stream` has its identifier before the three ways to say where, `all` has none (§2.9).
+  // `stream` has an identifier before the three start options, `all` has none.
   const first = kind === 'stream' ? 2 : 1
   const value = kind === 'stream' ? (inner: Reader) => revisionOf(readU64(inner)) : readPosition
   readNested(reader, (field) => {

@@ -1,4 +1,4 @@
-// Serves reads of a stream or of $all that end: with a count, in both directions, filtered or not (§2.9).
+// Serves bounded reads of a stream or of $all, in both directions, filtered or not.
 
 import { firstRevision } from '../store/names.ts'
 import { pageBytesMax, type Row } from '../store/pages.ts'
@@ -25,7 +25,7 @@ type Source = {
 const isPast = (place: number, { last, direction }: Range): boolean =>
   direction === 'forwards' ? place > last : place < last
 
-// Sends the rows between two places. A read ends where the end was when it began, however much is appended meanwhile.
+// Sends the rows between two places. The end is fixed when the read begins: later appends are not part of it.
 const sendRows = async (
   call: ReadCall,
   range: Range,

@@ -1,4 +1,4 @@
-// Encodes everything the Streams and ServerFeatures services answer, except events (field numbers: §2.3, §2.4, §2.5, §2.9).
+// Encodes the answers of the Streams and ServerFeatures services, except events (field numbers: their published messages).
 
 import { type BatchReason, batchErrorOf, messageOf } from '../wire/errors.ts'
 import type { Expected } from '../wire/messages.ts'
@@ -50,7 +50,7 @@ const writeCurrent = (writer: Writer, current: number, revision: number, noStrea
   else writeU64(writer, revision, current)
 }
 
-// The fields 1 to 5 repeat the answer in the form of version 20.6.
+// The fields 1 to 5 repeat the answer in the format of version 20.6.
 export const encodeWrongExpectedVersion = ({ current, expected }: WrongExpected): Buffer =>
   message((writer) =>
     writeNested(writer, 2, (wrong) => {
@@ -78,7 +78,7 @@ const batchReply = ({ correlationId, streamName }: BatchReply, content: (writer:
 export const encodeBatchSuccess = (reply: BatchReply, written: Written): Buffer =>
   batchReply(reply, (writer) => writeNested(writer, 3, (success) => writeSuccess(success, written)))
 
-// google.rpc.Status with a single Any, as EventStoreDB has it (§2.5).
+// google.rpc.Status with a single Any, as in EventStoreDB.
 const encodeBatchError = (reply: BatchReply, reason: BatchReason, details: (writer: Writer) => void): Buffer =>
   batchReply(reply, (writer) =>
     writeNested(writer, 2, (error) => {

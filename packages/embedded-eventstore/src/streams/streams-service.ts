@@ -20,7 +20,7 @@ import { subscribe } from './subscription.ts'
 const streams = 'event_store.client.streams.Streams'
 const serverFeatures = 'event_store.client.server_features.ServerFeatures'
 
-// Client 6.2.1 compares lower-cased paths. Only what is served may stand here.
+// Client 6.2.1 compares lower-cased paths. Only served methods may be listed.
 const supportedMethods: SupportedMethod[] = [
   { service: streams.toLowerCase(), method: 'read', features: ['position', 'events'] },
   { service: streams.toLowerCase(), method: 'append', features: [] },
@@ -73,7 +73,7 @@ const serveSupportedMethods = (more: readonly SupportedMethod[]) => {
 
 /**
  * grpc-js answers UNIMPLEMENTED, with a sentence, to every method that is not registered.
- * @param more methods that others serve
+ * @param more methods of other services
  * @returns the persistent subscriptions, which are closed before the store is
  */
 export const addServices = (

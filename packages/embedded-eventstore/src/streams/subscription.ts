@@ -1,4 +1,4 @@
-// Serves catch-up subscriptions: reads the existing events, says "caught up", then sends every committed event (§2.9).
+// Serves catch-up subscriptions: reads existing events, reports "caught up", then sends every committed event.
 import { randomUUID } from 'node:crypto'
 import { firstRevision } from '../store/names.ts'
 import { pageBytesMax, pageEventsMax } from '../store/pages.ts'
@@ -15,9 +15,9 @@ import { caughtUp, encodeCheckpoint, encodeConfirmation } from './replies.ts'
 type Feed = {
   /**
    * Sends the next page.
-   * @param wasLive Retention (`$tb`, `$maxCount`, `$maxAge`) hides events from a subscriber that is catching up. Once it was live it
-   * gets every committed event, also those that wait in the database because it fell behind.
-   * @returns whether more is there
+   * @param wasLive Retention (`$tb`, `$maxCount`, `$maxAge`) hides events only from a subscriber that is catching up. Once
+   * it was live it gets every committed event, also when it has fallen behind.
+   * @returns true when there are more events
    */
   readonly sendPage: (wasLive: boolean) => boolean
   readonly beforeCaughtUp: () => void
@@ -45,7 +45,7 @@ export const createSignal = () => {
 
 const nothing = (): void => {}
 
-// The position or revision a subscription names is exclusive: it is what the subscriber has seen.
+// The start of a subscription is exclusive: the last event that the subscriber has seen.
 const firstAfter = ({ source }: ReadRequest, start: number, head: number): number =>
   source.from === 'start' ? start : source.from === 'end' ? head + 1 : source.from + 1
 
@@ -59,7 +59,7 @@ const streamFeed = (call: ReadCall, store: Store, request: ReadRequest, streamNa
       const head = store.names.head(streamName)
       const { stream, revision, metadata } = head
       if (stream === undefined || revision < next) {
-        // Its tombstone was sent, or was there before.
+        // Its tombstone was sent, or is older than the subscription.
         if (store.names.isTombstoned(streamName)) throw new Refused({ kind: 'stream deleted', streamName })
         return false
       }
@@ -67,7 +67,7 @@ const streamFeed = (call: ReadCall, store: Store, request: ReadRequest, streamNa
       const rows = store.pages.stream(stream, first, 'forwards', pageEventsMax)
       next = (rows.at(-1)?.[3] ?? revision) + 1
       for (const row of wasLive ? rows : rows.filter(youngEnough(metadata))) call.write(encode(row))
-      // After a tombstone comes how the subscription ends.
+      // The subscription ends after a tombstone.
       return next <= revision || revision === tombstoneRevision
     },
   }
@@ -118,7 +118,7 @@ const filteredFeed = (call: ReadCall, store: Store, request: ReadRequest, option
       next = place[0] + 1
       lastConsidered = place[0]
       considered = (considered + 1) % checkpointEvents
-      // The interval counts every event that was looked at, sent or not.
+      // The interval counts every examined event, sent or not.
       if (considered === 0) checkpoint()
       if (sentBytes >= pageBytesMax) break
     }

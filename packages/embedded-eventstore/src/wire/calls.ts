@@ -1,11 +1,11 @@
-// Keeps track of the calls that are open, so that stopping can end them, and lets a sender wait for a slow reader.
+// Tracks open calls, so that stopping can end them, and lets a sender wait for a slow reader.
 
 import type { Writable } from 'node:stream'
 import { setImmediate } from 'node:timers/promises'
 import type { ServerDuplexStream } from '@grpc/grpc-js'
 import type { Failure } from './errors.ts'
 
-/** Takes messages; an 'error' event ends it with a failure. */
+/** Accepts messages; an 'error' event ends it with a failure. */
 export type ReadCall = Writable & { readonly cancelled: boolean }
 export type BatchCall = ServerDuplexStream<Buffer, Buffer>
 
@@ -14,7 +14,7 @@ export type Calls = ReturnType<typeof createCalls>
 export const createCalls = () => {
   const open = new Set<(failure: Failure) => void>()
   return {
-    // Answers the function to call when the call is over.
+    // Returns a function to call when the call has ended.
     add: (end: (failure: Failure) => void): (() => void) => {
       open.add(end)
       return () => open.delete(end)
@@ -32,7 +32,7 @@ export const fail = (call: ReadCall | BatchCall, failure: Failure): void => {
 
 export const isOver = (call: ReadCall): boolean => call.cancelled || call.destroyed || call.writableEnded
 
-// Waits until the reader has taken what was sent, and lets other work run in any case.
+// Waits for a slow reader, and always lets other work run.
 export const breathe = async (call: ReadCall): Promise<void> => {
   if (!call.writableNeedDrain || isOver(call)) {
     await setImmediate()

@@ -1,4 +1,4 @@
-// The gRPC statuses, words and `exception` trailers by which EventStoreDB 24.6 says what went wrong (§2.8); other clients read them.
+// The gRPC statuses, texts and `exception` trailers of EventStoreDB 24.6, which other clients read.
 import { Metadata, status } from '@grpc/grpc-js'
 import type { Refusal } from '../streams/append-rules.ts'
 import type { Expected } from './messages.ts'
@@ -17,7 +17,7 @@ const failure = (code: status, details: string, trailers: Record<string, string>
 
 type GroupName = { readonly streamName: string; readonly groupName: string }
 
-/** Why a call fails. */
+/** The reason of a failed call. */
 export type Reason =
   | Refusal
   | { kind: 'wrong expected version'; streamName: string; expected: Expected; current: number }
@@ -40,7 +40,7 @@ type Row<Each extends Reason> = {
   readonly words: (reason: Each) => string
   readonly exception?: string
   readonly trailers?: (reason: Each) => Record<string, string>
-  /** The error of a single append in a batch; `words` only where they differ, `type` is the message type of the details. */
+  /** The error of a single append in a batch; `words` only where the text differs, `type` is the message type of the details. */
   readonly inBatch?: { readonly code: status; readonly words?: string; readonly type: string }
 }
 
@@ -53,7 +53,7 @@ const ofGroup = ({ streamName, groupName }: GroupName) => ({ 'stream-name': stre
 const theGroup = ({ streamName, groupName }: GroupName): string =>
   `Subscription group ${groupName} on stream ${streamName}`
 const typeName = (message: string): string => `event_store.client.${message}`
-// EventStoreDB leaves the code unset here; only the text tells the reason.
+// EventStoreDB leaves the code unset here; only the text has the reason.
 const unhandled = { code: status.OK, type: 'google.protobuf.Empty' }
 const badRequest = { code: status.INVALID_ARGUMENT, words: 'BadRequest', type: typeName('BadRequest') }
 
@@ -90,7 +90,7 @@ const table: { readonly [Kind in Reason['kind']]: Row<Extract<Reason, { kind: Ki
     trailers: ({ streamName }) => ({ 'stream-name': streamName }),
     inBatch: { code: status.NOT_FOUND, words: 'StreamDeleted', type: typeName('StreamDeleted') },
   },
-  // A status of deletions only: appends have a message for it.
+  // Only for deletions: appends have a message for it.
   'wrong expected version': {
     code: status.FAILED_PRECONDITION,
     words: ({ streamName, expected, current }) =>
@@ -183,7 +183,7 @@ export const failureFor = (reason: Reason): Failure => {
   return failure(code, words(reason), { ...(exception === undefined ? {} : { exception }), ...trailers?.(reason) })
 }
 
-/** Why one of the appends of a batch fails. */
+/** The reason of a failed append in a batch. */
 export type BatchReason = Extract<Reason, Refusal | { kind: 'wrong expected version' }>
 
 export const batchErrorOf = (reason: BatchReason) => {
@@ -193,7 +193,7 @@ export const batchErrorOf = (reason: BatchReason) => {
 
 export const invalidArgument = (details: string): Failure => failureFor({ kind: 'bad request', details })
 
-/** Thrown where a call is served, when it fails. */
+/** Thrown to fail a call. */
 export class Refused extends Error {
   readonly failure: Failure
   constructor(reason: Reason) {

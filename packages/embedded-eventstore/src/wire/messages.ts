@@ -1,4 +1,4 @@
-// Decodes the requests of the Streams service that write (field numbers: protocol notes §2.4, §2.5, §2.7).
+// Decodes the requests of the Streams service that write (field numbers: its published messages).
 import {
   createReader,
   MalformedMessage,
@@ -29,7 +29,7 @@ export type AppendRequest = { options: AppendOptions } | { event: ProposedEvent 
 
 type BatchOptions = AppendOptions & { deadlineAtMs: number | undefined }
 export type BatchAppendRequest = {
-  // The UUID message as it came: it is echoed byte for byte.
+  // The UUID message unchanged: it is echoed byte for byte.
   correlationId: Buffer | undefined
   options: BatchOptions | undefined
   events: ProposedEvent[]
@@ -79,7 +79,7 @@ const readAppendOptions = (reader: Reader): AppendOptions => {
   return options
 }
 
-/** Delete and Tombstone ask the same. */
+/** Delete and Tombstone have the same request. */
 export const decodeDeleteRequest = (bytes: Uint8Array): AppendOptions => {
   const reader = createReader(bytes)
   let options: AppendOptions = { streamName: '', expected: undefined }

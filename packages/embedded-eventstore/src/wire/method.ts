@@ -1,4 +1,4 @@
-// Describes a method to grpc-js; messages are bytes to it, their encoding is ours.
+// Describes a method to grpc-js with messages as bytes: we encode them.
 import type { MethodDefinition } from '@grpc/grpc-js'
 
 const asTheyAre = (bytes: Buffer): Buffer => bytes

@@ -1,16 +1,16 @@
-// Sends what waits to be sent in few writes: a write takes gRPC and HTTP/2 longer than reading an event takes the node.
+// Combines pending messages into few writes: for gRPC and HTTP/2 a write costs more than the node needs to read an event.
 import { Writable } from 'node:stream'
 import type { ServerWritableStream } from '@grpc/grpc-js'
 import type { ReadCall } from './calls.ts'
 import type { Failure } from './errors.ts'
 
 const packBytesMax = 64 * 1024
-/** Whether the message is compressed, and its length. */
+/** A compression flag and the length of the message. */
 const headerBytes = 5
 
 /**
- * Several messages for grpc-js to frame. It makes room for `byteLength` bytes and a header, writes the header, and has the
- * message copied behind it: here the header of the first message is written again, and the others follow with their own.
+ * Several messages as one for grpc-js, which allocates `byteLength` bytes and a header, writes the header, and copies the
+ * message behind it: this rewrites the header of the first message, and adds the others with their own.
  */
 class Pack {
   readonly byteLength: number
@@ -37,7 +37,7 @@ const packsOf = (messages: readonly Buffer[]): Buffer[] => {
   let pack: Buffer[] = []
   let bytes = 0
   const close = () => {
-    // grpc-js is told that it is one message; of that it uses `byteLength` and `copy`.
+    // grpc-js uses only `byteLength` and `copy` of a message.
     if (pack.length > 0) packs.push(new Pack(pack) as unknown as Buffer)
     pack = []
     bytes = 0
@@ -51,7 +51,7 @@ const packsOf = (messages: readonly Buffer[]): Buffer[] => {
   return packs
 }
 
-/** The same call; what is written while a write is under way is packed into the next. A failure comes after what was written. */
+/** The same call; messages written during a write are packed into the next. A failure follows all written messages. */
 export const packing = (call: ServerWritableStream<Buffer, Buffer>): ReadCall => {
   let failure: Failure | undefined
   const packed = new Writable({

@@ -1,4 +1,4 @@
-// Reads and writes the protobuf shapes that every EventStoreDB message is made of: u64, UUID, StreamIdentifier (shared.proto).
+// Reads and writes the common protobuf types of EventStoreDB messages: u64, UUID, StreamIdentifier (shared.proto).
 import protobuf from 'protobufjs/minimal.js'
 
 export type Reader = protobuf.Reader
@@ -14,7 +14,7 @@ export const createReader = (bytes: Uint8Array): Reader => protobuf.Reader.creat
 export const createWriter = (): Writer => protobuf.Writer.create()
 export const finish = (writer: Writer): Buffer => Buffer.from(writer.finish())
 
-// `field` consumes the fields it knows and answers true; the others are skipped, as protobuf demands.
+// `field` consumes known fields and returns true; unknown ones are skipped, as protobuf requires.
 export const readFields = (reader: Reader, end: number, field: (number: number) => boolean): void => {
   while (reader.pos < end) {
     const tag = reader.uint32()
@@ -91,7 +91,7 @@ export const readMapEntry = (reader: Reader): [key: string, value: string] => {
 
 const uuidText = /^[0-9a-f]{8}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{12}$/i
 
-// Structured ids are the two big-endian halves (§2.4); the client parses them the same way.
+// Structured IDs are two big-endian halves, as the client parses them.
 export const readUuid = (reader: Reader): Buffer => {
   const id = Buffer.alloc(uuidBytes)
   let isGiven = false

@@ -1,4 +1,4 @@
-// What the Streams and ServerFeatures services answer, as the client's generated code reads it (§2.3, §2.4, §2.5, §2.7, §2.9).
+// Answers of the Streams and ServerFeatures services, read by the client's generated code.
 import serverFeatures from '@eventstore/db-client/generated/serverfeatures_pb.js'
 import shared from '@eventstore/db-client/generated/shared_pb.js'
 import streamsPb from '@eventstore/db-client/generated/streams_pb.js'
@@ -45,7 +45,7 @@ const wrongExpected = fc.record({
   expected: fc.oneof(fc.constantFrom('any' as const, 'no stream' as const, 'stream exists' as const), u64),
 })
 
-// The generated code reads u64's maximum, where it takes it for a number, as 2^64, which it cannot write.
+// The generated code reads u64's maximum as 2^64 where it is a number, and cannot write that.
 const writable = (value: number): number => Math.min(value, 2 ** 63)
 
 const appendWrong = answer({
@@ -98,7 +98,7 @@ const batch = answer({
 })
 
 type Status = NonNullable<ReturnType<streamsPb.BatchAppendResp['getError']>>
-/** google.rpc.Status and its Any belong to the client: they are reached through what it generated. */
+/** google.rpc.Status and Any are not exported by the client: this reaches them through its generated code. */
 const statusOf = (reason: BatchReason, details: Uint8Array): Status => {
   const { code, words, type } = batchErrorOf(reason)
   const error = BatchAppendResp.deserializeBinary(Buffer.from([0x12, 2, 0x1a, 0])).getError() as Status
@@ -162,7 +162,7 @@ const detailsOf = (given: Refusal): { serializeBinary(): Uint8Array } => {
   }
 }
 
-// Fields that are empty are written all the same: what the Any holds is compared as a message, not as bytes.
+// Empty fields are written, too: the content of the Any is compared as a message, not as bytes.
 const unpacked = (message: streamsPb.BatchAppendResp): streamsPb.BatchAppendResp => {
   const any = message.getError()?.getDetails()
   const type = any?.getTypeUrl().split('.').at(-1) as keyof typeof shared
@@ -207,7 +207,7 @@ const stored = (event: Recorded): Buffer =>
 const expectedRecord = (event: Recorded, idsAs: 'string' | 'structured') => {
   const record = pair(new ReadResp.ReadEvent.RecordedEvent(), event.position)
   const id = Buffer.from(event.id.replaceAll('-', ''), 'hex')
-  // The halves have a sign in the protocol: int64 (§2.4).
+  // The halves are signed in the protocol: int64.
   const halves = [id.readBigInt64BE(0), id.readBigInt64BE(8)] as const
   record.setId(toUuid(idsAs === 'string' ? { form: 'string', text: event.id } : { form: 'structured', halves }))
   record.setStreamIdentifier(toIdentifier(event.streamName))

@@ -1,4 +1,4 @@
-// One line of the tables: a message of the protocol, and the property that our codec and the client's generated code agree on it.
+// One entry of the tables: a message of the protocol, with the property that our codec and the client's generated code agree on it.
 import fc from 'fast-check'
 import { expect } from 'vitest'
 import { unknownField, withExtra } from './values.ts'
@@ -6,11 +6,11 @@ import { unknownField, withExtra } from './values.ts'
 export type Entry = {
   readonly name: string
   readonly property: fc.IRawProperty<unknown>
-  /** What a client may send; undefined of an answer. */
+  /** Messages that a client may send; undefined for an answer. */
   readonly sent?: fc.Arbitrary<Uint8Array>
 }
 
-/** What a decoder is expected to do with a request that says nothing it could serve: to throw. */
+/** Expected of a decoder for an invalid request: it throws. */
 export const refused = Symbol('refused')
 
 const outcome = (decode: () => unknown): unknown => {
@@ -30,11 +30,11 @@ type Request<Value> = {
   /** By ours. */
   readonly decode: (bytes: Uint8Array) => unknown
   readonly expected: (value: Value) => unknown
-  /** The ways, field by field, to the messages inside, which may have fields that nobody knows yet. */
+  /** Paths of field numbers to nested messages, which may contain unknown fields. */
   readonly nested: readonly (readonly number[])[]
 }
 
-/** A message that clients send: `decode` finds what the value says, with and without fields that nobody knows yet. */
+/** A message from clients: `decode` returns the value, with and without unknown fields. */
 export const request = <Value>({ name, values, encode, decode, expected, nested }: Request<Value>): Entry => ({
   name,
   sent: values.map(encode),
@@ -55,18 +55,18 @@ type Answer<Value> = {
   readonly values: fc.Arbitrary<Value>
   /** By ours. */
   readonly encode: (value: Value) => Uint8Array
-  /** By the generated code, as is what is expected. */
+  /** By the generated code, like the expected message. */
   readonly decode: (bytes: Uint8Array) => Message
   readonly expected: (value: Value) => Message
 }
 
 const contentOf = (message: Message) => ({
-  // The plain object of the generated code shows no difference between what is not set and what is zero.
+  // Plain objects of the generated code do not distinguish unset from zero.
   set: Buffer.from(message.serializeBinary()).toString('hex'),
   object: message.toObject(),
 })
 
-/** A message that clients are sent: they find in it what the value says. */
+/** A message to clients: they read the value from it. */
 export const answer = <Value>({ name, values, encode, decode, expected }: Answer<Value>): Entry => ({
   name,
   property: fc.property(values, (value) => {

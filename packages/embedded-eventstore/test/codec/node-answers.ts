@@ -1,4 +1,4 @@
-// What the Gossip service answers, as the client's generated code reads it (§2.2).
+// Answers of the Gossip service, read by the client's generated code.
 import gossipPb from '@eventstore/db-client/generated/gossip_pb.js'
 import fc from 'fast-check'
 import { encodeClusterInfo } from '../../src/http/node.ts'

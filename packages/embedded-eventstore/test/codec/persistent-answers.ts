@@ -1,4 +1,4 @@
-// What the PersistentSubscriptions service answers, as the client's generated code reads it (§2.11).
+// Answers of the PersistentSubscriptions service, read by the client's generated code.
 import persistentPb from '@eventstore/db-client/generated/persistent_pb.js'
 import fc from 'fast-check'
 import type { Consumer } from '../../src/persistent/group.ts'
@@ -25,7 +25,7 @@ const { RecordedEvent } = ReadResp.ReadEvent
 const recorded = fc.record({
   id: uuid,
   streamName: text,
-  // The largest is that of a tombstone.
+  // Without the revision of a tombstone.
   revision: place.filter((revision) => revision !== tombstoneRevision),
   position: place,
   createdAtMs: fc.nat(2 ** 31),

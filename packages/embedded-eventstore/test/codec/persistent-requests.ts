@@ -1,4 +1,4 @@
-// The requests of the PersistentSubscriptions service (§2.11).
+// The requests of the PersistentSubscriptions service.
 import persistentPb from '@eventstore/db-client/generated/persistent_pb.js'
 import shared from '@eventstore/db-client/generated/shared_pb.js'
 import fc from 'fast-check'
@@ -38,7 +38,7 @@ const settings = settingsWith(
 )
 type Settings = typeof settings extends fc.Arbitrary<infer Value> ? Value : never
 const strategyNumbers = ['DispatchToSingle', 'RoundRobin', 'Pinned']
-// .NET's, of 100 ns.
+// .NET ticks of 100 ns.
 const ticks = (ms: number) => String(ms * 10_000)
 
 type SettingsMessage = persistentPb.CreateReq.Settings | persistentPb.UpdateReq.Settings
@@ -162,7 +162,7 @@ const create = request({
 
 const update = request({
   name: 'persistent UpdateReq',
-  // An update can name no strategy of one's own, and has no filter.
+  // An update has no custom strategy and no filter.
   values: definition.filter(({ settings: { strategy } }) => strategyNumbers.includes(strategy)),
   encode: (given) => {
     const options = new UpdateReq.Options().setGroupName(given.groupName)

@@ -1,4 +1,4 @@
-// The messages of the Projections service, in both directions (§2.12).
+// The messages of the Projections service, in both directions.
 import projectionsPb from '@eventstore/db-client/generated/projections_pb.js'
 import shared from '@eventstore/db-client/generated/shared_pb.js'
 import fc from 'fast-check'
@@ -131,7 +131,7 @@ const answers: readonly Entry[] = [
           .setWritependingeventsaftercheckpoint(given.writePendingEventsAfterCheckpoint),
       ),
   }),
-  // google-protobuf belongs to the client: an empty object is what its own bytes say.
+  // google-protobuf's classes are not exported by the client: the empty object is given as bytes.
   answer({
     name: 'StateResp',
     values: fc.constant(emptyState),

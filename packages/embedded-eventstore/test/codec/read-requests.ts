@@ -1,4 +1,4 @@
-// The one request of reads and catch-up subscriptions: every combination, served or refused as §2.9 says.
+// The request of reads and catch-up subscriptions: every combination, served or refused as EventStoreDB does.
 import shared from '@eventstore/db-client/generated/shared_pb.js'
 import streamsPb from '@eventstore/db-client/generated/streams_pb.js'
 import fc from 'fast-check'
@@ -43,12 +43,12 @@ const filter: fc.Arbitrary<Filter> = fc.record({
   window: fc.oneof(u32, fc.constantFrom('count' as const, 'none' as const)),
   multiplier: u32,
 })
-/** Every position there can be has its prepare at or before its commit; odd ones are refused. */
+/** A valid position has its prepare at or before its commit; others are refused. */
 const position = fc.oneof(
   u64.map((commit) => [commit, commit] as const),
   fc.tuple(u64, u64),
 )
-// What can be served comes first in each choice, and often, so that whole requests are.
+// Valid parts come first in each choice, and often, so that whole requests are valid.
 const often = <Item>(valid: fc.Arbitrary<Item>, ...rare: fc.Arbitrary<Item>[]) =>
   fc.oneof({ weight: 9, arbitrary: valid }, ...rare.map((arbitrary) => ({ weight: 1, arbitrary })))
 const values: fc.Arbitrary<Value> = fc.record({

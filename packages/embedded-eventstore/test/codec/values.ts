@@ -1,4 +1,4 @@
-// Random values of what every message is made of, and how each is put into the client's published generated code.
+// Random values for the parts of messages, and how to put each into the client's published generated code.
 import shared from '@eventstore/db-client/generated/shared_pb.js'
 import streamsPb from '@eventstore/db-client/generated/streams_pb.js'
 import fc from 'fast-check'
@@ -6,12 +6,12 @@ import protobuf from 'protobufjs/minimal.js'
 
 const u64Max = 2n ** 64n - 1n
 
-/** Both ends and the steps of a varint come up as often as what lies between. */
+/** Both ends and the steps of a varint are as frequent as values in between. */
 export const u64 = fc.oneof(
   fc.constantFrom(0n, 1n, 127n, 128n, 2n ** 31n, 2n ** 32n, 2n ** 53n - 1n, 2n ** 53n + 1n, 2n ** 63n - 1n, u64Max),
   fc.bigInt(0n, u64Max),
 )
-/** What our side counts with: places in a stream and in $all. */
+/** Revisions and positions as our side represents them. */
 export const place = fc.oneof(
   fc.constantFrom(0, 1, 127, 128, 2 ** 31, 2 ** 32, 2 ** 53 - 1),
   fc.nat(100_000),
@@ -56,7 +56,7 @@ export const toUuid = (given: Id): shared.UUID => {
   return message
 }
 
-/** The 16 bytes of the id; undefined when it is none. */
+/** The 16 bytes of the ID; undefined when it is invalid. */
 export const idBytes = (given: Id): Buffer | undefined => {
   if (given.form === 'none') return undefined
   if (given.form === 'string') {
@@ -74,7 +74,7 @@ export const toIdentifier = (name: string): shared.StreamIdentifier => {
   return message
 }
 
-// google-protobuf belongs to the client: its classes are reached through what the client generated.
+// google-protobuf's classes are not exported by the client: this reaches one through its generated code.
 export const googleEmpty = () => new (shared.Empty as unknown as new () => never)()
 type Timestamp = NonNullable<ReturnType<streamsPb.BatchAppendReq.Options['getDeadline']>>
 export const toTimestamp = (seconds: number, nanos: number): Timestamp => {
@@ -88,7 +88,7 @@ export const toTimestamp = (seconds: number, nanos: number): Timestamp => {
 const wireTypes = { varint: 0, fixed64: 1, lengthDelimited: 2, fixed32: 5 } as const
 const firstUnknown = 1_000
 
-/** A field that nobody knows yet: a later version of the protocol may bring one, at any depth. */
+/** An unknown field: a later version of the protocol may add one, at any depth. */
 export const unknownField = fc
   .record({
     number: fc.integer({ min: firstUnknown, max: 2 ** 29 - 1 }),
@@ -105,7 +105,7 @@ export const unknownField = fc
     return writer.finish()
   })
 
-/** The message with `extra` at the end of the nested messages that `path` leads to, field by field. */
+/** The message with `extra` at the end of the nested messages at `path`. */
 export const withExtra = (message: Uint8Array, path: readonly number[], extra: Uint8Array): Uint8Array => {
   const [next, ...rest] = path
   if (next === undefined) return Buffer.concat([message, extra])

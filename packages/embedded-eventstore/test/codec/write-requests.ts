@@ -1,4 +1,4 @@
-// The requests that write: Append, BatchAppend, Delete and Tombstone (§2.4, §2.5, §2.7).
+// The requests that write: Append, BatchAppend, Delete and Tombstone.
 import shared from '@eventstore/db-client/generated/shared_pb.js'
 import streamsPb from '@eventstore/db-client/generated/streams_pb.js'
 import fc from 'fast-check'
@@ -125,7 +125,7 @@ const batch = request<{
   },
   decode: (message) => {
     const { correlationId, ...rest } = decodeBatchAppendRequest(message, nowMs)
-    // It is echoed as it came, so it is to be what it was, unknown fields and all.
+    // It is echoed, so it must be unchanged, with unknown fields.
     return { ...rest, correlationId: correlationId && shared.UUID.deserializeBinary(correlationId).toObject() }
   },
   expected: ({ correlationId, options, events, isFinal }) => {

@@ -1,4 +1,4 @@
-// What no client of ours would send: calls with odd messages, framing, headers and ends, and connections that break HTTP/2's rules.
+// Input that no valid client sends: calls with invalid messages, framing, headers and ends, and connections that break HTTP/2's rules.
 import fc from 'fast-check'
 import { persistentRequests } from '../codec/persistent-requests.ts'
 import { projections } from '../codec/projections.ts'
@@ -39,7 +39,7 @@ const altered = fc
     for (const [at, value] of changes) if (bytes.length > 0) bytes[at % bytes.length] = value
     return bytes
   })
-/** More than the node takes in one message. */
+/** Larger than the message limit of the node. */
 const oversized = fc.constant(Buffer.alloc(18 * 1024 * 1024, 0x0a))
 const message = fc.oneof(
   { weight: 300, arbitrary: sensible },
@@ -86,7 +86,7 @@ const services: Record<string, string[]> = {
   ],
   'event_store.client.server_features.ServerFeatures': ['GetSupportedMethods'],
   'event_store.client.gossip.Gossip': ['Read'],
-  // All but Shutdown, after which there would be nothing to try.
+  // All but Shutdown, which would end the test.
   'event_store.client.operations.Operations': ['StartScavenge', 'StopScavenge', 'ResignNode'],
   'event_store.client.users.Users': ['Create', 'Details'],
   'event_store.client.monitoring.Monitoring': ['Stats'],
@@ -171,7 +171,7 @@ const begin = fc.oneof(
     weight: 1,
     arbitrary: fc.constant(Buffer.from('POST /streams/x HTTP/1.1\r\nhost: x\r\ncontent-length: 999\r\n\r\n{')),
   },
-  // What TLS says first.
+  // The start of a TLS handshake.
   { weight: 1, arbitrary: fc.constant(Buffer.from('16030100c8010000c40303', 'hex')) },
   { weight: 2, arbitrary: anyBytes },
 )

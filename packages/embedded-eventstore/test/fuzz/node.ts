@@ -1,10 +1,10 @@
-// The node in a process of its own that can be asked what it holds. Run with --expose-gc.
+// Runs the node in a process that reports its memory and sockets. Run with --expose-gc.
 import { start } from '../../src/start.ts'
 
 export type Held = {
-  /** After a full collection, buffers outside of the heap included. */
+  /** After a full collection, with buffers outside of the heap. */
   readonly bytes: number
-  /** Connections, listening ones included. */
+  /** Open sockets, listening ones included. */
   readonly sockets: number
 }
 
@@ -18,7 +18,7 @@ const held = (): Held => {
 const store = await start({ memory: true })
 process.on('message', (asked) => {
   if (asked === 'held') process.send?.(held())
-  // It then ends by itself, unless something is left open.
+  // The process then ends by itself, unless a handle leaks.
   else void store.stop().then(() => process.disconnect())
 })
 process.send?.({ port: store.port })

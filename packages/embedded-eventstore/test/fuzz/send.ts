@@ -1,9 +1,9 @@
-// Sends one oddity, and waits until the node ends it, or for so long that it has had its time.
+// Sends one invalid call or connection, and waits until the node ends it, or for a limited time.
 import { type ClientHttp2Session, constants } from 'node:http2'
 import { connect, type Socket } from 'node:net'
 import type { Call, Connection } from './cases.ts'
 
-/** Subscriptions, and what waits for more, would stay; they are then ended from here. */
+/** Calls that stay open, such as subscriptions, are ended here after this. */
 const msMax = 300
 
 export const sendCall = (session: ClientHttp2Session, { headers, body, end }: Call): Promise<void> =>
@@ -21,7 +21,7 @@ export const sendCall = (session: ClientHttp2Session, { headers, body, end }: Ca
     if (end === 'reset') stream.close(constants.NGHTTP2_CANCEL)
   })
 
-/** @returns the connection, when it is to stay */
+/** @returns the connection, if it has to stay open */
 export const sendBytes = (port: number, { sent, end }: Connection): Promise<Socket | undefined> =>
   new Promise((resolve) => {
     const socket = connect(port, '127.0.0.1')

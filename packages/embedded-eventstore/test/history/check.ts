@@ -1,4 +1,4 @@
-// Finds what a store must not do in a recorded history: every outcome is explained by one order that all agree on.
+// Finds violations in a recorded history: one common order must explain all outcomes.
 import { type Event, type History, type Live, metastreamOf, type Operation, show, softDeleted } from './history.ts'
 import { checked, isExplained, streamAfter } from './model.ts'
 
@@ -7,7 +7,7 @@ export type Violation = { readonly fault: Fault; readonly what: string }
 
 const tombstone = '$streamDeleted'
 
-/** Positions increase; revisions of a stream begin at 0 and have no gap. */
+/** Positions must increase; revisions of a stream begin at 0 without gaps. */
 const checkLog = (log: readonly Event[]): Violation[] => {
   const found: Violation[] = []
   const next = new Map<string, bigint>()
@@ -30,7 +30,7 @@ const checkLog = (log: readonly Event[]): Violation[] => {
 
 type Block = { readonly append: number; readonly start: number; readonly end: number }
 
-/** The appends that are in the log, each whole. */
+/** The appends in the log, each complete. */
 const blocksOf = (log: readonly Event[]): { blocks: Block[]; torn: Violation[] } => {
   const blocks: Block[] = []
   const torn: Violation[] = []
@@ -54,7 +54,7 @@ const blocksOf = (log: readonly Event[]): { blocks: Block[]; torn: Violation[] }
   return { blocks, torn }
 }
 
-/** Every block was written by an append that succeeded, or by one of which nobody knows; once each. */
+/** Every block must come from a successful append or one with an unknown outcome, exactly once. */
 const checkBlocks = ({ operations, log }: History, blocks: readonly Block[]): Violation[] => {
   const found: Violation[] = []
   for (const append of new Set(blocks.map((block) => block.append))) {
@@ -75,7 +75,7 @@ const checkBlocks = ({ operations, log }: History, blocks: readonly Block[]): Vi
   return found
 }
 
-/** One that nobody answered was written, if it was, where the rules allow it. */
+/** An unanswered append may have been written only where the rules allow it. */
 const checkUnanswered = ({ operations, log }: History, blocks: readonly Block[]): Violation[] =>
   blocks.flatMap(({ append, start, end }): Violation[] => {
     const sent = operations.filter(({ request }) => request.kind === 'append' && request.append === append)
@@ -88,7 +88,7 @@ const checkUnanswered = ({ operations, log }: History, blocks: readonly Block[])
     return isAllowed || isRefused ? [] : [{ fault: 'wrong answer', what }]
   })
 
-/** Deletions are written by whoever asked for one. */
+/** Every deletion in the log must have been requested. */
 const checkDeletions = ({ operations, log }: History): Violation[] => {
   const found: Violation[] = []
   for (const stream of new Set(operations.map((operation) => operation.stream))) {
@@ -110,8 +110,8 @@ const checkDeletions = ({ operations, log }: History): Violation[] => {
 }
 
 /**
- * Which lengths of the log an operation can have met: at least all that was known before it began, at most what had begun
- * before it ended. This is what makes the order of `$all` the order in which things happened.
+ * The possible lengths of the log at the moment of an operation: at least all writes known before it began, at most all
+ * writes that began before it ended. So the order of `$all` must be the real order.
  */
 const windowsOf = ({ operations, log }: History, blocks: readonly Block[]) => {
   const placeAfter = new Map(log.map(({ position }, at) => [position, at + 1]))
@@ -159,7 +159,7 @@ const checkOperations = (history: History, blocks: readonly Block[]): Violation[
   })
 }
 
-/** Whether readers did not get the event any more, at some time after it was written. */
+/** True when the event was hidden from readers at some later time. */
 const wasHidden = (log: readonly Event[], { stream, position, revision }: Event): boolean =>
   log.some((later, at) => {
     const isOfStream = later.stream === stream || later.stream === metastreamOf(stream)
@@ -167,13 +167,13 @@ const wasHidden = (log: readonly Event[], { stream, position, revision }: Event)
   })
 
 /**
- * Every subscriber sees all, in order, once. What retention or a deletion hides may be missing while it catches up, not once it
- * was live: then it gets what is written until its connection is cut.
+ * Every subscriber must see all events in order, once. Events hidden by retention or a deletion may be missing while it
+ * catches up, but not once it was live, until its connection is cut.
  */
 const checkSubscriptions = ({ operations, subscriptions, log }: History): Violation[] =>
   subscriptions.flatMap(({ name, stream, seen, lives }): Violation[] => {
     const all = stream === undefined ? log : log.filter((event) => event.stream === stream)
-    /** @param next how many events were seen before it */
+    /** @param next number of events seen before it */
     const cameLive = ({ part }: Event, next: number): boolean => {
       const began = operations
         .filter(({ request }) => request.kind === 'append' && request.append === part?.append)
@@ -212,7 +212,7 @@ const checkSubscriptions = ({ operations, subscriptions, log }: History): Violat
     return missing ? [{ fault: 'gap', what: `${name} never saw ${missing.position}` }] : []
   })
 
-/** @returns what is wrong with the history; nothing when every outcome can be explained. */
+/** @returns the violations; none when every outcome can be explained. */
 export const check = (history: History): readonly Violation[] => {
   const { blocks, torn } = blocksOf(history.log)
   return [

@@ -1,4 +1,4 @@
-// What clients asked, what they were told, and what subscribers saw, in the order in which this process saw it.
+// The recorded history: requests, outcomes, and events seen by subscribers, in the order of this process.
 
 export type Expected = 'any' | 'no_stream' | 'stream_exists' | bigint
 
@@ -8,18 +8,18 @@ export type Event = {
   readonly revision: bigint
   readonly id: string
   readonly type: string
-  /** Which append wrote it, which of its events it is, and of how many; undefined for what the server wrote itself. */
+  /** Its append, its index in it and the number of events; undefined for events of the server itself. */
   readonly part: { readonly append: number; readonly index: number; readonly of: number } | undefined
-  /** What `$metadata` says about the events that are hidden. */
+  /** The `$tb` of a `$metadata` event. */
   readonly truncateBefore: bigint | undefined
   readonly maxCount: bigint | undefined
 }
 
-/** The value of `$tb` that hides a stream: it is deleted, and may begin again (§2.7). */
+/** The value of `$tb` in a deleted stream, which can be recreated. */
 export const softDeleted = 2n ** 63n - 1n
 
 export type Request =
-  /** One `append` number may be sent more than once: the same ids, perhaps with another expectation. */
+  /** One `append` number may be sent more than once: the same IDs, perhaps with another expected revision. */
   | { readonly kind: 'append'; readonly append: number; readonly ids: readonly string[]; readonly expected: Expected }
   | { readonly kind: 'delete' | 'tombstone'; readonly expected: Expected }
   | {
@@ -32,36 +32,36 @@ export type Request =
 
 export type Outcome =
   | { readonly kind: 'success'; readonly revision: bigint; readonly position: bigint }
-  /** -1: there was no event. */
+  /** -1: no event. */
   | { readonly kind: 'wrong expected version'; readonly actual: bigint }
   | { readonly kind: 'stream deleted' }
   | { readonly kind: 'stream not found' }
   | { readonly kind: 'events'; readonly events: readonly Event[] }
-  /** Nobody knows whether it was done: no answer came, or one that leaves it open. */
+  /** No answer, or one that leaves the outcome open. */
   | { readonly kind: 'unknown'; readonly reason: string }
 
 export type Operation = {
   readonly stream: string
   readonly request: Request
   readonly outcome: Outcome
-  /** Places in the order of all beginnings and ends; an operation without an answer never ended. */
+  /** Indexes in the order of all beginnings and ends; an operation without an answer never ended. */
   readonly began: number
   readonly ended: number
 }
 
-/** From when a subscription said "caught up" until its connection was cut, if it was. */
+/** From "caught up" until the connection was cut, if it was. */
 export type Live = {
   readonly since: number
   readonly until: number
-  /** How many events had been seen by then, over all connections. */
+  /** Number of events seen by then, over all connections. */
   readonly seenUntil: number
 }
 
 export type Subscription = {
   readonly name: string
-  /** undefined: all of them. */
+  /** undefined: all streams. */
   readonly stream: string | undefined
-  /** Across all its connections. */
+  /** Over all its connections. */
   readonly seen: readonly Event[]
   readonly lives: readonly Live[]
 }
@@ -69,7 +69,7 @@ export type Subscription = {
 export type History = {
   readonly operations: readonly Operation[]
   readonly subscriptions: readonly Subscription[]
-  /** `$all` as it is read at the end, without streams of others. */
+  /** `$all` at the end, without other streams. */
   readonly log: readonly Event[]
 }
 

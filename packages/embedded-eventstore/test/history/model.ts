@@ -1,4 +1,4 @@
-// EventStoreDB's rules for one stream, written down a second time and without regard to speed (§2.6, §2.7).
+// EventStoreDB's rules for one stream, implemented a second time without regard to speed.
 import { type Event, type Expected, metastreamOf, type Outcome, type Request, softDeleted } from './history.ts'
 
 export type Stream = {
@@ -6,7 +6,7 @@ export type Stream = {
   readonly hasMetadata: boolean
   readonly isSoftDeleted: boolean
   readonly isTombstoned: boolean
-  /** The lowest revision that retention leaves to readers. */
+  /** The first readable revision. */
   readonly first: bigint
 }
 
@@ -41,7 +41,7 @@ const repeatedAs = (last: Event): Answer => ({
   position: last.position,
 })
 
-/** What the rules say to an append of these ids. */
+/** The answer of the rules to an append of these IDs. */
 export const checked = (stream: Stream, expected: Expected, ids: readonly string[]): Answer => {
   const current = BigInt(stream.events.length) - 1n
   const wrong: Answer = { kind: 'wrong expected version', actual: current }
@@ -86,7 +86,7 @@ const isReadAs = (stream: Stream, request: Request & { kind: 'read' }, outcome: 
 
 const unseen = 'an id that nobody has seen'
 
-/** Whether the operation could have had its outcome when the first `length` events of the log were there, and no others. */
+/** True when the operation could have had its outcome after exactly the first `length` events of the log. */
 export const isExplained = (
   log: readonly Event[],
   length: number,
@@ -119,7 +119,7 @@ export const isExplained = (
   }
   if (answer.kind === 'repeated') return outcome.revision === answer.revision && outcome.position === answer.position
   if (answer.kind !== 'written') return false
-  // It was then written here: what follows in the log is what it wrote.
+  // It was written at this point: the next events of the log are its own.
   const written = request.kind === 'append' ? request.ids.length : 1
   const last = log[length + written - 1]
   if (last?.position !== outcome.position) return false

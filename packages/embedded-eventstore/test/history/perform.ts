@@ -1,4 +1,4 @@
-// Asks a store by the published client, and says what came of it.
+// Performs requests with the published client, and returns their outcomes.
 import {
   BACKWARDS,
   type EventStoreDBClient,
@@ -26,7 +26,7 @@ export const eventOf = ({ id, streamId, revision, type, data, position }: Record
     type,
     position: position?.commit ?? -1n,
     part: append === undefined ? undefined : { append, index, of },
-    // A double cannot say 2^63 - 1.
+    // A double cannot represent 2^63 - 1.
     truncateBefore: $tb === undefined ? undefined : $tb >= 2 ** 63 ? softDeleted : BigInt($tb),
     maxCount: $maxCount === undefined ? undefined : BigInt($maxCount),
   }
@@ -51,7 +51,7 @@ const read = async (reading: AsyncIterable<{ event?: RecordedEvent }>, isWanted:
   return events
 }
 
-/** All of the events of `isWanted`, in the order of `$all`. */
+/** All events that match `isWanted`, in the order of `$all`. */
 export const readLog = (client: EventStoreDBClient, isWanted: (event: Event) => boolean): Promise<Event[]> =>
   read(client.readAll({ fromPosition: START }), isWanted)
 
@@ -90,7 +90,7 @@ const ask = async (client: EventStoreDBClient, { stream, request }: Ask, isClass
   return { kind: 'success', revision: -1n, position: position?.commit ?? -1n }
 }
 
-// In a store that others use too, it is read until there are enough events of these streams.
+// In a shared store, reads until there are enough events of these streams.
 const askForAll = async (
   client: EventStoreDBClient,
   after: bigint,
@@ -107,7 +107,7 @@ const askForAll = async (
   return { kind: 'events', events }
 }
 
-/** @param isClassic whether to append by the older of the two ways */
+/** @param isClassic true for the older of the two append methods */
 export const perform = (
   client: EventStoreDBClient,
   asked: Ask,

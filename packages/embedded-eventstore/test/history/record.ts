@@ -1,4 +1,4 @@
-// One round: several clients at once, subscribers beside them, the node killed in between; what each of them was told.
+// Records one round: concurrent clients and subscribers, with the node killed in between.
 import { randomUUID } from 'node:crypto'
 import { EventStoreDBClient, START, StreamDeletedError, streamNameFilter } from '@eventstore/db-client'
 import { vi } from 'vitest'
@@ -19,18 +19,18 @@ const workersDefault = 8
 const streamsOfRound = 4
 const lastSeenMsMax = 20_000
 
-/** How the store is reached; `kill` is undefined where it cannot be. */
+/** A running store; `kill` is undefined when it cannot be killed. */
 export type Served = { readonly connectionString: string; readonly kill: (() => Promise<void>) | undefined }
 
 export type Round = {
   readonly seed: number
-  /** A further call serves what an earlier one did. */
+  /** Every call serves the same folder. */
   readonly serve: () => Promise<Served>
-  /** How often the node is killed. */
+  /** Number of kills. */
   readonly kills: number
-  /** In each of its lives, of all clients together. */
+  /** Number of operations of all clients between two kills. */
   readonly operations: number
-  /** How many ask at once; one alone makes the same history for the same seed. */
+  /** Number of concurrent clients; with one, a seed repeats the history. */
   readonly workers?: number
 }
 
@@ -91,7 +91,7 @@ export const record = async (round: Round): Promise<History> => {
       if (found && isWanted(found)) seen.push(found)
     })
     subscription.on('error', (error) => {
-      // Nothing comes after a tombstone; every other end is that of the node, and it is followed again in its next life.
+      // A tombstone is the end; any other end is a kill, and the subscription continues with the next process.
       if (error instanceof StreamDeletedError) following.isOver = true
     })
   }
@@ -130,7 +130,7 @@ export const record = async (round: Round): Promise<History> => {
     await Promise.all(Array.from({ length: workers }, (_, worker) => work(worker)))
 
     if (isLast) {
-      // Something that everybody is still to see, unless there can be nothing more.
+      // One last event for all subscribers, unless the stream is tombstoned.
       for (const stream of streams) await ask(asks.append(stream, 'any'), 0)
       log = await readLog(clientOf(1), isWanted)
       const isBehind = ({ stream, seen, isOver }: Subscriber) => {
@@ -138,7 +138,7 @@ export const record = async (round: Round): Promise<History> => {
         return !isOver && seen.at(-1)?.position !== last?.position
       }
       const areAllThere = () => !subscribers.some(isBehind)
-      // What a subscriber never sees is for the checker to say.
+      // The checker reports missing events.
       await vi.waitUntil(areAllThere, { timeout: lastSeenMsMax }).catch(() => undefined)
     }
     for (const client of clients) client.dispose().catch(() => undefined)

@@ -1,4 +1,4 @@
-// Chooses what a client asks next: mostly what succeeds, often what is refused, and again and again what was asked before.
+// Chooses the next request of a client: mostly valid ones, often refused ones, and repeats.
 import { randomUUID } from 'node:crypto'
 import type { Chance } from './chance.ts'
 import type { Expected, Operation, Request } from './history.ts'
@@ -7,12 +7,12 @@ const eventsMax = 4
 const countMax = 40
 const aheadMax = 3
 
-/** What is asked of which stream. */
+/** A request with its stream. */
 export type Ask = { readonly stream: string; readonly request: Request }
 
 export const createAsks = (streams: readonly string[], { fraction, between, pick }: Chance) => {
   const appends: { ask: Ask & { request: Request & { kind: 'append' } }; isUnknown: boolean }[] = []
-  /** The last revision that anybody was told, and a position of $all. */
+  /** The last revisions known from answers, and a position of $all. */
   const revisions = new Map<string, bigint>()
   let position = 0n
 
@@ -59,11 +59,11 @@ export const createAsks = (streams: readonly string[], { fraction, between, pick
         return { stream, request: { kind: 'read', forwards: fraction() < 0.5, from: anyRevision(stream), count } }
       }
       if (chosen < 0.93) return { stream, request: { kind: 'read $all', after: position, count } }
-      // The client cannot say `stream_exists` here.
+      // The client has no `stream_exists` here.
       const expected = pick<Expected>(['any', exact(stream), exact(stream), 'no_stream', anyRevision(stream)])
       return { stream, request: { kind: chosen < 0.995 ? 'delete' : 'tombstone', expected } }
     },
-    /** What is known from now on. */
+    /** Records the revisions of an outcome. */
     learn: ({ stream, request, outcome }: Operation): void => {
       if (request.kind === 'append' && outcome.kind === 'unknown') {
         const sent = appends[request.append]

@@ -4,7 +4,7 @@ import type { Characters } from './match.ts'
 export const codeUnits = 0x1_0000
 
 // .NET matches UTF-16 code units, never whole code points.
-/** A byte for each code unit. */
+/** One byte per code unit. */
 export type CharacterSet = Uint8Array
 
 const setWhere = (has: (code: number) => boolean): CharacterSet =>
@@ -33,7 +33,7 @@ const remembering = <Value>(make: (key: string) => Value): ((key: string) => Val
   }
 }
 
-/** What a class of JavaScript's, with the flag `u`, matches. */
+/** The characters of a JavaScript class with the flag `u`. */
 export const classOf = remembering((source: string): CharacterSet => {
   const regex = new RegExp(`[${source}]`, 'u')
   return setWhere((code) => regex.test(String.fromCharCode(code)))
@@ -43,7 +43,7 @@ export const categories = new Set(
   'L Lu Ll Lt Lm Lo M Mn Mc Me N Nd Nl No P Pc Pd Ps Pe Pi Pf Po S Sm Sc Sk So Z Zs Zl Zp C Cc Cf Cs Co Cn'.split(' '),
 )
 const word = '\\p{L}\\p{Mn}\\p{Nd}\\p{Pc}'
-/** At the edges of words, and in names of groups, zero-width joiners count as letters. */
+/** At word boundaries, and in names of groups, zero-width joiners count as letters. */
 export const boundaryWord = `${word}\\u200c\\u200d`
 const shorthands: Readonly<Record<string, string>> = { w: word, d: '\\p{Nd}', s: '\\t-\\r\\x85\\p{Z}' }
 export const isShorthand = (letter: string): boolean => letter.toLowerCase() in shorthands
@@ -53,7 +53,7 @@ export const shorthandOf = (letter: string): CharacterSet => {
 }
 export const charactersOfShorthand = remembering((letter) => charactersOf(shorthandOf(letter)))
 
-/** Maps each code unit to all code units that differ from it in case only. */
+/** Maps each code unit to all code units that differ from it only in case. */
 export const casings = remembering((): ReadonlyMap<number, readonly number[]> => {
   const same = new Map<number, number[]>()
   for (let code = 0; code < codeUnits; code++) {

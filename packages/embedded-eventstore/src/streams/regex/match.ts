@@ -21,10 +21,10 @@ type Step =
 type Steps = readonly Step[]
 type Look = { readonly steps: Steps; readonly isAhead: boolean; holdsAt: Uint8Array }
 
-/** Counts the steps of matchers: at most {@link stepsMax} and one more for each character of a text. */
+/** Counts the steps of matchers: at most {@link stepsMax} plus one per character of a text. */
 export type Work = { steps: number }
 
-/** A filter's expression has 2,048 characters at most, and as many steps when nothing in it is repeated by number. */
+/** A filter's expression has at most 2,048 characters, and as many steps without counted repetitions. */
 const stepsMax = 2_500
 
 const has = (characters: Characters, code: number): boolean => {
@@ -38,7 +38,7 @@ const has = (characters: Characters, code: number): boolean => {
   return false
 }
 
-/** Calls `end` with every place where a match ends, until `end` returns true. A match may start anywhere. */
+/** Calls `end` with every index where a match ends, until `end` returns true. A match may start anywhere. */
 const run = (steps: Steps, text: string, isBackwards: boolean, work: Work, end: (at: number) => boolean): void => {
   const seen = new Int32Array(steps.length)
   const open: number[] = []

@@ -113,7 +113,7 @@ export const parseRegex = (pattern: string): Regex => {
     return letter === 'p' ? set : complement(set)
   }
 
-  /** After "[". As .NET reads it: a "]" that comes first is a character, and a class may end with one to subtract. */
+  /** After "[". As in .NET, a leading "]" is a character, and a class may end with a class to subtract. */
   const characterClass = (options: Options): CharacterSet => {
     if (++classes > classesMax) refuse(`It has more than ${classesMax} classes of characters.`)
     const set: CharacterSet = new Uint8Array(codeUnits)
@@ -189,7 +189,7 @@ export const parseRegex = (pattern: string): Regex => {
     }
   }
 
-  /** After "(". No group captures, because back references are refused. Undefined when the group only sets options. */
+  /** After "(". Groups do not capture, because back references are refused. Undefined when the group only sets options. */
   const group = (options: Options): Regex | undefined => {
     if (!takeText('?') || take(groupNameAt) || takeText(':')) return alternatives({ ...options }, true)
     const lookaround = lookarounds[take(lookaroundAt)?.[0] ?? '']
