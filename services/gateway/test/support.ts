@@ -74,14 +74,9 @@ export const startEdge = async ({
     const position: Position = { commit: place, prepare: place }
     const to = { ...at, position, lastEvent: { id: randomUUID(), position } }
     const evolve = (stored: ReadonlyMap<string, ReadonlyMap<string, Record<string, string | number | null>>>) => {
-      const { rows: table, changes } = openRows(
-        'loans',
-        keys,
-        stored.get('loans') ?? new Map(),
-        loans.tables.loans.topicColumns,
-      )
+      const table = openRows('loans', keys, stored.get('loans') ?? new Map(), loans.tables.loans.topicColumns)
       for (const [loanId, row] of rows) row ? table.set(loanId, row) : table.remove(loanId)
-      return [...changes()]
+      return table.changes()
     }
     const outcome = await sink.commit({ from: at, to, keys: new Map([['loans', keys]]), evolve })
     if (outcome !== 'committed') throw new Error('the read model was not written')

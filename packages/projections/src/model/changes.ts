@@ -33,12 +33,19 @@ export type TableChange = { readonly table: string; readonly all: true }
 
 export type Change = RowChange | TableChange
 
-/** The changes of a step as the feed keeps them. */
-export const feedOf = (changes: readonly RowChange[]): readonly Change[] => {
-  if (changes.length <= tableChangesMax) return changes
-  return [...Map.groupBy(changes, ({ table }) => table)].flatMap(([table, ofTable]): readonly Change[] =>
-    ofTable.length > tableChangesMax ? [{ table, all: true }] : ofTable,
-  )
+/**
+ * The changes of a step as the feed keeps them.
+ * @param changed tables of which the step has changed more rows than it held
+ */
+export const feedOf = (changes: readonly RowChange[], changed: ReadonlySet<string>): readonly Change[] => {
+  if (changes.length <= tableChangesMax && changed.size === 0) return changes
+  const byTable = Map.groupBy(changes, ({ table }) => table)
+  const whole = [...byTable].flatMap(([table, { length }]) => (length > tableChangesMax ? [table] : []))
+  const all = new Set([...whole, ...changed])
+  return [
+    ...changes.filter(({ table }) => !all.has(table)),
+    ...[...all].map((table) => ({ table, all: true }) as const),
+  ]
 }
 
 /** A value read in one transaction, with the state of the read model it was read from. */

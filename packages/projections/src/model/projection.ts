@@ -17,7 +17,16 @@ type OwnedTable<Tables extends Readonly<Record<string, Row>>, Name extends keyof
   }
 }
 
-type KeysOf<Tables> = { readonly [Name in keyof Tables]?: readonly string[] }
+/**
+ * By table, the keys of rows. `{ where }` says that the event removes all rows with a value in an indexed column; where
+ * they are very many, most of them before it is projected.
+ */
+export type KeysOf<Tables> = {
+  readonly [Name in keyof Tables]?: readonly (
+    | string
+    | { readonly where: readonly [column: keyof Tables[Name] & string, value: string] }
+  )[]
+}
 
 /** From events to rows. Projections commute across streams: only the order within a stream counts. */
 export type Projection<Event extends DomainEvent, Tables extends Readonly<Record<string, Row>>> = ReadModel & {

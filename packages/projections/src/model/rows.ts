@@ -7,6 +7,11 @@ export type Rows<R extends Row> = {
   readonly get: (key: string) => R | undefined
   readonly set: (key: string, row: R) => void
   readonly remove: (key: string) => void
+  /**
+   * Removes the rows with this value in a column, stored ones and those just made, and takes them out of the tallies
+   * that count them. `keys` has to say `{ where: [column, value] }`.
+   */
+  readonly removeWhere: (column: string, value: string) => void
 }
 
 /** By table, the keys of the rows that a batch concerns. */
@@ -49,7 +54,6 @@ export const openRows = (
     if (topicColumns && !row && before && !stored.has(key)) passing.set(key, before)
     touched.set(key, row)
   }
-  const rows: Rows<Row> = { get, set: put, remove: (key) => put(key, undefined) }
   /**
    * One change per row, also when the batch made the row and removed it again: a reader from a node with other batches
    * may have seen it in between.
@@ -62,9 +66,11 @@ export const openRows = (
       return { table, key, after, before: before ? pick(before, topicColumns) : null }
     })
   /** Rows with this value in a column, with their keys. */
-  const having = (column: string, value: string): readonly (readonly [string, Row])[] =>
-    [...new Map<string, Row | undefined>([...stored, ...touched])].flatMap(([key, row]) =>
-      row?.[column] === value ? [[key, row] as const] : [],
-    )
-  return { name: table, rows, having, changes }
+  const having = (column: string, value: string): readonly (readonly [string, Row])[] => {
+    const found: (readonly [string, Row])[] = []
+    for (const [key, row] of stored) if (row[column] === value && !touched.has(key)) found.push([key, row])
+    for (const [key, row] of touched) if (row?.[column] === value) found.push([key, row])
+    return found
+  }
+  return { name: table, get, set: put, remove: (key: string) => put(key, undefined), having, changes }
 }

@@ -23,12 +23,17 @@ export type Checkpoint = {
   readonly replacedTexts: number
 }
 
-/** Rows that a step needs because it deletes streams. */
-export type Deletion = {
-  /** By table, the rows that have one of these values in a column. */
-  readonly owned: readonly { readonly table: string; readonly column: string; readonly values: ReadonlySet<string> }[]
+/** Rows that a step removes by the value of a column. */
+export type Removal = {
+  readonly selections: readonly {
+    readonly table: string
+    readonly column: string
+    readonly values: ReadonlySet<string>
+  }[]
   /** The rows that count those. */
   readonly counting: (stored: StoredRows) => Keys
+  /** Removes the stored rows that it is given: of a step of one event, whose rows may be too many to hold at once. */
+  readonly inParts: ((stored: StoredRows) => readonly RowChange[]) | undefined
 }
 
 /** One step of a read model: from the checkpoint that the writer expects to the next. */
@@ -36,9 +41,8 @@ export type Step = {
   readonly from: Checkpoint
   readonly to: Checkpoint
   readonly keys: Keys
-  /** Only in a step that deletes streams. */
-  readonly deletion?: Deletion | undefined
-  /** Pure; called with the stored rows of `keys` and `deletion`. An error rolls the step back. */
+  readonly removal?: Removal | undefined
+  /** Pure; called with the stored rows of `keys` and `removal`. An error rolls the step back. */
   readonly evolve: (stored: StoredRows) => readonly RowChange[]
   /** After a step with this, the change feed demands a new snapshot. */
   readonly parking?: Omit<Parking, 'deadLetter'> | undefined

@@ -10,8 +10,9 @@ import { feedLengthMax, feedOf, type RowChange } from '../model/changes.ts'
 import { moveCheckpoint, moveValues } from '../model/checkpoint-row.ts'
 import { StepUndone, wrongShape } from '../model/halt.ts'
 import { type ReadModel, type Row, shapeOf, type Table } from '../model/read-model.ts'
+import { rowsRemovedMax, TooManyRows } from '../model/removal.ts'
 import { type Keys, mergeRows, type StoredRows } from '../model/rows.ts'
-import type { Checkpoint, Sink, Step } from '../model/sink.ts'
+import type { Checkpoint, Removal, Sink, Step } from '../model/sink.ts'
 import { readParked, writeParking } from './parked.ts'
 import { createSchema, list, postgresType, quoted, readCheckpoint, schemaName, scratchName } from './schema.ts'
 import { postgresWishes } from './wishes.ts'
@@ -30,20 +31,24 @@ const tableQueries = (schema: string, name: string, { key, columns }: Table) => 
   const updates = names
     .filter((column) => column !== key)
     .map((column) => `${quoted(column)} = excluded.${quoted(column)}`)
-  const selectBy = (column: string) => `select ${list(names)} from ${table} where ${quoted(column)} = any($1::text[])`
+  const selectBy = (column: string, limit = '') =>
+    `select ${list(names)} from ${table} where ${quoted(column)} = any($1::text[])${limit}`
   const upsert = `insert into ${table} (${list(names)}) select * from unnest(${arrays.join(', ')})
                   on conflict (${quoted(key)}) do update set ${updates.join(', ')}`
   const remove = `delete from ${table} where ${quoted(key)} = any($1::text[])`
+  const rowsOf = async (
+    client: pg.PoolClient,
+    text: string,
+    values: ReadonlySet<string>,
+  ): Promise<ReadonlyMap<string, Row>> => {
+    const { rows } = await client.query<Row, [string[]]>({ text, values: [[...values]] })
+    return new Map(rows.map((row) => [String(row[key]), row]))
+  }
   return {
     name,
-    load: async (
-      client: pg.PoolClient,
-      values: ReadonlySet<string>,
-      column = key,
-    ): Promise<ReadonlyMap<string, Row>> => {
-      const { rows } = await client.query<Row, [string[]]>({ text: selectBy(column), values: [[...values]] })
-      return new Map(rows.map((row) => [String(row[key]), row]))
-    },
+    load: async (client: pg.PoolClient, keys: ReadonlySet<string>) => rowsOf(client, selectBy(key), keys),
+    loadRemoved: (client: pg.PoolClient, column: string, values: ReadonlySet<string>) =>
+      rowsOf(client, selectBy(column, ` limit ${rowsRemovedMax + 1}`), values),
     write: async (client: pg.PoolClient, changes: readonly RowChange[]): Promise<void> => {
       const rows = changes.map(({ after }) => after).filter((after) => after !== null)
       const values = names.map((column) => rows.map((row) => row[column]))
@@ -81,31 +86,53 @@ const stepWriter = (model: ReadModel, schema: string) => {
     for (const table of tables) stored.set(table.name, await table.load(client, keys.get(table.name) ?? new Set()))
     return stored
   }
-  const loadStep = async (client: pg.PoolClient, { keys, deletion }: Step): Promise<StoredRows> => {
-    let stored = await load(client, keys)
-    if (!deletion) return stored
-    for (const { table, column, values } of deletion.owned) {
-      const rows = await tables.find(({ name }) => name === table)?.load(client, values, column)
-      stored = mergeRows(stored, new Map(rows && [[table, rows]]))
+  const write = async (client: pg.PoolClient, changes: readonly RowChange[]): Promise<void> => {
+    for (const table of tables)
+      await table.write(
+        client,
+        changes.filter((change) => change.table === table.name),
+      )
+  }
+  const counted = async (client: pg.PoolClient, removal: Removal, rows: StoredRows): Promise<StoredRows> =>
+    mergeRows(rows, await load(client, removal.counting(rows)))
+  /** Removes rows in parts until the rest can be held. @returns the tables that have changed, and the rest */
+  const removeInParts = async (client: pg.PoolClient, removal: Removal) => {
+    const changed = new Set<string>()
+    let rest: StoredRows = new Map()
+    for (const { table, column, values } of removal.selections) {
+      const selected = async () => {
+        const rows = await tables.find(({ name }) => name === table)?.loadRemoved(client, column, values)
+        return rows ?? new Map<string, Row>()
+      }
+      let rows = await selected()
+      for (; rows.size > rowsRemovedMax; rows = await selected()) {
+        if (!removal.inParts) throw new TooManyRows(table, column)
+        const changes = removal.inParts(await counted(client, removal, new Map([[table, rows]])))
+        await write(client, changes)
+        for (const change of changes) changed.add(change.table)
+      }
+      rest = mergeRows(rest, new Map([[table, rows]]))
     }
-    return mergeRows(stored, await load(client, deletion.counting(stored)))
+    return [changed, rest] as const
+  }
+  const loadStep = async (client: pg.PoolClient, { keys, removal }: Step) => {
+    if (!removal) return { changed: new Set<string>(), stored: await load(client, keys) }
+    const [changed, removed] = await removeInParts(client, removal)
+    return { changed, stored: await counted(client, removal, mergeRows(await load(client, keys), removed)) }
   }
   return async (client: pg.PoolClient, step: Step): Promise<void> => {
     const { from, to, evolve, parking } = step
     const moved = await client.query({ text: move, values: [...moveValues(step)] })
     if (moved.rowCount === 0) throw new StepUndone()
     if (parking && !(await writeParking(client, schema, parking))) throw new StepUndone()
-    const changes = evolve(await loadStep(client, step))
-    for (const table of tables)
-      await table.write(
-        client,
-        changes.filter((change) => change.table === table.name),
-      )
+    const { changed, stored } = await loadStep(client, step)
+    const changes = evolve(stored)
+    await write(client, changes)
     if (parking) return beginFeed(client, to.position)
-    if (changes.length === 0) return
+    if (changes.length + changed.size === 0) return
     const { position: since } = from
     const { position } = to
-    const kept = feedOf(changes)
+    const kept = feedOf(changes, changed)
     const entry = [kept.length, since.commit, since.prepare, position.commit, position.prepare, JSON.stringify(kept)]
     await client.query({ text: feed, values: [...entry, feedLengthMax] })
   }

@@ -3,19 +3,24 @@ import type { DomainEvent } from '@headwater/deciders/decider'
 import type { EventStreamType } from '@headwater/deciders/stream-type'
 import { createCodec, type RecordedEvent, type StoredEvent } from '@headwater/eventstore/codec'
 import { categoryOf, idOf } from '@headwater/eventstore/stream-name'
-import type { Projection, RowsOf } from '../model/projection.ts'
-import type { Row, Table, TableOf } from '../model/read-model.ts'
+import type { KeysOf, Projection, RowsOf } from '../model/projection.ts'
+import type { Row, Table, TableOf, Value as ValueOrNull } from '../model/read-model.ts'
 import type { Rows } from '../model/rows.ts'
 
 type Tables = Readonly<Record<string, Row>>
 
+type Value = NonNullable<ValueOrNull>
+
 type NoTables = Readonly<Record<never, Row>>
 
-/** Rows that change only by addition, so that the order of streams does not matter. */
+/** Rows that change only by adding and by keeping the greater or smaller of two values: the order of streams does not matter. */
 export type Tally<R extends Row> = {
-  /** Adds its sums to those of the row with the same key. A row whose sums are all 0 is removed. */
+  /** Combines it with the row of the same key. A row whose sums are all 0, without other values, is removed. */
   readonly add: (row: R) => void
 }
+
+/** How the values of a column are combined; null is no value. */
+type Combined = 'sum' | 'greatest' | 'least'
 
 type RowsOfPart<Of extends Tables, Tallied extends Tables> = RowsOf<Of> & {
   readonly [Name in keyof Tallied]: Tally<Tallied[Name]>
@@ -27,14 +32,17 @@ export type Part<Event extends DomainEvent, Of extends Tables, Tallied extends T
   readonly tables: { readonly [Name in keyof (Of & Tallied)]: TableOf<(Of & Tallied)[Name]> }
   /** By table, the indexed column that holds the ID of the stream that owns the row. */
   readonly owners: { readonly [Name in keyof Of]: keyof Of[Name] & string }
-  /** By table shared by many streams, the columns that are sums. */
-  readonly sums?: { readonly [Name in keyof Tallied]: readonly (keyof Tallied[Name] & string)[] }
-  /** The amounts that a row has added to tallies: subtracted when the row's stream is deleted. */
+  /** By table shared by many streams, the columns that are combined; the others are the same in all rows of a key. */
+  readonly tallies?: { readonly [Name in keyof Tallied]: { readonly [Column in keyof Tallied[Name]]?: Combined } }
+  /**
+   * The amounts that a row has added to tallies: subtracted when the row is removed by a column, or its stream deleted.
+   * Greatest and least values stay.
+   */
   readonly counted?: {
     readonly [Name in keyof Of]?: (row: Of[Name]) => { readonly [In in keyof Tallied]: readonly Tallied[In][] }
   }
   /** The rows that `project` will ask for, by table. */
-  readonly keys: (event: RecordedEvent<Event>) => { readonly [Name in keyof (Of & Tallied)]?: readonly string[] }
+  readonly keys: (event: RecordedEvent<Event>) => KeysOf<Of & Tallied>
   /** Evolves rows by an event; no I/O, no clock, no random. */
   readonly project: (event: RecordedEvent<Event>, rows: RowsOfPart<Of, Tallied>) => void
 }
@@ -44,9 +52,9 @@ type SomePart = {
   readonly stream: Pick<EventStreamType, 'category' | 'events'>
   readonly tables: Readonly<Record<string, Table>>
   readonly owners: Readonly<Record<string, string>>
-  readonly sums?: Readonly<Record<string, readonly string[]>>
+  readonly tallies?: Readonly<Record<string, Readonly<Record<string, Combined | undefined>>>>
   readonly counted?: Readonly<Record<string, ((row: never) => Readonly<Record<string, readonly Row[]>>) | undefined>>
-  readonly keys: (event: never) => Readonly<Record<string, readonly string[] | undefined>>
+  readonly keys: (event: never) => object
   readonly project: (event: never, rows: never) => void
 }
 
@@ -60,9 +68,9 @@ type Both<Union> = (Union extends unknown ? (_: Union) => void : never) extends 
   : never
 
 /** Limits rows to those of one stream: this makes parts commute, and parking by stream sound. */
-const rowsOfStream = (stream: string, table: string, owner: string, rows: Rows<Row>): Rows<Row> => {
+const rowsOfStream = (stream: () => string, table: string, owner: string, rows: Rows<Row>): Rows<Row> => {
   const own = (key: string, row: Row | undefined): Row | undefined => {
-    if (row && row[owner] !== idOf(stream)) throw new Error(`${table} ${key} is a row of another stream.`)
+    if (row && row[owner] !== idOf(stream())) throw new Error(`${table} ${key} is a row of another stream.`)
     return row
   }
   const get = (key: string) => own(key, rows.get(key))
@@ -74,24 +82,38 @@ const rowsOfStream = (stream: string, table: string, owner: string, rows: Rows<R
   const remove = (key: string) => {
     if (get(key)) rows.remove(key)
   }
-  return { get, set: put, remove }
+  return { get, set: put, remove, removeWhere: rows.removeWhere }
 }
 
-const sumOf = (row: Row | undefined, column: string): number => Number(row?.[column] ?? 0)
+const further = { greatest: (a: Value, b: Value) => (a > b ? a : b), least: (a: Value, b: Value) => (a < b ? a : b) }
 
-const added = (sums: readonly string[], to: Row | undefined, row: Row, sign: 1 | -1): Row | undefined => {
-  const rest = to && Object.keys(row).find((column) => !sums.includes(column) && to[column] !== row[column])
-  if (rest !== undefined) throw new Error(`${rest} is no sum, and differs between rows of one key.`)
-  const total = sums.map((column) => [column, sumOf(to, column) + sign * sumOf(row, column)] as const)
-  return total.some(([, sum]) => sum !== 0) ? { ...row, ...Object.fromEntries(total) } : undefined
+const combine = (how: Combined, to: Value | null, value: Value | null, sign: 1 | -1): Value | null => {
+  if (how === 'sum') return Number(to ?? 0) + sign * Number(value ?? 0)
+  if (value === null || to === null || sign === -1) return sign === -1 ? to : (to ?? value)
+  return further[how](to, value)
+}
+
+const combined = (
+  columns: Readonly<Record<string, Combined | undefined>>,
+  to: Row | undefined,
+  row: Row,
+  sign: 1 | -1,
+) => {
+  const rest = to && Object.keys(row).find((column) => !columns[column] && to[column] !== row[column])
+  if (rest !== undefined) throw new Error(`${rest} is not combined, and differs between rows of one key.`)
+  const total = Object.entries(columns).flatMap(([column, how]) =>
+    how ? [{ column, how, value: combine(how, to?.[column] ?? null, row[column] ?? null, sign) }] : [],
+  )
+  const isLeft = total.some(({ how, value }) => (how === 'sum' ? value !== 0 : value !== null))
+  return isLeft ? { ...row, ...Object.fromEntries(total.map(({ column, value }) => [column, value])) } : undefined
 }
 
 type AllRows = Readonly<Record<string, Rows<Row>>>
 
 const addTo = (part: SomePart, rows: AllRows, table: string, row: Row, sign: 1 | -1): void => {
   const key = keyOf(part, table, row)
-  const sum = added(part.sums?.[table] ?? [], rows[table]?.get(key), row, sign)
-  if (sum) rows[table]?.set(key, sum)
+  const total = combined(part.tallies?.[table] ?? {}, rows[table]?.get(key), row, sign)
+  if (total) rows[table]?.set(key, total)
   else rows[table]?.remove(key)
 }
 
@@ -114,12 +136,12 @@ const uncounting = (part: SomePart, table: string) => {
 }
 
 /** The rows of a part as an event of one stream sees them. */
-const openPart = (part: SomePart, stream: string, rows: AllRows) => {
+const openPart = (part: SomePart, stream: () => string, rows: AllRows) => {
   const owned = Object.entries(part.owners).map(([table, owner]) => {
     const all = rows[table]
     return [table, all && rowsOfStream(stream, table, owner, all)] as const
   })
-  const tallies = Object.keys(part.sums ?? {}).map((table): [string, Tally<Row>] => [
+  const tallies = Object.keys(part.tallies ?? {}).map((table): [string, Tally<Row>] => [
     table,
     { add: (row) => addTo(part, rows, table, row, 1) },
   ])
@@ -151,6 +173,15 @@ export const readModel = <const Parts extends readonly SomePart[]>({
       return [table, { column, category, ...uncounting(part, table) }] as const
     }),
   )
+  // Opened once per step: for each event it would cost more than the projecting.
+  const opened = new WeakMap<AllRows, Map<SomePart, unknown>>()
+  let stream = ''
+  const rowsOf = (part: SomePart, rows: AllRows): unknown => {
+    const parts = opened.get(rows) ?? new Map<SomePart, unknown>()
+    const known = parts.get(part) ?? openPart(part, () => stream, rows)
+    opened.set(rows, parts.set(part, known))
+    return known
+  }
   const projection = {
     name,
     version,
@@ -161,7 +192,8 @@ export const readModel = <const Parts extends readonly SomePart[]>({
     keys: (event: RecordedEvent<DomainEvent>) => of(event).part.keys(event as never),
     project: (event: RecordedEvent<DomainEvent>, rows: AllRows) => {
       const { part } = of(event)
-      part.project(event as never, openPart(part, event.stream, rows) as never)
+      stream = event.stream
+      part.project(event as never, rowsOf(part, rows) as never)
     },
   }
   return projection as unknown as Projection<EventOf<Parts[number]>, Both<TablesOf<Parts[number]>>>

@@ -7,7 +7,6 @@ import type { StoredEvent } from '@headwater/eventstore/codec'
 import { comparePosition, formatPosition, type Position } from '@headwater/eventstore/position'
 import type { Logger } from 'pino'
 import { pageEvents, waitingReader } from '../freshness/read-waiting.ts'
-import { isDeletion } from '../model/deletion.ts'
 import { Halt, Superseded } from '../model/halt.ts'
 import {
   asDeadLetter,
@@ -23,6 +22,7 @@ import {
 } from '../model/parked.ts'
 import type { Projection } from '../model/projection.ts'
 import type { Row } from '../model/read-model.ts'
+import { isDeletion, TooManyRows } from '../model/removal.ts'
 import type { Checkpoint, Sink } from '../model/sink.ts'
 import { assertOrder, BadEvent, stepOver } from '../model/step.ts'
 import type { Persistence } from './persistence.ts'
@@ -136,7 +136,7 @@ export const openWriter = async <Event extends DomainEvent, Tables extends Reado
 
   /** True for every error but outages and those that end the writer: one event must not block the others. */
   const isOfEvents = (error: unknown): boolean => {
-    if (error instanceof BadEvent) return true
+    if (error instanceof BadEvent || error instanceof TooManyRows) return true
     if (error instanceof Halt || error instanceof StoreUnavailable || signal.aborted) return false
     return ['refused', undefined].includes(sink.blame(error))
   }

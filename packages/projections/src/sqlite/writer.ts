@@ -5,8 +5,9 @@ import { feedLengthMax, feedOf, type RowChange } from '../model/changes.ts'
 import { StepUndone, wrongShape } from '../model/halt.ts'
 import { deadLettersText, type Parking, parkedRow } from '../model/parked.ts'
 import { type ReadModel, type Row, shapeOf, type Table } from '../model/read-model.ts'
+import { rowsRemovedMax, TooManyRows } from '../model/removal.ts'
 import { type Keys, mergeRows, type StoredRows } from '../model/rows.ts'
-import type { Checkpoint, Step } from '../model/sink.ts'
+import type { Checkpoint, Removal, Step } from '../model/sink.ts'
 import { checkpointQuery, checkpointSchema, feedSchema, parkedSchema } from './file.ts'
 
 const quoted = (name: string) => `"${name}"`
@@ -27,9 +28,9 @@ const openTable = (db: Database.Database, name: string, { key, columns }: Table)
   const updates = names
     .filter((column) => column !== key)
     .map((column) => `${quoted(column)} = excluded.${quoted(column)}`)
-  const selectBy = (column: string) =>
+  const selectBy = (column: string, limit = '') =>
     db.prepare<[string], Row & Record<string, string>>(
-      `select ${list(names)} from ${quoted(name)} where ${quoted(column)} in (select value from json_each(?))`,
+      `select ${list(names)} from ${quoted(name)} where ${quoted(column)} in (select value from json_each(?))${limit}`,
     )
   const select = selectBy(key)
   const rowsOf = (selected: typeof select, values: ReadonlySet<string>): ReadonlyMap<string, Row> =>
@@ -41,7 +42,8 @@ const openTable = (db: Database.Database, name: string, { key, columns }: Table)
   const remove = db.prepare(`delete from ${quoted(name)} where ${quoted(key)} = ?`)
   return {
     load: (keys: ReadonlySet<string>) => rowsOf(select, keys),
-    loadBy: (column: string, values: ReadonlySet<string>) => rowsOf(selectBy(column), values),
+    loadRemoved: (column: string, values: ReadonlySet<string>) =>
+      rowsOf(selectBy(column, ` limit ${rowsRemovedMax + 1}`), values),
     write: ({ key, after }: RowChange) => {
       if (after) upsert.run(names.map((column) => after[column]))
       else remove.run(key)
@@ -75,6 +77,35 @@ const openParked = (db: Database.Database) => {
   }
 }
 
+/** Reads the rows that a step needs. */
+const stepLoader = (tableOf: (name: string) => ReturnType<typeof openTable>) => {
+  const load = (keys: Keys): StoredRows =>
+    new Map([...keys].map(([name, wanted]) => [name, tableOf(name).load(wanted)]))
+  const counted = (removal: Removal, rows: StoredRows): StoredRows => mergeRows(rows, load(removal.counting(rows)))
+  /** Removes rows in parts until the rest can be held. @returns the tables that have changed, and the rest */
+  const removeInParts = (removal: Removal): readonly [ReadonlySet<string>, StoredRows] => {
+    const changed = new Set<string>()
+    let rest: StoredRows = new Map()
+    for (const { table, column, values } of removal.selections) {
+      let rows = tableOf(table).loadRemoved(column, values)
+      for (; rows.size > rowsRemovedMax; rows = tableOf(table).loadRemoved(column, values)) {
+        if (!removal.inParts) throw new TooManyRows(table, column)
+        for (const change of removal.inParts(counted(removal, new Map([[table, rows]])))) {
+          tableOf(change.table).write(change)
+          changed.add(change.table)
+        }
+      }
+      rest = mergeRows(rest, new Map([[table, rows]]))
+    }
+    return [changed, rest]
+  }
+  return ({ keys, removal }: Step) => {
+    if (!removal) return { changed: new Set<string>(), stored: load(keys) }
+    const [changed, removed] = removeInParts(removal)
+    return { changed, stored: counted(removal, mergeRows(load(keys), removed)) }
+  }
+}
+
 /** The statements of a writer, prepared once for an open file. */
 export const openWriter = (db: Database.Database, { tables }: ReadModel) => {
   const stored = new Map(Object.entries(tables).map(([name, table]) => [name, openTable(db, name, table)]))
@@ -95,17 +126,7 @@ export const openWriter = (db: Database.Database, { tables }: ReadModel) => {
   )
   const trim = db.prepare('delete from feed where lastChange <= (select max(lastChange) from feed) - ?')
   const parked = openParked(db)
-  const load = (keys: Keys): StoredRows =>
-    new Map([...keys].map(([name, wanted]) => [name, tableOf(name).load(wanted)]))
-  const loadStep = ({ keys, deletion }: Step): StoredRows => {
-    const stored = load(keys)
-    if (!deletion) return stored
-    const owned = deletion.owned.map(
-      ({ table, column, values }) => [table, tableOf(table).loadBy(column, values)] as const,
-    )
-    const withOwned = mergeRows(stored, new Map(owned))
-    return mergeRows(withOwned, load(deletion.counting(withOwned)))
-  }
+  const loadStep = stepLoader(tableOf)
   const write = db.transaction((step: Step): void => {
     const { from, to, evolve, parking } = step
     const event = to.lastEvent
@@ -123,13 +144,14 @@ export const openWriter = (db: Database.Database, { tables }: ReadModel) => {
       deadLettersText(from.deadLetters),
     )
     if (moved.changes === 0 || (parking && !parked.remove(parking.removed))) throw new StepUndone()
-    const changes = evolve(loadStep(step))
+    const { changed, stored } = loadStep(step)
+    const changes = evolve(stored)
     for (const change of changes) tableOf(change.table).write(change)
     if (parking) parked.put(parking, to.position)
-    else if (changes.length > 0) {
+    else if (changes.length + changed.size > 0) {
       const { position: since } = from
       const { position } = to
-      const kept = feedOf(changes)
+      const kept = feedOf(changes, changed)
       feed.run(kept.length, since.commit, since.prepare, position.commit, position.prepare, JSON.stringify(kept))
       trim.run(feedLengthMax)
     }

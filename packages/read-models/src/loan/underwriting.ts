@@ -229,7 +229,7 @@ const loanPart: Part<LoanEvent, Loans, Tallies> = {
     },
   },
   owners: { loans: 'loanId' },
-  sums: { days: ['count', 'amount'], scores: ['count'], decisionTimes: ['count'] },
+  tallies: { days: { count: 'sum', amount: 'sum' }, scores: { count: 'sum' }, decisionTimes: { count: 'sum' } },
   counted: { loans: countedIn },
   keys,
   project,
