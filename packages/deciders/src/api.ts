@@ -1,4 +1,4 @@
-// What the HTTP API of a context is: its service makes routes of it, the gateway forwards and documents it, the pages ask and parse with it.
+// Describes the HTTP API of a context: its service makes routes from it, the gateway forwards and documents it, the pages call it.
 import { z } from 'zod'
 import { uuid } from './fields.ts'
 import type { Rules } from './policy.ts'
@@ -9,37 +9,37 @@ export type ApiCommand = {
   readonly summary: string
   readonly description?: string
   readonly rules: Rules
-  /** What a body may hold; the service adds ids, time, actor and outside facts. */
+  /** The schema of the body; the service adds IDs, time, actor and outside facts. */
   readonly input: z.ZodType
-  /** It makes the thing that it is about, which is at `path`/id then; others name a thing that exists. */
+  /** True when the command creates a resource, then found at `path`/id; other commands name an existing one. */
   readonly creates?: true
-  /** Only the gateway sends it, on behalf of a person; it is not part of the public API. */
+  /** Sent only by the gateway, on behalf of a person; not part of the public API. */
   readonly internal?: true
 }
 
-/** A question, or a request that leads to no event of the context. */
+/** A query, or a request without an event of the context. */
 export type ApiQuery = {
-  /** `GET` where it is not said. */
+  /** `GET` by default. */
   readonly method?: 'POST'
   readonly path: string
   readonly summary: string
   readonly description?: string
   readonly rules: Rules
-  /** A UUID named `id` where the path has one and nothing else is said. */
+  /** By default a UUID named `id`, if the path has one. */
   readonly params?: z.ZodType
   readonly query?: z.ZodType
   readonly headers?: z.ZodType
   readonly body?: z.ZodType
   readonly answer: z.ZodType
-  /** 200 where it is not said. */
+  /** 200 by default. */
   readonly status?: 201 | 202
-  /** The type of an answer that is not JSON. */
+  /** The media type of an answer other than JSON. */
   readonly mediaType?: string
-  /** What statuses mean here, besides those that follow from the rules. */
+  /** Statuses besides those that follow from the rules, with their meaning. */
   readonly refusals?: Readonly<Record<number, string>>
 }
 
-/** What can be followed live. */
+/** A live query. */
 export type ApiTopic = { readonly rules: Rules; readonly filter: z.ZodType }
 
 export type Api = {
@@ -47,7 +47,7 @@ export type Api = {
   readonly commands: Readonly<Record<string, ApiCommand>>
   readonly queries: Readonly<Record<string, ApiQuery>>
   readonly topics: Readonly<Record<string, ApiTopic>>
-  /** HTTP statuses of the context's rejections; 409 where none is named. */
+  /** HTTP statuses of the context's rejections; 409 by default. */
   readonly statuses: Readonly<Record<string, number>>
 }
 
@@ -55,9 +55,9 @@ export const api = <const Described extends Api>(described: Described): Describe
 
 const idParameter = z.object({ id: uuid })
 
-/** The schema of the parameters in a path; undefined where it has none. */
+/** The schema of the parameters in a path, if it has any. */
 export const paramsOf = ({ path, params }: { readonly path: string; readonly params?: z.ZodType }) =>
   params ?? (path.includes(':id') ? idParameter : undefined)
 
-/** The address of one thing. */
+/** The path of one resource. */
 export const pathTo = (path: string, id: string): string => path.replace(':id', encodeURIComponent(id))

@@ -1,4 +1,4 @@
-// A bounded context as the engine knows it.
+// Defines a bounded context for the engine.
 import type { Api } from './api.ts'
 import type { EventTypes } from './event-types.ts'
 import type { Process } from './process.ts'
@@ -6,9 +6,9 @@ import type { Reaction } from './reaction.ts'
 import type { Schedule } from './schedule.ts'
 
 export type Context = {
-  /** Also the name of its folder in every room. */
+  /** Also the name of its folders. */
   readonly name: string
-  /** The service that decides its commands, and where it listens unless a setting says otherwise. */
+  /** The service that decides its commands, with its default port. */
   readonly service?: { readonly name: string; readonly port: number }
   readonly streams: readonly { readonly category: string; readonly events: EventTypes; readonly snapshot?: object }[]
   readonly api?: Api

@@ -1,4 +1,4 @@
-// Every context of the product: what is named here is known to each part of the engine.
+// Lists every context of the product, for all parts of the engine.
 import { audit } from './audit/context.ts'
 import { consent } from './consent/context.ts'
 import type { Context } from './context.ts'

@@ -1,6 +1,6 @@
-// What every decider is made of: how a command is refused, and how events become state.
+// The parts of every decider: commands, rejections, events and state.
 
-/** A command that a business rule refuses. `code` is part of the API; `details` holds facts the caller may be told. */
+/** A command that a business rule refuses. `code` is part of the API; `details` holds facts that the caller may see. */
 export class Rejection extends Error {
   override readonly name = 'Rejection'
   readonly code: string
@@ -13,12 +13,12 @@ export class Rejection extends Error {
   }
 }
 
-/** The least an event is: a type from its context's list and plain JSON data. */
+/** Minimal shape of a domain event: a type from its context's list and plain JSON data. */
 export type DomainEvent = { readonly type: string; readonly data: object }
 
 /**
  * Pure business rules of one stream (Chassaing's Decider, 2021).
- * `decide` returns the events that follow from a command, `[]` when all is done already, or throws a {@link Rejection}.
+ * `decide` returns the events of a command, `[]` when it is already done, or throws a {@link Rejection}.
  * `evolve` never fails. Time, ids and outside facts come with the command.
  */
 export type Decider<Command, Event extends DomainEvent, State> = {

@@ -1,11 +1,11 @@
-// The field schemas that every input shares: what a line of text, a name, an id or a reference may hold, however it arrives.
+// The field schemas shared by all inputs: lines of text, names, IDs, references.
 import { z } from 'zod'
 
 const nameLengthMax = 120
 const personIdLengthMax = 255
 const emailLengthMax = 254
 
-/** All shared schemas. A server does not start with a route that takes any other text (free-text.ts). */
+/** All shared schemas. A server with a route that accepts other text does not start (free-text.ts). */
 export const fields = z.registry<{ readonly kind: string }>()
 
 /** Registers a schema with a special format, such as a national ID, as shared. */
@@ -16,7 +16,7 @@ export const field = <Schema extends z.ZodType>(kind: string, schema: Schema): S
 
 type Rule = { readonly pattern: RegExp; readonly message: string }
 
-// Browsers check some fields as well: flag v of regular expressions is too new for a part of them.
+// Without the flag v: some browsers that check these fields do not support it.
 const malformed: Rule = { pattern: /\p{Cs}|\p{Noncharacter_Code_Point}/u, message: 'only well-formed Unicode' }
 const controlsAndLineEnds: Rule = {
   pattern: /[\p{Cc}\u2028\u2029]/u,
@@ -24,15 +24,15 @@ const controlsAndLineEnds: Rule = {
 }
 const controls: Rule = { pattern: /[^\P{Cc}\t\n]/u, message: 'no control characters' }
 const directions: Rule = { pattern: /\p{Bidi_Control}/u, message: 'no characters that change the writing direction' }
-/** Unlike the marks for single letters, these act on what follows: the amount beside the text would be turned around. */
+/** Unlike marks for single letters, these affect following text: they would reverse an amount beside it. */
 const overrides: Rule = { ...directions, pattern: /[\u202a-\u202e\u2066-\u2069]/u }
-/** Some format characters are drawn, such as the Arabic number sign. */
+/** Except visible format characters, such as the Arabic number sign. */
 const invisible: Rule = {
   pattern:
     /(?![\u0600-\u0605\u06dd\u070f\u0890\u0891\u08e2\u{110bd}\u{110cd}])[\p{Default_Ignorable_Code_Point}\p{Cf}]/u,
   message: 'no invisible characters',
 }
-/** No script needs more; higher piles cover the lines around them. */
+/** No script needs more; more accents cover the lines around them. */
 const accentPiles: Rule = { pattern: /\p{M}{9}/u, message: 'at most 8 accents on a letter' }
 const notAscii: Rule = { pattern: /[^ -~]/, message: 'only letters without accents, digits and punctuation' }
 
@@ -43,13 +43,13 @@ const visible: Rule = {
 const letter: Rule = { pattern: /(?!\p{Default_Ignorable_Code_Point})\p{L}/u, message: 'at least one letter' }
 
 const inNormalForm = (text: string): string => text.normalize('NFC').trim()
-/** Forms send CRLF where the page counted one character. */
+/** Forms send CRLF for a line end that the page counts as one character. */
 const withPlainLineEnds = (text: string): string => inNormalForm(text.replaceAll(/\r\n?/g, '\n'))
-/** For passwords. Exported because sign-in only compares them. */
+/** For passwords. Exported for sign-in, which only compares them. */
 export const inOneForm = (text: string): string => text.normalize('NFKC')
 const inLowerCase = (text: string): string => text.trim().toLowerCase()
 
-/** A text without any rule yet. */
+/** Text without rules. */
 export const anyText = () => z.string({ error: ({ input }) => (input === undefined ? 'is missing' : 'a text') })
 
 type TextRules = {
@@ -65,7 +65,7 @@ const textOf = (kind: string, { min = 1, max, refused, needed = visible, normali
     if (text === '') return 'is missing'
     const broken = refused.find(({ pattern }) => pattern.test(text))
     if (broken) return broken.message
-    // In code points, as JSON schema counts.
+    // In code points, as in JSON Schema.
     const { length } = [...text]
     if (length < min) return `at least ${min} characters`
     if (length > max) return `at most ${max} characters`
@@ -82,13 +82,13 @@ const textOf = (kind: string, { min = 1, max, refused, needed = visible, normali
 
 const labelRules = [malformed, controlsAndLineEnds, directions, invisible, accentPiles]
 
-/** A label in one line, such as an address, which stands beside others on pages. */
+/** A label of one line, such as an address. */
 export const lineOfText = (max: number) => textOf('line of text', { max, refused: labelRules })
 
-/** What a person or a partner is called: a line with a letter of any script. */
+/** The name of a person or partner: a line with a letter of any script. */
 export const name = textOf('name', { max: nameLengthMax, refused: labelRules, needed: letter })
 
-/** What people write in sentences: with line ends and tabs. */
+/** Text in sentences, with line ends and tabs. */
 export const longText = (max: number, min = 1) =>
   textOf('long text', {
     min,
@@ -97,7 +97,7 @@ export const longText = (max: number, min = 1) =>
     normalise: withPlainLineEnds,
   })
 
-/** Text that is typed and never shown. Keyboards write one letter in several ways: it is kept as NFKC. */
+/** Text that is typed and never shown. Normalized as NFKC, because keyboards write one letter in several ways. */
 export const secret = (min: number, max: number) =>
   textOf('secret', { min, max, refused: [malformed, controls], normalise: inOneForm })
 
@@ -110,15 +110,15 @@ const uuidPattern = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/
 export const uuid = field('uuid', anyText().overwrite(inLowerCase).check(z.uuid('a UUID')))
 
 /**
- * The one spelling by which people are compared. Only in UUIDs do capitals mean nothing: another issuer may tell people
- * apart by them. Events from before IDs were normalised hold other spellings.
+ * The spelling by which people are compared. Case is ignored only in UUIDs: other issuers may have IDs that differ only
+ * in case. Events older than normalized IDs hold other spellings.
  */
 export const personKey = (id: string): string => (uuidPattern.test(inLowerCase(id)) ? inLowerCase(id) : id.trim())
 
-/** What the identity provider calls a person. */
+/** A person's ID at the identity provider. */
 export const personId = textOf('person id', { max: personIdLengthMax, refused: [notAscii], normalise: personKey })
 
-/** Checked before it is in lower case: some letters of other alphabets become ASCII by that. */
+/** Checked before lower-casing, which turns some letters of other alphabets into ASCII. */
 export const email = field(
   'email',
   anyText()
@@ -134,7 +134,7 @@ const instantMsMax = Date.parse('9999-12-31T23:59:59.999Z')
 const hasFourDigitYear = (text: string): boolean => Date.parse(text) >= instantMsMin && Date.parse(text) <= instantMsMax
 // biome-ignore-end lint/style/noRestrictedGlobals: reads dates and asks no clock
 
-/** A moment with its zone. Instants are compared as texts, which takes years of four digits in UTC. */
+/** A moment with its time zone. Instants compare as text, which requires UTC and years of four digits. */
 export const instant = field(
   'instant',
   z.iso
@@ -142,12 +142,12 @@ export const instant = field(
     .refine(hasFourDigitYear, 'between the years 1 and 9999 in UTC'),
 )
 
-/** A field that may be left out; null says the same. */
+/** A field that may be missing or null. */
 export const optional = <Schema extends z.ZodType>(schema: Schema) =>
   z.preprocess((value) => value ?? undefined, schema.optional()).optional()
 
 const isBlank = (value: unknown): boolean => typeof value === 'string' && value.trim() === ''
 
-/** Forms send a field that was left empty. */
+/** Text that may also be empty, as forms send it. */
 export const optionalText = <Schema extends z.ZodType>(schema: Schema) =>
   z.preprocess((value) => (isBlank(value) ? undefined : (value ?? undefined)), schema.optional()).optional()

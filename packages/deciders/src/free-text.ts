@@ -1,8 +1,8 @@
-// Finds where a schema takes text that no shared field schema (fields.ts) looks at.
+// Finds text in a schema that no shared field schema (fields.ts) checks.
 import type { z } from 'zod'
 import { fields } from './fields.ts'
 
-/** The paths of fields, such as `by.id`, that may hold any text or anything at all. */
+/** The paths of fields, such as `by.id`, that accept any text or any value. */
 export const freeText = (schema: z.core.$ZodType, path = ''): readonly string[] => {
   if (fields.get(schema)) return []
   const { def } = schema._zod as z.core.$ZodTypes['_zod']

@@ -1,6 +1,6 @@
-// A map that is replaced and never changed: whoever holds an older one still sees what it held.
+// An immutable map: every change returns a new map, and older ones keep their entries.
 
-/** A change copies the buckets and one of them: little, however many keys there are. */
+/** A change copies only the list of buckets and one bucket. */
 const bucketsCount = 256
 
 export type Keyed<Value> = readonly (ReadonlyMap<string, Value> | undefined)[]

@@ -1,8 +1,8 @@
-// Who may do what: the words of which each context makes the table beside its decider. What no table allows is refused.
+// Access rules, from which each context makes its policy. Deny by default.
 
 /**
- * Who asks. `person` signed in, `partner` is a client with credentials of its own, `capability` holds the link to one
- * thing, whose name is its `sub` and its only scope.
+ * The caller. A `person` is signed in, a `partner` is a client with its own credentials, a `capability` holds the link
+ * to one resource, whose name is its `sub` and its only scope.
  */
 export type Actor = {
   readonly kind: 'anonymous' | 'person' | 'partner' | 'capability'
@@ -24,21 +24,21 @@ export type Rule =
   | { readonly allows: 'owner'; readonly scope: Scope }
   | { readonly allows: 'partner'; readonly scope: Scope }
 
-/** Any one of them suffices; none at all is for the system only. */
+/** Any one suffices; an empty list allows only the system. */
 export type Rules = readonly Rule[]
 
 export const anyone: Rule = { allows: 'anyone' }
-/** Whoever acts for themselves, signed in or not. Clients and links may only do what their scopes say. */
+/** Every person, signed in or not. Clients and links are limited to their scopes. */
 export const people: Rule = { allows: 'people' }
-/** Whoever acts for themselves and is known: a person has some things merely by being one. */
+/** Every signed-in person, without a role. */
 export const signedIn: Rule = { allows: 'signed in' }
-/** People only: a partner's client has scopes and never a role. */
+/** Only for people: a partner's client has scopes and no roles. */
 export const role = (role: Role): Rule => ({ allows: 'role', role })
-/** Whose it is: a person, the link to it, or the partner that made it, which also needs the scope. */
+/** The owner of a resource: a person, the link to it, or the partner that created it, which also needs the scope. */
 export const owner = (scope: Scope): Rule => ({ allows: 'owner', scope })
 export const partner = (scope: Scope): Rule => ({ allows: 'partner', scope })
 
-/** `if owner`: it remains to be seen, once it is known whose the thing is. */
+/** `if owner`: depends on the owner of the resource, which has to be read. */
 export type Permission = 'yes' | 'if owner' | 'no'
 
 const permissionBy = (rule: Rule, { kind, roles, scopes }: Actor): Permission => {
@@ -59,7 +59,7 @@ const permissionBy = (rule: Rule, { kind, roles, scopes }: Actor): Permission =>
   }
 }
 
-/** What the rules say of this actor before anything is read. */
+/** Applies the rules to an actor before the resource is read. */
 export const may = (actor: Actor, rules: Rules): Permission => {
   const permissions = rules.map((rule) => permissionBy(rule, actor))
   if (permissions.includes('yes')) return 'yes'

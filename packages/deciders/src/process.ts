@@ -1,9 +1,9 @@
-// A process: a decider on its own stream. Events of other streams are its inputs, and its state says which commands come next.
+// Defines a process: a decider on its own stream, with events of other streams as inputs, whose state determines its next commands.
 import type { DomainEvent } from './decider.ts'
 import type { EventTypes } from './event-types.ts'
 import type { EventStreamType, StreamType } from './stream-type.ts'
 
-/** An event as an input gets it. */
+/** An event as passed to an input. */
 export type InputEvent<Event extends DomainEvent> = Event & {
   /** By the event store's clock. */
   readonly recordedAt: string
@@ -19,7 +19,7 @@ export type Input<Command = unknown> = {
   readonly toCommands: (event: InputEvent<DomainEvent>) => readonly OwnCommand<Command>[]
 }
 
-/** The commands that an event of another stream, of whatever context, leads to. */
+/** Maps an event type of any stream type to commands of the process. */
 export const on = <Event extends DomainEvent, const Type extends Event['type'], Command>(
   { category, events }: EventStreamType<Event>,
   type: Type,
@@ -27,31 +27,31 @@ export const on = <Event extends DomainEvent, const Type extends Event['type'], 
 ): Input<Command> => ({
   stream: { category, events },
   type,
-  // Only events of that type come here.
+  // The engine passes only events of that type.
   toCommands: (event) => toCommands(event as InputEvent<Extract<Event, { type: Type }>>),
 })
 
-/** The stream type of a step, whose commands only the step itself knows. */
+/** A stream type without its command type. */
 export type AnyStreamType = StreamType<never, DomainEvent, unknown>
 
 /**
- * A command to another stream, sent until it is answered. Its effect, or its refusal, happens once. `at` is the moment at
- * which it is sent or answered.
+ * A command to another stream, sent until it is answered. Its effect, or its refusal, happens once. `at` is the moment of
+ * sending or of the answer.
  */
 export type Step<Own> = {
-  /** Used once in the life of a process: it names the command. */
+  /** Unique within a process: it identifies the command. */
   readonly name: string
   readonly stream: AnyStreamType
   readonly id: string
   readonly command: (at: string) => unknown
-  /** An instant; at once where it is not said. */
+  /** An instant; at once by default. */
   readonly dueAt?: string
-  /** @param events that the command left, also when it is answered again; only read for functions that take them */
+  /** @param events of the command, the same for a repeat; read only for functions with this parameter */
   readonly accepted: (at: string, events: readonly DomainEvent[]) => Own
   readonly refused: (at: string, code: string) => Own
 }
 
-/** A step whose command belongs to its stream. */
+/** Makes a step and checks that its command fits its stream type. */
 export const step = <Own, Command, Event extends DomainEvent, State>(
   described: Omit<Step<Own>, 'stream' | 'command' | 'accepted'> & {
     readonly stream: StreamType<Command, Event, State>
@@ -63,9 +63,9 @@ export const step = <Own, Command, Event extends DomainEvent, State>(
 export type Process<Command = never, State = never> = {
   readonly stream: StreamType<Command, DomainEvent, State>
   readonly inputs: readonly Input[]
-  /** Pure; `[]` when there is nothing to do. The first that is due is done, recorded, and then this is asked again. */
+  /** Pure; `[]` when there is nothing to do. Called again after the answer to the first due step is recorded. */
   readonly next: (state: State) => readonly Step<Command>[]
-  /** Codes of refusals that pass by themselves: such a step is sent again. */
+  /** Codes of temporary refusals: such a step is sent again. */
   readonly transient?: readonly string[]
 }
 

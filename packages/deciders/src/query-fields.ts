@@ -1,16 +1,16 @@
-// What queries have in common: the fields that page through a list, wait for a position, or name a moment.
+// Fields shared by queries: for paging, waiting for a position, and naming a moment.
 import { z } from 'zod'
 import { field, instant } from './fields.ts'
 
 const pageSizeMax = 100
 const pageSizeDefault = 20
-/** For an answer to include the position that a query names. */
+/** Limit on waiting for the position in `after`. */
 export const afterWaitMsMax = 2_000
 
 /** The query parameter `limit`. */
 export const pageSize = z.coerce.number().int().min(1).max(pageSizeMax).default(pageSizeDefault)
 
-/** The query parameter `cursor`; its list says what is in it. */
+/** The query parameter `cursor`, in a format of its list. */
 export const cursor = field('cursor', z.string().regex(/^[\w-]{1,400}$/, 'a `next` of this API')).optional()
 
 /** The field `next` of a page. */
@@ -35,7 +35,7 @@ export const after = field(
 
 const isPlace = (text: string): boolean => /^\d{1,18}$/.test(text) || instant.safeParse(text).success
 
-/** A query parameter that names a place in the past of a stream: the revision of an event, or a moment. */
+/** A query parameter for a point in the past of a stream: the revision of an event, or a moment. */
 export const place = field(
   'place',
   z

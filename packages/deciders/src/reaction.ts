@@ -1,34 +1,34 @@
-// What follows from the events of a stream outside of it, as jobs.
+// Defines reactions: the jobs that follow from the events of a stream.
 import type { DomainEvent } from './decider.ts'
 import type { EventTypes } from './event-types.ts'
 import type { EventStreamType } from './stream-type.ts'
 
-/** A job as a reaction asks for it. Its other fields say what it is about, without personal data. */
+/** A job as a reaction requests it. Other fields are its subject, without personal data. */
 export type RequestedJob = {
-  /** No two contexts have the same. An event leads to one job of a kind, or to one of a kind and key. */
+  /** Unique among contexts. An event leads to one job per kind, or per kind and key. */
   readonly kind: string
-  /** Tells the jobs of one kind apart that one event leads to. Part of the job's id, so it never changes. */
+  /** Distinguishes jobs of one kind and event. Part of the job's ID, so it must never change. */
   readonly key?: string
-  /** After the event. Or: */
+  /** Delay after the event. Alternatively: */
   readonly delayMs?: number
   /** An instant. */
   readonly dueAt?: string
-  /** One job at a time has this name: the next one replaces it. */
+  /** At most one pending job has this name: the next one replaces it. */
   readonly timer?: string
-  /** Jobs of one queue and category run one after the other; without one they run in any order, many at once. */
+  /** Jobs of one queue and category run one at a time; without a queue they run concurrently in any order. */
   readonly queue?: string
   /**
-   * One pending job of the kind has this key. It runs this time after the first event that asked for it, once for all
-   * events until then. An event that asks while it runs leads to another run.
+   * At most one pending job of the kind has this key. It runs `withinMs` after the first event that requested it, once for
+   * all events until then. An event during its run leads to another run.
    */
   readonly merge?: { readonly key: string; readonly withinMs: number }
 }
 
 export type Reaction = {
   readonly stream: { readonly category: string; readonly events: EventTypes }
-  /** Pure: the same event always asks for the same jobs. */
+  /** Pure: the same event always requests the same jobs. */
   readonly react: (event: DomainEvent) => readonly RequestedJob[]
-  /** @param id of the stream that was deleted */
+  /** @param id of the deleted stream */
   readonly reactToDeletion: (id: string) => readonly RequestedJob[]
 }
 
@@ -38,7 +38,7 @@ export const reaction = <Event extends DomainEvent>(
   reactToDeletion: Reaction['reactToDeletion'] = () => [],
 ): Reaction => ({
   stream: { category, events },
-  // The events of the stream are those of its type.
+  // All events of the stream have its type.
   react: (event) => react(event as Event),
   reactToDeletion,
 })

@@ -1,10 +1,10 @@
-// One category of streams: how its names, its events and its decider belong together. The engine takes this and nothing else.
+// Defines a category of streams with its events and its decider, for the engine.
 import type { Decider, DomainEvent } from './decider.ts'
 import type { EventTypes } from './event-types.ts'
 
-/** Snapshots of long streams. A process that knows nothing of a stream reads the newest one and what came after it. */
+/** Snapshots of long streams: a cold process reads the newest one and later events. */
 export type Snapshot<State> = {
-  /** Changes with the state's shape and with the meaning of `evolve`: snapshots of other versions are not read. */
+  /** Changes with the state's shape and the meaning of `evolve`: snapshots of other versions are not read. */
   readonly version: number
   readonly everyEvents: number
   /** As JSON. */
@@ -12,24 +12,24 @@ export type Snapshot<State> = {
   readonly decode: (encoded: never) => State
 }
 
-/** A stream's snapshots are in the stream of its name behind this. Stored: it never changes. */
+/** The prefix of snapshot streams, before the stream's name. Stored, so it must never change. */
 export const snapshotPrefix = 'snapshot_'
 
 export type StreamType<Command, Event extends DomainEvent, State> = {
-  /** The text before the first `-` of the streams' names. Stored: it never changes. */
+  /** The text before the first `-` of stream names. Stored, so it must never change. */
   readonly category: string
-  /** All that the streams may hold. */
+  /** The events of the streams. */
   readonly events: EventTypes<Event['type']>
   readonly decider: Decider<Command, Event, State>
-  /** For streams that go on for ever. */
+  /** Only for streams without an end. */
   readonly snapshot?: Snapshot<State>
 }
 
-/** What reading a category takes: also of one that no decider writes. */
+/** A category to read, also one without a decider. */
 export type EventStreamType<Event extends DomainEvent = DomainEvent> = {
   readonly category: string
   readonly events: EventTypes<Event['type']>
-  /** Says which events they are. */
+  /** Only for its event type. */
   readonly decider?: { readonly evolve: (state: never, event: Event) => unknown }
 }
 

@@ -1,4 +1,4 @@
-// The applicant's rules: one open application at a time, whatever the commands are.
+// The applicant's rules: one open application at a time, for any sequence of commands.
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { fold, Rejection } from '../src/decider.ts'
@@ -14,17 +14,18 @@ const command = (type: ApplicantCommand['type'], of = loanId): ApplicantCommand 
 const event = (type: ApplicantEvent['type'], of = loanId): ApplicantEvent => ({ type, data: { loanId: of, at } })
 
 describe('ReserveApplication', () => {
-  test('accepted for who never applied', () =>
+  test('is accepted without an earlier application', () =>
     given().when(command('ReserveApplication')).then(event('ApplicationReserved')))
 
-  test('accepted again after a release', () =>
+  test('is accepted again after a release', () =>
     given(event('ApplicationReserved', otherId), event('ApplicationReleased', otherId))
       .when(command('ReserveApplication'))
       .then(event('ApplicationReserved')))
 
-  test('repeated: nothing to do', () => given(event('ApplicationReserved')).when(command('ReserveApplication')).then())
+  test('does nothing when it is repeated', () =>
+    given(event('ApplicationReserved')).when(command('ReserveApplication')).then())
 
-  test('refused while another is open, and nothing is told about that one', () => {
+  test('is refused while another is open, without facts about that one', () => {
     const state = fold(applicant, applicant.initialState, [event('ApplicationReserved', otherId)])
     given(event('ApplicationReserved', otherId)).when(command('ReserveApplication')).refused('application_already_open')
     expect(() => applicant.decide(command('ReserveApplication'), state)).toThrow(
@@ -34,21 +35,21 @@ describe('ReserveApplication', () => {
 })
 
 describe('ReleaseApplication', () => {
-  test('accepted from the loan that holds it', () =>
+  test('is accepted from the loan that holds it', () =>
     given(event('ApplicationReserved')).when(command('ReleaseApplication')).then(event('ApplicationReleased')))
 
   test.each([
     ['never reserved', []],
     ['released before', [event('ApplicationReserved'), event('ApplicationReleased')]],
     ['held by another', [event('ApplicationReserved', otherId)]],
-  ])('%s: nothing to do', (_, events) =>
+  ])('does nothing when it is %s', (_, events) =>
     given(...events)
       .when(command('ReleaseApplication'))
       .then(),
   )
 })
 
-describe('whatever the commands are', () => {
+describe('any sequence of commands', () => {
   const anyCommand = fc
     .tuple(
       fc.constantFrom('ReserveApplication' as const, 'ReleaseApplication' as const),
@@ -67,7 +68,7 @@ describe('whatever the commands are', () => {
     return events
   }
 
-  test('reservations and releases take turns, each release by who reserved', () => {
+  test('leads to alternating reservations and releases, each release for its reservation', () => {
     fc.assert(
       fc.property(fc.array(anyCommand, { maxLength: 20 }), (commands) => {
         const events = run(commands)
@@ -79,7 +80,7 @@ describe('whatever the commands are', () => {
     )
   })
 
-  test('it is never over, and every event is what its schema says', () => {
+  test('never ends the stream, and every event matches its schema', () => {
     fc.assert(
       fc.property(fc.array(anyCommand, { maxLength: 20 }), (commands) => {
         const events = run(commands)

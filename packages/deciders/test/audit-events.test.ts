@@ -1,8 +1,8 @@
-// What the audit trail may hold: nothing that names a person who applies.
+// The audit trail holds no personal data of applicants.
 import { expect, test } from 'vitest'
 import { auditEvents, auditedFilter } from '../src/audit/audit-events.ts'
 
-test('keeps of a filter what narrows a list down, and of a search only that there was one', () => {
+test('a recorded filter keeps its fields, and of a search text only that there was one', () => {
   expect(auditedFilter({ search: 'Ada Lovelace', score: 5, status: 'denied', from: undefined, outcome: '' })).toEqual({
     search: true,
     score: 5,
@@ -12,7 +12,7 @@ test('keeps of a filter what narrows a list down, and of a search only that ther
   expect(auditedFilter({ nested: { name: 'Ada' } })).toEqual({})
 })
 
-test('takes no anonymous actor, and no resource that is not an ID', () => {
+test('an anonymous actor is not recorded, and a resource must be an ID', () => {
   const refusal = {
     actor: { kind: 'person', sub: 'alice', roles: [] },
     at: '2026-11-21T09:30:00.000Z',

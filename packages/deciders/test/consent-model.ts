@@ -1,4 +1,4 @@
-// What a patient's consents mean, said a second time and as plainly as possible; and chains of commands to compare by.
+// A second, simple model of a patient's consents, and random chains of commands to compare both.
 import fc from 'fast-check'
 import type { PatientCommand } from '../src/consent/patient.ts'
 import { type Grantee, granteeKey, type Target, targets } from '../src/consent/patient-events.ts'
@@ -13,12 +13,12 @@ const grantees: readonly Grantee[] = [
 const startMs = Date.parse('2026-11-21T10:00:00.000Z')
 const instantAt = (second: number) => new Date(startMs + second * 1_000).toISOString()
 
-/** For ever is later than any second that a chain of commands comes to. */
+/** Later than any second that a chain of commands reaches. */
 const forEver = 1_000_000
 
 type Sight = { single: Map<Target, number>; all: number; asked: Set<Target> }
 
-/** A command, and the seconds that pass before it. */
+/** A command and the seconds before it. */
 type Step = { readonly wait: number; readonly command: (at: string, second: number) => PatientCommand }
 
 const someone = fc.constantFrom(...grantees)
@@ -61,7 +61,7 @@ const command: fc.Arbitrary<Step['command']> = fc.oneof(
     ([by, target]) =>
       (at: string): PatientCommand => ({ type: 'DeclineConsent', data: { patientId, by, target, at } }),
   ),
-  // A timer may be early, in time or late, and for an end that was replaced.
+  // A timer may be early, in time or late, or for an end that was replaced.
   {
     weight: 2,
     arbitrary: fc.tuple(someone, something, fc.integer({ min: -4, max: 3 })).map(
@@ -81,7 +81,7 @@ export const chains: fc.Arbitrary<readonly Step[]> = fc.array(
 
 export type Expected = 'an event' | 'nothing' | string
 
-/** A model that is told the commands of a chain, one after the other, and says what each must come to. */
+/** A model that takes the commands of a chain in order, and returns the expected result of each. */
 export const createModel = () => {
   const sights = new Map(
     grantees.map((grantee): [string, Sight] => [granteeKey(grantee), { single: new Map(), all: -1, asked: new Set() }]),
@@ -152,13 +152,13 @@ export const createModel = () => {
   }
 
   return {
-    /** The next command, and what must come of it. */
+    /** The expected result of the next command. */
     next: ({ wait, command }: Step) => {
       second += wait
       const built = command(instantAt(second), second)
       return { command: built, expected: expected(built) }
     },
-    /** Every question there is, about now and about each second until nothing temporary is left. */
+    /** The answers to all questions, for now and for each second until no temporary consent is left. */
     answers: () =>
       grantees.flatMap((grantee) =>
         targets.flatMap((target) =>

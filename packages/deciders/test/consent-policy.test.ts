@@ -1,4 +1,4 @@
-// The rows of the consents' policy, each said again in full: a row that changes by mistake fails here.
+// The rows of the consents' policy, repeated in full: a row that changes by mistake fails here.
 import { describe, expect, test } from 'vitest'
 import { consentApi } from '../src/consent/api.ts'
 import { granteeKindsOf } from '../src/consent/consent-policy.ts'
@@ -57,7 +57,7 @@ describe.each([
   })
 })
 
-test('a history shows events with fields and texts that this release would not write', () => {
+test('a history accepts events with fields and texts that this release would not write', () => {
   const asked = { target: 'exams', purpose: null, by: { kind: 'doctor', id: 'dora', ward: 3 }, urgent: true }
   const granted = { target: 'all', until: '+010000-01-01T00:00:00.000Z' }
   const recordedAt = '2026-12-01T10:00:00.000Z'
@@ -72,7 +72,7 @@ test('a history shows events with fields and texts that this release would not w
   expect(consentApi.queries.history.answer.parse(history)).toEqual(history)
 })
 
-test('the kinds of grantee that a person is', () => {
+test('roles determine the kinds of grantee of a person', () => {
   expect(granteeKindsOf({ ...person, roles: ['nurse', 'underwriter', 'patient'] })).toEqual(['patient', 'nurse'])
   expect(granteeKindsOf(person)).toEqual([])
   expect(granteeKindsOf(actors['partner that claims a role'])).toEqual([])

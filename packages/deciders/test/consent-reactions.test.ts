@@ -1,4 +1,4 @@
-// What follows from each event of a patient: a mail when somebody asks, a timer when a consent has an end.
+// The jobs of a patient's events: a mail for a request, a timer for a consent with an end.
 import { expect, test } from 'vitest'
 import { type PatientEvent, patientEvents } from '../src/consent/patient-events.ts'
 import { react } from '../src/consent/reactions.ts'
@@ -12,7 +12,7 @@ const granted = (end: string | null, target: 'exams' | 'all' = 'exams'): Patient
   data: { patientId, to: dora, target, until: end, grantedAt: at },
 })
 
-test('asking is told by mail at once', () => {
+test('a request is mailed at once', () => {
   const asked: PatientEvent = {
     type: 'ConsentAsked',
     data: { patientId, by: dora, target: 'exams', purpose: 'x', askedAt: at },
@@ -20,21 +20,21 @@ test('asking is told by mail at once', () => {
   expect(react(asked)).toEqual([{ kind: 'mail consent asked', patientId, by: dora, target: 'exams', delayMs: 0 }])
 })
 
-test('an end sets a timer', () =>
+test('a consent with an end sets a timer', () =>
   expect(react(granted(until))).toMatchObject([
     { kind: 'expire consent', patientId, from: dora, target: 'exams', until, dueAt: until },
   ]))
 
-test('without an end there is no timer', () => expect(react(granted(null))).toEqual([]))
+test('a consent without an end sets no timer', () => expect(react(granted(null))).toEqual([]))
 
-test('one timer a patient, grantee and target', () => {
+test('there is one timer per patient, grantee and target', () => {
   const timerOf = (event: PatientEvent) => react(event).map((job) => ('timer' in job ? job.timer : undefined))[0]
   const timer = timerOf(granted(until))
   expect(timerOf(granted(at))).toBe(timer)
   expect(timerOf(granted(until, 'all'))).not.toBe(timer)
 })
 
-test('nothing follows from the others', () => {
+test('other events lead to no jobs', () => {
   const others = Object.keys(patientEvents.schemas).filter(
     (type) => type !== 'ConsentAsked' && type !== 'ConsentGranted',
   )

@@ -1,4 +1,4 @@
-// What the shared field schemas accept and refuse, over texts that have broken other systems; and that every input uses them.
+// The shared field schemas accept and refuse texts that have broken other systems, and every input uses them.
 import { describe, expect, test } from 'vitest'
 import { z } from 'zod'
 import * as patientContract from '../src/consent/patient.ts'
@@ -40,7 +40,7 @@ const schemas = {
 } as const
 type Kind = keyof typeof schemas
 
-/** What becomes of a text: as what it is accepted, or with which message it is refused. */
+/** The accepted form of a text, or the message of its refusal. */
 const outcome = (kind: Kind, text: unknown): string => {
   const parsed = schemas[kind].safeParse(text)
   return parsed.success ? `=${parsed.data}` : `${parsed.error.issues.map(({ message }) => message).join('; ')}`
@@ -53,14 +53,14 @@ describe.each(['name', 'line', 'long', 'reference'] as const)('as a %s', (kind) 
   })
 })
 
-/** Of the hostile texts, those that a kind with a form of its own accepts. */
+/** The hostile texts that each kind with a special format accepts. */
 const accepted: Readonly<Partial<Record<Kind, readonly string[]>>> = {
   uuid: [],
   email: [],
   nationalId: [],
   instant: [],
   userName: ['blanks around', 'a constructor', 'null as text', 'a number as text', 'a letter too many'],
-  // As references, but longer.
+  // Like references, but longer.
   person: hostileTexts.flatMap(([what, , , , , asReference]) =>
     asReference.startsWith('=') || asReference === same || what === 'a letter too many' ? [what] : [],
   ),
@@ -71,7 +71,7 @@ test.each(Object.entries(accepted))('as a %s, of the hostile texts only %j are a
   const schema = schemas[kind as Kind]
   const found = hostileTexts.flatMap(([what, text]) => {
     const { data } = schema.safeParse(text)
-    // What was accepted once is accepted as it is from then on.
+    // An accepted text is accepted again unchanged.
     if (data !== undefined) expect(schema.parse(data)).toBe(data)
     return data === undefined ? [] : [what]
   })
@@ -135,7 +135,7 @@ test.each<readonly [Kind, unknown, string]>([
   ['instant', '2026-12-24T18:00:00Z\u0000', aMoment],
 ])('%s %j: %s', (kind, text, expected) => expect(outcome(kind, text)).toBe(expected))
 
-test('an optional field may be missing, null or, as a text, blank: all mean the same', () => {
+test('an optional field may be missing, null or, as text, blank, with the same result', () => {
   const schema = z.strictObject({ reason: optionalText(longText(lengthMax)), kind: optional(z.enum(['a'])) })
   for (const absent of [{}, { reason: undefined }, { reason: null }, { reason: '' }, { reason: ' \n', kind: null }])
     expect(JSON.stringify(schema.parse(absent))).toBe('{}')
@@ -146,7 +146,7 @@ test('an optional field may be missing, null or, as a text, blank: all mean the 
   expect(schema.safeParse({ reason: '\u200b' }).success).toBe(false)
 })
 
-test('every text in the input of a contract has a shared field schema', () => {
+test('every text in the inputs of all APIs has a shared field schema', () => {
   const contracts = [patientContract, userContract, loanContract, operationsContract, webhookContract]
   const inputs = contracts.flatMap((contract) =>
     Object.entries(contract).flatMap(([title, exported]): [string, z.ZodType][] => {
@@ -158,7 +158,7 @@ test('every text in the input of a contract has a shared field schema', () => {
   for (const [title, input] of inputs) expect(freeText(input), title).toEqual([])
 })
 
-test('finds free text wherever it hides', () => {
+test('freeText finds free text in all kinds of schemas', () => {
   const shared = field('thing', z.string())
   const schema = z.object({
     fine: shared.meta({ description: 'Still shared.' }).optional(),

@@ -1,4 +1,4 @@
-// given(events).when(command) reads like the rule it tests: `.then(events)`, `.refused(code)`.
+// given(events).when(command) reads like the tested rule: `.then(events)`, `.refused(code)`.
 
 import { expect } from 'vitest'
 import { type Decider, type DomainEvent, fold, Rejection } from '../src/decider.ts'

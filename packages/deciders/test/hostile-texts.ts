@@ -1,4 +1,4 @@
-// Texts that have broken other systems, and what becomes of each as a name, as a line, as a long text and as a reference.
+// Texts that have broken other systems, with the result of each as a name, a line, a long text and a reference.
 
 export const lengthMax = 30
 
@@ -14,7 +14,7 @@ const accents = 'at most 8 accents on a letter'
 export const ascii = 'only letters without accents, digits and punctuation'
 export const same = 'same'
 
-/** Of a text: what becomes of it as a name, as a line, as a long text and as a reference; `same` is accepted unchanged. */
+/** A text with its results as a name, a line, a long text and a reference; `same` is accepted unchanged. */
 export const hostileTexts: readonly (readonly [
   what: string,
   text: string,

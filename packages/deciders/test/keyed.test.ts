@@ -1,11 +1,11 @@
-// A keyed map holds what a plain one holds, and older ones keep what they held.
+// A keyed map has the entries of a plain one, and older maps keep theirs.
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { emptyKeyed, entriesOf, type Keyed, keyedOf, valueAt, withValue } from '../src/keyed.ts'
 
 const changes = fc.array(fc.tuple(fc.string({ maxLength: 3 }), fc.option(fc.integer(), { nil: undefined })))
 
-test('as a plain map', () => {
+test('a keyed map behaves like a plain map', () => {
   fc.assert(
     fc.property(changes, (changes) => {
       const plain = new Map<string, number>()

@@ -1,7 +1,7 @@
-// The rows of the loans' policy, each said again in full: a row that changes by mistake fails here.
+// The rows of the loans' policy, repeated in full: a row that changes by mistake fails here.
 import { describe, expect, test } from 'vitest'
 import { loanApi } from '../src/loan/api.ts'
-import { loanCapability, loanOfCapability, loanSightOf, ownsLoan, requesterOf } from '../src/loan/loan-policy.ts'
+import { loanCapability, loanOfCapability, loanViewOf, ownsLoan, requesterOf } from '../src/loan/loan-policy.ts'
 import { type Actor, anonymous, may, type Permission } from '../src/policy.ts'
 
 const alice: Actor = { kind: 'person', sub: 'alice', roles: [], scopes: [] }
@@ -88,16 +88,16 @@ test.each([
   ['partner that reads', 'owner'],
   ['partner that writes', undefined],
   ['capability', 'owner'],
-] as const)('%s sees loans as %s', (who, sight) => {
-  expect(loanSightOf(actors[who])?.name).toBe(sight)
+] as const)('%s sees loans as %s', (who, view) => {
+  expect(loanViewOf(actors[who])?.name).toBe(view)
 })
 
 test.each(['person', 'operator', 'capability', 'partner that reads'] as const)('%s sees no personal data', (who) => {
   for (const field of ['name', 'address', 'nationalId', 'requestedById', 'reason', 'decidedBy', 'score'])
-    expect(loanSightOf(actors[who])?.fields).not.toContain(field)
+    expect(loanViewOf(actors[who])?.fields).not.toContain(field)
 })
 
-test('whose a loan is', () => {
+test('a loan belongs to its requester and its capability', () => {
   const byAlice = { kind: 'person', id: 'alice' } as const
   expect(ownsLoan(alice, '1', byAlice)).toBe(true)
   expect(ownsLoan(alice, '1', { kind: 'person', id: 'bob' })).toBe(false)
@@ -109,7 +109,7 @@ test('whose a loan is', () => {
   expect(ownsLoan(anonymous, '1', { kind: 'anonymous', id: 'anonymous' })).toBe(false)
 })
 
-test('who an application is from', () => {
+test('the requester of an application is recorded by kind and ID', () => {
   expect([alice, acme, anonymous, actors.capability].map(requesterOf)).toEqual([
     { kind: 'person', id: 'alice' },
     { kind: 'partner', id: 'acme' },

@@ -1,4 +1,4 @@
-// The loan's rules: every command accepted, refused and repeated, and what holds whatever the commands are.
+// The loan's rules: every command accepted, refused and repeated, and properties of any sequence of commands.
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { fold, Rejection } from '../src/decider.ts'
@@ -74,7 +74,7 @@ describe('RequestLoan', () => {
     [6, 'ManualReviewRequired'],
     [7, 'AutoApproved'],
     [10, 'AutoApproved'],
-  ] as const)('accepted with a score of %i: %s', (score, outcome) => {
+  ] as const)('is accepted with a score of %i: %s', (score, outcome) => {
     given()
       .when(requestLoan(creditScore(score)))
       .then(requested, creditChecked(score), outcomeOf(score))
@@ -83,9 +83,9 @@ describe('RequestLoan', () => {
       .thenTypes('LoanRequested', 'CreditChecked', outcome)
   })
 
-  test('accepted without a score: the check comes later', () => given().when(requestLoan()).then(requested))
+  test('is accepted without a score, which is checked later', () => given().when(requestLoan()).then(requested))
 
-  test('refused with the score of somebody else', () =>
+  test('is refused with the score of another person', () =>
     given()
       .when(requestLoan(creditScore(9, '111111AA')))
       .refused('credit_score_mismatch'))
@@ -96,7 +96,7 @@ describe('RequestLoan', () => {
     ['decided', [requested, creditChecked(9), autoApproved(9)]],
     ['withdrawn', [requested, withdrawn]],
     ['abandoned', [abandoned]],
-  ] as const)('refused when it is %s already', (_, events) =>
+  ] as const)('is refused when it is already %s', (_, events) =>
     given(...events)
       .when(requestLoan(creditScore(9)))
       .refused('loan_already_requested'),
@@ -104,18 +104,18 @@ describe('RequestLoan', () => {
 })
 
 describe('RecordCreditScore', () => {
-  test.each([1, 4, 5, 6, 7, 10])('accepted while the check is open, score %i decides', (score) =>
+  test.each([1, 4, 5, 6, 7, 10])('is accepted while the check is open, and score %i decides', (score) =>
     given(requested)
       .when(recordCreditScore(creditScore(score)))
       .then(creditChecked(score), outcomeOf(score)),
   )
 
-  test('refused without a request', () =>
+  test('is refused without a request', () =>
     given()
       .when(recordCreditScore(creditScore(9)))
       .refused('loan_not_found'))
 
-  test('refused with the score of somebody else', () =>
+  test('is refused with the score of another person', () =>
     given(requested)
       .when(recordCreditScore(creditScore(9, '111111AA')))
       .refused('credit_score_mismatch'))
@@ -124,19 +124,19 @@ describe('RecordCreditScore', () => {
     ['waiting for review', awaitingReview],
     ['decided by the score', [requested, creditChecked(9), autoApproved(9)]],
     ['decided by hand', [...awaitingReview, manually('ManuallyDenied')]],
-  ] as const)('refused when it is known: %s', (_, events) =>
+  ] as const)('is refused when the score is known: %s', (_, events) =>
     given(...events)
       .when(recordCreditScore(creditScore(9)))
       .refused('credit_already_checked'),
   )
 
-  test('refused when the applicant withdrew meanwhile', () =>
+  test('is refused when the applicant has withdrawn', () =>
     given(requested, withdrawn)
       .when(recordCreditScore(creditScore(9)))
       .refused('loan_already_decided', { loanStatus: 'withdrawn', withdrawnAt: decidedAt }))
 })
 
-test('an approval of an earlier release, which says neither amount nor applicant, folds to the same state', () => {
+test('an approval of an earlier release without amount and applicant folds to the same state', () => {
   const stateAfter = (event: LoanEvent) => fold(loan, loan.initialState, [...awaitingReview, event])
   const earlier = { type: 'ManuallyApproved', data: { loanId, decidedBy: 'grace', reason: null, decidedAt } } as const
   expect(loanEvents.schemas.ManuallyApproved.safeParse(earlier.data).success).toBe(true)
@@ -147,7 +147,7 @@ describe.each([
   ['ApproveLoan', 'ManuallyApproved', 'approved'],
   ['DenyLoan', 'ManuallyDenied', 'denied'],
 ] as const)('%s', (type, event, status) => {
-  test('accepted while it waits for review, with and without a reason', () => {
+  test('is accepted while it waits for review, with and without a reason', () => {
     given(...awaitingReview)
       .when(decide(type))
       .then(manually(event))
@@ -156,34 +156,34 @@ describe.each([
       .then(manually(event, 'steady income'))
   })
 
-  test('refused when there is no such loan', () => given().when(decide(type)).refused('loan_not_found'))
+  test('is refused when there is no such loan', () => given().when(decide(type)).refused('loan_not_found'))
 
-  test('refused while the credit check is open', () =>
+  test('is refused while the credit check is open', () =>
     given(requested).when(decide(type)).refused('loan_not_awaiting_review', { loanStatus: 'checking' }))
 
-  test('repeated by another underwriter: refused with who decided and when', () =>
+  test('is refused when another underwriter repeats it, with the decider and the time', () =>
     given(...awaitingReview, manually(event))
       .when(decide(type, 'joan'))
       .refused('loan_not_awaiting_review', { loanStatus: status, decidedBy: 'grace', decidedAt }))
 
-  test('refused when the score decided', () =>
+  test('is refused when the score has decided', () =>
     given(requested, creditChecked(9), autoApproved(9)).when(decide(type)).refused('loan_not_awaiting_review', {
       loanStatus: 'approved',
       decidedBy: 'the credit check',
       decidedAt: checkedAt,
     }))
 
-  test('refused when it was withdrawn', () =>
+  test('is refused when it was withdrawn', () =>
     given(...awaitingReview, withdrawn)
       .when(decide(type))
       .refused('loan_not_awaiting_review', { loanStatus: 'withdrawn' }))
 
-  test('nobody decides on their own loan', () =>
+  test('is refused for the applicant’s own loan', () =>
     given(...awaitingReview)
       .when(decide(type, requestedBy.id))
       .refused('own_loan'))
 
-  test('an anonymous or partner application of the same id is not one’s own', () => {
+  test('is accepted for an anonymous or partner application with the same ID', () => {
     for (const kind of ['anonymous', 'partner'] as const) {
       const other = { ...requestedBy, kind }
       const events = [
@@ -198,20 +198,20 @@ describe.each([
 })
 
 describe('WithdrawLoan', () => {
-  test('accepted while the check or the review is open, with and without a reason', () => {
+  test('is accepted while the check or the review is open, with and without a reason', () => {
     given(requested).when(withdrawLoan()).then(withdrawn)
     given(...awaitingReview)
       .when(withdrawLoan('found another'))
       .then({ type: 'LoanWithdrawn', data: { loanId, reason: 'found another', withdrawnAt: decidedAt } })
   })
 
-  test('refused when there is no such loan', () => given().when(withdrawLoan()).refused('loan_not_found'))
+  test('is refused when there is no such loan', () => given().when(withdrawLoan()).refused('loan_not_found'))
 
   test.each([
     ['approved', [requested, creditChecked(9), autoApproved(9)]],
     ['denied', [...awaitingReview, manually('ManuallyDenied')]],
     ['withdrawn', [requested, withdrawn]],
-  ] as const)('refused when it is %s', (status, events) =>
+  ] as const)('is refused when it is %s', (status, events) =>
     given(...events)
       .when(withdrawLoan())
       .refused('loan_already_decided', { loanStatus: status }),
@@ -219,13 +219,13 @@ describe('WithdrawLoan', () => {
 })
 
 describe('AbandonLoan', () => {
-  test('accepted when nothing was ever requested', () => given().when(abandonLoan).then(abandoned))
-  test('nothing to do when the request did arrive', () => given(requested).when(abandonLoan).then())
-  test('repeated: nothing to do', () => given(abandoned).when(abandonLoan).then())
+  test('is accepted without a request', () => given().when(abandonLoan).then(abandoned))
+  test('does nothing when the request has arrived', () => given(requested).when(abandonLoan).then())
+  test('does nothing when it is repeated', () => given(abandoned).when(abandonLoan).then())
 })
 
 describe('input', () => {
-  test('is trimmed, and the national id written in capitals', () =>
+  test('is trimmed, and the national ID is upper-cased', () =>
     expect(requestLoanInput.parse({ ...person, name: '  Ada Lovelace ', nationalId: ' 555555aa ' })).toEqual(person))
 
   test.each([
@@ -253,7 +253,7 @@ describe('input', () => {
     expect(requestLoanInput.safeParse({ ...person, [field]: value }).success).toBe(false),
   )
 
-  test('limits themselves are allowed', () => {
+  test('accepts values at the limits', () => {
     for (const [field, value] of [
       ['name', '李'],
       ['name', 'x'.repeat(120)],
@@ -264,7 +264,7 @@ describe('input', () => {
       expect(requestLoanInput.safeParse({ ...person, [field]: value }).success).toBe(true)
   })
 
-  test('nobody names their own actor or time when deciding or withdrawing', () => {
+  test('accepts neither an actor nor a time for decisions and withdrawals', () => {
     for (const input of [decideLoanInput, withdrawLoanInput]) {
       expect(input.safeParse({}).success).toBe(true)
       expect(input.safeParse({ reason: 'x'.repeat(500) }).success).toBe(true)
@@ -274,7 +274,7 @@ describe('input', () => {
     }
   })
 
-  test('what the bureau may answer', () => {
+  test('of the bureau is accepted within its range', () => {
     expect(creditBureauAnswer.safeParse({ score: 1, checkedAt }).success).toBe(true)
     for (const nonsense of [
       {},
@@ -288,7 +288,7 @@ describe('input', () => {
   })
 })
 
-describe('whatever the commands are', () => {
+describe('any sequence of commands', () => {
   const anyScore = fc
     .integer({ min: 1, max: 10 })
     .chain((score) => fc.constantFrom(creditScore(score), creditScore(score, '111111AA')))
@@ -314,11 +314,11 @@ describe('whatever the commands are', () => {
   }
   const histories = fc.array(anyCommand, { maxLength: 12 }).map(run)
 
-  test('a command is accepted, refused by a rule, or has nothing to do: it never breaks', () => {
+  test('leads to acceptance, a rule’s refusal or nothing to do, and never to an error', () => {
     fc.assert(fc.property(fc.array(anyCommand, { maxLength: 12 }), (commands) => void run(commands)))
   })
 
-  test('at most one decision, and nothing after it', () => {
+  test('leads to at most one decision, and no event after it', () => {
     const ends = ['AutoApproved', 'AutoDenied', 'ManuallyApproved', 'ManuallyDenied', 'LoanWithdrawn', 'LoanAbandoned']
     fc.assert(
       fc.property(histories, (events) => {
@@ -328,7 +328,7 @@ describe('whatever the commands are', () => {
     )
   })
 
-  test('what is terminal accepts no command any more', () => {
+  test('changes nothing in a terminal state', () => {
     fc.assert(
       fc.property(histories, anyCommand, (events, command) => {
         const state = fold(loan, loan.initialState, events)
@@ -344,7 +344,7 @@ describe('whatever the commands are', () => {
     )
   })
 
-  test('the score decides: nobody below 5 is approved, nobody above 6 denied', () => {
+  test('denies no score above 6 and approves none below 5 automatically', () => {
     fc.assert(
       fc.property(histories, (events) => {
         const checked = events.find(({ type }) => type === 'CreditChecked')
@@ -358,7 +358,7 @@ describe('whatever the commands are', () => {
     )
   })
 
-  test('every event is what its schema says, and survives JSON unchanged', () => {
+  test('leads to events that match their schemas, also after a JSON round trip', () => {
     fc.assert(
       fc.property(histories, (events) => {
         for (const event of events) {
@@ -369,7 +369,7 @@ describe('whatever the commands are', () => {
     )
   })
 
-  test('deciding changes nothing: the same command on the same state gives the same answer', () => {
+  test('is decided without side effects: the same command on the same state gives the same answer', () => {
     fc.assert(
       fc.property(histories, anyCommand, (events, command) => {
         const state = Object.freeze(fold(loan, loan.initialState, events))
@@ -386,7 +386,7 @@ describe('whatever the commands are', () => {
   })
 })
 
-test('personal fields are marked, so that they can be erased', () => {
+test('personal fields are marked as erasable', () => {
   const marked = Object.entries(loanEvents.schemas).flatMap(([type, schema]) =>
     Object.entries(schema.shape)
       .filter(([, field]) => field.meta()?.personal === true)

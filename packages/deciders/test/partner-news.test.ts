@@ -1,4 +1,4 @@
-// What partners are told: every outcome and nothing else, and nothing of the person.
+// Partners are notified of every outcome and of no other event, without personal data.
 import { expect, test } from 'vitest'
 import { type LoanEvent, loanEvents } from '../src/loan/loan-events.ts'
 import { evolve, initialState, isTerminal } from '../src/loan/loan-state.ts'
@@ -23,7 +23,7 @@ test.each([
   ['ManuallyApproved', { decidedBy: 'grace', reason: 'Ada is kind', decidedAt: at }, 'approved'],
   ['ManuallyDenied', { decidedBy: 'grace', reason: 'Ada is not', decidedAt: at }, 'denied'],
   ['LoanWithdrawn', { reason: 'Ada moved', withdrawnAt: at }, 'withdrawn'],
-] as const)('%s', (type, fields, status) => {
+] as const)('%s is sent with its outcome only', (type, fields, status) => {
   const event = { type, data: { loanId, ...fields } } as LoanEvent
   expect(isOutcome(event) && partnerNews(event, requested)).toEqual({
     type: `loan.${status}`,
@@ -33,7 +33,7 @@ test.each([
   })
 })
 
-test('whatever ends a requested loan is an outcome, and nothing else is', () => {
+test('exactly the events that end a requested loan are outcomes', () => {
   for (const type of Object.keys(loanEvents.schemas).filter((type) => type !== 'LoanAbandoned')) {
     const event = { type, data: { loanId } } as LoanEvent
     expect([type, isOutcome(event)]).toEqual([type, isTerminal(evolve(initialState, event))])
@@ -44,6 +44,6 @@ test.each([
   ['partner', 'demo-partner'],
   ['person', undefined],
   ['anonymous', undefined],
-] as const)('requested by a %s', (kind, partner) => {
+] as const)('only a partner is notified: requested by a %s', (kind, partner) => {
   expect(partnerOf({ kind, id: 'demo-partner' })).toBe(partner)
 })

@@ -1,9 +1,9 @@
-// Whatever the commands, the clock and the ends: the decider decides and answers as a plain model does.
+// For all chains of commands the decider agrees with a simple model.
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { patient } from '../src/consent/patient.ts'
 import { granteeKey, type PatientEvent, patientEvents } from '../src/consent/patient-events.ts'
-import { standingOf } from '../src/consent/patient-state.ts'
+import { granteeStateOf } from '../src/consent/patient-state.ts'
 import { permissionCovering } from '../src/consent/permissions.ts'
 import { fold, Rejection } from '../src/decider.ts'
 import { entriesOf } from '../src/keyed.ts'
@@ -21,7 +21,7 @@ const outcome = (
   }
 }
 
-test('as the model', () => {
+test('the decider agrees with the model', () => {
   fc.assert(
     fc.property(chains, (chain) => {
       const model = createModel()
@@ -37,7 +37,7 @@ test('as the model', () => {
             grantee,
             target,
             at,
-            permissionCovering(standingOf(state, grantee).permissions, target, at) !== undefined,
+            permissionCovering(granteeStateOf(state, grantee).permissions, target, at) !== undefined,
           ]).toEqual([grantee, target, at, has])
         const asked = entriesOf(state.grantees).flatMap(([key, { requests }]) =>
           requests.map(({ target }) => `${key} ${target}`),
@@ -49,7 +49,7 @@ test('as the model', () => {
   )
 })
 
-test('a patient with 10,000 grantees is folded without copying them all each time', () => {
+test('a patient with 10,000 grantees is folded without copying all of them for each event', () => {
   const at = '2026-11-21T10:00:00.000Z'
   const events = Array.from(
     { length: 10_000 },

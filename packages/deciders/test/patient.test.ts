@@ -10,7 +10,7 @@ import {
   revokeConsentInput,
 } from '../src/consent/patient.ts'
 import { type Grantee, type PatientEvent, patientEvents, type Target } from '../src/consent/patient-events.ts'
-import { standingOf } from '../src/consent/patient-state.ts'
+import { granteeStateOf } from '../src/consent/patient-state.ts'
 import { fold } from '../src/decider.ts'
 import { specification } from './given.ts'
 
@@ -73,28 +73,30 @@ const registered = (email: string): PatientEvent => ({
 })
 
 describe('AskConsent', () => {
-  test('accepted, with its purpose', () =>
+  test('is accepted with its purpose', () =>
     given()
       .when(ask('exams', dora, 'the operation'))
       .then(asked('exams', 'the operation')))
-  test('accepted without a purpose', () => given().when(ask('all')).then(asked('all')))
-  test('repeated: nothing', () =>
+  test('is accepted without a purpose', () => given().when(ask('all')).then(asked('all')))
+  test('does nothing when it is repeated', () =>
     given(asked('exams', 'once'))
       .when(ask('exams', dora, 'twice'))
       .then())
-  test('another part is another request', () => given(asked('exams')).when(ask('conditions')).then(asked('conditions')))
-  test('after it was declined it is a new request', () =>
+  test('is accepted for another part as another request', () =>
+    given(asked('exams')).when(ask('conditions')).then(asked('conditions')))
+  test('is accepted as a new request after it was declined', () =>
     given(asked('exams'), declined('exams')).when(ask('exams')).then(asked('exams')))
-  test('after it was granted and revoked it is a new request', () =>
+  test('is accepted as a new request after a grant was revoked', () =>
     given(asked('exams'), granted('exams'), revoked('exams')).when(ask('exams')).then(asked('exams')))
-  test('refused for oneself, in whichever role', () => given().when(ask('exams', herself)).refused('asking_oneself'))
-  test('refused when it is granted', () =>
+  test('is refused for oneself in any role', () => given().when(ask('exams', herself)).refused('asking_oneself'))
+  test('is refused when it is granted', () =>
     given(granted('exams')).when(ask('exams')).refused('consent_already_granted', { granted: 'exams', until: null }))
-  test.each(['exams', 'all'] as const)('refused for %s while `all` is granted', (target) =>
+  test.each(['exams', 'all'] as const)('is refused for %s while `all` is granted', (target) =>
     given(granted('all', until)).when(ask(target)).refused('consent_already_granted', { granted: 'all', until }),
   )
-  test('accepted for `all` while parts are granted', () => given(granted('exams')).when(ask('all')).then(asked('all')))
-  test('accepted from the moment the permission ends', () => {
+  test('is accepted for `all` while parts are granted', () =>
+    given(granted('exams')).when(ask('all')).then(asked('all')))
+  test('is accepted from the moment the permission ends', () => {
     given(granted('exams', until))
       .when(ask('exams', dora, undefined, justBefore))
       .refused('consent_already_granted')
@@ -102,28 +104,28 @@ describe('AskConsent', () => {
       .when(ask('exams', dora, undefined, until))
       .thenTypes('ConsentAsked')
   })
-  test('what is granted to the same person in another role does not count', () =>
+  test('is accepted when only another role of the person has the permission', () =>
     given(granted('exams', null, doraAsNurse))
       .when(ask('exams'))
       .then(asked('exams')))
 })
 
 describe('GrantConsent', () => {
-  test('accepted without being asked', () => given().when(grant('exams')).then(granted('exams')))
-  test('accepted with an end', () => given().when(grant('exams', until)).then(granted('exams', until)))
-  test('accepted when asked, which answers the request', () =>
+  test('is accepted without being asked', () => given().when(grant('exams')).then(granted('exams')))
+  test('is accepted with an end', () => given().when(grant('exams', until)).then(granted('exams', until)))
+  test('is accepted with a request, which it closes', () =>
     given(asked('exams'), granted('exams')).when(decline('exams')).refused('consent_not_asked'))
-  test('a part that is granted answers no request for `all`', () =>
+  test('closes no request for `all` when it grants a part', () =>
     given(asked('all'), granted('exams')).when(decline('all')).then(declined('all')))
-  test('`all` answers every request', () => {
+  test('closes every request when it grants `all`', () => {
     for (const target of ['exams', 'all'] as const)
       given(asked('exams'), asked('all'), granted('all', until)).when(decline(target)).refused('consent_not_asked')
   })
-  test('refused for oneself', () =>
+  test('is refused for oneself', () =>
     given()
       .when(grant('exams', undefined, herself))
       .refused('granting_oneself'))
-  test.each([at, earlier])('refused with an end at %s, which is no future', (end) =>
+  test.each([at, earlier])('is refused when the end (%s) is not in the future', (end) =>
     given()
       .when(grant('exams', end))
       .refused('until_not_in_future', { errors: [{ field: 'until', message: 'in the future' }] }),
@@ -131,21 +133,21 @@ describe('GrantConsent', () => {
   test.each([
     ['the directory does not know', []],
     ['belongs to a nurse', ['nurse', 'patient']],
-  ] as const)('refused for a doctor whose ID %s', (_, kinds) => {
+  ] as const)('is refused for a doctor whose ID %s', (_, kinds) => {
     const command = grant('exams')
     if (command.type === 'GrantConsent')
       given()
         .when({ ...command, data: { ...command.data, kinds } })
         .refused('no_such_grantee', { errors: [{ field: 'to.id', message: 'the ID of a doctor' }] })
   })
-  test('revoked and declined also of a grantee who has no such role any more', () => {
+  test('can be revoked and declined for a grantee without the role', () => {
     given(granted('exams')).when(revoke('exams')).then(revoked('exams'))
     given(asked('exams')).when(decline('exams')).then(declined('exams'))
   })
   test.each([
     ['without end', null, undefined],
     ['with the same end', until, until],
-  ] as const)('repeated %s: refused', (_, stands, end) =>
+  ] as const)('is refused when it is repeated %s', (_, stands, end) =>
     given(granted('exams', stands)).when(grant('exams', end)).refused('consent_already_granted', { granted: 'exams' }),
   )
   test.each([
@@ -153,24 +155,24 @@ describe('GrantConsent', () => {
     ['an earlier end', later, until],
     ['no end', until, undefined],
     ['an end at last', null, until],
-  ] as const)('%s replaces what stands', (_, stands, end) => {
+  ] as const)('%s replaces the existing permission', (_, stands, end) => {
     for (const target of ['exams', 'all'] as const)
       given(granted(target, stands))
         .when(grant(target, end))
         .then(granted(target, end ?? null))
   })
-  test.each([null, until])('a part is refused while `all` until %s stands', (end) =>
+  test.each([null, until])('is refused for a part while `all` until %s is granted', (end) =>
     given(granted('all', end)).when(grant('exams')).refused('consent_already_granted', { granted: 'all', until: end }),
   )
-  test('a part is accepted from the moment `all` ends', () =>
+  test('is accepted for a part from the moment `all` ends', () =>
     given(granted('all', until))
       .when(grant('exams', undefined, dora, until))
       .then(granted('exams', null, dora, until)))
-  test('the same is accepted again from the moment it ends', () =>
+  test('is accepted again from the moment the permission ends', () =>
     given(granted('exams', until))
       .when(grant('exams', later, dora, until))
       .then(granted('exams', later, dora, until)))
-  test('`all` without end takes the parts in', () => {
+  test('replaces permissions for parts when it grants `all` without end', () => {
     const events = [granted('exams'), granted('all')]
     given(...events)
       .when(revoke('exams'))
@@ -182,22 +184,22 @@ describe('GrantConsent', () => {
 })
 
 describe('RevokeConsent', () => {
-  test('accepted', () => given(granted('exams')).when(revoke('exams')).then(revoked('exams')))
-  test('repeated: refused', () =>
+  test('is accepted', () => given(granted('exams')).when(revoke('exams')).then(revoked('exams')))
+  test('is refused when it is repeated', () =>
     given(granted('exams'), revoked('exams')).when(revoke('exams')).refused('consent_not_granted'))
-  test('refused when nothing is granted', () => given().when(revoke('exams')).refused('consent_not_granted'))
-  test('refused for `all` when only parts are granted', () =>
+  test('is refused when nothing is granted', () => given().when(revoke('exams')).refused('consent_not_granted'))
+  test('is refused for `all` when only parts are granted', () =>
     given(granted('exams')).when(revoke('all')).refused('consent_not_granted'))
-  test('refused for a part while `all` stands, saying so', () => {
+  test('is refused for a part while `all` is granted, which the error says', () => {
     const refusal = () => patient.decide(revoke('exams'), fold(patient, patient.initialState, [granted('all')]))
     expect(refusal).toThrow(/`all`/)
     given(granted('exams'), granted('all', until))
       .when(revoke('exams'))
       .refused('consent_not_granted', { granted: 'all' })
   })
-  test('`all` leaves nothing, not even what a temporary one lay over', () =>
+  test('removes permissions for parts, too, when it revokes a temporary `all`', () =>
     given(granted('exams'), granted('all', until), revoked('all')).when(revoke('exams')).refused('consent_not_granted'))
-  test('refused from the moment it ends', () => {
+  test('is refused from the moment the permission ends', () => {
     given(granted('exams', until))
       .when(revoke('exams', dora, justBefore))
       .then(revoked('exams', justBefore))
@@ -212,30 +214,30 @@ describe('RevokeConsent', () => {
 })
 
 describe('DeclineConsent', () => {
-  test('accepted', () => given(asked('exams')).when(decline('exams')).then(declined('exams')))
-  test('repeated: refused', () =>
+  test('is accepted', () => given(asked('exams')).when(decline('exams')).then(declined('exams')))
+  test('is refused when it is repeated', () =>
     given(asked('exams'), declined('exams')).when(decline('exams')).refused('consent_not_asked'))
-  test.each(['conditions', 'all'] as const)('refused for %s when only exams were asked for', (target) =>
+  test.each(['conditions', 'all'] as const)('is refused for %s when only exams were requested', (target) =>
     given(asked('exams')).when(decline(target)).refused('consent_not_asked'),
   )
-  test('refused for somebody who did not ask', () =>
+  test('is refused for a person without a request', () =>
     given(asked('exams')).when(decline('exams', doraAsNurse)).refused('consent_not_asked'))
 })
 
 describe('ExpireConsent', () => {
-  test('accepted when due', () =>
+  test('is accepted when due', () =>
     given(granted('exams', until))
       .when(expire('exams', until, until))
       .then(expired('exams', until, until)))
-  test('accepted when late', () =>
+  test('is accepted when late', () =>
     given(granted('exams', until))
       .when(expire('exams', until, later))
       .then(expired('exams', until, later)))
-  test('refused when early', () =>
+  test('is refused when early', () =>
     given(granted('exams', until))
       .when(expire('exams', until, justBefore))
       .refused('consent_not_due'))
-  test('repeated: nothing', () =>
+  test('does nothing when it is repeated', () =>
     given(granted('exams', until), expired('exams', until, until))
       .when(expire('exams', until, later))
       .then())
@@ -246,29 +248,30 @@ describe('ExpireConsent', () => {
     ['taken in by `all`', [granted('exams', until), granted('all')]],
     ['of another part', [granted('conditions', until)]],
     ['never granted', []],
-  ] as const)('nothing when it is %s', (_, events) =>
+  ] as const)('does nothing when it is %s', (_, events) =>
     given(...events)
       .when(expire('exams', until, later))
       .then(),
   )
-  test('a temporary `all` leaves the parts as they were', () =>
+  test('keeps permissions for parts when a temporary `all` expires', () =>
     given(granted('exams'), granted('all', until), expired('all', until, until))
       .when(revoke('exams', dora, later))
       .then(revoked('exams', later)))
-  test('what ends beneath a temporary `all` ends', () =>
+  test('ends a permission for a part during a temporary `all`', () =>
     given(granted('exams', until), granted('all', later))
       .when(expire('exams', until, until))
       .then(expired('exams', until, until)))
 })
 
 describe('RegisterContact', () => {
-  test('accepted', () => given().when(register('paula@example.org')).then(registered('paula@example.org')))
-  test('repeated: nothing', () => given(registered('paula@example.org')).when(register('paula@example.org')).then())
-  test('another address replaces it', () =>
+  test('is accepted', () => given().when(register('paula@example.org')).then(registered('paula@example.org')))
+  test('does nothing when it is repeated', () =>
+    given(registered('paula@example.org')).when(register('paula@example.org')).then())
+  test('replaces an earlier address', () =>
     given(registered('paula@example.org')).when(register('p@example.org')).then(registered('p@example.org')))
 })
 
-describe('one person under several spellings of an ID, as in events older than normalised IDs', () => {
+describe('one person under several spellings of an ID, as in events older than normalized IDs', () => {
   const id = '5b0e2c0e-6a3c-4a5e-9d55-0d6f4c1f2a10'
   const plain: Grantee = { kind: 'doctor', id }
   const shouted: Grantee = { kind: 'doctor', id: ` ${id.toUpperCase()} ` }
@@ -281,21 +284,21 @@ describe('one person under several spellings of an ID, as in events older than n
     data: { patientId, from, target: 'exams', until, expiredAt: until },
   })
   const permissionsAfter = (...events: readonly PatientEvent[]) =>
-    standingOf(fold(patient, patient.initialState, events), plain).permissions.map(({ target }) => target)
+    granteeStateOf(fold(patient, patient.initialState, events), plain).permissions.map(({ target }) => target)
 
   test.each([
     ['plain', plain],
     ['in capitals', shouted],
-  ])('granted twice and revoked once, %s, nothing stands', (_, from) =>
+  ])('is left without permission when two grants are revoked once, %s', (_, from) =>
     expect(
       permissionsAfter(granted('exams', null, plain), granted('exams', null, shouted), revokedFrom(from, 'exams')),
     ).toEqual([]),
   )
-  test('a part revoked under one is not seen through an `all` granted under the other', () =>
+  test('does not see a part revoked under one spelling through an `all` granted under the other', () =>
     expect(
       permissionsAfter(granted('exams', null, plain), granted('all', until, shouted), revokedFrom(plain, 'exams')),
     ).toEqual([]))
-  test('a grant under the other is refused a second time, and can be revoked', () => {
+  test('is refused a second grant under the other spelling, which can be revoked', () => {
     given(granted('exams', null, shouted))
       .when(grant('exams', undefined, plain))
       .refused('consent_already_granted')
@@ -303,15 +306,15 @@ describe('one person under several spellings of an ID, as in events older than n
       .when(revoke('exams', plain))
       .then(revokedFrom(plain, 'exams'))
   })
-  test('an expiry under one does not end a grant under the other', () =>
+  test('keeps a grant under one spelling when one under the other expires', () =>
     expect(
       permissionsAfter(granted('exams', until, shouted), granted('exams', null, plain), expiredOf(shouted)),
     ).toEqual(['exams']))
-  test('a timer set under one ends the grant', () =>
+  test('loses the grant when a timer set under one spelling fires', () =>
     given(granted('exams', until, shouted))
       .when({ type: 'ExpireConsent', data: { patientId, from: plain, target: 'exams', until, at: until } })
       .then(expiredOf(plain)))
-  test('people are themselves under any spelling', () => {
+  test('is recognized as oneself under any spelling', () => {
     const own = { patientId: id, target: 'exams', at } as const
     given()
       .when({ type: 'AskConsent', data: { ...own, by: shouted } })
@@ -322,22 +325,22 @@ describe('one person under several spellings of an ID, as in events older than n
   })
 })
 
-test('a patient may give and take back for ever', () => expect(patient.isTerminal(patient.initialState)).toBe(false))
+test('a patient’s stream never ends', () => expect(patient.isTerminal(patient.initialState)).toBe(false))
 
 describe('inputs', () => {
-  test('an end is an instant with its zone', () => {
+  test('accept an end only as an instant with its time zone', () => {
     const accepts = (until: string) => grantConsentInput.safeParse({ to: dora, target: 'exams', until }).success
     for (const text of ['2026-12-24T18:00:00Z', '2026-12-24T19:00:00.5+01:00'])
       expect([text, accepts(text)]).toEqual([text, true])
     for (const text of ['2026-12-24', '2026-12-24T18:00:00', '2026-02-30T18:00:00Z', 'tomorrow', ''])
       expect([text, accepts(text)]).toEqual([text, false])
   })
-  test('a purpose may be long, but not longer', () => {
+  test('accept a purpose up to its maximum length', () => {
     const input = { patientId, target: 'exams' }
     expect(askConsentInput.safeParse({ ...input, purpose: 'x'.repeat(300) }).success).toBe(true)
     expect(askConsentInput.safeParse({ ...input, purpose: 'x'.repeat(301) }).success).toBe(false)
   })
-  test('nobody says who they are or what time it is', () => {
+  test('accept neither an actor nor a time', () => {
     for (const [input, body] of [
       [askConsentInput, { patientId, target: 'all', by: dora }],
       [grantConsentInput, { to: dora, target: 'all', patientId }],
@@ -349,7 +352,7 @@ describe('inputs', () => {
   })
 })
 
-test('every event that is decided has the form that is stored', () => {
+test('every decided event matches its schema', () => {
   const events = [
     asked('exams', 'why'),
     granted('all', until),

@@ -1,4 +1,4 @@
-// What each kind of rule means for each kind of actor.
+// The result of each kind of rule for each kind of actor.
 import { expect, test } from 'vitest'
 import { type Actor, anonymous, anyone, may, owner, partner, people, role, signedIn } from '../src/policy.ts'
 
@@ -23,7 +23,7 @@ test.each([
   expect(actors.map((actor) => may(actor, rules))).toEqual(expected)
 })
 
-test('a role that somebody else than a person claims is none', () => {
+test('only people have roles', () => {
   for (const kind of ['partner', 'capability', 'anonymous'] as const)
     expect(may({ ...underwriter, kind }, [role('underwriter')])).toBe('no')
 })

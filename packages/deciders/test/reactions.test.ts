@@ -1,4 +1,4 @@
-// What follows from each event: the jobs, when they are due, and that no outcome keeps a person from applying again.
+// The jobs of each event, when they are due, and that every outcome releases the applicant.
 import { expect, test } from 'vitest'
 import { applicantEvents } from '../src/loan/applicant.ts'
 import { type LoanEvent, loanEvents } from '../src/loan/loan-events.ts'
@@ -24,14 +24,14 @@ test.each([
   ['ManualReviewRequired', []],
   ['LoanAbandoned', []],
   ['ApplicationReleased', []],
-])('%s', (type, jobs) => expect(jobsOf(type)).toEqual(jobs))
+])('the jobs of %s', (type, jobs) => expect(jobsOf(type)).toEqual(jobs))
 
-test('every event has its reaction', () => {
+test('every event has a tested reaction', () => {
   for (const type of Object.keys({ ...loanEvents.schemas, ...applicantEvents.schemas }))
     expect(jobsOf(type)).toBeInstanceOf(Array)
 })
 
-test('whatever ends a requested loan releases its applicant and is told to a partner', () => {
+test('every event that ends a requested loan releases its applicant and notifies a partner', () => {
   const isEnd = (type: string) => isTerminal(evolve(initialState, { type, data: { loanId } } as LoanEvent))
   for (const type of Object.keys(loanEvents.schemas).filter((type) => type !== 'LoanAbandoned'))
     for (const job of ends)

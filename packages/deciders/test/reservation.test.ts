@@ -1,4 +1,4 @@
-// The rules of a reserved user name or e-mail address: one user's at a time, whatever the commands are.
+// The rules of a reserved user name or e-mail address: at most one holder at a time, for any sequence of commands.
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { fold, Rejection } from '../src/decider.ts'
@@ -27,14 +27,15 @@ const event = (type: ReservationEvent['type'], [userId, reservationId]: Of = [zo
 })
 
 describe('ReserveIdentifier', () => {
-  test('accepted where it is free, or free again', () => {
+  test('is accepted when it is free or was released', () => {
     given().when(command('ReserveIdentifier')).then(event('IdentifierReserved'))
     given(event('IdentifierReserved', [other, second]), event('IdentifierReleased', [other, second]))
       .when(command('ReserveIdentifier'))
       .then(event('IdentifierReserved'))
   })
-  test('repeated: nothing to do', () => given(event('IdentifierReserved')).when(command('ReserveIdentifier')).then())
-  test('anew by whoever holds it: recorded, so that releasing the old one means nothing', () => {
+  test('does nothing when it is repeated', () =>
+    given(event('IdentifierReserved')).when(command('ReserveIdentifier')).then())
+  test('is accepted again from the holder, so that releasing the older reservation has no effect', () => {
     given(event('IdentifierReserved'))
       .when(command('ReserveIdentifier', [zoe, second]))
       .then(event('IdentifierReserved', [zoe, second]))
@@ -42,27 +43,27 @@ describe('ReserveIdentifier', () => {
       .when(command('ReleaseIdentifier'))
       .then()
   })
-  test('refused while another has it, and nothing is told about that one', () =>
+  test('is refused while another user has it, without facts about that user', () =>
     given(event('IdentifierReserved', [other, second]))
       .when(command('ReserveIdentifier'))
       .refused('identifier_taken'))
 })
 
 describe('ReleaseIdentifier', () => {
-  test('accepted for the reservation that stands', () =>
+  test('is accepted for the current reservation', () =>
     given(event('IdentifierReserved')).when(command('ReleaseIdentifier')).then(event('IdentifierReleased')))
   test.each([
     ['never reserved', []],
     ['released before', [event('IdentifierReserved'), event('IdentifierReleased')]],
     ['held by another', [event('IdentifierReserved', [other, second])]],
-  ])('%s: nothing to do', (_, events) =>
+  ])('does nothing when it is %s', (_, events) =>
     given(...events)
       .when(command('ReleaseIdentifier'))
       .then(),
   )
 })
 
-test('whatever the commands are, it changes hands only over a release', () => {
+test('for any sequence of commands a reservation changes its holder only after a release', () => {
   const anyOf = fc.tuple(fc.constantFrom(zoe, other), fc.constantFrom(first, second))
   const anyCommand = fc
     .tuple(fc.constantFrom('ReserveIdentifier' as const, 'ReleaseIdentifier' as const), anyOf)

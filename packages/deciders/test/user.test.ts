@@ -1,4 +1,4 @@
-// The user's rules: every command accepted, refused and repeated, and what holds whatever the commands are.
+// The user's rules: every command accepted, refused and repeated, and properties of any sequence of commands.
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { fold, Rejection } from '../src/decider.ts'
@@ -37,8 +37,8 @@ const registrationAbandoned: UserEvent = { type: 'RegistrationAbandoned', data: 
 const identifierAbandoned: UserEvent = { type: 'IdentifierAbandoned', data: { userId, abandonedAt: at } }
 
 describe('RegisterUser', () => {
-  test('accepted', () => given().when(registerUser).then(registered))
-  test('with the roles that the command brings', () => {
+  test('is accepted', () => given().when(registerUser).then(registered))
+  test('is accepted with the roles of the command', () => {
     const command: UserCommand = { ...registerUser, data: { ...registerUser.data, roles: ['operator'] } } as UserCommand
     given()
       .when(command)
@@ -47,8 +47,8 @@ describe('RegisterUser', () => {
   test.each([
     ['registered before', [registered], 'user_already_registered'],
     ['disabled', [registered, disabled], 'user_already_registered'],
-    ['given up meanwhile', [registrationAbandoned], 'registration_abandoned'],
-  ])('refused: %s', (_, events, code) =>
+    ['abandoned', [registrationAbandoned], 'registration_abandoned'],
+  ])('is refused when the user is %s', (_, events, code) =>
     given(...(events as UserEvent[]))
       .when(registerUser)
       .refused(code),
@@ -56,11 +56,11 @@ describe('RegisterUser', () => {
 })
 
 describe('ChangeEmail', () => {
-  test('accepted', () => given(registered).when(changeEmail()).then(emailChanged()))
-  test('accepted again and again', () =>
+  test('is accepted', () => given(registered).when(changeEmail()).then(emailChanged()))
+  test('is accepted again and again', () =>
     given(registered, emailChanged()).when(changeEmail(person.email)).then(emailChanged(person.email)))
   test.each([[[registered], person.email] as const, [[registered, emailChanged()], 'new@example.org'] as const])(
-    'the address they have: nothing to do',
+    'does nothing for the current address',
     (events, email) =>
       given(...events)
         .when(changeEmail(email))
@@ -69,30 +69,32 @@ describe('ChangeEmail', () => {
 })
 
 describe('ChangePassword', () => {
-  test('accepted, also twice', () => given(registered, passwordChanged).when(changePassword).then(passwordChanged))
+  test('is accepted, also twice', () => given(registered, passwordChanged).when(changePassword).then(passwordChanged))
 })
 
 describe('DisableUser', () => {
-  test('accepted', () => given(registered).when(disableUser()).then(disabled))
-  test('repeated: nothing to do', () => given(registered, disabled).when(disableUser('olga')).then())
-  test('refused to oneself', () => given(registered).when(disableUser(userId)).refused('own_account'))
+  test('is accepted', () => given(registered).when(disableUser()).then(disabled))
+  test('does nothing when it is repeated', () => given(registered, disabled).when(disableUser('olga')).then())
+  test('is refused for oneself', () => given(registered).when(disableUser(userId)).refused('own_account'))
 })
 
 test.each([
   ['ChangeEmail', changeEmail()],
   ['ChangePassword', changePassword],
   ['DisableUser', disableUser()],
-])('%s refused where nobody is registered, or it was given up', (_, command) => {
+])('%s is refused without a registered user, also after an abandoned registration', (_, command) => {
   given().when(command).refused('user_not_found')
   given(registrationAbandoned).when(command).refused('user_not_found')
 })
 test.each([
   ['ChangeEmail', changeEmail()],
   ['ChangePassword', changePassword],
-])('%s refused once disabled', (_, command) => given(registered, disabled).when(command).refused('user_disabled'))
+])('%s is refused for a disabled user', (_, command) =>
+  given(registered, disabled).when(command).refused('user_disabled'),
+)
 
 describe('AbandonIdentifier', () => {
-  test('of a registration that is not there: it cannot come any more', () => {
+  test('is accepted without a registration, which is then no longer possible', () => {
     given()
       .when(abandon({ userName: 'zoe' }))
       .then(registrationAbandoned)
@@ -100,13 +102,13 @@ describe('AbandonIdentifier', () => {
       .when(abandon({ email: 'zoe@example.org' }))
       .then()
   })
-  test.each([[[registered]], [[registered, disabled]]])('refused for what the user has', (events) => {
+  test.each([[[registered]], [[registered, disabled]]])('is refused for an identifier that the user has', (events) => {
     for (const identifier of [{ userName: 'zoe' }, { email: 'zoe@example.org' }])
       given(...events)
         .when(abandon(identifier))
         .refused('identifier_in_use')
   })
-  test('accepted for what the user has not, or not any more', () => {
+  test('is accepted for an identifier that the user does not have, or no longer has', () => {
     given(registered)
       .when(abandon({ email: 'new@example.org' }))
       .then(identifierAbandoned)
@@ -119,9 +121,9 @@ describe('AbandonIdentifier', () => {
   })
 })
 
-describe('what a form may hold', () => {
+describe('the registration form', () => {
   const input = { ...person, password: 'correct horse battery' }
-  test('is trimmed, and upper case makes no other name or address', () =>
+  test('is trimmed, and names and addresses are case-insensitive', () =>
     expect(registerUserInput.parse({ ...input, userName: ' ZOE ', email: ' Zoe@Example.org ' })).toEqual(input))
 
   test.each([
@@ -134,9 +136,11 @@ describe('what a form may hold', () => {
     ['no address', { email: 'zoe' }],
     ['a role', { roles: ['operator'] }],
     ['no name', { name: ' ' }],
-  ])('refused: %s', (_, change) => expect(registerUserInput.safeParse({ ...input, ...change }).success).toBe(false))
+  ])('is refused with %s', (_, change) =>
+    expect(registerUserInput.safeParse({ ...input, ...change }).success).toBe(false),
+  )
 
-  test('accepted at both edges: 12 and 128 characters', () => {
+  test('accepts passwords of 12 and of 128 characters', () => {
     for (const length of [12, 128])
       expect(changePasswordInput('zoe').safeParse({ password: 'x'.repeat(length) }).success).toBe(true)
     expect(changePasswordInput('zoe').safeParse({ password: 'ZOEzoezoezoezoe' }).success).toBe(false)
@@ -144,7 +148,7 @@ describe('what a form may hold', () => {
   })
 })
 
-test('what belongs to a person is marked', () => {
+test('personal fields are marked', () => {
   const marked = Object.entries(userEvents.schemas).flatMap(([type, { shape }]) =>
     Object.entries(shape).flatMap(([field, schema]) => (schema.meta()?.personal ? [`${type}.${field}`] : [])),
   )
@@ -156,7 +160,7 @@ test('what belongs to a person is marked', () => {
   ])
 })
 
-describe('whatever the commands are', () => {
+describe('any sequence of commands', () => {
   const anyEmail = fc.constantFrom(person.email, 'new@example.org', 'other@example.org')
   const anyCommand = fc.oneof(
     fc.constantFrom(registerUser, changePassword, disableUser(), disableUser(userId), abandon({ userName: 'zoe' })),
@@ -176,7 +180,7 @@ describe('whatever the commands are', () => {
   }
   const anyEvents = fc.array(anyCommand, { maxLength: 20 }).map(run)
 
-  test('one registration at most, first of all; none after it was given up; nothing of one’s own after being disabled', () => {
+  test('has at most one registration, as the first event and not after abandoning, and no own changes after disabling', () => {
     fc.assert(
       fc.property(anyEvents, (events) => {
         const types = events.map(({ type }) => type)
@@ -190,7 +194,7 @@ describe('whatever the commands are', () => {
     )
   })
 
-  test('the state holds the last address, and every event is what its schema says', () => {
+  test('leads to the last address in the state and to events that match their schemas', () => {
     fc.assert(
       fc.property(anyEvents, (events) => {
         const state = fold(user, user.initialState, events)
@@ -202,7 +206,7 @@ describe('whatever the commands are', () => {
     )
   })
 
-  test('an address in use is never given up', () => {
+  test('never releases an address in use', () => {
     fc.assert(
       fc.property(anyEvents, anyEmail, (events, email) => {
         const state = fold(user, user.initialState, events)

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { patient } from '@headwater/deciders/consent/patient'
 import { type Grantee, granteeKey, type PatientEvent, type Target } from '@headwater/deciders/consent/patient-events'
-import { standingOf } from '@headwater/deciders/consent/patient-state'
+import { granteeStateOf } from '@headwater/deciders/consent/patient-state'
 import { permissionCovering } from '@headwater/deciders/consent/permissions'
 import { fold, Rejection } from '@headwater/deciders/decider'
 import { formatCursor, parseCursor } from '@headwater/projections/model/cursor'
@@ -24,12 +24,12 @@ import {
   compareConsents,
   consentCursorOf,
   consents,
+  granteeStateOfRow,
   hasConsent,
   listConsents,
   matchesConsents,
   permissionsAt,
   permissionsBetween,
-  standingOfRow,
 } from '../src/consent/consents.ts'
 
 const dora: Grantee = { kind: 'doctor', id: 'dora' }
@@ -178,7 +178,7 @@ test('open requests of a patient', async () => {
   await given(asked('paula', dora, 'exams', 1), asked('paula', nils, 'all', 2), asked('peter', dora, 'exams', 3))
   const requests = () =>
     list({ list: 'requests', patientId: 'paula' }).flatMap((row) =>
-      standingOfRow(row).requests.map(({ target }) => `${row.granteeId} ${target}`),
+      granteeStateOfRow(row).requests.map(({ target }) => `${row.granteeId} ${target}`),
     )
   expect(requests()).toEqual(['nils all', 'dora exams'])
   await given(granted('paula', dora, 'exams', 4))
@@ -265,7 +265,7 @@ test('as the decider and the plain model, whatever the commands and the batches'
       }
       await flush()
       for (const { grantee, target, at, has: expected } of model.answers()) {
-        const decided = permissionCovering(standingOf(state, grantee).permissions, target, at) !== undefined
+        const decided = permissionCovering(granteeStateOf(state, grantee).permissions, target, at) !== undefined
         expect([grantee, target, at, has(patientOfRun, grantee, target, at), decided]).toEqual([
           grantee,
           target,
@@ -275,7 +275,7 @@ test('as the decider and the plain model, whatever the commands and the batches'
         ])
       }
       const requests = list({ list: 'requests', patientId: patientOfRun }).flatMap((row) =>
-        standingOfRow(row).requests.map(({ target }) => `${row.granteeKind}:${row.granteeId} ${target}`),
+        granteeStateOfRow(row).requests.map(({ target }) => `${row.granteeKind}:${row.granteeId} ${target}`),
       )
       expect(requests.sort()).toEqual(model.asked())
       const sighted = new Set(

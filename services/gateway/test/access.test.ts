@@ -3,7 +3,7 @@
 import { randomUUID } from 'node:crypto'
 import { contexts } from '@headwater/deciders/contexts'
 import { freeText } from '@headwater/deciders/free-text'
-import { loanSightOf, someLoans } from '@headwater/deciders/loan/loan-policy'
+import { loanViewOf, someLoans } from '@headwater/deciders/loan/loan-policy'
 import { operationsRules } from '@headwater/deciders/operations/operations-policy'
 import { type Actor, anonymous, may, type Rules } from '@headwater/deciders/policy'
 import { webhookRules } from '@headwater/deciders/webhook/webhook-policy'
@@ -187,7 +187,7 @@ describe.each(Object.keys(viewers))('%s', (who) => {
     const strangers = newLoan({ requestedById: 'stranger' })
     await edge.write(own, strangers)
     const headers = await headersOf(viewer, gateway.issuer)
-    const sight = loanSightOf(viewer)
+    const sight = loanViewOf(viewer)
     const client = await connectLive({ liveUrl: gateway.liveUrl, headers })
     onTestFinished(() => client.socket.terminate())
     client.subscribe('all')

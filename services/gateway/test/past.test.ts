@@ -1,7 +1,7 @@
 // A loan as it was and what changed in between: told from its events, to each as they see the loan now, and to no others.
 import { randomUUID } from 'node:crypto'
 import type { LoanEvent, RequestedBy } from '@headwater/deciders/loan/loan-events'
-import { loanSights } from '@headwater/deciders/loan/loan-policy'
+import { loanViews } from '@headwater/deciders/loan/loan-policy'
 import { start as startEventStore } from '@headwater/embedded-eventstore'
 import { connectEventStore, type EventStore } from '@headwater/eventstore/client/client'
 import type { StoredEvent } from '@headwater/eventstore/codec'
@@ -99,14 +99,14 @@ const deniedLoan = async (requestedBy = alice) => {
 const momentOf = (event: StoredEvent | undefined, plusMs = 0): string =>
   new Date((event?.recordedAt.getTime() ?? 0) + plusMs).toISOString()
 
-const sightOf = (name: (typeof loanSights)[number]['name']) => {
-  const sight = loanSights.find((sight) => sight.name === name)
+const sightOf = (name: (typeof loanViews)[number]['name']) => {
+  const sight = loanViews.find((sight) => sight.name === name)
   if (!sight) throw new Error(`There is no sight ${name}.`)
   return sight
 }
 
 describe('GET /api/loans/:id?asOf', () => {
-  test.each(loanSights.map(({ name }) => name))(
+  test.each(loanViews.map(({ name }) => name))(
     'is the projection of the events up to there, as %s sees it',
     async (who) => {
       const { id, path, events } = await deniedLoan()

@@ -7,10 +7,10 @@ import { after, cursor, day, next, pageSize } from '../query-fields.ts'
 
 const filterLengthMax = 300
 
-/** How what was done ended. */
+/** The outcome of an audited action. */
 export const auditOutcomes = ['accepted', 'refused', 'viewed'] as const
 
-/** A form that is sent with an empty field does not ask for it. */
+/** Empty fields of a form do not filter. */
 const text = optionalText(lineOfText(filterLengthMax))
 const id = optionalText(personId)
 

@@ -1,4 +1,4 @@
-// The context of what people did that leads to no event of another context.
+// The context of the audit trail.
 import { context } from '../context.ts'
 import { auditApi } from './api.ts'
 import { auditStream } from './audit-events.ts'

@@ -14,9 +14,9 @@ import {
 } from './patient.ts'
 import { granteeKinds, targets } from './patient-events.ts'
 
-/** In each of these a person may ask for sight of another's record. */
+/** The roles in which a person may ask to see another's record. */
 const grantees: Rules = granteeKinds.map(role)
-/** Everybody has a record and decides about their own; requests never name whose it is. */
+/** Every person has a record and decides about their own; requests never name its owner. */
 const patients: Rules = [signedIn]
 
 const target = z.enum(targets).meta({ description: 'A part of the record; `all` covers every part.' })
@@ -49,7 +49,7 @@ const consentPage = z.object({
   next,
 })
 
-/** Loose: an event that an older release wrote, or a newer one, is shown as it is stored. */
+/** Loose: events of older and newer releases are shown as stored. */
 const happened = <const Types extends readonly [string, ...string[]], Data extends z.ZodRawShape>(
   types: Types,
   data: Data,
@@ -151,7 +151,7 @@ export const consentApi = api({
       description:
         'For partners with the scope `consents:check`. Answered only while it is certain that everything granted and revoked is known here; otherwise 503, and `knownAt` says up to when it is.',
       rules: [partner('consents:check')],
-      // In a body, so that no name stands in an address and so in a log.
+      // In the body, because paths with names would reach logs.
       body: z.strictObject({
         patientId: personId.meta({ description: 'Whose record.' }),
         grantee: granteeInput.meta({ description: 'Who wants to see it, and in which role.' }),

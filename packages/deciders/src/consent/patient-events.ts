@@ -1,16 +1,16 @@
-// What can have happened to a patient's consents. Names and fields are the storage format: change them only by a new event or an upcast.
+// The events of a patient's consents. Names and fields are the storage format: change them only by a new event or an upcast.
 import { z } from 'zod'
 import type { EventOf, EventTypes } from '../event-types.ts'
 import { personKey } from '../fields.ts'
 
-/** Marks a field of an event that belongs to a person and must be erasable. */
+/** Marks a field with personal data, which must be erasable. */
 const personal = { personal: true }
 
 export const granteeKinds = ['patient', 'doctor', 'nurse'] as const
 export const targets = ['exams', 'conditions', 'consultations', 'er_visits', 'all'] as const
 
 export const granteeKind = z.enum(granteeKinds)
-/** As it is stored. Input from outside is checked in patient.ts. */
+/** As stored. patient.ts checks input. */
 const personId = z.string()
 export const grantee = z.strictObject({ kind: granteeKind, id: personId })
 export const target = z.enum(targets)
@@ -34,15 +34,15 @@ const schemas = {
   ContactRegistered: z.strictObject({ patientId, email: z.string().meta(personal), registeredAt: instant }),
 }
 
-/** The events a `patient-<id>` stream may hold, a schema a type. */
+/** The events of a `patient-<id>` stream, one schema per type. */
 export const patientEvents = { schemas, upcasts: {} } satisfies EventTypes
 export type PatientEvent = EventOf<typeof patientEvents>
 
-/** Who may be given sight of a record. */
+/** A person who may be granted access to a record. */
 export type Grantee = z.infer<typeof grantee>
 export type GranteeKind = Grantee['kind']
 
-/** A part of a record; `all` is every part there is and will be. */
+/** A part of a record; `all` includes future parts. */
 export type Target = z.infer<typeof target>
 
 /** The person the event concerns besides the patient, if any. */
@@ -61,5 +61,5 @@ export const granteeOf = (event: PatientEvent): Grantee | undefined => {
   }
 }
 
-/** Tells grantees apart: the same person as a doctor and as a patient is two. */
+/** Identifies a grantee: the same person as a doctor and as a patient is two grantees. */
 export const granteeKey = ({ kind, id }: Grantee): string => `${kind}:${personKey(id)}`

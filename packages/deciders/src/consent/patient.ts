@@ -1,4 +1,4 @@
-// The rules of a patient's consents: who is given sight of what, until when, and how it is taken back.
+// The rules of a patient's consents: asking, granting, revoking and expiring.
 import { z } from 'zod'
 import { type Decider, Rejection } from '../decider.ts'
 import { email, instant, longText, optional, optionalText, personId, personKey } from '../fields.ts'
@@ -10,12 +10,12 @@ import {
   type Target,
   target,
 } from './patient-events.ts'
-import { evolve, initialState, isTerminal, type PatientState, standingOf } from './patient-state.ts'
+import { evolve, granteeStateOf, initialState, isTerminal, type PatientState } from './patient-state.ts'
 import { isAsked, type Permission, permissionCovering, permissionFor } from './permissions.ts'
 
 const purposeLengthMax = 300
 
-// Commands. The input is what a body or a form may hold; ids, time and actor are added in routes.ts.
+// Commands. Inputs are the schemas of bodies and forms; routes.ts adds IDs, time and actor.
 
 const part = target.meta({ description: 'A part of the record; `all` covers every part.' })
 
@@ -57,9 +57,9 @@ export type PatientCommand =
       readonly data: OfPatient & {
         readonly to: Grantee
         readonly target: Target
-        /** Like `at` in UTC with milliseconds, so that they compare as texts. */
+        /** In UTC with milliseconds like `at`, so that they compare as text. */
         readonly until?: string | undefined
-        /** What the directory of people says the grantee is; empty where it knows no such person. */
+        /** The kinds of the grantee in the directory of people; empty for an unknown person. */
         readonly kinds: readonly GranteeKind[]
       }
     }
@@ -87,10 +87,10 @@ const decide = (command: PatientCommand, state: PatientState): readonly PatientE
       const { by, target, purpose = null } = command.data
       if (isSamePerson(by.id, patientId))
         throw new Rejection('asking_oneself', 'You need no consent for your own record.')
-      const standing = standingOf(state, by)
-      const covering = permissionCovering(standing.permissions, target, at)
+      const grantee = granteeStateOf(state, by)
+      const covering = permissionCovering(grantee.permissions, target, at)
       if (covering) throw alreadyGranted(covering)
-      if (isAsked(standing, target)) return []
+      if (isAsked(grantee, target)) return []
       return [{ type: 'ConsentAsked', data: { patientId, by, target, purpose, askedAt: at } }]
     }
     case 'GrantConsent': {
@@ -105,14 +105,14 @@ const decide = (command: PatientCommand, state: PatientState): readonly PatientE
         throw new Rejection('no_such_grantee', `No ${to.kind} has this ID.`, {
           errors: [{ field: 'to.id', message: `the ID of a ${to.kind}` }],
         })
-      const covering = permissionCovering(standingOf(state, to).permissions, target, at)
-      // The same with another end replaces what stands.
+      const covering = permissionCovering(granteeStateOf(state, to).permissions, target, at)
+      // The same target with another end replaces the permission.
       if (covering && (covering.target !== target || covering.until === until)) throw alreadyGranted(covering)
       return [{ type: 'ConsentGranted', data: { patientId, to, target, until, grantedAt: at } }]
     }
     case 'RevokeConsent': {
       const { from, target } = command.data
-      const covering = permissionCovering(standingOf(state, from).permissions, target, at)
+      const covering = permissionCovering(granteeStateOf(state, from).permissions, target, at)
       if (covering?.target === 'all' && target !== 'all')
         throw new Rejection('consent_not_granted', 'What is granted is `all`; only that can be revoked.', {
           granted: 'all',
@@ -122,15 +122,15 @@ const decide = (command: PatientCommand, state: PatientState): readonly PatientE
     }
     case 'DeclineConsent': {
       const { by, target } = command.data
-      if (!isAsked(standingOf(state, by), target))
+      if (!isAsked(granteeStateOf(state, by), target))
         throw new Rejection('consent_not_asked', 'There is no open request for this.')
       return [{ type: 'ConsentDeclined', data: { patientId, by, target, declinedAt: at } }]
     }
     case 'ExpireConsent': {
       const { from, target, until } = command.data
-      const standing = standingOf(state, from).permissions.find((permission) => permission.target === target)
-      if (standing?.until !== until) return []
-      if (permissionFor([standing], target, at)) throw new Rejection('consent_not_due', 'This is granted for longer.')
+      const granted = granteeStateOf(state, from).permissions.find((permission) => permission.target === target)
+      if (granted?.until !== until) return []
+      if (permissionFor([granted], target, at)) throw new Rejection('consent_not_due', 'This is granted for longer.')
       return [{ type: 'ConsentExpired', data: { patientId, from, target, until, expiredAt: at } }]
     }
     case 'RegisterContact': {

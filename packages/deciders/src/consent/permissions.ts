@@ -1,38 +1,38 @@
-// What one grantee may see of one record and has asked for: the one meaning of `all` and of `until`, for decisions and queries alike.
+// The permissions and requests of one grantee for one record. Defines `all` and `until` for decisions and queries alike.
 import type { PatientEvent, Target } from './patient-events.ts'
 
-/** What stands until it is revoked, replaced or expired; `until` null is without end. */
+/** A permission until it is revoked, replaced or expired; without end when `until` is null. */
 export type Permission = { readonly target: Target; readonly grantedAt: string; readonly until: string | null }
 
-/** What a grantee has asked for and not been answered. */
+/** A grantee's open request. */
 export type Request = { readonly target: Target; readonly purpose: string | null; readonly askedAt: string }
 
-export type Standing = {
-  /** The newest first. */
+export type GranteeState = {
+  /** Newest first. */
   readonly permissions: readonly Permission[]
-  /** The newest first. */
+  /** Newest first. */
   readonly requests: readonly Request[]
 }
 
-export const nothingStands: Standing = { permissions: [], requests: [] }
+export const noGrants: GranteeState = { permissions: [], requests: [] }
 
-const isOf =
+const isForTarget =
   (target: Target) =>
   (item: { readonly target: Target }): boolean =>
     item.target === target
-const isNotOf =
+const isForOtherTarget =
   (target: Target) =>
   (item: { readonly target: Target }): boolean =>
     item.target !== target
 
-/** Instants are texts of one form and so compare as they are. At its end a permission is over, whoever has noticed. */
+/** Instants have one text form and compare as text. A permission ends at `until`, also before its expiry is recorded. */
 const isInForce = ({ until }: Permission, at: string): boolean => until === null || at < until
 
 /** The permission for exactly this target that is in force. */
 export const permissionFor = (permissions: readonly Permission[], target: Target, at: string): Permission | undefined =>
   permissions.find((permission) => permission.target === target && isInForce(permission, at))
 
-/** The permission that gives sight of the target: its own, or the one for `all`. */
+/** The permission that covers the target: its own, or the one for `all`. */
 export const permissionCovering = (
   permissions: readonly Permission[],
   target: Target,
@@ -42,44 +42,44 @@ export const permissionCovering = (
 export const permissionsInForce = (permissions: readonly Permission[], at: string): readonly Permission[] =>
   permissions.filter((permission) => isInForce(permission, at))
 
-/** What stands for the grantee whom the event concerns. */
-export const evolveStanding = (standing: Standing, event: PatientEvent): Standing => {
-  const { permissions, requests } = standing
+/** The state of the event's grantee after it. */
+export const evolveGrantee = (grantee: GranteeState, event: PatientEvent): GranteeState => {
+  const { permissions, requests } = grantee
   switch (event.type) {
     case 'ConsentAsked': {
       const { target, purpose, askedAt } = event.data
-      return { permissions, requests: [{ target, purpose, askedAt }, ...requests.filter(isNotOf(target))] }
+      return { permissions, requests: [{ target, purpose, askedAt }, ...requests.filter(isForOtherTarget(target))] }
     }
     case 'ConsentDeclined':
-      return { permissions, requests: requests.filter(isNotOf(event.data.target)) }
+      return { permissions, requests: requests.filter(isForOtherTarget(event.data.target)) }
     case 'ConsentGranted': {
       const { target, until, grantedAt } = event.data
       const granted = { target, until, grantedAt }
-      // Only `all` without end takes the single ones in; a temporary one lies over them and leaves them as they were.
-      const others = target === 'all' && until === null ? [] : permissions.filter(isNotOf(target))
+      // Only `all` without end replaces permissions for parts; a temporary one leaves them in place.
+      const others = target === 'all' && until === null ? [] : permissions.filter(isForOtherTarget(target))
       return {
         permissions: [granted, ...others],
-        requests: target === 'all' ? [] : requests.filter(isNotOf(target)),
+        requests: target === 'all' ? [] : requests.filter(isForOtherTarget(target)),
       }
     }
     case 'ConsentRevoked': {
       const { target } = event.data
       if (target === 'all') return { permissions: [], requests }
-      // A single part is only revoked where no `all` is in force, except in events from before the spellings of one id were
-      // one person. There `all` may stand under the other spelling, and must not give sight of what was revoked.
-      return { permissions: permissions.filter(isNotOf(target)).filter(isNotOf('all')), requests }
+      // A part is revoked only while no `all` is in force, except in events older than normalized IDs: there `all` may be
+      // granted under the other spelling, and must not show the revoked part.
+      return { permissions: permissions.filter(isForOtherTarget(target)).filter(isForOtherTarget('all')), requests }
     }
     case 'ConsentExpired': {
       const { target, until } = event.data
-      // Under another spelling of the id the same part may stand with another end.
+      // Under another spelling of the ID the same part may be granted with another end.
       return {
         permissions: permissions.filter((permission) => permission.target !== target || permission.until !== until),
         requests,
       }
     }
     case 'ContactRegistered':
-      return standing
+      return grantee
   }
 }
 
-export const isAsked = ({ requests }: Standing, target: Target): boolean => requests.some(isOf(target))
+export const isAsked = ({ requests }: GranteeState, target: Target): boolean => requests.some(isForTarget(target))

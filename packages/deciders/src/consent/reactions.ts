@@ -1,17 +1,17 @@
-// What follows from the events of a patient: jobs, which services/jobs keeps until they are done.
+// The jobs that follow from the events of a patient.
 import { type Grantee, granteeKey, type PatientEvent, type Target } from './patient-events.ts'
 
-/** - mail consent asked: tell the patient that somebody asks, where an address is known */
+/** - mail consent asked: mails the patient about the request, if an address is known */
 type MailConsentAsked = {
   readonly kind: 'mail consent asked'
   readonly patientId: string
   readonly by: Grantee
   readonly target: Target
-  /** After the event. */
+  /** Delay after the event. */
   readonly delayMs: number
 }
 
-/** - expire consent: write down that it is over; the decider does nothing when it was replaced or is gone */
+/** - expire consent: records its expiry; the decider ignores a replaced or revoked consent */
 type ExpireConsent = {
   readonly kind: 'expire consent'
   readonly patientId: string
@@ -19,7 +19,7 @@ type ExpireConsent = {
   readonly target: Target
   readonly until: string
   readonly dueAt: string
-  /** Granted anew, the same consent has the one timer of this name set anew. */
+  /** A new grant of the same consent replaces the timer of this name. */
   readonly timer: string
 }
 
@@ -33,7 +33,7 @@ export const react = (event: PatientEvent): readonly ConsentJob[] => {
     }
     case 'ConsentGranted': {
       const { patientId, to: from, target, until } = event.data
-      // Without an end there is nothing to wait for; a timer that was set before finds nothing to do.
+      // No timer without an end; an earlier timer has no effect when it fires.
       if (until === null) return []
       const timer = JSON.stringify([patientId, granteeKey(from), target])
       return [{ kind: 'expire consent', patientId, from, target, until, dueAt: until, timer }]

@@ -1,14 +1,16 @@
-// The streams of consents: a patient's, with all that anybody asked of them and was granted.
+// The streams of consents: one per patient, with all requests and grants.
 import { entriesOf, keyedOf } from '../keyed.ts'
 import { type Snapshot, streamType } from '../stream-type.ts'
 import { patient } from './patient.ts'
 import { patientEvents } from './patient-events.ts'
 import type { PatientState } from './patient-state.ts'
-import type { Standing } from './permissions.ts'
+import type { GranteeState } from './permissions.ts'
 
-type EncodedPatient = Omit<PatientState, 'grantees'> & { readonly grantees: readonly (readonly [string, Standing])[] }
+type EncodedPatient = Omit<PatientState, 'grantees'> & {
+  readonly grantees: readonly (readonly [string, GranteeState])[]
+}
 
-/** Of each version one is recorded: `recorded-snapshots/`. */
+/** Each version has a recorded snapshot in `recorded-snapshots/`. */
 const snapshot: Snapshot<PatientState> = {
   version: 1,
   everyEvents: 100,

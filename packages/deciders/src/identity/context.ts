@@ -1,4 +1,4 @@
-// The context of people who sign in with a password of ours.
+// The context of users who sign in with a password at our identity provider.
 import { context } from '../context.ts'
 import { emailStream, usernameStream, userStream } from './streams.ts'
 

@@ -1,10 +1,10 @@
-// Who may do what with users by a token: one row a command. What has no row nobody may do.
+// Access rules for commands on users, one row per command. Deny by default.
 import { anyone, type Rules, role } from '../policy.ts'
 import type { UserCommand } from './user.ts'
 
 export const userCommandRules: Readonly<Record<UserCommand['type'], Rules>> = {
   RegisterUser: [anyone],
-  // By nobody's token: people change their own on their account page, with their password once more.
+  // Not allowed by token: people change their own on their account page, confirmed with their password.
   ChangeEmail: [],
   ChangePassword: [],
   DisableUser: [role('operator')],

@@ -1,11 +1,11 @@
-// The rule that spans users: a user name or an e-mail address is one user's. It is held by a reservation in a stream of its own.
+// Keeps user names and e-mail addresses unique among users: each is reserved in its own stream.
 import { z } from 'zod'
 import { type Decider, Rejection } from '../decider.ts'
 import type { EventOf, EventTypes } from '../event-types.ts'
 
 const reserved = z.strictObject({ userId: z.uuid(), reservationId: z.uuid(), at: z.iso.datetime() })
 
-/** The events a `username-<keyed hash>` or an `email-<keyed hash>` stream may hold, a schema a type. */
+/** The events of a `username-<keyed hash>` or an `email-<keyed hash>` stream, one schema per type. */
 export const reservationEvents = {
   schemas: { IdentifierReserved: reserved, IdentifierReleased: reserved },
   upcasts: {},
@@ -28,7 +28,7 @@ const evolve = (_state: ReservationState, event: ReservationEvent): ReservationS
   }
 }
 
-/** What one user gives up, another may take. */
+/** A released identifier can be reserved again. */
 const isTerminal = (): boolean => false
 
 export type ReservationCommand = {
@@ -36,7 +36,7 @@ export type ReservationCommand = {
   readonly data: { readonly userId: string; readonly reservationId: string; readonly at: string }
 }
 
-/** Says nothing about the holder. */
+/** Does not reveal the holder. */
 export const identifierTaken = () => new Rejection('identifier_taken', 'The user name or the e-mail address is taken.')
 
 const decide = ({ type, data }: ReservationCommand, state: ReservationState): readonly ReservationEvent[] => {
@@ -44,7 +44,7 @@ const decide = ({ type, data }: ReservationCommand, state: ReservationState): re
     case 'ReserveIdentifier':
       if (state.status === 'reserved' && state.userId !== data.userId) throw identifierTaken()
       if (state.status === 'reserved' && state.reservationId === data.reservationId) return []
-      // Also for whoever holds it: a release that names the older reservation must not take away the newer.
+      // Also for the current holder: releasing an older reservation must not release the newer one.
       return [{ type: 'IdentifierReserved', data }]
     case 'ReleaseIdentifier':
       return state.status === 'reserved' && state.reservationId === data.reservationId

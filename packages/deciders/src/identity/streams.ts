@@ -1,4 +1,4 @@
-// The streams of identity: a user's, and those that hold a user name or an e-mail address for one user.
+// The streams of identity: users, and reservations of user names and e-mail addresses.
 import { streamType } from '../stream-type.ts'
 import { reservation, reservationEvents } from './reservation.ts'
 import { user } from './user.ts'

@@ -1,11 +1,11 @@
-// The rules of a user from registration on. What must be unique among users is held by reservations (reservation.ts).
+// The rules of a user. Reservations (reservation.ts) keep identifiers unique.
 import { z } from 'zod'
 import { type Decider, Rejection } from '../decider.ts'
 import { anyText, email, field, name, secret } from '../fields.ts'
 import type { UserEvent } from './user-events.ts'
 
 const passwordLengthMin = 12
-/** Hashing takes longer the longer the password is. */
+/** Limits the time of hashing, which grows with the length. */
 const passwordLengthMax = 128
 
 type Registered = {
@@ -47,12 +47,12 @@ const evolve = (state: UserState, event: UserEvent): UserState => {
 
 const isTerminal = (state: UserState): boolean => state.status === 'abandoned' || state.status === 'disabled'
 
-// Commands. The input is what a form may hold; ids, time, roles and who asks are added in the service.
+// Commands. Inputs are the schemas of forms; the service adds IDs, time, roles and actor.
 
-/** Any letters and signs, blanks around it included. */
+/** No composition rules: every character is allowed, also leading and trailing blanks. */
 const password = secret(passwordLengthMin, passwordLengthMax)
 
-/** Upper and lower case are the same name. */
+/** Case-insensitive. */
 export const userName = field(
   'user name',
   anyText()
@@ -64,7 +64,7 @@ export const userName = field(
     .toLowerCase(),
 )
 
-/** Whether the first thing that is tried against this user would be right. */
+/** True when the password contains the user name. */
 const isGuessable = (password: string, userName: string): boolean => password.toLowerCase().includes(userName)
 
 export const registerUserInput = z
@@ -79,7 +79,7 @@ export const registerUserInput = z
     message: 'not one that holds the user name',
   })
 export const changeEmailInput = z.strictObject({ email })
-/** @param userName of whoever changes it */
+/** @param userName of the user */
 export const changePasswordInput = (userName: string) =>
   z.strictObject({
     password: password.refine((text) => !isGuessable(text, userName), 'not one that holds the user name'),
@@ -90,14 +90,14 @@ type Identified = { readonly userId: string; readonly at: string }
 export type UserCommand =
   | {
       readonly type: 'RegisterUser'
-      /** Without the password: that never leaves the service. */
+      /** Without the password, which never leaves the service. */
       readonly data: Identified &
         Omit<z.infer<typeof registerUserInput>, 'password'> & { readonly roles: readonly string[] }
     }
   | { readonly type: 'ChangeEmail'; readonly data: Identified & z.infer<typeof changeEmailInput> }
   | { readonly type: 'ChangePassword'; readonly data: Identified }
   | { readonly type: 'DisableUser'; readonly data: Identified & { readonly disabledBy: string } }
-  /** From whoever wants what this user has reserved: it is given up, unless the user has it. */
+  /** Sent when another user needs a reserved identifier: it is released unless this user uses it. */
   | {
       readonly type: 'AbandonIdentifier'
       readonly data: Identified & { readonly identifier: { readonly userName: string } | { readonly email: string } }
@@ -137,7 +137,7 @@ const decide = (command: UserCommand, state: UserState): readonly UserEvent[] =>
       const { identifier } = command.data
       const isTheirs = 'email' in identifier ? identifier.email === state.email : identifier.userName === state.userName
       if (isTheirs) throw new Rejection('identifier_in_use', 'A user has it.')
-      // Written even if nothing is under way: a change that began before believes an older revision, and fails.
+      // Always recorded: a change under way expects an older revision, and fails.
       return [{ type: 'IdentifierAbandoned', data: { userId, abandonedAt: at } }]
     }
   }

@@ -1,4 +1,4 @@
-// The rule that spans loans: a person has one open application at a time. It is held by a reservation in the person's own stream.
+// Limits a person to one open application at a time, by a reservation in the applicant's stream.
 import { z } from 'zod'
 import { type Decider, Rejection } from '../decider.ts'
 import type { EventOf, EventTypes } from '../event-types.ts'
@@ -8,7 +8,7 @@ const schemas = {
   ApplicationReleased: z.strictObject({ loanId: z.uuid(), at: z.iso.datetime() }),
 }
 
-/** The events an `applicant-<keyed hash of the national id>` stream may hold, a schema a type. */
+/** The events of an `applicant-<keyed hash of the national id>` stream, one schema per type. */
 export const applicantEvents = { schemas, upcasts: {} } satisfies EventTypes
 export type ApplicantEvent = EventOf<typeof applicantEvents>
 
@@ -25,7 +25,7 @@ const evolve = (_state: ApplicantState, event: ApplicantEvent): ApplicantState =
   }
 }
 
-/** A person may apply again and again. */
+/** A person may apply again. */
 const isTerminal = (): boolean => false
 
 export type ApplicantCommand = {
@@ -40,7 +40,7 @@ const decide = ({ type, data }: ApplicantCommand, state: ApplicantState): readon
     case 'ReserveApplication':
       if (isHolder) return []
       if (state.status === 'reserved')
-        // Whoever is told this may not be the person: nothing about the other application.
+        // The caller may be another person: no facts about the open application.
         throw new Rejection(
           'application_already_open',
           'There is an open application for this national id. A new one can follow once that is decided or withdrawn.',

@@ -1,13 +1,13 @@
-// What the API shows of loans, to whom: one's own, those of the underwriters, a loan's past, and the numbers.
+// The answers of the API about loans: for applicants, for underwriters, a loan's past, and statistics.
 import { z } from 'zod'
 import { next } from '../query-fields.ts'
 import { type LoanEvent, loanEvents } from './loan-events.ts'
-import { loanSights } from './loan-policy.ts'
+import { loanViews } from './loan-policy.ts'
 
 export const loanStatuses = ['checking', 'awaiting review', 'approved', 'denied', 'withdrawn', 'abandoned'] as const
 export type LoanStatus = (typeof loanStatuses)[number]
 
-/** How a loan ends for those who decide. */
+/** The outcomes of a loan for underwriters. */
 export const outcomes = ['approved', 'denied', 'withdrawn'] as const
 export type Outcome = (typeof outcomes)[number]
 
@@ -19,7 +19,7 @@ const decidedByName = z
   .meta({ description: 'What the underwriter is called, where that is known.' })
 
 const viewersOf = (field: string): string => {
-  const viewers = loanSights.filter(({ fields }) => (fields as readonly string[]).includes(field))
+  const viewers = loanViews.filter(({ fields }) => (fields as readonly string[]).includes(field))
   return `Shown to: ${viewers.map(({ name }) => name).join(', ')}.`
 }
 const shownToSome = <Schema extends z.ZodType>(field: string, schema: Schema, before = '') =>
@@ -45,7 +45,7 @@ export const seenLoan = z
   .meta({ id: 'Loan' })
 export type SeenLoan = z.infer<typeof seenLoan>
 
-/** The fields that every viewer sees. Pages for all viewers parse with these, so that they are sent nothing else. */
+/** The fields that every viewer sees. Pages for all viewers parse with these, so that they get no others. */
 export const publicLoan = seenLoan.pick({
   loanId: true,
   amount: true,
@@ -74,7 +74,7 @@ export const loanHistory = z.object({
 })
 export type LoanHistory = z.infer<typeof loanHistory>
 
-/** In the order of an application. The revision says where in its stream a loan stands, and not what the loan is. */
+/** In the order of an application. Without the revision, which is no fact of the loan. */
 export const comparedFields = [
   'loanId',
   'name',

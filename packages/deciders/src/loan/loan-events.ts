@@ -1,12 +1,12 @@
-// What can have happened to a loan. Names and fields are the storage format: change them only by a new event or an upcast.
+// The events of a loan. Names and fields are the storage format: change them only by a new event or an upcast.
 import { z } from 'zod'
 import type { EventOf, EventTypes } from '../event-types.ts'
 
-/** The lowest and the highest score that the credit bureau gives. */
+/** The range of the credit bureau's scores. */
 const scoreMin = 1
 const scoreMax = 10
 
-/** Marks a field of an event that belongs to a person and must be erasable. */
+/** Marks a field with personal data, which must be erasable. */
 const personal = { personal: true }
 
 const nationalId = z.string().regex(/^\d{6}[A-Z]{2}$/)
@@ -14,10 +14,10 @@ const instant = z.iso.datetime()
 const requestedBy = z.strictObject({ kind: z.enum(['person', 'partner', 'anonymous']), id: z.string() })
 const score = z.int().min(scoreMin).max(scoreMax)
 
-/** What the credit bureau may answer. */
+/** A valid answer of the credit bureau. */
 export const creditBureauAnswer = z.object({ score, checkedAt: instant })
 
-/** What the money of an approved loan needs; absent in events of releases that did not write it. */
+/** Facts for paying out an approved loan; absent in events of earlier releases. */
 const payable = { amountEuros: z.int().optional(), requestedBy: requestedBy.optional() }
 
 const schemas = {
@@ -63,9 +63,9 @@ const schemas = {
   LoanAbandoned: z.strictObject({ loanId: z.uuid(), abandonedAt: instant }),
 }
 
-/** The events a `loan-<id>` stream may hold, a schema a type. */
+/** The events of a `loan-<id>` stream, one schema per type. */
 export const loanEvents = { schemas, upcasts: {} } satisfies EventTypes
 export type LoanEvent = EventOf<typeof loanEvents>
 
-/** Who asked for the loan. An anonymous applicant's id says nothing about the person. */
+/** The applicant or partner. The ID of an anonymous applicant does not identify the person. */
 export type RequestedBy = z.infer<typeof requestedBy>

@@ -1,4 +1,4 @@
-// How lists of loans can be narrowed down and ordered, over HTTP and live alike.
+// Filters and orders of lists of loans, over HTTP and live alike.
 import { z } from 'zod'
 import { field, lineOfText, optionalText, uuid } from '../fields.ts'
 import { after, cursor, day, pageSize } from '../query-fields.ts'
@@ -10,7 +10,7 @@ const scoreMax = 10
 const daysMax = 366
 const daysDefault = 30
 
-/** What a list can be sorted by: never null in the loans it holds. */
+/** Sort columns, which are never null in the listed loans. */
 export const queueSorts = ['requestedAt', 'amount', 'score'] as const
 export const historySorts = ['decidedAt', 'requestedAt', 'amount'] as const
 export const directions = ['asc', 'desc'] as const
@@ -19,7 +19,7 @@ const search = optionalText(lineOfText(searchLengthMax))
 
 const percentDecoded = field('percent-encoded', z.string()).transform((text, context): unknown => {
   try {
-    // Bytes beyond ASCII in a header have no known encoding.
+    // Header bytes beyond ASCII have no defined encoding.
     if (/[^ -~]/.test(text)) throw new URIError()
     return decodeURIComponent(text)
   } catch {
@@ -28,7 +28,7 @@ const percentDecoded = field('percent-encoded', z.string()).transform((text, con
   }
 })
 
-/** A name is looked for in a header: addresses are kept in histories and logs. */
+/** Names are searched by header, because histories and logs keep URLs. */
 export const searchHeaders = z.object({
   'headwater-search': percentDecoded.pipe(search).optional().meta({
     description: "Part of the applicant's name, or the beginning of the loan's id; percent-encoded UTF-8.",
@@ -53,7 +53,7 @@ const paging = { cursor, limit: pageSize, after }
 export const loansQuery = z.strictObject({ status, ...paging })
 export const liveLoansFilter = z.strictObject({ status, loanId: uuid.optional() }).prefault({})
 export const queueQuery = z.strictObject({ score, ...queueOrder, ...paging })
-/** No part of it is in an address. */
+/** Never part of a URL. */
 export const liveQueueFilter = z.strictObject({ search, score, ...queueOrder }).prefault({})
 export const historyQuery = z.strictObject({ ...history, ...paging })
 export const historyFileQuery = z.strictObject({ ...history, after })

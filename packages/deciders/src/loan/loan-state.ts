@@ -1,7 +1,7 @@
-// What can be true of a loan, and how its events make it so.
+// The state of a loan, evolved by its events.
 import type { LoanEvent, RequestedBy } from './loan-events.ts'
 
-/** What an application holds while a decision on it is open. */
+/** The facts of an open application. */
 export type Application = {
   readonly name: string
   readonly nationalId: string
@@ -10,7 +10,7 @@ export type Application = {
   readonly requestedAt: string
 }
 
-/** What remains known of a loan that is over; undefined where the events do not say. */
+/** Kept after the end of a loan; undefined when the events lack it. */
 type Owned = { readonly requestedBy: RequestedBy | undefined }
 
 export type LoanState =
@@ -23,7 +23,7 @@ export type LoanState =
 
 export const initialState: LoanState = { status: 'none' }
 
-/** Who asked for the loan; undefined where there is none. */
+/** The requester; undefined without a loan. */
 export const requestedByOf = (state: LoanState): RequestedBy | undefined =>
   'requestedBy' in state ? state.requestedBy : undefined
 
@@ -34,7 +34,7 @@ export const evolve = (state: LoanState, event: LoanEvent): LoanState => {
       return { status: 'checking', name, nationalId, amount, requestedBy, requestedAt }
     }
     case 'CreditChecked':
-      return state // the outcome that follows in the same append says what the score meant
+      return state // the outcome event in the same append changes the state
     case 'AutoApproved':
       return { status: 'approved', decidedBy: null, decidedAt: event.data.decidedAt, requestedBy: requestedByOf(state) }
     case 'AutoDenied':
@@ -62,6 +62,6 @@ export const isTerminal = (state: LoanState): boolean =>
   state.status === 'withdrawn' ||
   state.status === 'abandoned'
 
-/** Whether the loan is open and was requested for the person whom `isPerson` knows by the national id. */
+/** True when the loan is open and its national ID matches `isPerson`. */
 export const isOpenLoanOf = (state: LoanState, isPerson: (nationalId: string) => boolean): boolean =>
   (state.status === 'checking' || state.status === 'awaiting review') && isPerson(state.nationalId)

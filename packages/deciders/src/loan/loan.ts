@@ -1,4 +1,4 @@
-// The rules of a loan from request to decision: which command may follow what has happened.
+// The rules of a loan from request to decision.
 import { z } from 'zod'
 import { type Decider, Rejection } from '../decider.ts'
 import { anyText, field, lineOfText, longText, name, optionalText } from '../fields.ts'
@@ -12,11 +12,11 @@ const amountEurosMax = 10_000_000
 const addressLengthMax = 300
 const reasonLengthMax = 500
 
-// Commands. The input is what a body or a form may hold; ids, time, actor and outside facts are added in routes.ts.
+// Commands. Inputs are the schemas of bodies and forms; routes.ts adds IDs, time, actor and outside facts.
 
 const reason = optionalText(longText(reasonLengthMax)).meta({ description: 'Why, in a sentence.' })
 
-/** Checked before it is in capitals: some letters of other alphabets become ASCII by that. */
+/** Checked before upper-casing, which turns some letters of other alphabets into ASCII. */
 export const nationalId = field(
   'national id',
   anyText()
@@ -38,7 +38,7 @@ export const requestLoanInput = z.strictObject({
 export const decideLoanInput = z.strictObject({ reason })
 export const withdrawLoanInput = z.strictObject({ reason })
 
-/** What the credit bureau said about the person with this national id. */
+/** The credit bureau's answer for a national ID. */
 export type CreditScore = { readonly score: number; readonly nationalId: string; readonly checkedAt: string }
 
 type Identified = { readonly loanId: string }
@@ -64,7 +64,7 @@ export type LoanCommand =
     }
   | { readonly type: 'AbandonLoan'; readonly data: Identified & { readonly at: string } }
 
-/** What an approval says for those who pay the loan out. */
+/** Facts of an approval for paying out the loan. */
 const payable = ({ amount: amountEuros, requestedBy }: Application) => ({ amountEuros, requestedBy })
 
 const outcome = (application: Application & Identified, { score, checkedAt }: CreditScore): LoanEvent[] => {
@@ -87,7 +87,7 @@ const outcome = (application: Application & Identified, { score, checkedAt }: Cr
   ]
 }
 
-/** Facts of the decision that stands, for whoever comes second. */
+/** Facts of the existing decision, for a later command. */
 const decision = (state: LoanState): Readonly<Record<string, unknown>> => {
   switch (state.status) {
     case 'approved':
@@ -100,11 +100,11 @@ const decision = (state: LoanState): Readonly<Record<string, unknown>> => {
   }
 }
 
-/** Also for who may not know that there is one. */
+/** Same answer for callers who are not allowed to know that the loan exists. */
 export const loanNotFound = () => new Rejection('loan_not_found', 'There is no such loan.')
 const loanAlreadyDecided = (state: LoanState) =>
   new Rejection('loan_already_decided', `The loan is already ${state.status}.`, decision(state))
-/** For whoever asked for the loan, who is not told which underwriter decided. */
+/** For the applicant: without the name of the underwriter. */
 const loanOver = (state: LoanState) => {
   const { decidedBy: _, ...facts } = decision(state)
   return new Rejection('loan_already_decided', `The loan is already ${state.status}.`, facts)
@@ -160,7 +160,7 @@ const decide = (command: LoanCommand, state: LoanState): readonly LoanEvent[] =>
       return [{ type: 'LoanWithdrawn', data: { loanId, reason, withdrawnAt } }]
     }
     case 'AbandonLoan':
-      // Whatever is in the stream already means that the request did arrive: nothing to abandon.
+      // Any event in the stream shows that the request arrived.
       if (state.status !== 'none') return []
       return [{ type: 'LoanAbandoned', data: { loanId: command.data.loanId, abandonedAt: command.data.at } }]
   }

@@ -1,7 +1,7 @@
-// What the partner that requested a loan is told about its outcome: no more than what it knows anyway, and the decision.
+// The notification of a partner about the outcome of its loan: only the decision and facts that the partner has.
 import type { LoanEvent, RequestedBy } from './loan-events.ts'
 
-/** The outcomes, by the events that are one. */
+/** Outcomes by event type. */
 const outcomes = {
   AutoApproved: 'approved',
   ManuallyApproved: 'approved',
@@ -15,7 +15,7 @@ type Status = (typeof outcomes)[OutcomeEvent['type']]
 
 export const isOutcome = (event: LoanEvent): event is OutcomeEvent => event.type in outcomes
 
-/** Without personal data: who it is about is known to whoever made the application. */
+/** Without personal data: the partner knows the applicant. */
 export type PartnerNews = {
   readonly type: `loan.${Status}`
   readonly loanId: string
@@ -38,5 +38,5 @@ export const partnerNews = (
   }
 }
 
-/** The partner that is told, if a partner made the application. */
+/** The partner to notify, if a partner made the application. */
 export const partnerOf = ({ kind, id }: RequestedBy): string | undefined => (kind === 'partner' ? id : undefined)

@@ -1,25 +1,25 @@
-// What follows from the events of loans and applicants: jobs, which services/jobs keeps until they are done.
+// The jobs that follow from the events of loans and applicants.
 import type { ApplicantEvent } from './applicant.ts'
 import type { LoanEvent } from './loan-events.ts'
 
-/** A reserved application that has come to nothing after so long is given up. */
+/** A reservation without a loan is abandoned after this time. */
 const abandonAfterMs = 10 * 60_000
 
 /**
- * Each job looks at the loan as it is when the job runs, so none is wrong when it runs late or again.
- * - check credit: ask the bureau, if the score is still missing
- * - release application: the loan is over or deleted, its applicant may apply again
- * - tell partner: the loan has an outcome; if a partner made the application, its webhooks are told
- * - abandon application: see to it that a request which never arrived cannot arrive any more, then release
+ * Each job reads the current loan, so that it is correct when it runs late or again.
+ * - check credit: asks the bureau, if the score is still missing
+ * - release application: releases the applicant of a loan that is over or deleted
+ * - tell partner: sends the outcome to the webhooks of the partner that made the application
+ * - abandon application: makes a request that never arrived impossible, then releases the applicant
  */
 export type LoanJob = {
   readonly kind: 'check credit' | 'release application' | 'tell partner' | 'abandon application'
   readonly loanId: string
-  /** After the event. */
+  /** Delay after the event. */
   readonly delayMs: number
 }
 
-/** A deleted loan will have no outcome. */
+/** A deleted loan has no later outcome that would release its applicant. */
 export const reactToDeletion = (loanId: string): readonly LoanJob[] => [
   { kind: 'release application', loanId, delayMs: 0 },
 ]
@@ -41,7 +41,7 @@ export const react = ({ type, data: { loanId } }: LoanEvent | ApplicantEvent): r
       return [{ kind: 'abandon application', loanId, delayMs: abandonAfterMs }]
     case 'CreditChecked':
     case 'ManualReviewRequired':
-    case 'LoanAbandoned': // the job that abandons releases as well: only it knows whose the reservation is
+    case 'LoanAbandoned': // the abandoning job also releases: only it knows the applicant
     case 'ApplicationReleased':
       return []
   }

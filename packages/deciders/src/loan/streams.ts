@@ -1,4 +1,4 @@
-// The streams of lending: a loan's own, and an applicant's, which holds their one open application.
+// The streams of lending: loans, and applicants with their one open application.
 import { streamType } from '../stream-type.ts'
 import { applicant, applicantEvents } from './applicant.ts'
 import { loan } from './loan.ts'

@@ -1,4 +1,4 @@
-// Who may look after what runs: followers of the event store, what they could not take in, and the jobs that failed for good.
+// Access rules of operations: projections, parked events, and failed jobs.
 import { type Rules, role } from '../policy.ts'
 
 const operators: Rules = [role('operator')]

@@ -1,4 +1,4 @@
-// What operators say and are told of what runs: what a body may hold and what an answer does.
+// Schemas of the operations API: bodies and answers.
 import { z } from 'zod'
 import { field, longText, optional, reference } from '../fields.ts'
 
@@ -26,7 +26,7 @@ const reason = longText(reasonCharactersMax, reasonCharactersMin).meta({
 export const skipInput = z.strictObject({ node, follower: followerName, reason }).meta({ id: 'SkipParkedEvent' })
 export const skipJobInput = z.strictObject({ reason }).meta({ id: 'SkipParkedJob' })
 
-/** Who wished for something, and when. */
+/** The operator and the time of a request. */
 const wished = z.object({ by: z.string(), byName: z.string().optional(), at: instant })
 const skipped = wished.extend({ reason: z.string() }).nullable()
 

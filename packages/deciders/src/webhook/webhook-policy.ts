@@ -1,4 +1,4 @@
-// Who may do what with partners' webhooks: they are set up by operators, and nobody else.
+// Access rules of partners' webhooks: only operators manage them.
 import { type Rules, role } from '../policy.ts'
 
 const operators: Rules = [role('operator')]

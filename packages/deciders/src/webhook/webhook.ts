@@ -1,4 +1,4 @@
-// What operators say and are told about partners' webhooks: what a body may hold and what an answer does.
+// Schemas of the webhook API: bodies and answers.
 import { z } from 'zod'
 import { lineOfText, reference } from '../fields.ts'
 

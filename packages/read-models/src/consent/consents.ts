@@ -9,12 +9,12 @@ import {
   type Target,
 } from '@headwater/deciders/consent/patient-events'
 import {
-  evolveStanding,
-  nothingStands,
+  evolveGrantee,
+  type GranteeState,
+  noGrants,
   type Permission,
   permissionCovering,
   permissionsInForce,
-  type Standing,
 } from '@headwater/deciders/consent/permissions'
 import { patientStream } from '@headwater/deciders/consent/streams'
 import { personKey } from '@headwater/deciders/fields'
@@ -54,7 +54,10 @@ export const consentIdOf = (patientId: string, grantee: Grantee): string =>
   hash('sha256', JSON.stringify([patientId, granteeKey(grantee)]), 'base64url').slice(0, consentIdLength)
 
 /** What stands between the patient and the grantee of a row, to the letter of the events. */
-export const standingOfRow = ({ permissions, requests }: Pick<ConsentRow, 'permissions' | 'requests'>): Standing => ({
+export const granteeStateOfRow = ({
+  permissions,
+  requests,
+}: Pick<ConsentRow, 'permissions' | 'requests'>): GranteeState => ({
   permissions: JSON.parse(permissions),
   requests: JSON.parse(requests),
 })
@@ -98,7 +101,7 @@ const patientPart: Part<PatientEvent, ConsentRows> = {
     const { patientId } = event.data
     const consentId = consentIdOf(patientId, grantee)
     const row = consents.get(consentId)
-    const { permissions, requests } = evolveStanding(row ? standingOfRow(row) : nothingStands, event)
+    const { permissions, requests } = evolveGrantee(row ? granteeStateOfRow(row) : noGrants, event)
     // It stays when nothing stands any more: a row that is gone would not say to whom that is news.
     consents.set(consentId, {
       consentId,

@@ -3,7 +3,12 @@ import type { SeenConsent } from '@headwater/deciders/consent/api'
 import { granteeKindsOf } from '@headwater/deciders/consent/consent-policy'
 import { personKey } from '@headwater/deciders/fields'
 import type { Allowed } from '@headwater/http-kit/access/access'
-import { type ConsentRow, type ConsentsOf, permissionsAt, standingOfRow } from '@headwater/read-models/consent/consents'
+import {
+  type ConsentRow,
+  type ConsentsOf,
+  granteeStateOfRow,
+  permissionsAt,
+} from '@headwater/read-models/consent/consents'
 
 /** The patient sees the name of a person who asked, not the name behind an ID that the patient typed. */
 export const namedGranteeId = ({ granteeId, hasAsked }: ConsentRow): string | null =>
@@ -15,14 +20,14 @@ const asSeen = (row: ConsentRow, permissions: SeenConsent['permissions']): SeenC
   patientId: row.patientId,
   grantee: { kind: row.granteeKind, id: row.granteeId },
   permissions,
-  requests: [...standingOfRow(row).requests],
+  requests: [...granteeStateOfRow(row).requests],
 })
 
 /** Without what is past its end. */
 export const consentAt = (row: ConsentRow, at: string): SeenConsent => asSeen(row, [...permissionsAt(row, at)])
 
 /** As it stands: whoever follows it live sees by `until` when something is over. */
-export const consentAsRecorded = (row: ConsentRow): SeenConsent => asSeen(row, [...standingOfRow(row).permissions])
+export const consentAsRecorded = (row: ConsentRow): SeenConsent => asSeen(row, [...granteeStateOfRow(row).permissions])
 
 export type ConsentList = ConsentsOf['list']
 

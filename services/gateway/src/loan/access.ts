@@ -1,11 +1,11 @@
 // What the allowed credentials of a request mean for loans: which are its sender's, how they are seen, as whom to act.
 import { loanNotFound } from '@headwater/deciders/loan/loan'
-import { type LoanSight, loanOfCapability, loanSightOf, requesterOf } from '@headwater/deciders/loan/loan-policy'
+import { type LoanView, loanOfCapability, loanViewOf, requesterOf } from '@headwater/deciders/loan/loan-policy'
 import type { Allowed } from '@headwater/http-kit/access/access'
 import type { OwnedLoans } from '@headwater/read-models/loan/loans'
 
 export type LoanViewer = {
-  readonly sight: LoanSight
+  readonly sight: LoanView
   /** No others are shown; undefined for who sees all. */
   readonly owned: OwnedLoans | undefined
 }
@@ -13,7 +13,7 @@ export type LoanViewer = {
 /** @param allowed at least one, by rules of loans */
 export const loanViewerOf = (allowed: readonly Allowed[]): LoanViewer => {
   const [best] = [...allowed.filter(({ permission }) => permission === 'yes'), ...allowed]
-  const sight = best && loanSightOf(best.actor)
+  const sight = best && loanViewOf(best.actor)
   if (!sight) throw new Error('whoever sees no loan is refused before')
   if (best.permission === 'yes') return { sight, owned: undefined }
   const actors = allowed.map(({ actor }) => actor)

@@ -1,5 +1,5 @@
 // What the jobs of consents do: write down that a consent is over, and tell a patient that somebody asks.
-import { standingOf } from '@headwater/deciders/consent/patient-state'
+import { granteeStateOf } from '@headwater/deciders/consent/patient-state'
 import { isAsked } from '@headwater/deciders/consent/permissions'
 import type { ConsentJob } from '@headwater/deciders/consent/reactions'
 import { patientStream } from '@headwater/deciders/consent/streams'
@@ -54,7 +54,7 @@ export const createConsentTasks = (options: ConsentTasksOptions): ConsentTasks =
         const { id, patientId, by, target } = job
         const state = await readState(store, patientStream, patientId)
         // Answered meanwhile, or nobody to tell: there is an address once the patient has signed in.
-        if (state.email === null || !isAsked(standingOf(state, by), target)) return
+        if (state.email === null || !isAsked(granteeStateOf(state, by), target)) return
         const to = state.email
         await sendAtMostTwice(ledger, id, () =>
           mailer.send({
